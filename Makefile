@@ -1,0 +1,45 @@
+# Two commands for users: `make demo` and `make test`. Each installs what it needs into .venv first.
+
+PYTHON ?= python3
+BIN := .venv/bin
+INSTALLED := .venv/installed
+
+.PHONY: demo test lint format schema lock
+
+demo: $(INSTALLED)
+	$(BIN)/snakemake --cores all --config scale=demo
+	@$(BIN)/pointrend --scale demo report --show
+
+test: $(INSTALLED)
+	$(BIN)/pytest
+
+lint: $(INSTALLED)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy pointrend
+	$(BIN)/lint-imports
+	$(BIN)/snakefmt --check Snakefile workflow
+	$(BIN)/snakemake --lint
+
+format: $(INSTALLED)
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+	$(BIN)/snakefmt Snakefile workflow
+
+# The JSON schema of params.yaml; a test fails when it has drifted.
+schema: $(INSTALLED)
+	$(BIN)/python -c 'from pathlib import Path; from pointrend import files, params; \
+		files.write_json(Path("workflow/schemas/params.schema.json"), params.schema())'
+
+# Exact versions with hashes, for every platform; needs uv.
+lock:
+	uv pip compile requirements.in --override requirements-override.in --universal --python-version 3.11 \
+		--generate-hashes --no-emit-index-url --no-header --output-file requirements.lock
+
+$(INSTALLED): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "error: $(PYTHON) is older than 3.11; name another one with make PYTHON=python3.12"; exit 2; }
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --disable-pip-version-check --no-deps --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@

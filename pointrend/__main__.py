@@ -1,0 +1,7 @@
+"""``python -m pointrend`` is ``pointrend``."""
+
+import sys
+
+from pointrend.cli import main
+
+sys.exit(main())

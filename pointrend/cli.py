@@ -1,0 +1,105 @@
+"""The command line: parse, call one function, print. Errors we know are one line and an exit code."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import logging
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from pointrend.errors import ParamsError, PointrendError
+
+log = logging.getLogger("pointrend")
+
+VERBS = {
+    "fetch": "download, resume and verify the archives of a dataset or a backbone",
+    "prepare": "turn a dataset's archives into the prepared form",
+    "describe": "count pictures and pixels of a prepared dataset",
+    "train": "train a run, or resume it",
+    "evaluate": "score a trained run on the val pictures",
+    "predict": "label the pictures in a folder",
+    "compare": "write results.json: every run beside its published number",
+    "report": "write the results pages, or check that they are up to date",
+    "plan": "say what a scale would run: iterations, downloads, disk",
+    "doctor": "say what is there, what is missing, and what to do",
+}
+EXAMPLES = """examples:
+  pointrend plan
+  pointrend --scale paper fetch voc
+  pointrend train voc_r50 --seed 0
+  pointrend VERB --help
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one verb; the exit code is 0, 2 (wrong input, missing thing) or 3 (a check did not hold)."""
+    try:
+        return _run(sys.argv[1:] if arguments is None else list(arguments))
+    except PointrendError as error:
+        print(f"error: {_one_line(str(error))}", file=sys.stderr)
+        log.debug("traceback", exc_info=True)
+        return error.exit_code
+    except OSError as error:
+        # Full disks, missing permissions: the operating system's own words name the file.
+        print(f"error: {_one_line(str(error))}; free space or correct permissions, then try again", file=sys.stderr)
+        log.debug("traceback", exc_info=True)
+        return 2
+    except KeyboardInterrupt:
+        print("stopped; the same command goes on from where this was", file=sys.stderr)
+        return 130
+
+
+def _run(arguments: list[str]) -> int:
+    top = _top_parser()
+    options = top.parse_args(arguments)
+    if options.verb is None:
+        top.print_help()
+        return 2
+    if options.verb not in VERBS:
+        from pointrend.params_file import nearest
+
+        raise ParamsError(f"there is no verb {options.verb!r}{nearest(options.verb, VERBS)}", "see pointrend --help")
+    module = importlib.import_module(f"pointrend.commands.{options.verb}")
+    parser = argparse.ArgumentParser(
+        prog=f"pointrend {options.verb}",
+        description=module.__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    module.add_arguments(parser)
+    chosen = parser.parse_args(options.rest)
+
+    from pointrend.logs import log_to_screen
+    from pointrend.project import Project
+
+    log_to_screen(quiet=options.quiet)
+    project = Project.load(Path(options.params), options.scale, tuple(options.set))
+    return module.run(project, chosen) or 0
+
+
+def _top_parser() -> argparse.ArgumentParser:
+    verbs = "\n".join(f"  {verb:<10}{text}" for verb, text in VERBS.items())
+    parser = argparse.ArgumentParser(
+        prog="pointrend",
+        description="Reproduces the six published PointRend results of SSSegmentation.",
+        epilog=f"verbs:\n{verbs}\n\n{EXAMPLES}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        usage="pointrend [--params FILE] [--scale SCALE] [--set KEY=VALUE] [--quiet] VERB ...",
+    )
+    parser.add_argument("--params", metavar="FILE", default=os.environ.get("POINTREND_PARAMS", "params.yaml"))
+    parser.add_argument("--scale", help="demo, pilot or paper; default: POINTREND_SCALE, then params.yaml")
+    parser.add_argument("--set", metavar="KEY=VALUE", action="append", default=[], help="a recipe key for every run")
+    parser.add_argument("--quiet", action="store_true", help="only warnings and errors")
+    parser.add_argument("verb", nargs="?", metavar="VERB", help=argparse.SUPPRESS)
+    parser.add_argument("rest", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
+    return parser
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,27 @@
+"""Count the pictures, the pixels of each class, and the picture sizes of a prepared dataset.
+
+example: pointrend --scale pilot describe voc --json
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+
+from pointrend.project import Project
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Arguments of this verb."""
+    parser.add_argument("dataset", metavar="DATASET")
+    parser.add_argument("--json", action="store_true", help="as JSON")
+
+
+def run(project: Project, arguments: argparse.Namespace) -> None:
+    """Print the description."""
+    from pointrend.datasets.prepare import describe, describe_text
+
+    name = project.params.known("dataset", arguments.dataset, project.params.datasets)
+    project.data_manifest(name)
+    found = describe(project.data_folder(name))
+    print(json.dumps(found, indent=2) if arguments.json else describe_text(found))

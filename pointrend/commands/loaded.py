@@ -1,0 +1,34 @@
+"""A run's network with weights from a file, ready to look at pictures."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+
+from pointrend.datasets.classes import CLASSES
+from pointrend.errors import WeightsError
+from pointrend.model.build import architecture
+from pointrend.model.pointrend import PointRend
+from pointrend.model.weights import load_released, load_weights
+from pointrend.params import RunSetting
+from pointrend.training.distributed import choose_device
+
+
+def load_network(setting: RunSetting, weights: Path) -> tuple[PointRend, torch.device]:
+    """The network of ``setting`` in eval mode, and the device it is on.
+
+    One process scores, on CUDA where there is one unless the setting says ``cpu``, with the setting's CPU threads.
+
+    Raises:
+        WeightsError: the file is missing or does not hold this network.
+    """
+    if not weights.is_file():
+        raise WeightsError(f"weights {weights} are not there", "train the run first or name a file that exists")
+    if setting.recipe.threads:
+        torch.set_num_threads(setting.recipe.threads)
+    model = PointRend(architecture(setting, len(CLASSES[setting.dataset].names)))
+    (load_weights if weights.suffix == ".safetensors" else load_released)(weights, model)
+    device = choose_device("cpu" if setting.recipe.device == "cpu" else "auto")
+    layout = torch.channels_last if setting.recipe.channels_last else torch.contiguous_format
+    return model.to(device=device, memory_format=layout).eval(), device

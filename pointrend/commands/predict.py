@@ -1,0 +1,37 @@
+"""Label every picture in a folder.
+
+Writes an 8-bit PNG of train ids at each picture's own size; with --overlay also a JPEG to look at.
+
+example: pointrend predict voc_r50 --weights runs/demo/voc_r50-s0/model.safetensors --images photos --out labels
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from pointrend.project import Project
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Arguments of this verb."""
+    parser.add_argument("run", metavar="RUN")
+    parser.add_argument("--weights", metavar="FILE", type=Path, required=True)
+    parser.add_argument("--images", metavar="DIR", type=Path, required=True)
+    parser.add_argument("--out", metavar="DIR", type=Path, required=True)
+    parser.add_argument("--overlay", action="store_true")
+
+
+def run(project: Project, arguments: argparse.Namespace) -> None:
+    """Predict all pictures of a folder."""
+    from pointrend.commands.loaded import load_network
+    from pointrend.datasets.classes import CLASSES
+    from pointrend.datasets.transforms import TestTransform
+    from pointrend.evaluation.predict import predict_folder
+
+    setting = project.setting(arguments.run)
+    model, device = load_network(setting, arguments.weights)
+    transform, classes = TestTransform(setting.recipe.base_size), CLASSES[setting.dataset]
+    predict_folder(
+        model, transform, arguments.images, arguments.out, classes, overlay=arguments.overlay, device=device
+    )

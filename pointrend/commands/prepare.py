@@ -1,0 +1,44 @@
+"""Turn a dataset's archives into the prepared form: a few large files and a manifest, under data/<scale>/<dataset>/.
+
+Counts, sizes and label values are checked on the way.
+
+example: pointrend prepare voc
+"""
+
+from __future__ import annotations
+
+import argparse
+
+from pointrend.errors import ArchiveError
+from pointrend.files import read_json
+from pointrend.logs import log_to_file
+from pointrend.project import Project
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Arguments of this verb."""
+    parser.add_argument("dataset", metavar="DATASET")
+
+
+def run(project: Project, arguments: argparse.Namespace) -> None:
+    """Prepare one dataset at the current scale."""
+    from pointrend.datasets.prepare import prepare_dataset
+
+    name = project.params.known("dataset", arguments.dataset, project.params.datasets)
+    log_to_file(project.log_file(f"prepare-{name}"))
+    do = f"run: pointrend --scale {project.params.scale} fetch {name}"
+    records = read_json(project.fetched(name), ArchiveError, do)["files"]
+    archives = {file: project.archives_folder / file for file in records}
+    for path in archives.values():
+        if not path.is_file():
+            raise ArchiveError(f"archive {path} is not there", do)
+    prepare_dataset(
+        name,
+        archives,
+        records,
+        project.data_folder(name),
+        expected=project.expected_images(name).model_dump(),
+        enforce=not project.pins,
+        limit=project.scale.limit,
+        pins=project.archive_set,
+    )

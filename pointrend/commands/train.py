@@ -1,0 +1,124 @@
+"""Train a run to its end, or resume it where it stopped.
+
+With gpus above 1 in the setting this starts torchrun once on this machine; under torchrun it is one of its processes.
+
+example: pointrend --scale demo train voc_r50 --seed 0
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from typing import TYPE_CHECKING, Any
+
+from pointrend.code_digest import code_digest
+from pointrend.errors import WeightsError
+from pointrend.files import read_json, sha256_file, sha256_json, write_bytes, write_json
+from pointrend.logs import log_to_file
+from pointrend.params import RunSetting
+from pointrend.project import Project
+
+if TYPE_CHECKING:
+    from pointrend.training.loop import PretrainedBackbone
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Arguments of this verb."""
+    parser.add_argument("run", metavar="RUN")
+    parser.add_argument("--seed", type=int, default=0)
+
+
+def run(project: Project, arguments: argparse.Namespace) -> None:
+    """Train one run with one seed."""
+    setting, seed = project.setting(arguments.run), arguments.seed
+    if setting.recipe.gpus > 1 and "WORLD_SIZE" not in os.environ:
+        _start_torchrun(setting.recipe.gpus)
+    log_to_file(project.log_file(f"train-{setting.run}-s{seed}"))
+    fingerprint = fingerprint_of(project, setting, seed)
+    checkpoints = project.checkpoint_folder(setting.run, seed, fingerprint)
+
+    from pointrend.training.distributed import join_processes
+    from pointrend.training.lease import lease
+
+    recipe = setting.recipe
+    with join_processes(recipe.gpus, recipe.device, recipe.threads) as processes:
+        if not processes.first:
+            _trained(project, setting, seed, fingerprint, processes)
+            return
+        with lease(checkpoints):
+            trainer = _trained(project, setting, seed, fingerprint, processes)
+            _write(project, setting, seed, fingerprint, trainer)
+
+
+def fingerprint_of(project: Project, setting: RunSetting, seed: int) -> str:
+    """What the trained weights follow from: setting, seed, data, backbone and code, as one sha256."""
+    return sha256_json(
+        {
+            "setting": setting.deterministic(),
+            "seed": seed,
+            "data": project.data_manifest(setting.dataset)["content"],
+            "backbone": _backbone_sha256(project, setting),
+            "code": code_digest("train"),
+        }
+    )
+
+
+def _backbone_sha256(project: Project, setting: RunSetting) -> str | None:
+    if not setting.recipe.pretrained:
+        return None
+    name = f"backbone_{setting.backbone}"
+    do = f"run: pointrend --scale {setting.scale} fetch {name}"
+    files = read_json(project.fetched(name), WeightsError, do)["files"]
+    return str(files[project.params.backbones[setting.backbone].pretrained.name]["sha256"])
+
+
+def _start_torchrun(processes: int) -> None:
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"]
+    os.execv(command[0], [*command, "-m", "pointrend", *sys.argv[1:]])  # noqa: S606 our own interpreter, no shell
+
+
+def _trained(project: Project, setting: RunSetting, seed: int, fingerprint: str, processes: Any) -> Any:
+    from pointrend.training.loop import Trainer
+
+    checkpoints = project.checkpoint_folder(setting.run, seed, fingerprint)
+    data = project.data_folder(setting.dataset)
+    trainer = Trainer(setting, seed, data, checkpoints, _backbone(project, setting), processes)
+    trainer.run()
+    return trainer
+
+
+def _backbone(project: Project, setting: RunSetting) -> PretrainedBackbone | None:
+    from pointrend.training.loop import PretrainedBackbone
+
+    if not setting.recipe.pretrained:
+        return None
+    pin = project.params.backbones[setting.backbone].pretrained
+    return PretrainedBackbone(project.archives_folder / pin.name, pin.sha256_prefix or "")
+
+
+def _write(project: Project, setting: RunSetting, seed: int, fingerprint: str, trainer: Any) -> None:
+    """Leave model.safetensors and metrics.jsonl in the run's folder, and train.json last."""
+    from pointrend.model.weights import save_weights
+    from pointrend.training.record import machine_record
+
+    folder = project.run_folder(setting.run, seed)
+    save_weights(trainer.model, folder / "model.safetensors")
+    write_bytes(folder / "metrics.jsonl", (trainer.checkpoints / "metrics.jsonl").read_bytes())
+    record = {
+        "run": setting.run,
+        "seed": seed,
+        "scale": setting.scale,
+        "fingerprint": fingerprint,
+        "setting": setting.model_dump(mode="json"),
+        "code_sha256": code_digest("train"),
+        "data_manifest_sha256": sha256_file(project.data_folder(setting.dataset) / "manifest.json"),
+        "backbone_sha256": _backbone_sha256(project, setting),
+        "model_sha256": sha256_file(folder / "model.safetensors"),
+        "iterations": trainer.total,
+        "iterations_per_epoch": trainer.epoch_iterations,
+        "images_per_gpu": setting.recipe.batch_size // setting.recipe.gpus,
+        "seconds": round(trainer.progress.seconds, 1),
+        "machine": machine_record(trainer.processes.device),
+    }
+    write_json(folder / "train.json", record)

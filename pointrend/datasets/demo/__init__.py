@@ -1,0 +1,1 @@
+"""The demo's synthetic datasets: scenes drawn in integer arithmetic, packed as the official archives."""

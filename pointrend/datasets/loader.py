@@ -1,0 +1,109 @@
+"""Training samples in their order: the same for every number of workers, and from any batch on.
+
+What is random about sample ``index`` in ``epoch`` follows from (seed, epoch, index) alone. The order is that of torch's
+DistributedSampler with its shuffle, from which incomplete batches are dropped (RECIPE section 6).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from pointrend.datasets.store import Store
+from pointrend.datasets.transforms import TrainTransform
+
+
+class TrainSample(NamedTuple):
+    """An image (3, H, W), float32 RGB; its label (H, W), uint8 train ids, 255 ignored; its index in the store."""
+
+    image: Tensor
+    label: Tensor
+    index: int
+
+
+class TrainBatch(NamedTuple):
+    """Images (B, 3, H, W), float32 RGB; labels (B, H, W), int64 train ids, 255 ignored; indices (B,), int64."""
+
+    images: Tensor
+    labels: Tensor
+    indices: Tensor
+
+
+def sample_draws(seed: int, epoch: int, index: int) -> np.random.RandomState:
+    """The random numbers of sample ``index`` in ``epoch``."""
+    return np.random.RandomState(np.random.PCG64(np.random.SeedSequence([seed, epoch, index])))
+
+
+class TrainSamples(Dataset[TrainSample]):
+    """The transformed samples of a store in one epoch."""
+
+    def __init__(self, store: Store, transform: TrainTransform, seed: int, epoch: int) -> None:
+        self.store = store
+        self.transform = transform
+        self.seed = seed
+        self.epoch = epoch
+
+    def __len__(self) -> int:
+        return len(self.store)
+
+    def __getitem__(self, index: int) -> TrainSample:
+        draws = sample_draws(self.seed, self.epoch, index)
+        image, label = self.transform(self.store.picture(index), self.store.label(index), draws)
+        return TrainSample(torch.from_numpy(image), torch.from_numpy(label), index)
+
+
+def epoch_batches(
+    n: int, processes: int, rank: int, batch_per_process: int, seed: int, epoch: int
+) -> list[list[int]]:
+    """Indices of the batches that process ``rank`` of ``processes`` sees in an epoch (the first is 1) of ``n`` samples.
+
+    The permutation is repeated until the processes share it evenly; incomplete batches are dropped only after that.
+    """
+    order = torch.randperm(n, generator=torch.Generator().manual_seed(seed + epoch)).numpy()
+    share = -(-n // processes)
+    own = np.resize(order, share * processes)[rank::processes]
+    whole = share // batch_per_process
+    return own[: whole * batch_per_process].reshape(whole, batch_per_process).tolist()
+
+
+def train_loader(
+    store: Store,
+    transform: TrainTransform,
+    *,
+    batch_size_per_process: int,
+    processes: int,
+    rank: int,
+    seed: int,
+    epoch: int,
+    first_batch: int = 0,
+    workers: int = 0,
+    pin_memory: bool = False,
+) -> DataLoader[TrainSample]:
+    """The batches (:class:`TrainBatch`) of one process in one epoch, from ``first_batch`` on, which counts from 0."""
+    batches = epoch_batches(len(store), processes, rank, batch_size_per_process, seed, epoch)
+    return DataLoader(
+        TrainSamples(store, transform, seed, epoch),
+        batch_sampler=batches[first_batch:],
+        collate_fn=_collate,
+        num_workers=workers,
+        worker_init_fn=_one_thread,
+        pin_memory=pin_memory,
+        # Only so that the loader draws its workers' seeds, which nothing uses, from here and not from the global state.
+        generator=torch.Generator(),
+    )
+
+
+def _collate(samples: Sequence[TrainSample]) -> TrainBatch:
+    images, labels, indices = zip(*samples, strict=True)
+    return TrainBatch(torch.stack(images), torch.stack(labels).long(), torch.tensor(indices))
+
+
+def _one_thread(worker: int) -> None:
+    cv2.setNumThreads(0)
+    torch.set_num_threads(1)

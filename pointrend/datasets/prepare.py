@@ -1,0 +1,143 @@
+"""From verified archives to the prepared form with its ``manifest.json``, and what can be said about it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from statistics import median_low
+from typing import Any
+
+import numpy as np
+from tqdm import tqdm
+
+from pointrend.datasets.ade20k import Ade20kSource
+from pointrend.datasets.cityscapes import CityscapesSource
+from pointrend.datasets.classes import CLASSES, IGNORE, DatasetClasses
+from pointrend.datasets.samples import FETCH_AGAIN, ArchiveSource, decode_samples
+from pointrend.datasets.store import PREPARE_AGAIN, FileRecord, Store, StoreWriter
+from pointrend.datasets.voc import VocSource
+from pointrend.errors import DatasetError
+from pointrend.files import read_json, sha256_json, write_json
+
+SOURCES: dict[str, type[ArchiveSource]] = {"voc": VocSource, "ade20k": Ade20kSource, "cityscapes": CityscapesSource}
+
+MANIFEST = "manifest.json"
+
+log = logging.getLogger(__name__)
+
+
+def prepare_dataset(
+    name: str,
+    archives: Mapping[str, Path],
+    archive_records: Mapping[str, FileRecord],
+    out: Path,
+    expected: Mapping[str, int] | None,
+    enforce: bool,
+    limit: int | None,
+    pins: str,
+) -> dict[str, Any]:
+    """Write the prepared form of dataset ``name`` to the folder ``out`` and return its manifest.
+
+    ``archives`` are paths and ``archive_records`` sizes and hashes, both by official file name. ``expected`` are the
+    numbers of pictures per split; they are compared with all that the archives hold, before ``limit`` keeps the first
+    so many of each split. A difference is an error with ``enforce`` and a warning without. ``pins`` says which
+    checksums the archives were verified against.
+
+    The manifest is written last and says nothing of time or place: the same archives give the same bytes. Raises
+    DatasetError for whatever is wrong in the archives.
+    """
+    classes = CLASSES[name]
+    with SOURCES[name](archives) as source:
+        ids = source.splits()
+        counts = {
+            split: {"found": len(ids[split]), "official": (expected or {}).get(split), "kept": len(ids[split][:limit])}
+            for split in ids
+        }
+        _check_counts(classes.title, counts, enforce)
+        with ExitStack() as stack:
+            writers = {split: stack.enter_context(StoreWriter(out, split)) for split in ids}
+            splits = {split: _fill(writers[split], source, classes, split, ids[split][:limit]) for split in ids}
+            # From here on old files may be replaced, so the old manifest no longer speaks for them.
+            (out / MANIFEST).unlink(missing_ok=True)
+    files = {file: record for writer in writers.values() for file, record in writer.files.items()}
+    manifest = {
+        "dataset": name,
+        "pins": pins,
+        "archives": {archive: archive_records[archive] for archive in source.archive_names},
+        "counts": counts,
+        "files": files,
+        "splits": splits,
+        "content": sha256_json({file: record["sha256"] for file, record in files.items()}),
+    }
+    if source.label_source is not None:
+        manifest["label_source"] = source.label_source
+    write_json(out / MANIFEST, manifest)
+    return manifest
+
+
+def describe(folder: Path) -> dict[str, Any]:
+    """What a prepared dataset holds: per split the images, the pixels per train id, and the pictures' sizes.
+
+    Raises DatasetError where there is no whole prepared form.
+    """
+    manifest = read_json(folder / MANIFEST, DatasetError, PREPARE_AGAIN)
+    splits = {}
+    for split, found in manifest["splits"].items():
+        heights, widths = zip(*Store(folder, split).sizes, strict=True)
+        splits[split] = {**found, "height": _spread(heights), "width": _spread(widths)}
+    return {"dataset": manifest["dataset"], "pins": manifest["pins"], "splits": splits}
+
+
+def describe_text(description: Mapping[str, Any]) -> str:
+    """The description as lines to read: sizes per split, then the share of every class in the labelled pixels."""
+    classes = CLASSES[description["dataset"]]
+    splits = description["splits"]
+    lines = [f"{classes.title}, archives verified against: {description['pins']}"]
+    for split, found in splits.items():
+        sizes = ", ".join(
+            f"{side} {found[side]['min']} to {found[side]['max']} (median {found[side]['median']})"
+            for side in ("height", "width")
+        )
+        lines.append(f"{split}: {found['images']} images, {sizes}")
+    lines += ["", f"{'pixels':<22}" + "".join(f"{split:>24}" for split in splits)]
+    for train_id, name in [*enumerate(classes.names), ("ignore", "ignored")]:
+        shares = (_share_text(found["pixels"], str(train_id)) for found in splits.values())
+        lines.append(f"{train_id!s:>6}  {name:<14}" + "".join(f"{share:>24}" for share in shares))
+    return "\n".join(lines)
+
+
+def _check_counts(title: str, counts: Mapping[str, Mapping[str, int | None]], enforce: bool) -> None:
+    for split, count in counts.items():
+        found, official = count["found"], count["official"]
+        if not found:
+            raise DatasetError(f"{title}: no picture of {split} is in the archives", FETCH_AGAIN)
+        if official is None or found == official:
+            continue
+        what = f"{title}: {split} has {found} pictures, not the official {official}"
+        if enforce:
+            raise DatasetError(what, FETCH_AGAIN)
+        log.warning("%s", what)
+
+
+def _fill(
+    writer: StoreWriter, source: ArchiveSource, classes: DatasetClasses, split: str, ids: Sequence[str]
+) -> dict[str, Any]:
+    """Write the samples of a split; return how many images and how many pixels of each train id they are."""
+    samples = decode_samples(source.samples(split, ids), classes)
+    pixels = np.zeros(256, dtype=np.int64)
+    for sample in tqdm(samples, f"{classes.title} {split}", len(ids), unit="image", disable=None):
+        writer.add(sample.id, sample.picture, sample.label)
+        pixels += sample.pixels
+    log.info("%s: %s has %d images", classes.title, split, len(ids))
+    by_class = {str(train_id): int(pixels[train_id]) for train_id in range(len(classes.names))}
+    return {"images": len(ids), "pixels": {**by_class, "ignore": int(pixels[IGNORE])}}
+
+
+def _spread(values: Sequence[int]) -> dict[str, int]:
+    return {"min": min(values), "median": median_low(values), "max": max(values)}
+
+
+def _share_text(pixels: Mapping[str, int], train_id: str) -> str:
+    return f"{pixels[train_id]:,} ({100 * pixels[train_id] / sum(pixels.values()):.2f} %)"

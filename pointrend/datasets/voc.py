@@ -1,0 +1,95 @@
+"""PASCAL VOC 2012 "trainaug" and val from the two official archives (RECIPE section 2.1).
+
+trainaug is VOC's train set with everything that the Semantic Boundaries Dataset (SBD, Hariharan et al. 2011) labels,
+without VOC's val set. Where VOC's train set has a picture its own mask is used, SBD's elsewhere.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.io import loadmat
+
+from pointrend.datasets.samples import FETCH_AGAIN, ArchiveSource, EncodedSample, decode_mask
+from pointrend.errors import DatasetError
+
+VOC_ARCHIVE = "VOCtrainval_11-May-2012.tar"
+SBD_ARCHIVE = "benchmark.tgz"
+
+PICTURE = "VOCdevkit/VOC2012/JPEGImages/{}.jpg"
+MASK = "VOCdevkit/VOC2012/SegmentationClass/{}.png"
+ID_LIST = "VOCdevkit/VOC2012/ImageSets/Segmentation/{}.txt"
+SBD_MASK = "benchmark_RELEASE/dataset/cls/{}.mat"
+SBD_ID_LIST = "benchmark_RELEASE/dataset/{}.txt"
+
+
+class VocSource(ArchiveSource):
+    """VOC 2012 and SBD; the masks are VOC's for val and for VOC's train set, SBD's for the rest of trainaug."""
+
+    archive_names = (VOC_ARCHIVE, SBD_ARCHIVE)
+    label_source = "VOC 2012 for the pictures of its train set, SBD for the other pictures of trainaug"
+
+    def splits(self) -> dict[str, list[str]]:
+        train, val = self._voc_ids("train"), self._voc_ids("val")
+        sbd_lists = self._read_from_sbd([SBD_ID_LIST.format("train"), SBD_ID_LIST.format("val")])
+        sbd = [id for name, text in sbd_lists.items() for id in read_ids(name, text)]
+        trainaug = sorted({*train, *sbd} - set(val))
+        self._require(PICTURE, [*trainaug, *val], "picture")
+        self._require(MASK, [*train, *val], "mask")
+        return {"train": trainaug, "val": val}
+
+    def samples(self, split: str, ids: Sequence[str]) -> Iterator[EncodedSample]:
+        labelled_by_voc = set(self._voc_ids(split))
+        sbd_masks = self._read_from_sbd([SBD_MASK.format(id) for id in ids if id not in labelled_by_voc])
+        voc = self.readers[VOC_ARCHIVE]
+        for id in ids:
+            picture = voc.read(PICTURE.format(id))
+            if id in labelled_by_voc:
+                yield EncodedSample(id, picture, voc.read(MASK.format(id)), decode_mask)
+            else:
+                yield EncodedSample(id, picture, sbd_masks[SBD_MASK.format(id)], decode_sbd_mask)
+
+    def _voc_ids(self, split: str) -> list[str]:
+        self._require(ID_LIST, [split], "list of ids")
+        name = ID_LIST.format(split)
+        return read_ids(name, self.readers[VOC_ARCHIVE].read(name))
+
+    def _require(self, pattern: str, ids: Sequence[str], what: str) -> None:
+        present = set(self.readers[VOC_ARCHIVE].names())
+        for id in ids:
+            if pattern.format(id) not in present:
+                raise DatasetError(f"{id}: {VOC_ARCHIVE} has no such {what}", FETCH_AGAIN)
+
+    def _read_from_sbd(self, names: Sequence[str]) -> dict[str, bytes]:
+        # A .tgz can only be read from the start, so everything wanted is taken in one pass. The masks are small:
+        # all 9118 together are some ten megabytes.
+        found = dict(self.readers[SBD_ARCHIVE].stream(set(names)))
+        for name in names:
+            if name not in found:
+                raise DatasetError(f"{name} is not in {SBD_ARCHIVE}", FETCH_AGAIN)
+        return found
+
+
+def read_ids(name: str, text: bytes) -> list[str]:
+    """The ids of a list with one id a line; blank lines are passed over, a repeated id is an error."""
+    ids = [line.strip() for line in text.decode(errors="replace").splitlines() if line.strip()]
+    seen: set[str] = set()
+    for id in ids:
+        if id in seen:
+            raise DatasetError(f"{id} is listed twice in {name}", FETCH_AGAIN)
+        seen.add(id)
+    return ids
+
+
+def decode_sbd_mask(id: str, data: bytes) -> NDArray[np.uint8]:
+    """The class label (H, W), uint8, in the bytes of one of SBD's MATLAB files."""
+    try:
+        mask = loadmat(io.BytesIO(data), variable_names=["GTcls"])["GTcls"]["Segmentation"].item()
+    except Exception as problem:  # scipy raises errors of many kinds on damaged files
+        raise DatasetError(f"{id}: SBD's mask cannot be read ({problem})", FETCH_AGAIN) from problem
+    if mask.dtype != np.uint8 or mask.ndim != 2:
+        raise DatasetError(f"{id}: SBD's mask is {mask.dtype} with {mask.ndim} axes, not uint8 with 2", FETCH_AGAIN)
+    return mask

@@ -1,0 +1,57 @@
+"""What can go wrong, one class per kind of failure.
+
+A known failure reaches the user as one line, ``error: <what> <where>; <what to do>``. The command line
+prints it, writes the traceback to the log, and exits with :attr:`PointrendError.exit_code`.
+"""
+
+from __future__ import annotations
+
+
+class PointrendError(Exception):
+    """A failure we know: ``what`` happened (and where), and what to ``do`` about it."""
+
+    exit_code = 2
+    """2: a wrong input or a missing thing. 3: a check that did not hold."""
+
+    def __init__(self, what: str, do: str) -> None:
+        super().__init__(f"{what}; {do}")
+        self.what = what
+        self.do = do
+
+
+class ParamsError(PointrendError):
+    """params.yaml, an override, or the name of a run, dataset, scale or seed is wrong."""
+
+
+class DownloadError(PointrendError):
+    """An archive, a weights file or a log could not be had from any of its places."""
+
+
+class ArchiveError(PointrendError):
+    """An archive is not what it should be: size, checksum, format, or an unsafe member."""
+
+
+class DatasetError(PointrendError):
+    """What is inside the archives, or the prepared form, is wrong: a picture, a mask, a label, a count."""
+
+
+class WeightsError(PointrendError):
+    """A weights file cannot be used: format, names, shapes or values."""
+
+
+class TrainingError(PointrendError):
+    """Training cannot start or go on: a non-finite loss, a held lease, an unusable checkpoint."""
+
+
+class MachineError(PointrendError):
+    """The machine lacks something: a device, a program, a permission, disk space."""
+
+
+class ResultsError(PointrendError):
+    """Results are missing or unreadable."""
+
+
+class CheckFailed(PointrendError):
+    """A check that should hold did not: drifted tables, broken hashes, disagreeing logs."""
+
+    exit_code = 3

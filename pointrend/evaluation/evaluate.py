@@ -1,0 +1,132 @@
+"""Scoring a model on a split, and the files that say how it scored."""
+
+from __future__ import annotations
+
+import logging
+import math
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from tqdm import tqdm
+
+from pointrend.datasets.classes import DatasetClasses
+from pointrend.datasets.store import Store
+from pointrend.errors import CheckFailed, DatasetError
+from pointrend.evaluation.boundary import boundary_counts
+from pointrend.evaluation.confusion import Confusion, Counts, LabelMap
+from pointrend.evaluation.counts_file import counts_table, write_counts
+from pointrend.evaluation.inference import Transform, segment
+from pointrend.evaluation.pictures import side_by_side
+from pointrend.files import sha256_file, write_bytes, write_json
+from pointrend.model.pointrend import PointRend
+
+log = logging.getLogger(__name__)
+
+LINES = 10
+"""Lines of progress where there is no terminal."""
+
+
+@dataclass(frozen=True)
+class Scores:
+    """How a model scored on a split; figures in percent."""
+
+    metrics: dict[str, Any]
+    """As in ``metrics.json``: miou, iou (class name to percent, null where absent), all_accuracy, n_images,
+    boundary_iou, boundary_dilation_ratio, and coarse with the miou and boundary_iou before refinement."""
+    counts: dict[str, Counts]
+    """What every image contributed to miou, by image id."""
+    pictures: dict[str, bytes]
+    """PNGs of the first images, by file name."""
+
+
+class _Tally:
+    """Running counts of one of the two predictions."""
+
+    def __init__(self, num_classes: int, dilation_ratio: float) -> None:
+        self.confusion = Confusion(num_classes)
+        self.boundary = Counts.zeros(num_classes)
+        self.dilation_ratio = dilation_ratio
+
+    def add(self, prediction: LabelMap, label: LabelMap) -> Counts:
+        self.boundary += boundary_counts(prediction, label, self.confusion.num_classes, self.dilation_ratio)
+        return self.confusion.add(prediction, label)
+
+    def summary(self) -> dict[str, float]:
+        return {"miou": 100 * self.confusion.counts().miou(), "boundary_iou": 100 * self.boundary.miou()}
+
+
+def evaluate_split(
+    model: PointRend,
+    store: Store,
+    transform: Transform,
+    device: torch.device | str,
+    classes: DatasetClasses,
+    pictures: int,
+    dilation_ratio: float,
+) -> Scores:
+    """Score a model on every image of a split, one at a time and each exactly once (RECIPE sections 4 and 5).
+
+    ``pictures``: how many of the first images are drawn; ``dilation_ratio``: see :mod:`pointrend.evaluation.boundary`.
+
+    Raises:
+        CheckFailed: two images have the same id.
+        DatasetError: no pixel of the split is labelled.
+        WeightsError: the network's output is not finite.
+    """
+    if len(set(store.ids)) != len(store):
+        what = f"{len(store)} images have only {len(set(store.ids))} ids, but each must be scored exactly once"
+        raise CheckFailed(what, "prepare the dataset again")
+    model.to(device).eval()
+    refined, coarse = (_Tally(len(classes.names), dilation_ratio) for _ in range(2))
+    counts: dict[str, Counts] = {}
+    drawn: dict[str, bytes] = {}
+    for index, name in _progress(store.ids):
+        picture, label = store.picture(index), store.label(index)
+        segmentation = segment(model, transform, picture, name)
+        counts[name] = refined.add(segmentation.refined, label)
+        coarse.add(segmentation.coarse, label)
+        if index < pictures:
+            drawn[name.replace("/", "_") + ".png"] = side_by_side(picture, label, segmentation, classes)
+    total = refined.confusion.counts()
+    if not total.ground_truth.any():
+        raise DatasetError(f"no pixel of the {len(counts)} images is labelled", "prepare the dataset again")
+    metrics = refined.summary() | {
+        "iou": _by_name(classes, total),
+        "all_accuracy": 100 * total.all_accuracy(),
+        "n_images": len(counts),
+        "boundary_dilation_ratio": dilation_ratio,
+        "coarse": coarse.summary(),
+    }
+    return Scores(metrics, counts, drawn)
+
+
+def write_evaluation(folder: Path, scores: Scores, model_sha256: str) -> None:
+    """Write ``confusion.parquet``, ``pictures/`` and, when they are whole, ``metrics.json`` into ``folder``.
+
+    metrics.json names the bytes it belongs to: ``model_sha256`` of the weights that were scored, ``sha256`` of
+    confusion.parquet, and the ``pictures``.
+    """
+    counts_file = folder / "confusion.parquet"
+    write_counts(counts_file, counts_table(scores.counts, len(scores.metrics["iou"])))
+    for name, png in scores.pictures.items():
+        write_bytes(folder / "pictures" / name, png)
+    names = {"pictures": sorted(scores.pictures), "model_sha256": model_sha256, "sha256": sha256_file(counts_file)}
+    write_json(folder / "metrics.json", scores.metrics | names)
+
+
+def _by_name(classes: DatasetClasses, counts: Counts) -> dict[str, float | None]:
+    iou = (100 * counts.iou()).tolist()
+    return {name: None if math.isnan(value) else value for name, value in zip(classes.names, iou, strict=True)}
+
+
+def _progress(ids: list[str]) -> Iterator[tuple[int, str]]:
+    """Number the ids, with a bar on a terminal and a few log lines elsewhere."""
+    terminal = sys.stderr.isatty()
+    for index, name in enumerate(tqdm(ids, "evaluate", unit="image", disable=not terminal)):
+        yield index, name
+        if not terminal and (index + 1) * LINES // len(ids) > index * LINES // len(ids):
+            log.info("scored %d of %d images", index + 1, len(ids))

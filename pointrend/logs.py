@@ -1,0 +1,30 @@
+"""Where messages go: plain lines to the screen, everything with times and tracebacks to a job's log file."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from pathlib import Path
+
+ROOT = logging.getLogger("pointrend")
+
+
+def log_to_screen(quiet: bool = False) -> None:
+    """Send messages to standard error; with ``quiet`` only warnings."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setLevel(logging.WARNING if quiet else logging.INFO)
+    handler.setFormatter(logging.Formatter("%(message)s"))
+    ROOT.setLevel(logging.DEBUG)
+    ROOT.handlers[:] = [handler]
+
+
+def log_to_file(path: Path) -> None:
+    """Append everything to ``path`` as well; only the first of several processes does."""
+    if os.environ.get("RANK", "0") != "0":
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handler = logging.FileHandler(path, encoding="utf-8")
+    handler.setLevel(logging.DEBUG)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)-7s %(name)s: %(message)s"))
+    ROOT.addHandler(handler)

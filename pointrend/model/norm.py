@@ -1,0 +1,139 @@
+"""Batch norms whose statistics are those of the batches of all processes together (RECIPE section 7.5).
+
+torch's own synchronised norm refuses to run on a CPU; a norm of our own takes its place there. Neither of
+them changes a name in the state dict.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple, TypeVar
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
+from torch.nn import functional
+
+Model = TypeVar("Model", bound=nn.Module)
+
+
+def convert_norms(model: Model, device: torch.device, process_group: dist.ProcessGroup | None = None) -> Model:
+    """Join every batch norm inside ``model`` over ``process_group`` (``None``: over all processes).
+
+    ``device`` is where the model will train. The norms are replaced in place; their parameters and buffers stay
+    the same objects. Returns ``model``.
+    """
+    if device.type == "cuda":
+        nn.SyncBatchNorm.convert_sync_batchnorm(model, process_group)
+        return model
+    for parent in list(model.modules()):
+        for name, child in parent.named_children():
+            if isinstance(child, nn.BatchNorm1d | nn.BatchNorm2d):
+                setattr(parent, name, JoinedBatchNorm(child, process_group))
+    return model
+
+
+class JoinedBatchNorm(nn.Module):
+    """Batch norm over (N, C), (N, C, L) or (N, C, H, W) inputs on the CPU, joined over processes.
+
+    The processes may hold different numbers of elements. Gradients of weight and bias are those of the local
+    batch, as they are in torch: to sum or average them is the data-parallel wrapper's part.
+    """
+
+    running_mean: Tensor
+    running_var: Tensor
+    num_batches_tracked: Tensor
+
+    def __init__(self, norm: nn.BatchNorm1d | nn.BatchNorm2d, process_group: dist.ProcessGroup | None) -> None:
+        super().__init__()
+        if norm.momentum is None or not norm.affine or not norm.track_running_stats:
+            raise ValueError(f"cannot join {norm}: it needs a weight, a bias and a fixed momentum")
+        self.eps, self.momentum, self.process_group = norm.eps, norm.momentum, process_group
+        self.weight, self.bias = norm.weight, norm.bias
+        for name, buffer in norm.named_buffers():
+            self.register_buffer(name, buffer)
+        self.train(norm.training)
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        if not self.training:
+            return functional.batch_norm(
+                inputs, self.running_mean, self.running_var, self.weight, self.bias, eps=self.eps
+            )
+        joined = _join_statistics(inputs.detach(), self.process_group)
+        self._track(joined)
+        inverse_std = (joined.variance + self.eps).rsqrt()
+        return _Normalise.apply(
+            inputs, self.weight, self.bias, joined.mean, inverse_std, joined.elements, self.process_group
+        )
+
+    def _track(self, joined: _Statistics) -> None:
+        unbiased = joined.variance * (joined.elements / (joined.elements - 1))
+        self.num_batches_tracked.add_(1)
+        self.running_mean.lerp_(joined.mean, self.momentum)
+        self.running_var.lerp_(unbiased, self.momentum)
+
+
+class _Statistics(NamedTuple):
+    elements: int
+    mean: Tensor
+    variance: Tensor
+
+
+def _join_statistics(inputs: Tensor, group: dist.ProcessGroup | None) -> _Statistics:
+    """Elements per channel, their mean and their biased variance, over all processes and alike on each."""
+    variance, mean = torch.var_mean(inputs, _all_but_channels(inputs), correction=0)
+    count = mean.new_tensor([inputs.numel() // inputs.size(1)])
+    local = torch.cat((mean, variance, count)).double()
+    gathered = [torch.empty_like(local) for _ in range(dist.get_world_size(group))]
+    dist.all_gather(gathered, local, group)
+    means, variances, counts = torch.stack(gathered).split((mean.numel(), mean.numel(), 1), dim=1)
+    elements = int(counts.sum())
+    if elements < 2:
+        raise ValueError("training a batch norm needs more than one value per channel")
+    shares = counts / elements
+    joined_mean = (shares * means).sum(dim=0)
+    joined_variance = (shares * (variances + (means - joined_mean).square())).sum(dim=0)
+    return _Statistics(elements, joined_mean.to(inputs.dtype), joined_variance.to(inputs.dtype))
+
+
+class _Normalise(torch.autograd.Function):
+    """weight * (inputs - mean) * inverse_std + bias, with mean and inverse_std functions of all inputs."""
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        inputs: Tensor,
+        weight: Tensor,
+        bias: Tensor,
+        mean: Tensor,
+        inverse_std: Tensor,
+        elements: int,
+        group: dist.ProcessGroup | None,
+    ) -> Tensor:
+        ctx.save_for_backward(inputs, weight, mean, inverse_std)
+        ctx.elements, ctx.group = elements, group
+        scale = weight * inverse_std
+        return torch.addcmul(_spread(bias - mean * scale, inputs), inputs, _spread(scale, inputs))
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        inputs, weight, mean, inverse_std = ctx.saved_tensors
+        normalised = (inputs - _spread(mean, inputs)) * _spread(inverse_std, inputs)
+        axes = _all_but_channels(inputs)
+        for_bias, for_weight = gradient.sum(axes), (gradient * normalised).sum(axes)
+        joined = torch.stack((for_bias, for_weight))
+        dist.all_reduce(joined, group=ctx.group)
+        through_mean, through_std = (_spread(total / ctx.elements, inputs) for total in joined)
+        centred = gradient - through_mean - normalised * through_std
+        for_inputs = centred * _spread(weight * inverse_std, inputs)
+        return for_inputs, for_weight, for_bias, None, None, None, None
+
+
+def _all_but_channels(inputs: Tensor) -> list[int]:
+    return [axis for axis in range(inputs.dim()) if axis != 1]
+
+
+def _spread(values: Tensor, inputs: Tensor) -> Tensor:
+    """Values per channel, shaped to broadcast over ``inputs``."""
+    return values.view(1, -1, *(1 for _ in range(inputs.dim() - 2)))

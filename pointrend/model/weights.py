@@ -1,0 +1,180 @@
+"""Weights in files: our own format, SSSegmentation's checkpoints, and the pretrained backbones.
+
+Every loader checks all names, shapes, types and values before it touches the model, and raises
+:class:`~pointrend.errors.WeightsError` otherwise. Nothing but tensors and plain containers is ever unpickled.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+import safetensors.torch
+import torch
+from torch import Tensor, nn
+
+from pointrend.errors import WeightsError
+from pointrend.files import atomic_path, sha256_file, write_bytes
+
+Value = TypeVar("Value")
+
+UPSTREAM_PREFIXES = {
+    "backbone.": "backbone_net.",
+    "fpn.lateral.": "fpn_neck.lateral_convs.",
+    "fpn.output.": "fpn_neck.fpn_convs.",
+    "coarse_head.scales.": "scale_heads.",
+    "coarse_head.classifier.": "auxiliary_decoder.1.",
+    "point_head.layers.": "fcs.",
+    "point_head.classifier.": "decoder.1.",
+}
+"""How our state dict names begin, and how SSSegmentation's do (RECIPE section 11). The rest is the same."""
+
+CLASSIFIER_BIASES = ("point_head.classifier.bias", "decoder.1.bias")
+"""One value per class, in our names and in SSSegmentation's."""
+
+BACKBONE_EXTRAS = frozenset({"fc.weight", "fc.bias"})
+"""ImageNet's classifier, which comes with a pretrained backbone and is not used."""
+
+NAMES_SHOWN = 3
+
+
+def to_upstream(state: Mapping[str, Value]) -> dict[str, Value]:
+    """A state dict of ours under SSSegmentation's names."""
+    return {_renamed(name, UPSTREAM_PREFIXES): value for name, value in state.items()}
+
+
+def from_upstream(state: Mapping[str, Value]) -> dict[str, Value]:
+    """A state dict of SSSegmentation's under our names."""
+    prefixes = {theirs: ours for ours, theirs in UPSTREAM_PREFIXES.items()}
+    return {_renamed(name, prefixes): value for name, value in state.items()}
+
+
+def load_released(path: Path, model: nn.Module) -> None:
+    """Load a checkpoint of SSSegmentation (``.pth``, the weights under "model") into a ``PointRend``."""
+    content = _read(path, _load_pth)
+    found = content.get("model") if isinstance(content, dict) else None
+    if not isinstance(found, dict):
+        raise WeightsError(f'{path} has no state dict under "model"', "take a checkpoint of SSSegmentation")
+    _check(path, found, expected=to_upstream(model.state_dict()))
+    model.load_state_dict(from_upstream(found))
+
+
+def save_upstream(model: nn.Module, path: Path, epoch: int) -> None:
+    """Write a ``PointRend`` as a checkpoint of SSSegmentation that was made after ``epoch`` epochs."""
+    state = _portable(model)
+    # Given a path instead of a stream, torch writes the temporary file's name into the archive.
+    with atomic_path(path) as temporary, open(temporary, "wb") as stream:
+        torch.save({"model": to_upstream(state), "cur_epoch": epoch}, stream)
+
+
+def load_pretrained_backbone(path: Path, backbone: nn.Module, sha256_prefix: str) -> None:
+    """Load an ImageNet ResNet v1c into a ``ResNetV1c``; its sha256 must begin with ``sha256_prefix``.
+
+    The weights may be wrapped in "model" or "state_dict". Only ImageNet's classifier may be left over, and
+    only the counters of seen batches may be absent; they then keep their value.
+    """
+    content = _read(path, _load_pth)
+    digest = sha256_file(path)
+    if not digest.startswith(sha256_prefix):
+        what = f"the sha256 of {path} begins with {digest[: len(sha256_prefix)]}, not with {sha256_prefix}"
+        raise WeightsError(what, "delete it and fetch it again")
+    for wrapper in ("model", "state_dict"):
+        if isinstance(content, dict) and wrapper in content:
+            content = content[wrapper]
+    if not isinstance(content, dict):
+        raise WeightsError(f"{path} holds no state dict", "take a ResNet v1c checkpoint")
+    expected = backbone.state_dict()
+    counters = [name for name in expected if name.endswith(".num_batches_tracked")]
+    found = {name: value for name, value in content.items() if name not in BACKBONE_EXTRAS}
+    _check(path, found, expected, may_be_absent=counters)
+    backbone.load_state_dict(expected | found)
+
+
+def save_weights(model: nn.Module, path: Path) -> None:
+    """Write a model's state dict as safetensors; equal weights give equal bytes."""
+    write_bytes(path, safetensors.torch.save(_portable(model)))
+
+
+def load_weights(path: Path, model: nn.Module) -> None:
+    """Load a file of :func:`save_weights` into a model of the same architecture."""
+    found = _read(path, safetensors.torch.load_file)
+    _check(path, found, model.state_dict())
+    model.load_state_dict(found)
+
+
+def _renamed(name: str, prefixes: Mapping[str, str]) -> str:
+    for prefix, replacement in prefixes.items():
+        if name.startswith(prefix):
+            return replacement + name.removeprefix(prefix)
+    raise WeightsError(f"{name} is not a name in a PointRend", "take the state dict of a PointRend")
+
+
+def _load_pth(path: Path) -> Any:
+    return torch.load(path, map_location="cpu", weights_only=True)
+
+
+def _read(path: Path, reader: Callable[[Path], Any]) -> Any:
+    try:
+        return reader(path)
+    except FileNotFoundError:
+        raise WeightsError(f"{path} is not there", "fetch or train it first") from None
+    except Exception as problem:  # A damaged file makes the readers raise nearly anything.
+        what = f"{path} is not a readable weights file ({type(problem).__name__})"
+        raise WeightsError(what, "delete it and make or fetch it again") from problem
+
+
+def _portable(model: nn.Module) -> dict[str, Tensor]:
+    state = {name: value.cpu().contiguous() for name, value in model.state_dict().items()}
+    if broken := _not_finite(state):
+        what = f"the weights are not finite in {_listed(broken)}"
+        raise WeightsError(what, "nothing was written; look at the training log for where it diverged")
+    return state
+
+
+def _check(
+    path: Path,
+    found: Mapping[str, Any],
+    expected: Mapping[str, Tensor],
+    may_be_absent: Collection[str] = (),
+) -> None:
+    _check_classes(path, found, expected)
+    common = [name for name in expected if name in found]
+    complaints = {
+        "missing": [name for name in expected if name not in found and name not in may_be_absent],
+        "unexpected": [str(name) for name in found if name not in expected],
+        "different": [
+            f"{name}: {_form(found[name])} instead of {_form(expected[name])}"
+            for name in common
+            if _form(found[name]) != _form(expected[name])
+        ],
+    }
+    if any(complaints.values()):
+        parts = [f"{len(names)} {kind} ({_listed(names)})" for kind, names in complaints.items() if names]
+        what = f"{path} does not fit this model: {', '.join(parts)}"
+        raise WeightsError(what, "take weights made for the same run")
+    if broken := _not_finite({name: found[name] for name in common}):
+        raise WeightsError(f"{path} holds NaN or infinity in {_listed(broken)}", "take another file")
+
+
+def _check_classes(path: Path, found: Mapping[str, Any], expected: Mapping[str, Tensor]) -> None:
+    for name in CLASSIFIER_BIASES:
+        if name in expected and isinstance(found.get(name), Tensor):
+            theirs, ours = found[name].numel(), expected[name].numel()
+            if theirs != ours:
+                what = f"{path} is for {theirs} classes, this model has {ours}"
+                raise WeightsError(what, "take the weights of a run on the same dataset")
+
+
+def _form(value: Any) -> str:
+    if not isinstance(value, Tensor):
+        return type(value).__name__
+    return f"{str(value.dtype).removeprefix('torch.')} {list(value.shape)}"
+
+
+def _not_finite(state: Mapping[str, Tensor]) -> list[str]:
+    return [name for name, value in state.items() if not value.isfinite().all()]
+
+
+def _listed(names: list[str]) -> str:
+    return ", ".join(names[:NAMES_SHOWN]) + (", ..." if len(names) > NAMES_SHOWN else "")

@@ -1,0 +1,286 @@
+"""params.yaml as checked, typed values.
+
+:func:`load_params` reads the file, :meth:`Params.setting` resolves everything that holds for one run. The published
+recipe is the default of :class:`Recipe`; what a run does otherwise is listed by :meth:`RunSetting.deviations`.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model, model_validator
+
+from pointrend.errors import ParamsError
+from pointrend.params_file import nearest, parse_override, read_yaml
+
+PositiveInt = Annotated[int, Field(gt=0)]
+Share = Annotated[float, Field(ge=0, le=1)]
+Pair = tuple[PositiveInt, PositiveInt]
+
+
+def setting(description: str, **extra: Any) -> Any:
+    """A field that enters the fingerprint and counts for comparability, unless ``extra`` says otherwise."""
+    return Field(description=description, json_schema_extra=extra or None)
+
+
+class Strict(BaseModel):
+    """Immutable, and an unknown key is an error that names the nearest known one."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _known_keys_only(cls, values: Any) -> Any:
+        if isinstance(values, dict):
+            for key in values:
+                if key not in cls.model_fields:
+                    raise ValueError(f"unknown key {key!r}{nearest(key, cls.model_fields)}")
+        return values
+
+
+class Recipe(Strict):
+    """How one run is trained and scored, completely (RECIPE sections 3-10)."""
+
+    lr: Annotated[float, Field(gt=0)] = setting("base learning rate of SGD")
+    momentum: Share = setting("momentum of SGD")
+    weight_decay: Annotated[float, Field(ge=0)] = setting("weight decay, on every parameter")
+    poly_power: Annotated[float, Field(gt=0)] = setting("power of the polynomial schedule")
+    min_lr_ratio: Share = setting("smallest learning rate as a share of lr")
+    warmup_iterations: Annotated[int, Field(ge=0)] = setting("iterations of linear warm-up")
+    warmup_ratio: Share = setting("share of the scheduled rate at the first iteration")
+    batch_size: PositiveInt = setting("pictures an iteration over all GPUs")
+    epochs: PositiveInt = setting("passes over the training pictures")
+    base_size: Pair = setting("[long, short] side that pictures are resized to at scale 1, pixels")
+    crop_size: Pair = setting("[height, width] of a training crop, pixels")
+    scale_range: tuple[Annotated[float, Field(gt=0)], Annotated[float, Field(gt=0)]] = setting("random resize factors")
+    max_class_share: Share = setting("largest share of one class in an accepted crop")
+    output_stride: Literal[8, 16, 32] = setting("stride of the backbone's last stage")
+    width: Annotated[int, Field(gt=0, multiple_of=2)] = setting("channels after the stem; 64 is the real network")
+    fpn_channels: PositiveInt = setting("channels of the feature pyramid")
+    scale_channels: PositiveInt = setting("channels of the scale heads")
+    point_channels: PositiveInt = setting("channels of the point head")
+    zero_init_last_norm: bool = setting("start every residual branch at zero")
+    pretrained: bool = setting("start from the ImageNet backbone")
+    train_points: PositiveInt = setting("points a picture in the point loss")
+    oversample_ratio: PositiveInt = setting("candidates drawn per training point")
+    importance_ratio: Share = setting("share of training points chosen by uncertainty")
+    subdivision_steps: Annotated[int, Field(ge=0)] = setting("refinement steps at inference")
+    subdivision_points: PositiveInt = setting("points refined a step")
+    point_loss_weight: Annotated[float, Field(ge=0)] = setting("weight of the point loss")
+    coarse_loss_weight: Annotated[float, Field(ge=0)] = setting("weight of the coarse loss")
+    gpus: PositiveInt = setting("processes, one a GPU", part="machine")
+    device: Literal["cuda", "cpu", "auto"] = setting("where to train", part="machine")
+    threads: Annotated[int, Field(ge=0)] = setting("CPU threads a process, 0: torch's choice", part="machine")
+    channels_last: bool = setting("memory layout of the network", part="machine")
+    workers: Annotated[int, Field(ge=0)] = setting("loader processes a GPU", part="operation")
+    checkpoint_minutes: Annotated[float, Field(ge=0)] = setting("time between checkpoints", part="operation")
+    log_every: PositiveInt = setting("iterations between records in metrics.jsonl", part="operation")
+    pictures: Annotated[int, Field(ge=0)] = setting("val pictures drawn side by side", part="operation")
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Recipe:
+        if self.batch_size % self.gpus:
+            raise ValueError(f"batch_size {self.batch_size} cannot be divided among {self.gpus} gpus")
+        if self.scale_range[0] > self.scale_range[1]:
+            raise ValueError("scale_range must be [smallest, largest]")
+        return self
+
+    @classmethod
+    def keys_of(cls, part: str) -> set[str]:
+        """Names of the keys of a part: ``recipe``, ``machine`` (recorded) or ``operation`` (changes no result)."""
+        extras = {name: field.json_schema_extra for name, field in cls.model_fields.items()}
+        return {name for name, extra in extras.items() if (extra or {}).get("part", "recipe") == part}  # type: ignore[union-attr]
+
+
+def _partial(name: str, **more: Any) -> Any:
+    """The recipe with every key optional, for the layers that are merged into a whole one."""
+    fields: dict[str, Any] = dict(more)
+    for key, field in Recipe.model_fields.items():
+        kind: Any = Annotated[(field.annotation, *field.metadata)] if field.metadata else field.annotation
+        fields[key] = (kind | None, Field(None, description=field.description))
+    return create_model(name, __base__=Strict, __doc__="Any keys of the recipe.", **fields)
+
+
+RecipePart: Any = _partial("RecipePart")
+RunPart: Any = _partial("RunPart", dataset=(str, ...), backbone=(str, ...))
+
+
+class Images(Strict):
+    """Pictures in each split."""
+
+    train: PositiveInt
+    val: PositiveInt
+
+
+class ArchivePin(Strict):
+    """A file to download: where from (official place first) and how it is recognised."""
+
+    name: str
+    urls: tuple[str, ...] = ()
+    bytes: PositiveInt | None = None
+    md5: Annotated[str, Field(pattern="^[0-9a-f]{32}$")] | None = None
+    sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")] | None = None
+    sha256_prefix: Annotated[str, Field(pattern="^[0-9a-f]{8,64}$")] | None = None
+    about_gb: Annotated[float, Field(gt=0)] | None = None
+
+
+class DatasetParams(Strict):
+    """A dataset: its archives, its full counts, and the recipe's numbers that belong to it."""
+
+    images: Images
+    sets: str
+    recipe: RecipePart = RecipePart()
+    archives: tuple[ArchivePin, ...]
+
+
+class BackboneParams(Strict):
+    """A backbone: its depth, its name in the tables, its ImageNet weights."""
+
+    depth: Literal[50, 101, 152]
+    label: str
+    pretrained: ArchivePin
+
+
+class ScaleParams(Strict):
+    """How much of the recipe a scale runs, and on what."""
+
+    data: Literal["drawn", "official"]
+    images: Images | None = None
+    limit: PositiveInt | None = None
+    recipe: RecipePart = RecipePart()
+    datasets: dict[str, RecipePart] = {}
+    runs: dict[str, RecipePart] = {}
+
+    @model_validator(mode="after")
+    def _drawn_needs_counts(self) -> ScaleParams:
+        if self.data == "drawn" and self.images is None:
+            raise ValueError("data: drawn needs images: {train: N, val: N}")
+        return self
+
+
+class RunSetting(Strict):
+    """Everything that holds for one run at one scale."""
+
+    run: str
+    scale: str
+    dataset: str
+    backbone: str
+    depth: int
+    recipe: Recipe
+
+    def deterministic(self) -> dict[str, Any]:
+        """What can change a result: the part of the setting that enters the fingerprint."""
+        operation = Recipe.keys_of("operation")
+        kept = {key: value for key, value in self.recipe.model_dump(mode="json").items() if key not in operation}
+        return {"run": self.run, "dataset": self.dataset, "depth": self.depth, "recipe": kept}
+
+    def deviations(self, published: Recipe) -> list[str]:
+        """Where this setting leaves the published recipe, as ``key ours (published theirs)``."""
+        pairs = ((key, getattr(self.recipe, key), getattr(published, key)) for key in sorted(Recipe.keys_of("recipe")))
+        return [f"{key} {ours} (published {theirs})" for key, ours, theirs in pairs if ours != theirs]
+
+
+class Params(Strict):
+    """The whole of params.yaml."""
+
+    scale: str
+    seeds: Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(min_length=1)]
+    recipe: RecipePart
+    datasets: dict[str, DatasetParams]
+    backbones: dict[str, BackboneParams]
+    runs: dict[str, RunPart]
+    scales: dict[str, ScaleParams]
+
+    @model_validator(mode="after")
+    def _names_exist(self) -> Params:
+        _check_name("scale", self.scale, self.scales)
+        if len(set(self.seeds)) != len(self.seeds):
+            raise ValueError("seeds: each seed once")
+        for name, run in self.runs.items():
+            _check_name(f"runs.{name}.dataset", run.dataset, self.datasets)
+            _check_name(f"runs.{name}.backbone", run.backbone, self.backbones)
+        for name, scale in self.scales.items():
+            for dataset in scale.datasets:
+                _check_name(f"scales.{name}.datasets", dataset, self.datasets)
+            for run in scale.runs:
+                _check_name(f"scales.{name}.runs", run, self.runs)
+        return self
+
+    def at_scale(self, scale: str | None) -> Params:
+        """The same params with another scale; None keeps it.
+
+        Raises:
+            ParamsError: there is no such scale.
+        """
+        return self if scale is None else self.model_copy(update={"scale": self.known("scale", scale, self.scales)})
+
+    @staticmethod
+    def known(kind: str, name: str, names: Any) -> str:
+        """``name`` if it is one of ``names``.
+
+        Raises:
+            ParamsError: it is not; the nearest one is named.
+        """
+        if name not in names:
+            raise ParamsError(f"there is no {kind} {name!r}{nearest(name, names)}", f"choose from {', '.join(names)}")
+        return name
+
+    def setting(self, run: str, overrides: tuple[str, ...] = ()) -> RunSetting:
+        """Resolve one run at the current scale; ``overrides`` are KEY=VALUE texts and win over everything.
+
+        Raises:
+            ParamsError: unknown run or key, or values that do not fit together.
+        """
+        self.known("run", run, self.runs)
+        chosen, scale = self.runs[run], self.scales[self.scale]
+        layers = [
+            self.recipe,
+            self.datasets[chosen.dataset].recipe,
+            scale.recipe,
+            scale.datasets.get(chosen.dataset),
+            scale.runs.get(run),
+            chosen,
+        ]
+        values: dict[str, Any] = {}
+        for layer in filter(None, layers):
+            values |= {key: value for key, value in layer.model_dump(exclude_unset=True).items() if value is not None}
+        for override in overrides:
+            key, value = parse_override(override)
+            self.known("key", key, Recipe.model_fields)
+            values[key] = value
+        dataset, backbone = values.pop("dataset"), values.pop("backbone")
+        recipe = validated(Recipe, values, f"run {run} at scale {self.scale}")
+        depth = self.backbones[backbone].depth
+        return RunSetting(run=run, scale=self.scale, dataset=dataset, backbone=backbone, depth=depth, recipe=recipe)
+
+
+def load_params(path: Path) -> Params:
+    """Read and check params.yaml.
+
+    Raises:
+        ParamsError: the file is missing, is no YAML mapping, or has a wrong key or value; one line says which.
+    """
+    return validated(Params, read_yaml(path), str(path))
+
+
+def validated(model: type[Any], values: Any, where: str) -> Any:
+    """``model`` made from ``values``; the first thing that is wrong becomes a ParamsError of one line."""
+    try:
+        return model.model_validate(values)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        place = ".".join(str(part) for part in first["loc"])
+        message = first["msg"].removeprefix("Value error, ")
+        given = f" (got {first['input']!r:.80})" if first["type"] not in ("missing", "value_error") else ""
+        raise ParamsError(f"{where}: {place + ': ' if place else ''}{message}{given}", "correct it there") from error
+
+
+def schema() -> dict[str, Any]:
+    """JSON schema of params.yaml; workflow/schemas/params.schema.json holds it."""
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **Params.model_json_schema()}
+
+
+def _check_name(where: str, name: str, names: Any) -> None:
+    if name not in names:
+        raise ValueError(f"{where}: there is no {name!r}{nearest(name, names)}")

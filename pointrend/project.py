@@ -1,0 +1,194 @@
+"""One checkout at one scale: its params, its folders, and what the environment adds."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from pointrend.errors import ParamsError, ResultsError
+from pointrend.files import read_json, sha256_json
+from pointrend.params import ArchivePin, Images, Params, Recipe, RunSetting, ScaleParams, Strict, load_params, validated
+
+STORE_PARTS = ("pictures.bin", "labels.bin", "index.json")
+STORE_FILES = tuple(f"{split}.{part}" for split in ("train", "val") for part in STORE_PARTS)
+OFFICIAL = "official"
+DRAWN = "demo"
+
+
+class FilePin(Strict):
+    """What a replaced checksum says of one archive."""
+
+    bytes: int | None = None
+    md5: str | None = None
+    sha256: str | None = None
+
+
+@dataclass(frozen=True)
+class Project:
+    """A checkout at one scale."""
+
+    root: Path
+    params: Params
+    overrides: tuple[str, ...] = ()
+    pins_file: Path | None = None
+    archives_at_hand: str | None = None
+
+    @classmethod
+    def load(cls, params_file: Path, scale: str | None = None, overrides: tuple[str, ...] = ()) -> Project:
+        """Read ``params_file`` and the environment (POINTREND_SCALE, POINTREND_PINS, POINTREND_ARCHIVES).
+
+        The demo draws its own archives, so the last two do not touch it.
+
+        Raises:
+            ParamsError: params.yaml, the scale or the pins file are wrong.
+        """
+        params = load_params(params_file).at_scale(scale or os.environ.get("POINTREND_SCALE") or None)
+        pins, at_hand = os.environ.get("POINTREND_PINS"), os.environ.get("POINTREND_ARCHIVES")
+        if params.scales[params.scale].data == "drawn":
+            pins = at_hand = None
+        return cls(params_file.parent, params, overrides, Path(pins) if pins else None, at_hand or None)
+
+    @property
+    def scale(self) -> ScaleParams:
+        """The current scale's params."""
+        return self.params.scales[self.params.scale]
+
+    def setting(self, run: str) -> RunSetting:
+        """The resolved setting of ``run``, overrides included."""
+        return self.params.setting(run, self.overrides)
+
+    # -- archives
+
+    @cached_property
+    def pins(self) -> dict[str, FilePin]:
+        """Checksums that replace the official ones, by file name (POINTREND_PINS); empty without."""
+        if self.pins_file is None:
+            return {}
+        do = "POINTREND_PINS must name a JSON file {\"files\": {\"<archive>\": {\"bytes\", \"md5\", \"sha256\"}}}"
+        found = read_json(self.pins_file, ParamsError, do)
+        files = found.get("files") if isinstance(found, dict) else None
+        if not isinstance(files, dict):
+            raise ParamsError(f"{self.pins_file} has no mapping 'files'", do)
+        return {name: validated(FilePin, pin, f"{self.pins_file}: files.{name}") for name, pin in files.items()}
+
+    @property
+    def archive_set(self) -> str:
+        """``official``, ``demo``, or ``pins-<hash8>``: which archives these are, by their checksums."""
+        if self.scale.data == "drawn":
+            return DRAWN
+        if not self.pins:
+            return OFFICIAL
+        return "pins-" + sha256_json({name: pin.model_dump() for name, pin in self.pins.items()})[:8]
+
+    def pinned(self, archive: ArchivePin) -> ArchivePin:
+        """``archive`` with the checksums that hold here."""
+        pin = self.pins.get(archive.name)
+        return archive if pin is None else archive.model_copy(update={**pin.model_dump(), "sha256_prefix": None})
+
+    def archives_of(self, name: str) -> tuple[ArchivePin, ...]:
+        """The files that ``fetch name`` gets, with the checksums that hold here.
+
+        Raises:
+            ParamsError: nothing of that name can be fetched; the nearest name that can is given.
+        """
+        datasets, backbones = self.params.datasets, self.params.backbones
+        self.params.known("archive to fetch", name, [*datasets, *(f"backbone_{backbone}" for backbone in backbones)])
+        if name in datasets:
+            return tuple(self.pinned(pin) for pin in datasets[name].archives)
+        return (self.pinned(backbones[name.removeprefix("backbone_")].pretrained),)
+
+    def expected_images(self, dataset: str) -> Images:
+        """Full counts of a dataset's splits at this scale."""
+        return self.scale.images or self.params.datasets[dataset].images
+
+    # -- folders
+
+    @property
+    def archives_folder(self) -> Path:
+        """Where archives of the current set lie."""
+        return self.root / "data" / "archives" / self.archive_set
+
+    def fetched(self, name: str) -> Path:
+        """Manifest of what ``fetch name`` got."""
+        return self.archives_folder / f"{name}.json"
+
+    def data_folder(self, dataset: str) -> Path:
+        """The prepared form of a dataset."""
+        return self.root / "data" / self.params.scale / dataset
+
+    def manifest(self, dataset: str) -> Path:
+        """Manifest of the prepared form."""
+        return self.data_folder(dataset) / "manifest.json"
+
+    def store_files(self, dataset: str) -> list[str]:
+        """The large files of the prepared form, relative to the root."""
+        return [self.relative(self.data_folder(dataset) / file) for file in STORE_FILES]
+
+    def training_inputs(self, run: str) -> list[str]:
+        """Manifests that a training depends on, relative to the root: its data, and its backbone if it takes one."""
+        setting = self.setting(run)
+        inputs = [self.manifest(setting.dataset)]
+        if setting.recipe.pretrained:
+            inputs.append(self.fetched(f"backbone_{setting.backbone}"))
+        return [self.relative(path) for path in inputs]
+
+    def relative(self, path: Path) -> str:
+        """``path`` as seen from the root."""
+        return str(path.relative_to(self.root))
+
+    def run_folder(self, run: str, seed: int) -> Path:
+        """What a trained run leaves behind."""
+        return self.root / "runs" / self.params.scale / f"{run}-s{seed}"
+
+    def checkpoint_folder(self, run: str, seed: int, fingerprint: str) -> Path:
+        """Resumable state of one run under one fingerprint."""
+        return self.root / "checkpoints" / self.params.scale / f"{run}-s{seed}" / fingerprint[:16]
+
+    @property
+    def results_folder(self) -> Path:
+        """results.json and the pages of the current scale."""
+        return self.root / "results" / self.params.scale
+
+    @property
+    def published_folder(self) -> Path:
+        """The published table and recipe as data."""
+        return self.root / "published"
+
+    def log_file(self, job: str) -> Path:
+        """Log of one job of the DAG, ``job`` being for example ``train-voc_r50-s0``."""
+        return self.root / "logs" / self.params.scale / f"{job}.log"
+
+    # -- comparability
+
+    def published_recipe(self, dataset: str) -> Recipe | None:
+        """The published recipe of a dataset (published/recipe.json), None for a dataset that has none."""
+        found = read_json(self.published_folder / "recipe.json", ResultsError, "restore it from version control")
+        special = found["datasets"].get(dataset)
+        where = "published/recipe.json"
+        return None if special is None else validated(Recipe, {**found["common"], **special}, where)
+
+    def not_comparable(self, setting: RunSetting) -> list[str]:
+        """Why a result under ``setting`` cannot be held against the published number; empty if it can."""
+        reasons = []
+        if setting.scale != "paper":
+            reasons.append(f"scale {setting.scale}")
+        if self.archive_set != OFFICIAL:
+            reasons.append(f"archives {self.archive_set}")
+        published = self.published_recipe(setting.dataset)
+        if published is None:
+            reasons.append("nothing was published for this dataset")
+        elif setting.scale == "paper":
+            reasons += setting.deviations(published)
+        return reasons
+
+    def data_manifest(self, dataset: str) -> dict[str, Any]:
+        """The manifest of a prepared dataset.
+
+        Raises:
+            ResultsError: it has not been prepared.
+        """
+        do = f"run: pointrend --scale {self.params.scale} prepare {dataset}"
+        return read_json(self.manifest(dataset), ResultsError, do)

@@ -1,0 +1,96 @@
+"""Resumable training state: one safetensors file and a JSON record beside it, both written atomically.
+
+The record carries the sha256 of the state, so a damaged file is recognised and the one before it is used. Nothing is
+pickled. All randomness of training follows from (seed, epoch, sample) and (seed, iteration, rank), so there is no
+generator state to keep.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import safetensors.torch
+import torch
+
+from pointrend.errors import TrainingError
+from pointrend.files import atomic_path, read_json, sha256_file, write_json
+
+log = logging.getLogger(__name__)
+KEPT = 2
+"""Checkpoints that stay on disk: the newest and the one to fall back to."""
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far training has come when a checkpoint is written."""
+
+    iteration: int
+    """Finished iterations."""
+    metrics_bytes: int
+    """Length of metrics.jsonl; what was appended later is cut off on resume."""
+    seconds: float
+    """Training time so far, over all attempts."""
+    empty_batches: int
+    """Batches so far in which no pixel had a label."""
+
+
+def save_checkpoint(folder: Path, model: torch.nn.Module, optimizer: torch.optim.Optimizer, progress: Progress) -> None:
+    """Write the state after ``progress.iteration`` iterations and drop checkpoints that are no longer needed.
+
+    Raises:
+        OSError: the disk is full or broken; earlier checkpoints are untouched.
+    """
+    tensors = {f"model.{name}": tensor.contiguous() for name, tensor in model.state_dict().items()}
+    for name, parameter in model.named_parameters():
+        momentum = optimizer.state[parameter].get("momentum_buffer")
+        if momentum is not None:
+            tensors[f"momentum.{name}"] = momentum.contiguous()
+    path = folder / f"{progress.iteration:09d}.safetensors"
+    with atomic_path(path) as temporary:
+        safetensors.torch.save_file({name: tensor.cpu() for name, tensor in tensors.items()}, temporary)
+    write_json(path.with_suffix(".json"), {**vars(progress), "sha256": sha256_file(path)})
+    for old in _records(folder)[KEPT:]:
+        old.unlink()
+        old.with_suffix(".safetensors").unlink(missing_ok=True)
+
+
+def load_checkpoint(folder: Path, model: torch.nn.Module, optimizer: torch.optim.Optimizer) -> Progress | None:
+    """Restore the newest whole checkpoint in ``folder``; None if there is none.
+
+    A checkpoint that does not have its recorded sha256 is passed over with a warning.
+
+    Raises:
+        TrainingError: a whole checkpoint does not fit the model.
+    """
+    for record in _records(folder):
+        state = record.with_suffix(".safetensors")
+        found = read_json(record, TrainingError, f"remove {record}")
+        if not state.is_file() or sha256_file(state) != found.pop("sha256", None):
+            log.warning("checkpoint %s is damaged; the one before it is used", state)
+            continue
+        _restore(state, model, optimizer)
+        return Progress(**found)
+    return None
+
+
+def _restore(path: Path, model: torch.nn.Module, optimizer: torch.optim.Optimizer) -> None:
+    tensors = safetensors.torch.load_file(path)
+    try:
+        model.load_state_dict({name[6:]: tensor for name, tensor in tensors.items() if name.startswith("model.")})
+    except RuntimeError as error:
+        raise TrainingError(f"checkpoint {path} does not fit the model", "remove it to start again") from error
+    for name, parameter in model.named_parameters():
+        momentum = tensors.get(f"momentum.{name}")
+        if momentum is not None:
+            # The parameter's own memory layout, or channels-last sums would come out in another order.
+            buffer = torch.empty_like(parameter, requires_grad=False)
+            optimizer.state[parameter]["momentum_buffer"] = buffer.copy_(momentum)
+
+
+def _records(folder: Path) -> list[Path]:
+    """Records of checkpoints, newest first."""
+    names = (path for path in folder.glob("*.json") if re.fullmatch(r"\d{9}\.json", path.name))
+    return sorted(names, reverse=True)

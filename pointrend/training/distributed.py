@@ -1,0 +1,90 @@
+"""The processes of one training: who we are, where we compute, and how numbers are shared."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import torch
+import torch.distributed as dist
+from torch import Tensor
+
+from pointrend.errors import MachineError, ParamsError
+
+
+@dataclass(frozen=True)
+class Processes:
+    """This process among those that train together."""
+
+    rank: int
+    count: int
+    device: torch.device
+
+    @property
+    def first(self) -> bool:
+        """Whether this is the process that writes files."""
+        return self.rank == 0
+
+    def mean(self, values: Tensor) -> Tensor:
+        """Mean of a tensor over all processes."""
+        if self.count > 1:
+            dist.all_reduce(values)
+        return values / self.count
+
+    def agree(self, decision: bool) -> bool:
+        """What the first process decided."""
+        if self.count == 1:
+            return decision
+        flag = torch.tensor(int(decision), device=self.device)
+        dist.broadcast(flag, src=0)
+        return bool(flag.item())
+
+
+def choose_device(wanted: str) -> torch.device:
+    """The device for ``wanted`` (``cuda``, ``cpu`` or ``auto``).
+
+    Raises:
+        MachineError: CUDA is wanted and not there.
+    """
+    available = torch.cuda.is_available()
+    if wanted == "cuda" and not available:
+        do = "run where there is one, or set device: auto in params.yaml"
+        raise MachineError("this setting trains on CUDA and torch sees no CUDA device", do)
+    if wanted == "cpu" or not available:
+        return torch.device("cpu")
+    return torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
+
+
+@contextmanager
+def join_processes(count: int, device: str, threads: int) -> Iterator[Processes]:
+    """Join the processes that torchrun started (its RANK and WORLD_SIZE), or be the only one.
+
+    float32 stays float32: TF32 is off. ``threads`` is the number of CPU threads a process, 0 for torch's choice.
+
+    Raises:
+        ParamsError: torchrun started another number of processes than the setting has GPUs.
+    """
+    started = int(os.environ.get("WORLD_SIZE", "1"))
+    if started != count:
+        raise ParamsError(
+            f"{started} process(es) were started but the setting has gpus: {count}",
+            f"start it with `pointrend train`, or with torchrun and {count} processes in all",
+        )
+    chosen = choose_device(device)
+    if threads:
+        torch.set_num_threads(threads)
+    torch.backends.cuda.matmul.allow_tf32 = False
+    torch.backends.cudnn.allow_tf32 = False
+    torch.backends.cudnn.benchmark = True
+    if chosen.type == "cuda":
+        torch.cuda.set_device(chosen)
+    if count == 1:
+        yield Processes(0, 1, chosen)
+        return
+    dist.init_process_group("nccl" if chosen.type == "cuda" else "gloo")
+    try:
+        yield Processes(dist.get_rank(), count, chosen)
+    finally:
+        dist.destroy_process_group()

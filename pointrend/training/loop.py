@@ -1,0 +1,196 @@
+"""The training loop (RECIPE sections 3, 6, 8 and 10)."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn.parallel import DistributedDataParallel
+from tqdm import tqdm
+
+from pointrend.datasets.classes import CLASSES
+from pointrend.datasets.loader import train_loader
+from pointrend.datasets.store import Store
+from pointrend.datasets.transforms import TrainTransform
+from pointrend.errors import TrainingError
+from pointrend.model.build import architecture
+from pointrend.model.norm import convert_norms
+from pointrend.model.pointrend import PointRend, draw_points
+from pointrend.model.weights import load_pretrained_backbone
+from pointrend.training.checkpoints import Progress, load_checkpoint, save_checkpoint
+from pointrend.training.distributed import Processes
+from pointrend.training.metrics_log import MetricsLog
+from pointrend.training.optimizer import make_optimizer
+from pointrend.training.schedule import iterations_per_epoch, learning_rate
+from pointrend.training.window import LOSSES, Window
+
+if TYPE_CHECKING:
+    from pointrend.params import RunSetting
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class PretrainedBackbone:
+    """A file with ImageNet weights and the start of its sha256."""
+
+    path: Path
+    sha256_prefix: str
+
+
+class Trainer:
+    """One run from its first to its last iteration, resumable at any of them."""
+
+    def __init__(
+        self,
+        setting: RunSetting,
+        seed: int,
+        data: Path,
+        checkpoints: Path,
+        backbone: PretrainedBackbone | None,
+        processes: Processes,
+    ) -> None:
+        self.recipe, self.seed, self.checkpoints, self.processes = setting.recipe, seed, checkpoints, processes
+        recipe = setting.recipe
+        self.store = Store(data, "train")
+        self.epoch_iterations = iterations_per_epoch(len(self.store), processes.count, recipe.batch_size)
+        self.total = self.epoch_iterations * recipe.epochs
+        if self.total == 0:
+            raise TrainingError(
+                f"{len(self.store)} training pictures do not fill one batch of {recipe.batch_size}",
+                "lower batch_size or prepare more pictures",
+            )
+        self.transform = TrainTransform(
+            recipe.base_size, recipe.crop_size, max_class_share=recipe.max_class_share, scale_range=recipe.scale_range
+        )
+        self.model = self._make_model(setting, backbone)
+        self.optimizer = make_optimizer(
+            self.model, lr=recipe.lr, momentum=recipe.momentum, weight_decay=recipe.weight_decay
+        )
+        self.progress = load_checkpoint(checkpoints, self.model, self.optimizer) or Progress(0, 0, 0.0, 0)
+        self.replica = DistributedDataParallel(self.model) if processes.count > 1 else self.model
+
+    def run(self) -> PointRend:
+        """Train to the end and return the model; metrics.jsonl grows in the checkpoint folder.
+
+        Raises:
+            TrainingError: a loss is not finite; the message names the pictures of that batch.
+        """
+        before, start = self.progress, self.progress.iteration
+        log.info("training from iteration %d to %d, %d an epoch", start, self.total, self.epoch_iterations)
+        metrics = MetricsLog(self.checkpoints / "metrics.jsonl", before.metrics_bytes)
+        window = Window(self.store.ids, self.recipe.batch_size, self.processes, before.empty_batches)
+        clock = last_saved = time.monotonic()
+        self.replica.train()
+        bar = tqdm(total=self.total, initial=start, disable=None if self.processes.first else True, unit="it")
+        try:
+            for (iteration, batch), waited in _timed(self._batches(start)):
+                window.add(iteration, batch["index"], waited, *self._step(iteration, batch))
+                bar.update()
+                if (iteration + 1) % self.recipe.log_every and iteration + 1 < self.total:
+                    continue
+                place = {"iteration": iteration + 1, "epoch": iteration // self.epoch_iterations + 1}
+                record = {**place, "lr": self.learning_rate(iteration), **window.close()}
+                if self.processes.first:
+                    metrics.append(record)
+                    log.debug("%s", record)
+                now = time.monotonic()
+                if self.processes.agree(now - last_saved >= 60 * self.recipe.checkpoint_minutes):
+                    last_saved = now
+                    seconds = before.seconds + now - clock
+                    self._save(Progress(iteration + 1, metrics.size(), seconds, window.empty_batches))
+            seconds = before.seconds + time.monotonic() - clock
+            self._save(Progress(self.total, metrics.size(), seconds, window.empty_batches))
+        finally:
+            bar.close()
+            metrics.close()
+        return self.model
+
+    def learning_rate(self, iteration: int) -> float:
+        """Learning rate of the step after ``iteration`` finished ones (RECIPE section 10)."""
+        recipe = self.recipe
+        return learning_rate(
+            iteration,
+            self.total,
+            lr=recipe.lr,
+            power=recipe.poly_power,
+            min_lr_ratio=recipe.min_lr_ratio,
+            warmup_iterations=recipe.warmup_iterations,
+            warmup_ratio=recipe.warmup_ratio,
+        )
+
+    def _make_model(self, setting: RunSetting, backbone: PretrainedBackbone | None) -> PointRend:
+        # Every process starts from the same numbers: the initialisation follows from the seed alone.
+        torch.manual_seed(self.seed)
+        model = PointRend(architecture(setting, len(CLASSES[setting.dataset].names)))
+        if backbone is not None:
+            load_pretrained_backbone(backbone.path, model.backbone, sha256_prefix=backbone.sha256_prefix)
+        if self.processes.count > 1:
+            model = convert_norms(model, device=self.processes.device)
+        layout = torch.channels_last if self.recipe.channels_last else torch.contiguous_format
+        return model.to(device=self.processes.device, memory_format=layout)
+
+    def _batches(self, start: int) -> Iterator[tuple[int, dict[str, Tensor]]]:
+        """(iteration, batch) from iteration ``start`` to the end, through as many epochs as that takes."""
+        share = self.recipe.batch_size // self.processes.count
+        for epoch in range(start // self.epoch_iterations + 1, self.recipe.epochs + 1):
+            first = (epoch - 1) * self.epoch_iterations
+            loader = train_loader(
+                self.store,
+                self.transform,
+                batch_size_per_process=share,
+                processes=self.processes.count,
+                rank=self.processes.rank,
+                seed=self.seed,
+                epoch=epoch,
+                first_batch=max(start - first, 0),
+                workers=self.recipe.workers,
+                pin_memory=self.processes.device.type == "cuda",
+            )
+            yield from enumerate(loader, max(start, first))
+
+    def _step(self, iteration: int, batch: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
+        """One optimiser step; the three losses (3,) and whether a loss had nothing to be a mean over."""
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.learning_rate(iteration)
+        device = self.processes.device
+        images = batch["image"].to(device, non_blocking=True)
+        if self.recipe.channels_last:
+            images = images.contiguous(memory_format=torch.channels_last)
+        labels = batch["label"].to(device, non_blocking=True)
+        generator = torch.Generator().manual_seed(step_seed(self.seed, iteration, self.processes.rank))
+        draws = draw_points(self.model.architecture, len(images), generator)
+        self.optimizer.zero_grad(set_to_none=True)
+        losses = self.replica(images, labels, type(draws)(*(draw.to(device, non_blocking=True) for draw in draws)))
+        losses["loss"].backward()
+        self.optimizer.step()
+        values = torch.stack([losses[name].detach() for name in LOSSES])
+        return values, losses["valid_pixels"] == 0
+
+    def _save(self, progress: Progress) -> None:
+        self.progress = progress
+        if self.processes.first:
+            save_checkpoint(self.checkpoints, self.model, self.optimizer, progress)
+
+
+def step_seed(seed: int, iteration: int, rank: int) -> int:
+    """Seed of the point draws of one iteration on one process: it follows from these three alone."""
+    return int(np.random.SeedSequence([seed, iteration, rank]).generate_state(1, np.uint64)[0] >> 1)
+
+
+def _timed(batches: Iterator[Any]) -> Iterator[tuple[Any, float]]:
+    """Items of ``batches``, each with the seconds that it was waited for."""
+    while True:
+        asked = time.monotonic()
+        try:
+            item = next(batches)
+        except StopIteration:
+            return
+        yield item, time.monotonic() - asked

@@ -1,0 +1,105 @@
+"""The pseudo-random weights and pictures that the golden numbers of the model were made with.
+
+They need numpy's PCG64 bit stream and nothing of its distributions, so they can be made again on any machine.
+tests/golden/README.md states the rules.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import math
+import zlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional
+
+from pointrend.model.pointrend import Architecture, PointDraws, PointRend
+from pointrend.model.weights import from_upstream
+
+GOLDEN = Path(__file__).parent / "golden"
+SALT = "golden/"
+VOC_R50 = Architecture(num_classes=21, depth=50)
+
+
+def u24(seed: int, count: int) -> NDArray[np.float64]:
+    """``count`` multiples of 2**-24 in [0, 1)."""
+    return (np.random.PCG64(seed).random_raw(count) >> np.uint64(40)) / 2.0**24
+
+
+def usym(seed: int, shape: Sequence[int], std: float) -> NDArray[np.float64]:
+    """Uniform, symmetric about 0, of that standard deviation."""
+    return ((2 * u24(seed, math.prod(shape)) - 1) * math.sqrt(3) * std).reshape(shape)
+
+
+def golden_weight(name: str, shape: Sequence[int]) -> Tensor:
+    """The entry ``name`` (SSSegmentation's name) of the state dict."""
+    seed = zlib.crc32((SALT + name).encode())
+    if name.endswith("num_batches_tracked"):
+        return torch.zeros(list(shape), dtype=torch.int64)
+    if name.endswith("running_mean"):
+        values = usym(seed, shape, 0.05)
+    elif name.endswith("running_var"):
+        values = np.exp(usym(seed, shape, 0.2))
+    elif name.endswith(".bias"):
+        values = usym(seed, shape, 0.02)
+    elif len(shape) == 1:
+        values = (0.25 if name.endswith("bn3.weight") else 1) * (1 + usym(seed, shape, 0.1))
+    else:
+        gain = 0.2 if name in ("decoder.1.weight", "auxiliary_decoder.1.weight") else 1
+        values = usym(seed, shape, gain * math.sqrt(2 / math.prod(shape[1:])))
+    return torch.from_numpy(values.astype(np.float32))
+
+
+@functools.cache
+def golden_state() -> Mapping[str, Tensor]:
+    """The golden weights of PointRend R-50 on VOC under SSSegmentation's names, float32."""
+    entries = published_state("r50_voc")
+    return {name: golden_weight(name, entry["shape"]) for name, entry in entries.items()}
+
+
+def golden_model(dtype: torch.dtype = torch.float32) -> PointRend:
+    """A new PointRend R-50 for VOC with the golden weights, in train mode."""
+    model = PointRend(VOC_R50)
+    model.load_state_dict(from_upstream(golden_state()))
+    return model.to(dtype)
+
+
+def golden_batch(seed: int, batch: int, height: int, width: int) -> Tensor:
+    """Pictures (batch, 3, height, width), float32: noise on a smooth ground."""
+    noise = torch.from_numpy((0.6 * usym(seed, (batch, 3, height, width), 1.0)).astype(np.float32))
+    ground = torch.from_numpy(usym(seed + 1, (batch, 3, 5, 5), 1.2).astype(np.float32))
+    return noise + functional.interpolate(ground, (height, width), mode="bilinear", align_corners=True)
+
+
+def training_batch(dtype: torch.dtype) -> tuple[Tensor, Tensor, PointDraws]:
+    """Images, labels (255 = ignore) and point draws of the golden training steps."""
+    arrays = golden_arrays()
+    labels = torch.from_numpy(arrays["train_labels"].astype(np.int64))
+    labels[labels == -100] = VOC_R50.ignore_index
+    draws = (torch.from_numpy(arrays[f"train_rand_{kind}"]).to(dtype) for kind in ("oversampled", "uniform"))
+    return torch.from_numpy(arrays["train_images"]).to(dtype), labels, PointDraws(*draws)
+
+
+def published_state(run: str) -> dict[str, dict[str, Any]]:
+    """Names, shapes, types and kinds of SSSegmentation's state dict for ``run``, for example ``r50_voc``."""
+    return json.loads((GOLDEN / f"pointrend_{run}_state_dict.json").read_text())
+
+
+@functools.cache
+def golden_arrays() -> Mapping[str, NDArray[Any]]:
+    """The golden arrays of the model."""
+    with np.load(GOLDEN / "model.npz") as arrays:
+        return dict(arrays)
+
+
+@functools.cache
+def golden_facts() -> Mapping[str, Any]:
+    """The golden scalars of the model."""
+    return json.loads((GOLDEN / "model.json").read_text())

@@ -1,0 +1,78 @@
+"""Points: what lies where, which are chosen, and that images of a batch do not see each other."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pointrend.model.points import least_certain_cells, sample_points, select_training_points, uncertainty
+
+MAP = torch.arange(1.0, 13.0).reshape(1, 1, 3, 4)
+
+
+def centre(row: int, column: int) -> list[float]:
+    return [(column + 0.5) / 4, (row + 0.5) / 3]
+
+
+def test_the_centre_of_a_cell_has_its_value() -> None:
+    points = torch.tensor([[centre(0, 0), centre(1, 2), centre(2, 3)]])
+    assert sample_points(MAP, points)[0, 0].tolist() == pytest.approx([1, 7, 12], rel=1e-5)
+
+
+def test_between_centres_values_are_interpolated() -> None:
+    points = torch.tensor([[[2 / 4, 0.5 / 3], [1.5 / 4, 1 / 3]]])
+    assert sample_points(MAP, points)[0, 0].tolist() == pytest.approx([2.5, 4], rel=1e-5)
+
+
+def test_values_fade_towards_the_border() -> None:
+    points = torch.tensor([[[0, 0.5 / 3], [0, 0], [1, 1]]])
+    assert sample_points(MAP, points)[0, 0].tolist() == pytest.approx([1 / 2, 1 / 4, 12 / 4], rel=1e-5)
+
+
+def test_nearest_takes_the_cell_a_point_lies_in() -> None:
+    points = torch.tensor([[[0.26, 0.34], [0.74, 0.66], [0.99, 0.99], [0.0, 0.0]]])
+    assert sample_points(MAP, points, mode="nearest")[0, 0].tolist() == [6, 7, 12, 1]
+
+
+def test_uncertainty_is_the_negative_lead_of_the_largest_logit() -> None:
+    logits = torch.tensor([[3.0, -1.0], [1.0, -1.0], [2.5, -4.0]]).unsqueeze(0)
+    assert uncertainty(logits).tolist() == [[-0.5, 0.0]]
+
+
+def least_sure(order: list[int]) -> torch.Tensor:
+    """Two-class logits (1, 2, 3, 4) whose cells are the less certain the earlier they come in ``order``."""
+    lead = torch.empty(12)
+    lead[order] = torch.arange(12.0)
+    return torch.stack((lead, torch.zeros(12))).reshape(1, 2, 3, 4)
+
+
+@settings(deadline=None, max_examples=50)
+@given(orders=st.lists(st.permutations(range(12)), min_size=1, max_size=3), count=st.integers(1, 15))
+def test_least_certain_cells_of_each_map(orders: list[list[int]], count: int) -> None:
+    cells, points = least_certain_cells(torch.cat([least_sure(order) for order in orders]), count)
+    assert cells.shape == (len(orders), min(count, 12))
+    for of_map, of_map_points, order in zip(cells.tolist(), points.tolist(), orders, strict=True):
+        assert of_map == order[:count]
+        for cell, point in zip(of_map, of_map_points, strict=True):
+            assert point == pytest.approx(centre(*divmod(cell, 4)))
+
+
+@settings(deadline=None, max_examples=50)
+@given(orders=st.lists(st.permutations(range(12)), min_size=1, max_size=3), important=st.integers(1, 12))
+def test_training_points_are_chosen_image_by_image(orders: list[list[int]], important: int) -> None:
+    coarse = torch.cat([least_sure(order) for order in orders])
+    centres = torch.tensor([[centre(*divmod(cell, 4)) for cell in range(12)]]).expand(len(orders), -1, -1)
+    uniform = torch.rand(len(orders), 5, 2)
+    points = select_training_points(coarse, centres, uniform, important)
+    assert torch.equal(points[:, important:], uniform)
+    for of_image, order in zip(points, orders, strict=True):
+        expected = {tuple(centres[0, cell].tolist()) for cell in order[:important]}
+        assert {tuple(point) for point in of_image[:important].tolist()} == expected
+
+
+def test_choosing_training_points_has_no_gradient() -> None:
+    coarse = torch.rand(2, 3, 4, 4, requires_grad=True)
+    points = select_training_points(coarse, torch.rand(2, 9, 2), torch.rand(2, 1, 2), important=3)
+    assert not points.requires_grad

@@ -1,0 +1,89 @@
+"""Iterations and learning rates, against golden numbers and against torch's own sampler."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch.utils.data import DataLoader
+from torch.utils.data.distributed import DistributedSampler
+
+from pointrend.errors import ParamsError
+from pointrend.training.schedule import iterations_per_epoch, learning_rate, total_iterations
+from tests.golden_weights import GOLDEN
+
+RUNS: dict[str, dict[str, Any]] = json.loads((GOLDEN / "lr_schedule.json").read_text())
+IMAGES_AND_BATCH = {"voc": (10582, 16), "ade20k": (20210, 16), "cityscapes": (2975, 8)}
+PUBLISHED = {"lr": 0.01, "power": 0.9, "min_lr_ratio": 0.01, "warmup_iterations": 200, "warmup_ratio": 0.1}
+
+
+def images_and_batch(run: str) -> tuple[int, int]:
+    return IMAGES_AND_BATCH[run.rpartition("_")[2]]
+
+
+@pytest.mark.parametrize("run", RUNS)
+@pytest.mark.parametrize("processes", [1, 2, 4, 8])
+def test_published_iterations_per_epoch(run: str, processes: int) -> None:
+    images, batch_size = images_and_batch(run)
+    expected = RUNS[run][f"iters_per_epoch_{processes}gpu"]
+    assert iterations_per_epoch(images, processes, batch_size) == expected
+
+
+@pytest.mark.parametrize("run", RUNS)
+def test_published_total(run: str) -> None:
+    images, batch_size = images_and_batch(run)
+    total = total_iterations(images, 4, batch_size, RUNS[run]["max_epochs"])
+    assert total == RUNS[run]["max_iters"]
+
+
+@pytest.mark.parametrize(("dataset", "expected"), [("voc", 662), ("ade20k", 1264)])
+def test_sixteen_processes_give_one_iteration_more(dataset: str, expected: int) -> None:
+    images, batch_size = IMAGES_AND_BATCH[dataset]
+    assert iterations_per_epoch(images, 16, batch_size) == expected
+
+
+@settings(deadline=None, max_examples=200)
+@given(images=st.integers(1, 3000), processes=st.integers(1, 9), share=st.integers(1, 9))
+def test_iterations_are_those_of_sampler_and_loader(images: int, processes: int, share: int) -> None:
+    for rank in {0, processes - 1}:
+        sampler = DistributedSampler(range(images), num_replicas=processes, rank=rank)
+        expected = len(DataLoader(range(images), batch_size=share, sampler=sampler, drop_last=True))
+        if expected:
+            assert iterations_per_epoch(images, processes, share * processes) == expected
+        else:
+            with pytest.raises(ParamsError, match="too few"):
+                iterations_per_epoch(images, processes, share * processes)
+
+
+def test_a_batch_must_be_shared_evenly() -> None:
+    with pytest.raises(ParamsError, match="batch of 16 cannot be shared evenly by 3"):
+        iterations_per_epoch(10582, 3, 16)
+
+
+@pytest.mark.parametrize("run", RUNS)
+def test_published_learning_rates(run: str) -> None:
+    facts = RUNS[run]
+    assert PUBLISHED["lr"] == facts["base_lr"]
+    for iteration, expected in zip(facts["iters"], facts["lr"], strict=True):
+        ours = learning_rate(iteration, facts["max_iters"], **PUBLISHED)
+        assert ours == pytest.approx(expected, rel=1e-12), iteration
+
+
+def test_warm_up_starts_at_its_ratio_and_ends_in_the_decay() -> None:
+    setting = {"total": 1000, "lr": 0.01, "power": 0.9, "min_lr_ratio": 0.01, "warmup_ratio": 0.1}
+    for iteration, share in ((0, 0.1), (50, 0.55), (99, 0.991), (100, 1), (101, 1)):
+        warm = learning_rate(iteration, warmup_iterations=100, **setting)
+        assert warm == pytest.approx(share * learning_rate(iteration, warmup_iterations=0, **setting), rel=1e-12)
+
+
+@given(total=st.integers(1, 500), warmup=st.integers(0, 600))
+@settings(deadline=None, max_examples=100)
+def test_short_runs_have_sensible_rates(total: int, warmup: int) -> None:
+    rates = [learning_rate(t, total, 0.01, 0.9, 0.01, warmup, 0.1) for t in range(total)]
+    assert all(0 < rate <= 0.01 for rate in rates)
+    after = rates[warmup:]
+    assert after == sorted(after, reverse=True)
+    assert rates[0] == pytest.approx(0.001 if warmup else 0.01, rel=1e-12)

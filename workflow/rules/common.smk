@@ -1,0 +1,22 @@
+# Which runs and seeds are wanted, and the command that every rule calls.
+
+import shlex
+import sys
+
+from pointrend.project import STORE_FILES
+from pointrend.workflow import Workflow
+
+WANTED = Workflow.from_config(config, Path(workflow.basedir))
+SCALE = WANTED.scale
+POINTREND = WANTED.command()
+PROJECT = WANTED.project
+
+# The environment that runs this workflow also runs its jobs, whether or not it was activated.
+shell.prefix(f"export PATH={shlex.quote(str(Path(sys.executable).parent))}:\"$PATH\"; ")
+
+
+wildcard_constraints:
+    name="[A-Za-z0-9_]+",
+    dataset="|".join(PROJECT.params.datasets),
+    run="|".join(PROJECT.params.runs),
+    seed="[0-9]+",

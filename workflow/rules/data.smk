@@ -1,0 +1,44 @@
+# Archives and the prepared form of the datasets.
+
+
+localrules:
+    fetch,
+    data,
+
+
+rule fetch:
+    output:
+        f"data/archives/{PROJECT.archive_set}/{{name}}.json",
+    log:
+        f"logs/{SCALE}/fetch-{{name}}.log",
+    benchmark:
+        f"logs/{SCALE}/fetch-{{name}}.tsv"
+    params:
+        source=lambda w: WANTED.fetch_digest(w.name),
+    resources:
+        mem_mb=1000,
+    shell:
+        f"{POINTREND} fetch {{wildcards.name}}"
+
+
+rule prepare:
+    input:
+        lambda w: PROJECT.relative(PROJECT.fetched(w.dataset)),
+    output:
+        manifest=f"data/{SCALE}/{{dataset}}/manifest.json",
+        store=expand(f"data/{SCALE}/{{{{dataset}}}}/{{file}}", file=STORE_FILES),
+    log:
+        f"logs/{SCALE}/prepare-{{dataset}}.log",
+    benchmark:
+        f"logs/{SCALE}/prepare-{{dataset}}.tsv"
+    params:
+        content=lambda w: WANTED.prepare_digest(w.dataset),
+    resources:
+        mem_mb=4000,
+    shell:
+        f"{POINTREND} prepare {{wildcards.dataset}}"
+
+
+rule data:
+    input:
+        expand(rules.prepare.output.manifest, dataset=WANTED.datasets),

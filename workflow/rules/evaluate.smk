@@ -1,0 +1,30 @@
+# Scores on the val pictures.
+
+
+rule evaluate:
+    input:
+        train=rules.train.output.record,
+        data=lambda w: PROJECT.relative(PROJECT.manifest(PROJECT.setting(w.run).dataset)),
+        model=ancient(rules.train.output.model),
+        store=lambda w: ancient(PROJECT.store_files(PROJECT.setting(w.run).dataset)),
+    output:
+        metrics=f"runs/{SCALE}/{{run}}-s{{seed}}/metrics.json",
+        counts=f"runs/{SCALE}/{{run}}-s{{seed}}/confusion.parquet",
+        pictures=directory(f"runs/{SCALE}/{{run}}-s{{seed}}/pictures"),
+    log:
+        f"logs/{SCALE}/evaluate-{{run}}-s{{seed}}.log",
+    benchmark:
+        f"logs/{SCALE}/evaluate-{{run}}-s{{seed}}.tsv"
+    params:
+        setting=lambda w: WANTED.evaluate_digest(w.run),
+    threads: lambda w: PROJECT.setting(w.run).recipe.threads or workflow.cores or 1
+    resources:
+        mem_mb=4000,
+    shell:
+        f"{POINTREND} evaluate {{wildcards.run}} --seed {{wildcards.seed}}"
+
+
+rule evaluated:
+    localrule: True
+    input:
+        expand(rules.evaluate.output.metrics, run=WANTED.runs, seed=WANTED.seeds),

@@ -1,0 +1,52 @@
+# results.json, the pages, and a target for every run: `snakemake --cores all voc_r50`.
+
+
+localrules:
+    compare,
+    report,
+
+
+rule compare:
+    input:
+        metrics=expand(rules.evaluate.output.metrics, run=WANTED.runs, seed=WANTED.seeds),
+        published="published/pointrend_table.json",
+    output:
+        f"results/{SCALE}/results.json",
+    log:
+        f"logs/{SCALE}/compare.log",
+    benchmark:
+        f"logs/{SCALE}/compare.tsv"
+    params:
+        rule=WANTED.compare_digest(),
+    resources:
+        mem_mb=1000,
+    shell:
+        f"{POINTREND} compare --seeds {','.join(map(str, WANTED.seeds))}"
+
+
+rule report:
+    input:
+        rules.compare.output,
+    output:
+        readme=f"results/{SCALE}/README.md",
+        page=f"results/{SCALE}/index.html",
+    log:
+        f"logs/{SCALE}/report.log",
+    benchmark:
+        f"logs/{SCALE}/report.tsv"
+    params:
+        page=WANTED.report_digest(),
+    resources:
+        mem_mb=1000,
+    shell:
+        f"{POINTREND} report"
+
+
+for run in WANTED.runs:
+
+    rule:
+        name:
+            run
+        localrule: True
+        input:
+            expand(rules.evaluate.output.metrics, run=run, seed=WANTED.seeds),

@@ -1,0 +1,28 @@
+# Training. Big files are `ancient`: the small manifest beside them says whether they have changed.
+
+
+rule train:
+    input:
+        lambda w: PROJECT.training_inputs(w.run),
+        store=lambda w: ancient(PROJECT.store_files(PROJECT.setting(w.run).dataset)),
+    output:
+        record=f"runs/{SCALE}/{{run}}-s{{seed}}/train.json",
+        model=f"runs/{SCALE}/{{run}}-s{{seed}}/model.safetensors",
+        metrics=f"runs/{SCALE}/{{run}}-s{{seed}}/metrics.jsonl",
+    log:
+        f"logs/{SCALE}/train-{{run}}-s{{seed}}.log",
+    benchmark:
+        f"logs/{SCALE}/train-{{run}}-s{{seed}}.tsv"
+    params:
+        setting=lambda w: WANTED.train_digest(w.run),
+    threads: lambda w: PROJECT.setting(w.run).recipe.threads or workflow.cores or 1
+    resources:
+        mem_mb=lambda w: WANTED.train_memory_mb(w.run),
+    shell:
+        f"{POINTREND} train {{wildcards.run}} --seed {{wildcards.seed}}"
+
+
+rule trained:
+    localrule: True
+    input:
+        expand(rules.train.output.record, run=WANTED.runs, seed=WANTED.seeds),
