@@ -19,7 +19,6 @@ lint: $(INSTALLED)
 	$(BIN)/mypy pointrend
 	$(BIN)/lint-imports
 	$(BIN)/snakefmt --check Snakefile workflow
-	$(BIN)/snakemake --lint
 
 format: $(INSTALLED)
 	$(BIN)/ruff check --fix .

@@ -14,12 +14,12 @@ from pathlib import Path
 PACKAGE = Path(__file__).parent
 PLUMBING = {"pointrend", "pointrend.errors", "pointrend.files", "pointrend.params", "pointrend.project"}
 STAGES = {
-    "draw": ("pointrend.datasets.demo_archives",),
+    "draw": ("pointrend.datasets.demo.build",),
     "prepare": ("pointrend.datasets.prepare",),
     "train": ("pointrend.training.loop",),
     "evaluate": ("pointrend.evaluation.evaluate",),
     "compare": ("pointrend.results.compare",),
-    "report": ("pointrend.results.page",),
+    "report": ("pointrend.results.report",),
 }
 
 

@@ -141,7 +141,12 @@ class Project:
 
     def run_folder(self, run: str, seed: int) -> Path:
         """What a trained run leaves behind."""
-        return self.root / "runs" / self.params.scale / f"{run}-s{seed}"
+        return self.runs_folder / f"{run}-s{seed}"
+
+    @property
+    def runs_folder(self) -> Path:
+        """What all runs of the current scale leave behind."""
+        return self.root / "runs" / self.params.scale
 
     def checkpoint_folder(self, run: str, seed: int, fingerprint: str) -> Path:
         """Resumable state of one run under one fingerprint."""

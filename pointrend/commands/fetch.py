@@ -9,10 +9,14 @@ example: pointrend --scale paper fetch voc
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 
-from pointrend.files import write_json
+from pointrend.datasets.demo.build import SceneCounts, build_demo_archives
+from pointrend.datasets.fetch import Archive, FetchedFile, fetch_archive
+from pointrend.datasets.loopback import serve_folder
+from pointrend.files import sha256_file, write_json
 from pointrend.logs import log_to_file
-from pointrend.params import ArchivePin, Params
+from pointrend.params import ArchivePin, Images
 from pointrend.project import Project
 
 
@@ -23,27 +27,36 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(project: Project, arguments: argparse.Namespace) -> None:
     """Fetch, then write the manifest that the stages after it depend on."""
-    name = fetchable(project.params, arguments.name)
+    name = arguments.name
+    pins = project.archives_of(name)
     log_to_file(project.log_file(f"fetch-{name}"))
-    folder = project.archives_folder
-    folder.mkdir(parents=True, exist_ok=True)
-    files = _draw_and_fetch(project, name) if project.scale.data == "drawn" else _fetch(project, name)
-    write_json(project.fetched(name), {"name": name, "set": project.archive_set, "files": files})
-
-
-def fetchable(params: Params, name: str) -> str:
-    """``name`` if it can be fetched.
-
-    Raises:
-        ParamsError: it cannot; the nearest name that can is given.
-    """
-    return params.known("archive to fetch", name, [*params.datasets, *(f"backbone_{b}" for b in params.backbones)])
-
-
-def archives_of(project: Project, name: str) -> tuple[ArchivePin, ...]:
-    """The files that ``fetch name`` gets, with the checksums that hold here."""
-    if name in project.params.datasets:
-        pins = project.params.datasets[name].archives
+    if project.scale.data == "drawn" and name in project.params.datasets:
+        files = _draw_and_fetch(project, project.expected_images(name), pins)
+    elif name == "cityscapes":
+        files = fetch_cityscapes([_archive(pin) for pin in pins], project.archives_folder, project.archives_at_hand)
     else:
-        pins = (project.params.backbones[name.removeprefix("backbone_")].pretrained,)
-    return tuple(project.pinned(pin) for pin in pins)
+        folder, at_hand = project.archives_folder, project.archives_at_hand
+        files = [fetch_archive(_archive(pin), folder, at_hand) for pin in pins]
+    records = {file.path.name: {"bytes": file.bytes, "sha256": file.sha256} for file in files}
+    write_json(project.fetched(name), {"name": name, "set": project.archive_set, "files": records})
+
+
+def _draw_and_fetch(project: Project, images: Images, pins: tuple[ArchivePin, ...]) -> list[FetchedFile]:
+    """Draw the demo's archives, serve them on loopback, and download them as if from anywhere else."""
+    drawn = project.archives_folder / "drawn"
+    made = build_demo_archives(drawn, SceneCounts(train=images.train, val=images.val))["files"]
+    with serve_folder(drawn) as url:
+        archives = [Archive(name=pin.name, urls=(f"{url}/{pin.name}",), **made[pin.name]) for pin in pins]
+        for archive in archives:
+            _drop_outdated(project.archives_folder / archive.name, archive)
+        return [fetch_archive(archive, project.archives_folder) for archive in archives]
+
+
+def _drop_outdated(path: Path, archive: Archive) -> None:
+    """Remove a copy of what an earlier version drew; everything in this folder is the project's own."""
+    if path.is_file() and sha256_file(path) != archive.sha256:
+        path.unlink()
+
+
+def _archive(pin: ArchivePin) -> Archive:
+    return Archive(**pin.model_dump(exclude={"about_gb"}))

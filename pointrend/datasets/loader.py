@@ -18,13 +18,7 @@ from torch.utils.data import DataLoader, Dataset
 from pointrend.datasets.store import Store
 from pointrend.datasets.transforms import TrainTransform
 
-
-class TrainSample(NamedTuple):
-    """An image (3, H, W), float32 RGB; its label (H, W), uint8 train ids, 255 ignored; its index in the store."""
-
-    image: Tensor
-    label: Tensor
-    index: int
+TrainSample = tuple[Tensor, Tensor, int]
 
 
 class TrainBatch(NamedTuple):
@@ -41,7 +35,7 @@ def sample_draws(seed: int, epoch: int, index: int) -> np.random.RandomState:
 
 
 class TrainSamples(Dataset[TrainSample]):
-    """The transformed samples of a store in one epoch."""
+    """The samples of a store in one epoch: image (3, H, W), float32; label (H, W), uint8; index in the store."""
 
     def __init__(self, store: Store, transform: TrainTransform, seed: int, epoch: int) -> None:
         self.store = store
@@ -55,12 +49,10 @@ class TrainSamples(Dataset[TrainSample]):
     def __getitem__(self, index: int) -> TrainSample:
         draws = sample_draws(self.seed, self.epoch, index)
         image, label = self.transform(self.store.picture(index), self.store.label(index), draws)
-        return TrainSample(torch.from_numpy(image), torch.from_numpy(label), index)
+        return torch.from_numpy(image), torch.from_numpy(label), index
 
 
-def epoch_batches(
-    n: int, processes: int, rank: int, batch_per_process: int, seed: int, epoch: int
-) -> list[list[int]]:
+def epoch_batches(n: int, processes: int, rank: int, batch_per_process: int, seed: int, epoch: int) -> list[list[int]]:
     """Indices of the batches that process ``rank`` of ``processes`` sees in an epoch (the first is 1) of ``n`` samples.
 
     The permutation is repeated until the processes share it evenly; incomplete batches are dropped only after that.

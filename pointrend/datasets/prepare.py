@@ -25,6 +25,9 @@ SOURCES: dict[str, type[ArchiveSource]] = {"voc": VocSource, "ade20k": Ade20kSou
 
 MANIFEST = "manifest.json"
 
+IMAGES_A_LINE = 1000
+"""A message is logged after so many images."""
+
 log = logging.getLogger(__name__)
 
 
@@ -65,7 +68,10 @@ def prepare_dataset(
     manifest = {
         "dataset": name,
         "pins": pins,
-        "archives": {archive: archive_records[archive] for archive in source.archive_names},
+        "archives": {
+            archive: {"bytes": archive_records[archive]["bytes"], "sha256": archive_records[archive]["sha256"]}
+            for archive in source.archive_names
+        },
         "counts": counts,
         "files": files,
         "splits": splits,
@@ -101,10 +107,10 @@ def describe_text(description: Mapping[str, Any]) -> str:
             for side in ("height", "width")
         )
         lines.append(f"{split}: {found['images']} images, {sizes}")
-    lines += ["", f"{'pixels':<22}" + "".join(f"{split:>24}" for split in splits)]
-    for train_id, name in [*enumerate(classes.names), ("ignore", "ignored")]:
+    lines += ["", f"{'pixels':<22}" + "".join(f"{split:>26}" for split in splits)]
+    for train_id, name in [*enumerate(classes.names), ("ignore", "")]:
         shares = (_share_text(found["pixels"], str(train_id)) for found in splits.values())
-        lines.append(f"{train_id!s:>6}  {name:<14}" + "".join(f"{share:>24}" for share in shares))
+        lines.append(f"{train_id!s:>6}  {name:<14}" + "".join(f"{share:>26}" for share in shares))
     return "\n".join(lines)
 
 
@@ -127,10 +133,13 @@ def _fill(
     """Write the samples of a split; return how many images and how many pixels of each train id they are."""
     samples = decode_samples(source.samples(split, ids), classes)
     pixels = np.zeros(256, dtype=np.int64)
-    for sample in tqdm(samples, f"{classes.title} {split}", len(ids), unit="image", disable=None):
+    what = f"{classes.title} {split}"
+    bar = tqdm(samples, what, len(ids), unit="image", disable=None)  # None: shown on a terminal only
+    for done, sample in enumerate(bar, start=1):
         writer.add(sample.id, sample.picture, sample.label)
         pixels += sample.pixels
-    log.info("%s: %s has %d images", classes.title, split, len(ids))
+        if done % IMAGES_A_LINE == 0 or done == len(ids):
+            log.info("%s: %d of %d images", what, done, len(ids))
     by_class = {str(train_id): int(pixels[train_id]) for train_id in range(len(classes.names))}
     return {"images": len(ids), "pixels": {**by_class, "ignore": int(pixels[IGNORE])}}
 

@@ -115,7 +115,7 @@ def decode_picture(id: str, data: bytes) -> Bytes:
         picture = None
     if picture is None:
         raise DatasetError(f"{id}: the picture cannot be decoded", FETCH_AGAIN)
-    return picture
+    return np.asarray(picture, dtype=np.uint8)
 
 
 def decode_mask(id: str, data: bytes) -> Bytes:

@@ -64,8 +64,8 @@ class StoreWriter:
                 f"{id}: the picture is {_size_text(picture)}, its mask {_size_text(label)}",
                 "the archives are damaged or do not belong together; fetch them again",
             )
-        self._pictures.write(picture)
-        self._labels.write(label)
+        self._pictures.write(np.ascontiguousarray(picture).data)
+        self._labels.write(np.ascontiguousarray(label).data)
         self._ids.append(id)
         self._sizes.append(label.shape)
 
@@ -129,11 +129,9 @@ class _HashedFile:
         self._hash = hashlib.sha256()
         self._bytes = 0
 
-    def write(self, data: Bytes | bytes) -> None:
-        view = memoryview(np.ascontiguousarray(data) if isinstance(data, np.ndarray) else data)
-        self._stream.write(view)
-        self._hash.update(view)
-        self._bytes += view.nbytes
+    def write(self, data: memoryview | bytes) -> None:
+        self._hash.update(data)
+        self._bytes += self._stream.write(data)
 
     @property
     def record(self) -> FileRecord:

@@ -7,25 +7,27 @@ are drawn in the published order, so that a list of draws can be replayed.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 import cv2
 import numpy as np
+from cv2.typing import MatLike
 from numpy.typing import NDArray
 
 from pointrend.datasets.classes import IGNORE
 
-MEAN = np.array([123.675, 116.28, 103.53], dtype=np.float32)
+Bytes = NDArray[np.uint8]
+Floats = NDArray[np.float32]
+
+MEAN: Floats = np.array([123.675, 116.28, 103.53], dtype=np.float32)
 """Mean of ImageNet's pictures in grey levels, RGB order."""
-STD = np.array([58.395, 57.12, 57.375], dtype=np.float32)
+STD: Floats = np.array([58.395, 57.12, 57.375], dtype=np.float32)
 """Standard deviation of ImageNet's pictures in grey levels, RGB order."""
 
 CROP_TRIES = 10
-GREY_LEVELS = np.arange(256, dtype=np.float32)
-
-Bytes = NDArray[np.uint8]
-Floats = NDArray[np.float32]
+GREY_LEVELS: Floats = np.arange(256, dtype=np.float32)
 
 
 class Draws(Protocol):
@@ -38,9 +40,7 @@ class Draws(Protocol):
     def uniform(self, low: float, high: float, /) -> float: ...
 
 
-def resize_shape(
-    height: int, width: int, base_long: int, base_short: int, scale: float
-) -> tuple[int, int]:
+def resize_shape(height: int, width: int, base_long: int, base_short: int, scale: float) -> tuple[int, int]:
     """(height, width) of a picture resized to fit into the scaled base size with its proportions kept."""
     long_side, short_side = int(base_long * scale), int(base_short * scale)
     factor = min(long_side / max(height, width), short_side / min(height, width))
@@ -49,15 +49,14 @@ def resize_shape(
 
 def resize_picture(picture: Bytes, base_size: tuple[int, int], scale: float = 1.0) -> Bytes:
     """Resize a picture bilinearly, without antialiasing, to the scaled base size (long, short)."""
-    height, width = resize_shape(*picture.shape[:2], *base_size, scale)
-    return cv2.resize(picture, (width, height), interpolation=cv2.INTER_LINEAR)
+    height, width = picture.shape[:2]
+    return _interpolated(picture, resize_shape(height, width, *base_size, scale), cv2.INTER_LINEAR)
 
 
 def resize(picture: Bytes, label: Bytes, base_size: tuple[int, int], scale: float) -> tuple[Bytes, Bytes]:
     """Resize a picture as :func:`resize_picture` does, and its label by OpenCV's classic nearest rule."""
     picture = resize_picture(picture, base_size, scale)
-    height, width = picture.shape[:2]
-    return picture, cv2.resize(label, (width, height), interpolation=cv2.INTER_NEAREST)
+    return picture, _interpolated(label, picture.shape[:2], cv2.INTER_NEAREST)
 
 
 def random_crop(
@@ -95,7 +94,7 @@ def photometric_distortion(picture: Bytes, draws: Draws) -> Bytes:
     Every step starts and ends with whole grey levels, so each is a table of 256 entries.
     """
     if draws.randint(2):
-        picture = cv2.LUT(picture, _grey_levels(GREY_LEVELS + np.float32(draws.uniform(-32, 32))))
+        picture = _look_up(picture, _grey_levels(GREY_LEVELS + np.float32(draws.uniform(-32, 32))))
     contrast_first = bool(draws.randint(2))
     if contrast_first:
         picture = _random_contrast(picture, draws)
@@ -110,7 +109,7 @@ def photometric_distortion(picture: Bytes, draws: Draws) -> Bytes:
 
 def normalize(picture: Bytes) -> Floats:
     """Standardise a picture with ImageNet's mean and deviation: uint8 BGR to float32 RGB, both (H, W, 3)."""
-    return (picture[..., ::-1].astype(np.float32) - MEAN) * (1 / STD)
+    return np.multiply(picture[..., ::-1] - MEAN, 1 / STD, dtype=np.float32)
 
 
 def pad_to(image: Floats, label: Bytes, size: tuple[int, int]) -> tuple[Floats, Bytes]:
@@ -167,7 +166,7 @@ class TestTransform:
 
 def _random_contrast(picture: Bytes, draws: Draws) -> Bytes:
     if draws.randint(2):
-        return cv2.LUT(picture, _grey_levels(GREY_LEVELS * np.float32(draws.uniform(0.5, 1.5))))
+        return _look_up(picture, _grey_levels(GREY_LEVELS * np.float32(draws.uniform(0.5, 1.5))))
     return picture
 
 
@@ -180,8 +179,16 @@ def _map_hsv(picture: Bytes, channel: int, table: Bytes) -> Bytes:
     # The conversion codes are those for RGB although the picture is BGR, as in the published runs: hue runs backwards.
     tables = np.repeat(GREY_LEVELS.astype(np.uint8).reshape(1, 256, 1), 3, axis=2)
     tables[..., channel] = table
-    hsv = cv2.LUT(cv2.cvtColor(picture, cv2.COLOR_RGB2HSV), tables)
-    return cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB)
+    hsv = _look_up(cv2.cvtColor(picture, cv2.COLOR_RGB2HSV), tables)
+    return np.asarray(cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB), dtype=np.uint8)
+
+
+def _look_up(picture: MatLike, tables: Bytes) -> Bytes:
+    return np.asarray(cv2.LUT(picture, tables), dtype=np.uint8)
+
+
+def _interpolated(pixels: Bytes, shape: Sequence[int], method: int) -> Bytes:
+    return np.asarray(cv2.resize(pixels, (shape[1], shape[0]), interpolation=method), dtype=np.uint8)
 
 
 def _centred(length: int, target: int) -> tuple[slice, slice]:

@@ -21,7 +21,7 @@ def convert_norms(model: Model, device: torch.device, process_group: dist.Proces
     """Join every batch norm inside ``model`` over ``process_group`` (``None``: over all processes).
 
     ``device`` is where the model will train. The norms are replaced in place; their parameters and buffers stay
-    the same objects. Returns ``model``.
+    the same objects. Returns ``model``, which then trains only where torch.distributed is initialised.
     """
     if device.type == "cuda":
         nn.SyncBatchNorm.convert_sync_batchnorm(model, process_group)

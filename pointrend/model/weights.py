@@ -125,7 +125,9 @@ def _read(path: Path, reader: Callable[[Path], Any]) -> Any:
 
 
 def _portable(model: nn.Module) -> dict[str, Tensor]:
-    state = {name: value.cpu().contiguous() for name, value in model.state_dict().items()}
+    # contiguous() would leave the strides of 1x1 kernels as they are, and a checkpoint records strides.
+    plain = torch.contiguous_format
+    state = {name: value.cpu().clone(memory_format=plain) for name, value in model.state_dict().items()}
     if broken := _not_finite(state):
         what = f"the weights are not finite in {_listed(broken)}"
         raise WeightsError(what, "nothing was written; look at the training log for where it diverged")

@@ -16,7 +16,7 @@ from torch.nn.parallel import DistributedDataParallel
 from tqdm import tqdm
 
 from pointrend.datasets.classes import CLASSES
-from pointrend.datasets.loader import train_loader
+from pointrend.datasets.loader import TrainBatch, train_loader
 from pointrend.datasets.store import Store
 from pointrend.datasets.transforms import TrainTransform
 from pointrend.errors import TrainingError
@@ -62,11 +62,6 @@ class Trainer:
         self.store = Store(data, "train")
         self.epoch_iterations = iterations_per_epoch(len(self.store), processes.count, recipe.batch_size)
         self.total = self.epoch_iterations * recipe.epochs
-        if self.total == 0:
-            raise TrainingError(
-                f"{len(self.store)} training pictures do not fill one batch of {recipe.batch_size}",
-                "lower batch_size or prepare more pictures",
-            )
         self.transform = TrainTransform(
             recipe.base_size, recipe.crop_size, max_class_share=recipe.max_class_share, scale_range=recipe.scale_range
         )
@@ -92,7 +87,7 @@ class Trainer:
         bar = tqdm(total=self.total, initial=start, disable=None if self.processes.first else True, unit="it")
         try:
             for (iteration, batch), waited in _timed(self._batches(start)):
-                window.add(iteration, batch["index"], waited, *self._step(iteration, batch))
+                window.add(iteration, batch.indices, waited, *self._step(iteration, batch))
                 bar.update()
                 if (iteration + 1) % self.recipe.log_every and iteration + 1 < self.total:
                     continue
@@ -137,7 +132,7 @@ class Trainer:
         layout = torch.channels_last if self.recipe.channels_last else torch.contiguous_format
         return model.to(device=self.processes.device, memory_format=layout)
 
-    def _batches(self, start: int) -> Iterator[tuple[int, dict[str, Tensor]]]:
+    def _batches(self, start: int) -> Iterator[tuple[int, TrainBatch]]:
         """(iteration, batch) from iteration ``start`` to the end, through as many epochs as that takes."""
         share = self.recipe.batch_size // self.processes.count
         for epoch in range(start // self.epoch_iterations + 1, self.recipe.epochs + 1):
@@ -156,15 +151,15 @@ class Trainer:
             )
             yield from enumerate(loader, max(start, first))
 
-    def _step(self, iteration: int, batch: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
+    def _step(self, iteration: int, batch: TrainBatch) -> tuple[Tensor, Tensor]:
         """One optimiser step; the three losses (3,) and whether a loss had nothing to be a mean over."""
         for group in self.optimizer.param_groups:
             group["lr"] = self.learning_rate(iteration)
         device = self.processes.device
-        images = batch["image"].to(device, non_blocking=True)
+        images = batch.images.to(device, non_blocking=True)
         if self.recipe.channels_last:
             images = images.contiguous(memory_format=torch.channels_last)
-        labels = batch["label"].to(device, non_blocking=True)
+        labels = batch.labels.to(device, non_blocking=True)
         generator = torch.Generator().manual_seed(step_seed(self.seed, iteration, self.processes.rank))
         draws = draw_points(self.model.architecture, len(images), generator)
         self.optimizer.zero_grad(set_to_none=True)

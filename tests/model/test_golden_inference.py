@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from pointrend.model.points import least_certain_cells, uncertainty
 from pointrend.model.pointrend import Inference, PointRend
+from pointrend.model.points import least_certain_cells, uncertainty
 from tests.golden_weights import (
     VOC_R50,
     golden_arrays,

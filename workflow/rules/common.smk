@@ -3,16 +3,21 @@
 import shlex
 import sys
 
+from pointrend.errors import PointrendError
 from pointrend.project import STORE_FILES
 from pointrend.workflow import Workflow
 
-WANTED = Workflow.from_config(config, Path(workflow.basedir))
+try:
+    WANTED = Workflow.from_config(config, Path(workflow.basedir))
+except PointrendError as error:
+    print(f"error: {error}", file=sys.stderr)
+    sys.exit(error.exit_code)
 SCALE = WANTED.scale
 POINTREND = WANTED.command()
 PROJECT = WANTED.project
 
 # The environment that runs this workflow also runs its jobs, whether or not it was activated.
-shell.prefix(f"export PATH={shlex.quote(str(Path(sys.executable).parent))}:\"$PATH\"; ")
+shell.prefix(f'export PATH={shlex.quote(str(Path(sys.executable).parent))}:"$PATH"; ')
 
 
 wildcard_constraints:

@@ -13,10 +13,10 @@ rule fetch:
         f"logs/{SCALE}/fetch-{{name}}.log",
     benchmark:
         f"logs/{SCALE}/fetch-{{name}}.tsv"
-    params:
-        source=lambda w: WANTED.fetch_digest(w.name),
     resources:
         mem_mb=1000,
+    params:
+        source=lambda w: WANTED.fetch_digest(w.name),
     shell:
         f"{POINTREND} fetch {{wildcards.name}}"
 
@@ -31,10 +31,10 @@ rule prepare:
         f"logs/{SCALE}/prepare-{{dataset}}.log",
     benchmark:
         f"logs/{SCALE}/prepare-{{dataset}}.tsv"
-    params:
-        content=lambda w: WANTED.prepare_digest(w.dataset),
     resources:
         mem_mb=4000,
+    params:
+        content=lambda w: WANTED.prepare_digest(w.dataset),
     shell:
         f"{POINTREND} prepare {{wildcards.dataset}}"
 

@@ -4,7 +4,9 @@
 rule evaluate:
     input:
         train=rules.train.output.record,
-        data=lambda w: PROJECT.relative(PROJECT.manifest(PROJECT.setting(w.run).dataset)),
+        data=lambda w: PROJECT.relative(
+            PROJECT.manifest(PROJECT.setting(w.run).dataset)
+        ),
         model=ancient(rules.train.output.model),
         store=lambda w: ancient(PROJECT.store_files(PROJECT.setting(w.run).dataset)),
     output:
@@ -15,16 +17,16 @@ rule evaluate:
         f"logs/{SCALE}/evaluate-{{run}}-s{{seed}}.log",
     benchmark:
         f"logs/{SCALE}/evaluate-{{run}}-s{{seed}}.tsv"
-    params:
-        setting=lambda w: WANTED.evaluate_digest(w.run),
     threads: lambda w: PROJECT.setting(w.run).recipe.threads or workflow.cores or 1
     resources:
         mem_mb=4000,
+    params:
+        setting=lambda w: WANTED.evaluate_digest(w.run),
     shell:
         f"{POINTREND} evaluate {{wildcards.run}} --seed {{wildcards.seed}}"
 
 
 rule evaluated:
-    localrule: True
     input:
         expand(rules.evaluate.output.metrics, run=WANTED.runs, seed=WANTED.seeds),
+    localrule: True

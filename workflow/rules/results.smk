@@ -8,7 +8,9 @@ localrules:
 
 rule compare:
     input:
-        metrics=expand(rules.evaluate.output.metrics, run=WANTED.runs, seed=WANTED.seeds),
+        metrics=expand(
+            rules.evaluate.output.metrics, run=WANTED.runs, seed=WANTED.seeds
+        ),
         published="published/pointrend_table.json",
     output:
         f"results/{SCALE}/results.json",
@@ -16,10 +18,10 @@ rule compare:
         f"logs/{SCALE}/compare.log",
     benchmark:
         f"logs/{SCALE}/compare.tsv"
-    params:
-        rule=WANTED.compare_digest(),
     resources:
         mem_mb=1000,
+    params:
+        rule=WANTED.compare_digest(),
     shell:
         f"{POINTREND} compare --seeds {','.join(map(str, WANTED.seeds))}"
 
@@ -34,10 +36,10 @@ rule report:
         f"logs/{SCALE}/report.log",
     benchmark:
         f"logs/{SCALE}/report.tsv"
-    params:
-        page=WANTED.report_digest(),
     resources:
         mem_mb=1000,
+    params:
+        page=WANTED.report_digest(),
     shell:
         f"{POINTREND} report"
 
@@ -47,6 +49,6 @@ for run in WANTED.runs:
     rule:
         name:
             run
-        localrule: True
         input:
             expand(rules.evaluate.output.metrics, run=run, seed=WANTED.seeds),
+        localrule: True

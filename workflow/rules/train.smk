@@ -13,16 +13,16 @@ rule train:
         f"logs/{SCALE}/train-{{run}}-s{{seed}}.log",
     benchmark:
         f"logs/{SCALE}/train-{{run}}-s{{seed}}.tsv"
-    params:
-        setting=lambda w: WANTED.train_digest(w.run),
     threads: lambda w: PROJECT.setting(w.run).recipe.threads or workflow.cores or 1
     resources:
         mem_mb=lambda w: WANTED.train_memory_mb(w.run),
+    params:
+        setting=lambda w: WANTED.train_digest(w.run),
     shell:
         f"{POINTREND} train {{wildcards.run}} --seed {{wildcards.seed}}"
 
 
 rule trained:
-    localrule: True
     input:
         expand(rules.train.output.record, run=WANTED.runs, seed=WANTED.seeds),
+    localrule: True

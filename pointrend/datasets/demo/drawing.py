@@ -129,7 +129,8 @@ def stroke(canvas: Canvas, points: tuple[Point, Point, Point, Point], radius: in
         weights = rest**3, 3 * step * rest**2, 3 * step**2 * rest, step**3
         x, y = (sum(w * p[axis] for w, p in zip(weights, points, strict=True)) // n**3 for axis in (0, 1))
         brush = (radius * rest + end_radius * step) // n
-        drawn |= (canvas.x - x) ** 2 + (canvas.y - y) ** 2 <= brush**2
+        near = _span(y, brush), _span(x, brush)
+        drawn[near] |= (canvas.x[near] - x) ** 2 + (canvas.y[near] - y) ** 2 <= brush**2
     return drawn
 
 
@@ -160,6 +161,11 @@ def texture(kind: str, canvas: Canvas, period: int, turn: int, rng: np.random.Ge
     if kind == "speckle":
         return ONE * _grains(canvas.x.shape, rng)
     raise ValueError(f"no texture named {kind!r}")
+
+
+def _span(middle: int, reach: int) -> slice:
+    """The pixels of an axis that lie within ``reach`` of ``middle``."""
+    return slice(max((middle - reach) // SUBPIXEL, 0), max((middle + reach) // SUBPIXEL + 1, 0))
 
 
 def _grains(shape: tuple[int, ...], rng: np.random.Generator) -> Integers:

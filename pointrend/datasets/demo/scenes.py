@@ -66,20 +66,20 @@ def _paint(canvas: Canvas, layers: Iterator[tuple[Material, Mask]], rng: np.rand
     picture = np.zeros((*shape, 3), dtype=np.int64)
     label, seen = np.zeros(shape, dtype=np.uint8), np.zeros(shape, dtype=np.uint8)
     for number, (material, mask) in enumerate(layers):
-        picture[mask] = _surface(material, canvas, rng)[mask]
+        picture[mask] = _surface(material, canvas, mask, rng)
         label[mask] = material.label
         seen[mask] = number
     picture += _light(canvas, rng) + rng.integers(-_NOISE, _NOISE + 1, size=picture.shape)
     return Scene(np.clip(picture, 0, 255).astype(np.uint8)[:, :, ::-1].copy(), label, seen)
 
 
-def _surface(material: Material, canvas: Canvas, rng: np.random.Generator) -> NDArray[np.int64]:
-    """Colours, RGB (H, W, 3); tint, orientation and period vary a little from thing to thing."""
+def _surface(material: Material, canvas: Canvas, mask: Mask, rng: np.random.Generator) -> NDArray[np.int64]:
+    """Colours, RGB (N, 3), of the mask's N pixels; tint, orientation and period vary from thing to thing."""
     period = material.period * integer(rng, 85, 115) // 100
-    tones = drawing.texture(material.texture, canvas, period, integer(rng, 0, TURN - 1), rng)
+    tones = drawing.texture(material.texture, canvas, period, integer(rng, 0, TURN - 1), rng)[mask]
     first, second = np.array(material.first, dtype=np.int64), np.array(material.second, dtype=np.int64)
     tint = rng.integers(-_TINT, _TINT + 1, size=3)
-    return first + (second - first) * tones[:, :, np.newaxis] // ONE + tint
+    return first + (second - first) * tones[:, np.newaxis] // ONE + tint
 
 
 def _light(canvas: Canvas, rng: np.random.Generator) -> NDArray[np.int64]:

@@ -1,0 +1,56 @@
+"""Write results/<scale>/results.json: every run beside its published number, with the hashes it rests on.
+
+example: pointrend --scale demo compare
+"""
+
+from __future__ import annotations
+
+import argparse
+
+from pointrend.commands.train import fingerprint_of
+from pointrend.errors import ParamsError, ResultsError, WeightsError
+from pointrend.logs import log_to_file
+from pointrend.project import Project
+from pointrend.results.compare import SelectedRun, compare, write_results
+from pointrend.results.published import load_published
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Arguments of this verb."""
+    parser.add_argument("--seeds", metavar="K,K,...", help="seeds to list; default: those of params.yaml")
+
+
+def run(project: Project, arguments: argparse.Namespace) -> None:
+    """Compare all runs; those that were not run say so."""
+    log_to_file(project.log_file("compare"))
+    seeds = project.params.seeds if arguments.seeds is None else _seeds(arguments.seeds)
+    selected = [_selected(project, name, seed) for name in project.params.runs for seed in seeds]
+    results = compare(project.params.scale, selected, load_published(project.published_folder))
+    write_results(project.results_folder / "results.json", results)
+
+
+def _seeds(text: str) -> tuple[int, ...]:
+    if not all(part.isdecimal() for part in text.split(",")):
+        raise ParamsError(f"--seeds {text!r} is not a list of numbers", "write for example --seeds 0,1,2")
+    return tuple(int(part) for part in text.split(","))
+
+
+def _selected(project: Project, name: str, seed: int) -> SelectedRun:
+    setting = project.setting(name)
+    reasons = tuple(project.not_comparable(setting))
+    try:
+        fingerprint = fingerprint_of(project, setting, seed)
+    except (ResultsError, WeightsError):
+        # Its data or its backbone are not here, so it cannot have been run with what is here now.
+        fingerprint = ""
+    return SelectedRun(
+        run=name,
+        seed=seed,
+        dataset=setting.dataset,
+        backbone=setting.backbone,
+        comparable=not reasons,
+        reasons=reasons,
+        setting=setting.model_dump(mode="json"),
+        folder=project.run_folder(name, seed),
+        fingerprint=fingerprint,
+    )

@@ -1,0 +1,52 @@
+"""Write results/<scale>/README.md and index.html from results.json; at scale paper also the table in the top README.md.
+
+--check writes nothing and fails where a page is not what the results say. --show prints the table.
+
+example: pointrend --scale demo report --show
+"""
+
+from __future__ import annotations
+
+import argparse
+
+from pointrend.logs import log_to_file
+from pointrend.project import Project
+from pointrend.results.compare import read_results
+from pointrend.results.published import load_published
+from pointrend.results.report import check, check_readme, report, update_readme
+from pointrend.results.terminal import terminal_table
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Arguments of this verb."""
+    choice = parser.add_mutually_exclusive_group()
+    choice.add_argument("--check", action="store_true", help="fail where the pages have drifted from the results")
+    choice.add_argument("--show", action="store_true", help="print the table and where the files are")
+
+
+def run(project: Project, arguments: argparse.Namespace) -> None:
+    """Write, check or show the pages of the current scale."""
+    folder = project.results_folder
+    results, published = read_results(folder / "results.json"), load_published(project.published_folder)
+    readme = project.root / "README.md" if project.params.scale == "paper" else None
+    if arguments.show:
+        print(_summary(project, terminal_table(results)))
+    elif arguments.check:
+        check(results, published, folder)
+        if readme:
+            check_readme(readme, results)
+    else:
+        log_to_file(project.log_file("report"))
+        report(results, published, folder)
+        if readme:
+            update_readme(readme, results)
+
+
+def _summary(project: Project, table: str) -> str:
+    results, runs = (project.relative(folder) for folder in (project.results_folder, project.runs_folder))
+    return (
+        f"\n{table}\n"
+        f"results   {results}/index.html, README.md, results.json\n"
+        f"runs      {runs}/<run>-s<seed>/ with weights, metrics, counts and pictures\n"
+        f"next      pointrend --scale paper plan shows what the published recipe would take\n"
+    )

@@ -1,0 +1,167 @@
+"""The published results as data, never apart from the document they were taken from.
+
+``pointrend_table.json`` names ``pointrend.md`` and its sha256. It is believed only while that document is beside
+it, has that hash, and holds, byte for byte, the introduction and the tables that the data render to.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pointrend.errors import CheckFailed, ResultsError
+from pointrend.files import read_json, sha256_file
+
+TABLE = "pointrend_table.json"
+RESTORE = "take the folder published/ from the repository again"
+
+
+@dataclass(frozen=True)
+class Link:
+    """A text and where it leads."""
+
+    text: str
+    url: str
+
+
+@dataclass(frozen=True)
+class PublishedRow:
+    """One published result, its cells as they are printed; ``cfg``, ``model`` and ``log`` are URLs."""
+
+    run: str
+    backbone: str
+    crop_size: str
+    schedule: str
+    sets: str
+    miou: str
+    cfg: str
+    model: str
+    log: str
+
+    @property
+    def percent(self) -> float:
+        """The mIoU as a number, in percent."""
+        return float(self.miou.removesuffix("%"))
+
+
+@dataclass(frozen=True)
+class Section:
+    """The published results on one dataset."""
+
+    heading: str
+    columns: tuple[str, ...]
+    rows: tuple[PublishedRow, ...]
+
+
+@dataclass(frozen=True)
+class Published:
+    """The published document: its file name and sha256, its introduction, its tables."""
+
+    file: str
+    sha256: str
+    links: tuple[Link, ...]
+    paper: Link
+    bibtex: str
+    sections: tuple[Section, ...]
+
+
+def load_published(folder: Path) -> Published:
+    """Read ``pointrend_table.json`` in ``folder`` and hold it against the document.
+
+    Raises:
+        ResultsError: a file is missing or unreadable.
+        CheckFailed: the document has another hash, or does not hold what the data say.
+    """
+    table = folder / TABLE
+    values = read_json(table, do=RESTORE)
+    try:
+        published = _from_json(values)
+    except (KeyError, TypeError, AttributeError) as problem:
+        raise ResultsError(f"{table} is not the published table: {problem!r}", RESTORE) from problem
+    document = folder / published.file
+    if not document.is_file():
+        raise ResultsError(f"{document} is not there", RESTORE)
+    found = sha256_file(document)
+    if found != published.sha256:
+        raise CheckFailed(f"{document} has sha256 {found}, but {table} names {published.sha256}", RESTORE)
+    text = document.read_text(encoding="utf-8")
+    tables = [f"#### {heading}\n{rows}" for heading, rows in render_tables(published).items()]
+    for part in (render_introduction(published), *tables):
+        if part not in text:
+            place = part.partition("\n")[0]
+            raise CheckFailed(f"{table} does not say what {document} says under {place!r}", RESTORE)
+    return published
+
+
+def published_miou(published: Published, run: str) -> float:
+    """The published mIoU of a run, in percent.
+
+    Raises:
+        ResultsError: nothing is published for that run.
+    """
+    for section in published.sections:
+        for row in section.rows:
+            if row.run == run:
+                return row.percent
+    known = ", ".join(row.run for section in published.sections for row in section.rows)
+    raise ResultsError(f"nothing is published for run {run!r}", f"choose from {known}")
+
+
+def render_introduction(published: Published) -> str:
+    """The document's introduction, byte for byte: links, paper, BibTeX."""
+    links = "\n\n".join(f'<a href="{link.url}">{link.text}</a>' for link in published.links)
+    summary = f'<summary align="left"><a href="{published.paper.url}">{published.paper.text}</a></summary>'
+    bibtex = f"```latex\n{published.bibtex}\n```"
+    return f"## Introduction\n\n{links}\n\n<details>\n{summary}\n\n{bibtex}\n\n</details>\n"
+
+
+def render_tables(published: Published) -> dict[str, str]:
+    """The document's result tables by section heading, byte for byte.
+
+    A column is as wide as its longest cell, and wider than its heading. All tables share the widths of their columns
+    but the last, which every table has for itself.
+    """
+    tables = [(section.heading, [section.columns, *map(_cells, section.rows)]) for section in published.sections]
+    shared = column_widths([row for _, rows in tables for row in rows])
+    rendered = {}
+    for heading, rows in tables:
+        widths = [*shared[:-1], column_widths(rows)[-1]]
+        rendered[heading] = render_rows(rows, widths)
+    return rendered
+
+
+def column_widths(rows: Sequence[Sequence[str]]) -> list[int]:
+    """Widths of the columns of rows of cells, the first of which is the heading."""
+    heading = rows[0]
+    return [max(len(title) + 1, *(len(row[i]) for row in rows)) for i, title in enumerate(heading)]
+
+
+def render_rows(rows: Sequence[Sequence[str]], widths: Sequence[int]) -> str:
+    """A Markdown table of centred columns; the first row is the heading."""
+    heading, *others = rows
+    lines = [heading, [":-:"] * len(widths), *others]
+    padded = ([cell.ljust(width) for cell, width in zip(line, widths, strict=True)] for line in lines)
+    return "".join(f"| {' | '.join(line)} |\n" for line in padded)
+
+
+def _cells(row: PublishedRow) -> list[str]:
+    links = {"cfg": row.cfg, "model": row.model, "log": row.log}
+    download = " &#124; ".join(f"[{text}]({url})" for text, url in links.items())
+    return [row.backbone, row.crop_size, row.schedule, row.sets, row.miou, download]
+
+
+def _from_json(values: dict[str, Any]) -> Published:
+    introduction = values["introduction"]
+    return Published(
+        file=values["document"],
+        sha256=values["sha256"],
+        links=tuple(Link(**link) for link in introduction["links"]),
+        paper=Link(**introduction["paper"]),
+        bibtex=introduction["bibtex"],
+        sections=tuple(
+            Section(part["heading"], tuple(part["columns"]), tuple(PublishedRow(**row) for row in part["rows"]))
+            for part in values["sections"]
+        ),
+    )

@@ -1,0 +1,113 @@
+"""What the folder of a run holds, and whether its files belong together."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pointrend.errors import CheckFailed, ResultsError
+from pointrend.evaluation.counts_file import read_counts
+from pointrend.files import read_json, sha256_file
+
+MIOU_TOLERANCE = 1e-9
+"""Percent; between ``metrics.json`` and the mIoU recomputed from ``confusion.parquet``."""
+NOT_EVALUATED = "trained but not evaluated"
+STALE = "stale: trained with another setting, data or code"
+
+TRAIN_KEYS = ("run", "seed", "fingerprint", "model_sha256", "data_manifest_sha256")
+METRICS_KEYS = (
+    *("miou", "all_accuracy", "boundary_iou", "coarse", "n_images"),
+    *("pictures", "model_sha256", "sha256"),
+)
+
+
+@dataclass(frozen=True)
+class SelectedRun:
+    """A run and seed to report, and what its results must have been made with."""
+
+    run: str
+    seed: int
+    dataset: str
+    backbone: str
+    comparable: bool
+    """Whether the setting is the published recipe on the official data."""
+    reasons: list[str]
+    """Why it is not comparable."""
+    setting: dict[str, Any]
+    """All resolved parameters; the tables show ``setting["recipe"]["output_stride"]``."""
+    folder: Path
+    """Where ``train.json``, ``metrics.json`` and ``confusion.parquet`` are."""
+    fingerprint: str
+
+    def __str__(self) -> str:
+        return f"run {self.run} seed {self.seed}"
+
+    def command(self, verb: str) -> str:
+        """What to do where a file of this run is no good."""
+        return f"run `pointrend {verb} {self.run} --seed {self.seed}` again"
+
+
+@dataclass(frozen=True)
+class Score:
+    """A trained and evaluated run whose files belong together."""
+
+    metrics: dict[str, Any]
+    """The content of ``metrics.json``."""
+    hashes: dict[str, str]
+    """sha256 of what the score rests on, by file name, and the fingerprint."""
+
+
+def find_score(selected: SelectedRun) -> tuple[Score | None, str]:
+    """The score of a run, or None and the reason; the reason is empty where nothing was ever trained.
+
+    Raises:
+        CheckFailed: files of the run contradict each other; the run and what to do again are named.
+        ResultsError: a file of the run cannot be read.
+    """
+    train_file, metrics_file = selected.folder / "train.json", selected.folder / "metrics.json"
+    if not train_file.exists():
+        return None, ""
+    train = _read(train_file, TRAIN_KEYS, selected.command("train"))
+    if (train["run"], train["seed"]) != (selected.run, selected.seed):
+        what = f"{train_file} is of run {train['run']} seed {train['seed']}, not of {selected}"
+        raise CheckFailed(what, selected.command("train"))
+    if train["fingerprint"] != selected.fingerprint:
+        return None, STALE
+    if not metrics_file.exists():
+        return None, NOT_EVALUATED
+    metrics = _read(metrics_file, METRICS_KEYS, selected.command("evaluate"))
+    _check_scored(selected, train, metrics)
+    hashes = {
+        "confusion.parquet": metrics["sha256"],
+        "data_manifest": train["data_manifest_sha256"],
+        "fingerprint": train["fingerprint"],
+        "metrics.json": sha256_file(metrics_file),
+        "model.safetensors": train["model_sha256"],
+    }
+    return Score(metrics, hashes), ""
+
+
+def _check_scored(selected: SelectedRun, train: dict[str, Any], metrics: dict[str, Any]) -> None:
+    """Metrics of these weights, made from these counts, which count up to this mIoU."""
+    counts_file, again = selected.folder / "confusion.parquet", selected.command("evaluate")
+    if metrics["model_sha256"] != train["model_sha256"]:
+        raise CheckFailed(f"{selected}: metrics.json scores other weights than train.json names", again)
+    if not counts_file.exists() or sha256_file(counts_file) != metrics["sha256"]:
+        raise CheckFailed(f"{selected}: {counts_file} is not the one that metrics.json was made from", again)
+    counts = read_counts(counts_file)
+    miou = 100 * counts.total.miou()
+    if not math.isclose(miou, metrics["miou"], rel_tol=0, abs_tol=MIOU_TOLERANCE):
+        raise CheckFailed(f"{selected}: its counts give mIoU {miou}, but metrics.json says {metrics['miou']}", again)
+    if counts.images != metrics["n_images"]:
+        what = f"{selected}: {counts.images} images were counted, but metrics.json says {metrics['n_images']}"
+        raise CheckFailed(what, again)
+
+
+def _read(path: Path, keys: tuple[str, ...], do: str) -> dict[str, Any]:
+    values = read_json(path, do=do)
+    missing = [key for key in keys if key not in values] if isinstance(values, dict) else list(keys)
+    if missing:
+        raise ResultsError(f"{path} does not have {', '.join(missing)}", do)
+    return values

@@ -1,0 +1,160 @@
+"""What the report says, as tables and sentences that are neither Markdown nor HTML yet."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pointrend.results.published import Link, Published, PublishedRow, Section
+
+Cell = str | tuple[Link, ...]
+Row = Mapping[str, Any]
+"""A row of results.json."""
+
+NOTHING = "–"
+
+COMPARABLE_SENTENCE = "The published recipe on the official data, unless a row says otherwise."
+NOT_COMPARABLE_SENTENCE = "These figures cannot be compared with the published ones."
+SCALE_SENTENCES = {
+    "demo": " The demo trains thin networks from scratch, for minutes, on pictures that the project draws itself: it"
+    " shows that every step works, not how well PointRend segments.",
+    "pilot": " The pilot trains the real network on the first pictures of each split with a shortened schedule: it"
+    " shows that everything is in place before GPU weeks are spent.",
+}
+VERDICT_SENTENCES = {
+    "not run": "nothing has been trained with this setting, or it has not been evaluated",
+    "not comparable": "scored, but not with the published recipe on the official data; no difference is given",
+    "not judged": "scored with the published recipe; one training alone does not decide",
+}
+COLUMNS_SENTENCE = (
+    "The columns up to “mIoU (published)” repeat the published table; those after it are ours. Figures are in percent;"
+    " the difference is ours minus published, in percentage points."
+)
+STRIDE_SENTENCE = (
+    "* The published label. The code that made the published numbers has output stride 32, whatever the labels “D8” and"
+    " “os8” say; the output stride of our network is given beside it."
+)
+REFINEMENT_SENTENCE = (
+    "Scores of the coarse prediction and of the one with refined points. Boundary IoU (Cheng et al., CVPR 2021) looks"
+    " only at a band along the outlines."
+)
+
+
+@dataclass(frozen=True)
+class Table:
+    """A heading, column titles, and rows of cells."""
+
+    heading: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+
+
+def comparable(results: Mapping[str, Any]) -> bool:
+    """Whether any figure may be held against the published one."""
+    return any(row["comparable"] for row in results["runs"])
+
+
+def scale_sentence(results: Mapping[str, Any]) -> str:
+    """What the figures are good for; the first thing that a reader must know."""
+    if not comparable(results):
+        return NOT_COMPARABLE_SENTENCE + SCALE_SENTENCES.get(results["scale"], "")
+    scored = sum(row["miou"] is not None for row in results["runs"])
+    return f"{COMPARABLE_SENTENCE} {scored} of {len(results['runs'])} runs are scored."
+
+
+def result_tables(results: Mapping[str, Any], published: Published) -> list[Table]:
+    """The published tables, one a dataset, with our columns; a published row without a result of ours stays."""
+    return [_section_table(results, section) for section in published.sections]
+
+
+def refinement_table(results: Mapping[str, Any]) -> Table:
+    """What refining points changed, one row a scored run."""
+    figures = ("mIoU (coarse)", "mIoU (refined)", "Boundary IoU (coarse)", "Boundary IoU (refined)", "Pixel accuracy")
+    columns = ("Run", "Seed", "Images", *figures)
+    scored = [row for row in results["runs"] if row["measures"] is not None]
+    return Table("Refinement", columns, tuple(_refinement_cells(row) for row in scored))
+
+
+def summary_table(results: Mapping[str, Any]) -> Table:
+    """One short row a run."""
+    columns = ("Run", "Published", "Seed", "Ours", "Difference", "Verdict")
+    rows = ((row["run"], percent(row["published_miou"]), *_our_cells(row)) for row in results["runs"])
+    return Table("Results", columns, tuple(rows))
+
+
+def verdict_sentences(results: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """The verdicts that occur and what they mean."""
+    occurring = {row["verdict"] for row in results["runs"]}
+    return [(verdict, text) for verdict, text in VERDICT_SENTENCES.items() if verdict in occurring]
+
+
+def reason_lines(results: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Why rows are not comparable or not run: the rows, and all reasons that hold for exactly these."""
+    rows_of: dict[str, list[str]] = {}
+    for row in results["runs"]:
+        for reason in row["reasons"]:
+            rows_of.setdefault(reason, []).append(row_name(row))
+    reasons_of: dict[str, list[str]] = {}
+    for reason, rows in rows_of.items():
+        everywhere = len(rows) == len(results["runs"])
+        reasons_of.setdefault("all runs" if everywhere else ", ".join(rows), []).append(reason)
+    return [(rows, "; ".join(reasons)) for rows, reasons in reasons_of.items()]
+
+
+def row_name(row: Row) -> str:
+    """What a row of results.json is called."""
+    return row["run"] if row["seed"] is None else f"{row['run']} (seed {row['seed']})"
+
+
+def run_folder(scale: str, row: Row) -> str:
+    """Folder of a trained run as seen from ``results/<scale>/``."""
+    return f"../../runs/{scale}/{row['run']}-s{row['seed']}"
+
+
+def percent(value: float | None) -> str:
+    """A figure as the published table prints it."""
+    return NOTHING if value is None else f"{value:.2f}%"
+
+
+def _section_table(results: Mapping[str, Any], section: Section) -> Table:
+    ours_columns = ("Output Stride", "Seed", "mIoU (ours)", "Difference", "Verdict")
+    columns = (*section.columns[:4], "mIoU (published)", *ours_columns, section.columns[-1])
+    rows = []
+    for published_row in section.rows:
+        ours = [row for row in results["runs"] if row["run"] == published_row.run]
+        rows += [(*_published_cells(published_row), *_result_cells(results["scale"], row)) for row in ours]
+        if not ours:
+            rows.append((*_published_cells(published_row), *[NOTHING] * 4, "not run", NOTHING))
+    return Table(section.heading, columns, tuple(rows))
+
+
+def _published_cells(row: PublishedRow) -> tuple[Cell, ...]:
+    return f"{row.backbone}*", row.crop_size, row.schedule, row.sets, row.miou
+
+
+def _result_cells(scale: str, row: Row) -> tuple[Cell, ...]:
+    stride = str(row["setting"]["recipe"]["output_stride"])
+    download: Cell = NOTHING
+    if row["miou"] is not None:
+        files = {"cfg": "train.json", "model": "model.safetensors", "log": "metrics.jsonl"}
+        download = tuple(Link(text, f"{run_folder(scale, row)}/{name}") for text, name in files.items())
+    return (stride, *_our_cells(row), download)
+
+
+def _our_cells(row: Row) -> tuple[Cell, ...]:
+    seed = NOTHING if row["seed"] is None else str(row["seed"])
+    difference = NOTHING if row["difference"] is None else f"{row['difference']:+.2f}"
+    return seed, percent(row["miou"]), difference, row["verdict"]
+
+
+def _refinement_cells(row: Row) -> tuple[Cell, ...]:
+    measures = row["measures"]
+    figures = (
+        measures["coarse"]["miou"],
+        row["miou"],
+        measures["coarse"]["boundary_iou"],
+        measures["boundary_iou"],
+        measures["all_accuracy"],
+    )
+    return row["run"], str(row["seed"]), str(measures["n_images"]), *map(percent, figures)

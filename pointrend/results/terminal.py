@@ -1,0 +1,28 @@
+"""The results as a few lines of plain text."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Mapping
+from typing import Any
+
+from pointrend.results import tables
+
+WIDTH = 88
+"""Columns that the sentence above the table may fill."""
+
+
+def terminal_table(results: Mapping[str, Any]) -> str:
+    """A table of one line a run under the sentence that says what the figures are good for."""
+    table = tables.summary_table(results)
+    rows = [table.columns, *([str(cell) for cell in row] for row in table.rows)]
+    widths = [max(len(row[i]) for row in rows) for i in range(len(table.columns))]
+    last = len(widths) - 1
+    lines = (
+        "  ".join(
+            cell.ljust(width) if i in (0, last) else cell.rjust(width)
+            for i, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in rows
+    )
+    return "\n".join((textwrap.fill(tables.scale_sentence(results), WIDTH), "", *lines)) + "\n"

@@ -1,0 +1,133 @@
+"""Tiny archives in the official names and layouts, made of noise, for the tests of this package."""
+
+from __future__ import annotations
+
+import io
+import tarfile
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+from scipy.io import savemat
+
+from pointrend.datasets.classes import CLASSES
+from pointrend.datasets.samples import ArchiveSource, Sample, decode_samples
+
+Members = dict[str, bytes]
+
+VOC = "VOCdevkit/VOC2012/"
+SBD = "benchmark_RELEASE/dataset/"
+ADE = "ADEChallengeData2016/"
+
+
+def pixels(seed: int, height: int = 6, width: int = 8) -> np.ndarray:
+    """A picture of noise, uint8 RGB (H, W, 3)."""
+    return np.random.RandomState(seed).randint(0, 256, (height, width, 3)).astype(np.uint8)
+
+
+def values(seed: int, allowed: list[int], height: int = 6, width: int = 8) -> np.ndarray:
+    """A mask of noise, uint8 (H, W), of the allowed values."""
+    return np.random.RandomState(seed).choice(np.array(allowed, dtype=np.uint8), (height, width))
+
+
+def encoded(array: np.ndarray, kind: str = "PNG", mode: str | None = None) -> bytes:
+    """The array as a picture file; mode "P" stores a mask as indices into a palette whose colours mean nothing."""
+    image = Image.fromarray(array)
+    if mode == "P":
+        image = Image.frombytes("P", image.size, array.tobytes())
+        image.putpalette([(7 * index + 3) % 256 for index in range(768)])
+    stream = io.BytesIO()
+    image.save(stream, kind)
+    return stream.getvalue()
+
+
+def sbd_mask(mask: np.ndarray) -> bytes:
+    """A mask in the nested structure of SBD's MATLAB files."""
+    stream = io.BytesIO()
+    boundaries = np.empty((20, 1), dtype=object)
+    boundaries[:] = [[np.zeros((1, 1))]] * 20
+    inside = {"Boundaries": boundaries, "Segmentation": mask, "CategoriesPresent": np.unique(mask)}
+    savemat(stream, {"GTcls": inside}, do_compression=True)
+    return stream.getvalue()
+
+
+def voc_members() -> tuple[Members, Members]:
+    """VOC with train {a, c} and val {b, f}, and SBD with train {c, d, f} and val {b, e}; trainaug is {a, c, d, e}."""
+    voc = {f"{VOC}ImageSets/Segmentation/train.txt": b"c\na\n", f"{VOC}ImageSets/Segmentation/val.txt": b"b\nf\n"}
+    for seed, id in enumerate("abcdefg"):
+        voc[f"{VOC}JPEGImages/{id}.jpg"] = encoded(pixels(seed), "JPEG")
+    for seed, id in enumerate("abcf"):
+        voc[f"{VOC}SegmentationClass/{id}.png"] = encoded(values(seed, [0, 1, 20, 255]), mode="P")
+    sbd = {f"{SBD}train.txt": b"c\nd\nf\n", f"{SBD}val.txt": b"e\nb\n"}
+    for seed, id in enumerate("bcdef"):
+        sbd[f"{SBD}cls/{id}.mat"] = sbd_mask(values(100 + seed, [0, 2, 19]))
+    return voc, sbd
+
+
+def ade20k_members() -> Members:
+    """Three training pairs, stored in no order, and two validation pairs; picture n is n pixels wider than 8."""
+    members = {f"{ADE}objectInfo150.txt": b"Idx\tRatio\n", f"{ADE}images/training/": b""}
+    for split, folder, numbers in (("train", "training", (3, 1, 2)), ("val", "validation", (2, 1))):
+        for n in numbers:
+            id = f"ADE_{split}_0000000{n}"
+            members[f"{ADE}images/{folder}/{id}.jpg"] = encoded(pixels(n, width=8 + n), "JPEG")
+            members[f"{ADE}annotations/{folder}/{id}.png"] = encoded(values(n, [0, 1, 2, 150], width=8 + n))
+    return members
+
+
+def cityscapes_members() -> tuple[Members, Members]:
+    """Two training cities, one validation city, and a test city with dummy masks as in the official archives."""
+    pictures, masks = {"README": b"", "license.txt": b""}, {"README": b"", "license.txt": b""}
+    names = [
+        "train/ulm/ulm_1",
+        "train/aachen/aachen_2",
+        "train/aachen/aachen_1",
+        "val/lindau/lindau_1",
+        "test/bonn/bonn_1",
+    ]
+    for seed, name in enumerate(names):
+        pictures[f"leftImg8bit/{name}_leftImg8bit.png"] = encoded(pixels(seed))
+        masks[f"gtFine/{name}_gtFine_labelIds.png"] = encoded(values(seed, [0, 3, 7, 26, 33]))
+        masks[f"gtFine/{name}_gtFine_color.png"] = encoded(pixels(seed))
+        masks[f"gtFine/{name}_gtFine_polygons.json"] = b"{}"
+    return pictures, masks
+
+
+def write_archives(folder: Path, archives: Mapping[str, Members]) -> dict[str, Path]:
+    """Write archives, of the kind their names say, into the folder; return their paths by name."""
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = {name: folder / name for name in archives}
+    for name, members in archives.items():
+        if name.endswith(".zip"):
+            with zipfile.ZipFile(paths[name], "w") as archive:
+                for member, data in members.items():
+                    archive.writestr(member, data)
+        else:
+            with tarfile.open(paths[name], "w:gz" if name.endswith(".tgz") else "w") as tar:
+                for member, data in members.items():
+                    info = tarfile.TarInfo(member)
+                    info.size = len(data)
+                    tar.addfile(info, io.BytesIO(data))
+    return paths
+
+
+def archive_members() -> dict[str, dict[str, Members]]:
+    """All archives' members by dataset and archive name."""
+    voc, sbd = voc_members()
+    pictures, masks = cityscapes_members()
+    return {
+        "voc": {"VOCtrainval_11-May-2012.tar": voc, "benchmark.tgz": sbd},
+        "ade20k": {"ADEChallengeData2016.zip": ade20k_members()},
+        "cityscapes": {"leftImg8bit_trainvaltest.zip": pictures, "gtFine_trainvaltest.zip": masks},
+    }
+
+
+def read_samples(source: ArchiveSource, dataset: str) -> dict[str, dict[str, Sample]]:
+    """All decoded samples by split and id, in order."""
+    with source:
+        return {
+            split: {sample.id: sample for sample in decode_samples(source.samples(split, ids), CLASSES[dataset])}
+            for split, ids in source.splits().items()
+        }

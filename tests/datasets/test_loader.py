@@ -1,0 +1,140 @@
+"""The order of the samples against torch's own sampler, and independence of workers, processes and resumption."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch.utils.data import BatchSampler, DistributedSampler
+
+from pointrend.datasets.loader import TrainBatch, TrainSamples, epoch_batches, sample_draws, train_loader
+from pointrend.datasets.store import Store, StoreWriter
+from pointrend.datasets.transforms import TrainTransform
+from tests.datasets.layouts import pixels, values
+
+TRANSFORM = TrainTransform((128, 32), (24, 32))
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
+    folder = tmp_path_factory.mktemp("store")
+    with StoreWriter(folder, "train") as writer:
+        for index in range(11):
+            size = (20 + index, 45 - 2 * index)
+            writer.add(f"id{index}", pixels(index, *size), values(index, [0, 1, 2, 255], *size))
+    return Store(folder, "train")
+
+
+def batches(store: Store, **changes: int) -> list[TrainBatch]:
+    arguments = {"batch_size_per_process": 2, "processes": 2, "rank": 0, "seed": 3, "epoch": 1, **changes}
+    return list(train_loader(store, TRANSFORM, **arguments))
+
+
+def assert_equal(one: list[TrainBatch], other: list[TrainBatch]) -> None:
+    assert len(one) == len(other)
+    for left, right in zip(one, other, strict=True):
+        for field in TrainBatch._fields:
+            assert torch.equal(getattr(left, field), getattr(right, field)), field
+
+
+@settings(deadline=None, max_examples=300)
+@given(
+    n=st.integers(1, 120),
+    processes=st.integers(1, 9),
+    batch=st.integers(1, 9),
+    seed=st.integers(0, 2**31),
+    epoch=st.integers(1, 300),
+    data=st.data(),
+)
+def test_the_order_is_that_of_torchs_distributed_sampler(
+    n: int, processes: int, batch: int, seed: int, epoch: int, data: st.DataObject
+) -> None:
+    rank = data.draw(st.integers(0, processes - 1))
+    sampler = DistributedSampler(range(n), processes, rank, shuffle=True, seed=seed, drop_last=False)
+    sampler.set_epoch(epoch)
+    expected = list(BatchSampler(sampler, batch, drop_last=True))
+    assert epoch_batches(n, processes, rank, batch, seed, epoch) == expected
+
+
+@pytest.mark.parametrize(
+    ("n", "total", "processes", "iterations"),
+    [(10582, 16, 4, 661), (20210, 16, 8, 1263), (2975, 8, 1, 371), (2975, 8, 4, 372)],
+)
+def test_the_published_number_of_iterations_comes_out(n: int, total: int, processes: int, iterations: int) -> None:
+    assert len(epoch_batches(n, processes, 0, total // processes, 0, 1)) == iterations
+
+
+def test_batches_have_the_documented_form(store: Store) -> None:
+    batch = batches(store)[0]
+    assert (batch.images.shape, batch.images.dtype) == ((2, 3, 24, 32), torch.float32)
+    assert (batch.labels.shape, batch.labels.dtype) == ((2, 24, 32), torch.int64)
+    assert (batch.indices.shape, batch.indices.dtype) == ((2,), torch.int64)
+    assert set(batch.labels.unique().tolist()) == {0, 1, 2, 255}
+    assert [batch.indices.tolist() for batch in batches(store)] == epoch_batches(11, 2, 0, 2, 3, 1)
+
+
+def test_results_do_not_depend_on_the_workers(store: Store) -> None:
+    assert_equal(batches(store, workers=0), batches(store, workers=2))
+
+
+def test_an_epoch_can_be_taken_up_in_the_middle(store: Store) -> None:
+    whole = batches(store)
+    assert len(whole) == 3
+    for first in range(4):
+        assert_equal(whole[first:], batches(store, first_batch=first, workers=2 * (first == 1)))
+
+
+def test_processes_and_batch_size_change_no_sample(store: Store) -> None:
+    def samples(processes: int, batch_size: int) -> dict[int, torch.Tensor]:
+        found = {}
+        for rank in range(processes):
+            for batch in batches(store, processes=processes, rank=rank, batch_size_per_process=batch_size):
+                found.update(zip(batch.indices.tolist(), batch.images, strict=True))
+        return found
+
+    one, many = samples(1, 1), samples(3, 2)
+    assert len(one) == len(many) == 11
+    assert all(torch.equal(one[index], many[index]) for index in one)
+
+
+def test_seed_epoch_and_index_all_change_the_draws() -> None:
+    keys = [(seed, epoch, index) for seed in range(4) for epoch in range(4) for index in range(4)]
+    firsts = {sample_draws(*key).random_sample() for key in keys}
+    assert len(firsts) == len(keys)
+    assert sample_draws(1, 2, 3).random_sample() == sample_draws(1, 2, 3).random_sample()
+
+
+def test_a_sample_is_the_transform_with_its_own_draws(store: Store) -> None:
+    image, label, index = TrainSamples(store, TRANSFORM, seed=5, epoch=7)[4]
+    expected_image, expected_label = TRANSFORM(store.picture(4), store.label(4), sample_draws(5, 7, 4))
+    np.testing.assert_array_equal(image.numpy(), expected_image)
+    np.testing.assert_array_equal(label.numpy(), expected_label)
+    assert index == 4
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_loading_leaves_the_global_random_state_alone(store: Store, workers: int) -> None:
+    torch.manual_seed(1)
+    np.random.seed(1)
+    batches(store, workers=workers)
+    drawn = torch.rand(1).item(), np.random.rand()
+    torch.manual_seed(1)
+    np.random.seed(1)
+    assert drawn == (torch.rand(1).item(), np.random.rand())
+
+
+def test_workers_use_one_thread(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    import cv2
+
+    def threads(picture: np.ndarray, label: np.ndarray, draws: object) -> tuple[np.ndarray, np.ndarray]:
+        counts = np.array([cv2.getNumThreads(), torch.get_num_threads()], dtype=np.float32)
+        return counts, np.zeros(1, np.uint8)
+
+    loader = train_loader(
+        store, threads, batch_size_per_process=1, processes=1, rank=0, seed=0, epoch=1, first_batch=9, workers=1
+    )
+    assert [batch.images.tolist() for batch in loader] == [[[1.0, 1.0]]] * 2

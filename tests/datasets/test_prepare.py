@@ -1,0 +1,187 @@
+"""From archives to the prepared form: the manifest, the counts, the subset, killed runs, and the description."""
+
+from __future__ import annotations
+
+import json
+import logging
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from pointrend.datasets.prepare import describe, describe_text, prepare_dataset
+from pointrend.datasets.store import Store
+from pointrend.errors import DatasetError
+from pointrend.files import canonical_json, sha256_file, sha256_json
+from tests.datasets.layouts import ADE, archive_members, encoded, pixels, values, write_archives
+
+COUNTS = {"voc": {"train": 4, "val": 2}, "ade20k": {"train": 3, "val": 2}, "cityscapes": {"train": 3, "val": 1}}
+
+
+def prepare(folder: Path, name: str = "ade20k", out: str = "out", **changes: Any) -> dict[str, Any]:
+    """Prepare a dataset in ``folder / out`` from the archives in ``folder``, which are written if they are not there."""
+    members = archive_members()[name]
+    paths = {archive: folder / archive for archive in members}
+    if not all(path.exists() for path in paths.values()):
+        write_archives(folder, members)
+    records = {
+        archive: {"bytes": path.stat().st_size, "sha256": sha256_file(path), "md5": "not for the manifest"}
+        for archive, path in paths.items()
+    }
+    arguments = {"expected": COUNTS[name], "enforce": True, "limit": None, "pins": "official", **changes}
+    return prepare_dataset(name, paths, records, folder / out, **arguments)
+
+
+def damage(folder: Path) -> None:
+    """Write ADE20K's archive with a wrong label value in its last picture of val."""
+    members = archive_members()["ade20k"]
+    members["ADEChallengeData2016.zip"][f"{ADE}annotations/validation/ADE_val_00000002.png"] = encoded(
+        values(0, [1, 200], width=10)
+    )
+    write_archives(folder, members)
+
+
+@pytest.mark.parametrize("name", sorted(COUNTS))
+def test_the_manifest_says_what_is_there(tmp_path: Path, name: str) -> None:
+    manifest = prepare(tmp_path, name)
+    out = tmp_path / "out"
+    assert (out / "manifest.json").read_text() == canonical_json(manifest)
+    assert (manifest["dataset"], manifest["pins"]) == (name, "official")
+    for archive, record in manifest["archives"].items():
+        path = tmp_path / archive
+        assert record == {"bytes": path.stat().st_size, "sha256": sha256_file(path)}
+    assert sorted(manifest["archives"]) == sorted(archive_members()[name])
+    assert sorted([*manifest["files"], "manifest.json"]) == sorted(path.name for path in out.iterdir())
+    for file, record in manifest["files"].items():
+        assert record == {"bytes": (out / file).stat().st_size, "sha256": sha256_file(out / file)}
+    assert manifest["content"] == sha256_json({file: sha256_file(out / file) for file in manifest["files"]})
+    assert manifest["counts"] == {
+        split: {"found": count, "official": count, "kept": count} for split, count in COUNTS[name].items()
+    }
+    assert ("label_source" in manifest) == (name == "voc")
+
+
+@pytest.mark.parametrize("name", sorted(COUNTS))
+def test_pixels_are_counted_over_the_labels(tmp_path: Path, name: str) -> None:
+    for split, found in prepare(tmp_path, name)["splits"].items():
+        store = Store(tmp_path / "out", split)
+        counts = sum(np.bincount(store.label(index).ravel(), minlength=256) for index in range(len(store)))
+        assert found["images"] == len(store)
+        assert found["pixels"].pop("ignore") == counts[255] > 0
+        assert found["pixels"] == {str(train_id): counts[train_id] for train_id in range(len(found["pixels"]))}
+        assert sum(found["pixels"].values()) == counts[:255].sum()
+
+
+def test_the_same_archives_give_the_same_bytes(tmp_path: Path) -> None:
+    prepare(tmp_path, out="one")
+    prepare(tmp_path, out="two")
+    for path in (tmp_path / "one").iterdir():
+        assert path.read_bytes() == (tmp_path / "two" / path.name).read_bytes()
+
+
+def test_counts_are_checked_before_the_subset_is_taken(tmp_path: Path) -> None:
+    manifest = prepare(tmp_path, limit=2)
+    assert manifest["counts"]["train"] == {"found": 3, "official": 3, "kept": 2}
+    assert manifest["splits"]["train"]["images"] == 2
+    assert Store(tmp_path / "out", "train").ids == ["ADE_train_00000001", "ADE_train_00000002"]
+    wrong = r"ADE20K: train has 3 pictures, not the official 2; .* fetch it again"
+    with pytest.raises(DatasetError, match=wrong):
+        prepare(tmp_path, limit=2, expected={"train": 2, "val": 2})
+
+
+def test_a_wrong_count_is_a_warning_where_it_is_not_enforced(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    manifest = prepare(tmp_path, expected={"train": 20210, "val": 2}, enforce=False, pins="pins-1a2b3c4d")
+    assert manifest["counts"]["train"] == {"found": 3, "official": 20210, "kept": 3}
+    assert [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING] == [
+        "ADE20K: train has 3 pictures, not the official 20210"
+    ]
+
+
+def test_without_expected_counts_nothing_is_compared(tmp_path: Path) -> None:
+    assert prepare(tmp_path, expected=None)["counts"]["val"] == {"found": 2, "official": None, "kept": 2}
+
+
+def test_a_split_without_pictures_is_an_error(tmp_path: Path) -> None:
+    members = archive_members()["ade20k"]["ADEChallengeData2016.zip"]
+    training_only = {name: data for name, data in members.items() if "validation" not in name}
+    write_archives(tmp_path, {"ADEChallengeData2016.zip": training_only})
+    with pytest.raises(DatasetError, match="ADE20K: no picture of val is in the archives"):
+        prepare(tmp_path, expected=None, enforce=False)
+
+
+def test_sizes_that_differ_name_the_picture_and_both_sizes(tmp_path: Path) -> None:
+    members = archive_members()["ade20k"]
+    picture = f"{ADE}images/training/ADE_train_00000002.jpg"
+    members["ADEChallengeData2016.zip"][picture] = encoded(pixels(0, 6, 7), "JPEG")
+    write_archives(tmp_path, members)
+    with pytest.raises(DatasetError, match="^ADE_train_00000002: the picture is 7x6, its mask 10x6"):
+        prepare(tmp_path)
+
+
+def test_a_failure_writes_nothing(tmp_path: Path) -> None:
+    damage(tmp_path)
+    with pytest.raises(DatasetError, match="^ADE_val_00000002: the mask has label value 200"):
+        prepare(tmp_path)
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_a_failure_leaves_an_earlier_prepared_form_as_it_was(tmp_path: Path) -> None:
+    prepare(tmp_path)
+    before = {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir()}
+    damage(tmp_path)
+    with pytest.raises(DatasetError):
+        prepare(tmp_path)
+    assert {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir()} == before
+
+
+def test_what_a_killed_run_left_is_overwritten(tmp_path: Path) -> None:
+    prepare(tmp_path, out="clean")
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / ".train.pictures.bin.abc123.tmp").write_bytes(b"half a file")
+    (out / "train.labels.bin").write_bytes(b"of another run")
+    prepare(tmp_path)
+    assert {path.name: path.read_bytes() for path in out.iterdir()} == {
+        path.name: path.read_bytes() for path in (tmp_path / "clean").iterdir()
+    }
+
+
+def test_the_old_manifest_is_gone_before_a_file_is_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    prepare(tmp_path)
+
+    def killed(path: Path, value: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("pointrend.datasets.prepare.write_json", killed)
+    with pytest.raises(KeyboardInterrupt):
+        prepare(tmp_path, limit=1)
+    assert not (tmp_path / "out" / "manifest.json").exists()
+
+
+def test_describe_counts_images_pixels_and_sizes(tmp_path: Path) -> None:
+    manifest = prepare(tmp_path)
+    description = describe(tmp_path / "out")
+    assert json.loads(json.dumps(description)) == description
+    train = description["splits"]["train"]
+    assert description["dataset"] == "ade20k"
+    assert train["images"] == 3
+    assert train["pixels"] == manifest["splits"]["train"]["pixels"]
+    assert train["height"] == {"min": 6, "median": 6, "max": 6}
+    assert train["width"] == {"min": 9, "median": 10, "max": 11}
+
+
+def test_the_description_reads_as_text(tmp_path: Path) -> None:
+    manifest = prepare(tmp_path, pins="demo")
+    lines = describe_text(describe(tmp_path / "out")).splitlines()
+    assert lines[0] == "ADE20K, archives verified against: demo"
+    assert lines[1] == "train: 3 images, height 6 to 6 (median 6), width 9 to 11 (median 10)"
+    assert len(lines) == 5 + 150
+    wall = manifest["splits"]["train"]["pixels"]["0"]
+    assert lines[4].split()[:5] == ["0", "wall", str(wall), f"({100 * wall / 180:.2f}", "%)"]
+    assert lines[-1].split()[0] == "ignore"
+
+
+def test_describing_nothing_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(DatasetError, match=r"manifest\.json is not there; run `pointrend prepare`"):
+        describe(tmp_path)

@@ -1,0 +1,138 @@
+"""The prepared form: what is written comes back, whole or not at all."""
+
+from __future__ import annotations
+
+import pickle
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pointrend.datasets.store import Store, StoreWriter
+from pointrend.errors import DatasetError
+from pointrend.files import sha256_file, write_json
+from tests.datasets.layouts import pixels, values
+
+SIZES = [(3, 5), (4, 4), (7, 2)]
+
+
+def write(folder: Path, sizes: list[tuple[int, int]] = SIZES) -> StoreWriter:
+    with StoreWriter(folder, "train") as writer:
+        for index, size in enumerate(sizes):
+            writer.add(f"id{index}", pixels(index, *size), values(index, [0, 1, 255], *size))
+    return writer
+
+
+@settings(deadline=None, max_examples=25)
+@given(sizes=st.lists(st.tuples(st.integers(1, 9), st.integers(1, 9)), min_size=1, max_size=6))
+def test_what_is_written_comes_back(tmp_path_factory: pytest.TempPathFactory, sizes: list[tuple[int, int]]) -> None:
+    folder = tmp_path_factory.mktemp("store")
+    write(folder, sizes)
+    store = Store(folder, "train")
+    assert len(store) == len(sizes)
+    assert store.ids == [f"id{index}" for index in range(len(sizes))]
+    assert store.sizes == sizes
+    for index, size in enumerate(sizes):
+        assert store.size(index) == size
+        np.testing.assert_array_equal(store.picture(index), pixels(index, *size))
+        np.testing.assert_array_equal(store.label(index), values(index, [0, 1, 255], *size))
+
+
+def test_the_views_are_read_only(tmp_path: Path) -> None:
+    write(tmp_path)
+    store = Store(tmp_path, "train")
+    for view in (store.picture(0), store.label(0)):
+        assert view.dtype == np.uint8
+        with pytest.raises(ValueError, match="read-only"):
+            view[0, 0] = 1
+
+
+def test_a_pickled_store_maps_the_files_anew(tmp_path: Path) -> None:
+    write(tmp_path)
+    data = pickle.dumps(Store(tmp_path, "train"))
+    assert len(data) < 500
+    np.testing.assert_array_equal(pickle.loads(data).picture(2), pixels(2, 7, 2))  # noqa: S301
+
+
+def test_views_that_are_not_contiguous_are_stored_as_they_look(tmp_path: Path) -> None:
+    with StoreWriter(tmp_path, "train") as writer:
+        writer.add("flipped", pixels(0)[:, ::-1], values(0, [0, 1])[::-1])
+    np.testing.assert_array_equal(Store(tmp_path, "train").picture(0), pixels(0)[:, ::-1])
+    np.testing.assert_array_equal(Store(tmp_path, "train").label(0), values(0, [0, 1])[::-1])
+
+
+def test_the_records_are_those_of_the_files(tmp_path: Path) -> None:
+    records = write(tmp_path).files
+    assert sorted(records) == ["train.index.json", "train.labels.bin", "train.pictures.bin"]
+    assert sorted(records) == sorted(path.name for path in tmp_path.iterdir())
+    for name, record in records.items():
+        path = tmp_path / name
+        assert record == {"bytes": path.stat().st_size, "sha256": sha256_file(path)}
+
+
+def test_the_same_samples_give_the_same_bytes(tmp_path: Path) -> None:
+    assert write(tmp_path / "one").files == write(tmp_path / "two").files
+
+
+def test_nothing_has_its_final_name_before_the_end(tmp_path: Path) -> None:
+    with StoreWriter(tmp_path, "train") as writer:
+        writer.add("a", pixels(0), values(0, [0]))
+        assert all(path.suffix == ".tmp" for path in tmp_path.iterdir())
+
+
+def test_an_error_leaves_what_was_there_before(tmp_path: Path) -> None:
+    before = write(tmp_path).files
+    with pytest.raises(RuntimeError), StoreWriter(tmp_path, "train") as writer:
+        writer.add("a", pixels(0), values(0, [0]))
+        raise RuntimeError
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(before)
+    assert {name: sha256_file(tmp_path / name) for name in before} == {
+        name: record["sha256"] for name, record in before.items()
+    }
+
+
+def test_leftovers_of_a_killed_writer_are_removed(tmp_path: Path) -> None:
+    (tmp_path / ".train.pictures.bin.k1ll3d.tmp").write_bytes(b"half")
+    (tmp_path / ".val.pictures.bin.k1ll3d.tmp").write_bytes(b"another split's")
+    write(tmp_path)
+    assert [path.name for path in tmp_path.glob(".*")] == [".val.pictures.bin.k1ll3d.tmp"]
+
+
+def test_a_mask_of_another_size_is_an_error(tmp_path: Path) -> None:
+    with (
+        pytest.raises(DatasetError, match="id7: the picture is 8x6, its mask 6x8; .* fetch"),
+        StoreWriter(tmp_path, "train") as writer,
+    ):
+        writer.add("id7", pixels(0, 6, 8), values(0, [0], 8, 6))
+
+
+@pytest.mark.parametrize("name", ["train.pictures.bin", "train.labels.bin"])
+@pytest.mark.parametrize("change", [-1, 1])
+def test_a_file_of_another_length_is_an_error(tmp_path: Path, name: str, change: int) -> None:
+    write(tmp_path)
+    data = (tmp_path / name).read_bytes()
+    (tmp_path / name).write_bytes(data[:change] if change < 0 else data + b"x")
+    wrong = rf"{name} has {len(data) + change} bytes, not the {len(data)} of its index; run `pointrend prepare`"
+    with pytest.raises(DatasetError, match=wrong):
+        Store(tmp_path, "train")
+
+
+@pytest.mark.parametrize("name", ["train.pictures.bin", "train.labels.bin", "train.index.json"])
+def test_a_missing_file_is_an_error(tmp_path: Path, name: str) -> None:
+    write(tmp_path)
+    (tmp_path / name).unlink()
+    with pytest.raises(DatasetError, match=rf"{name}.*; run `pointrend prepare`"):
+        Store(tmp_path, "train")
+
+
+@pytest.mark.parametrize(
+    "index",
+    [[], {"ids": ["a"]}, {"ids": ["a"], "sizes": [[1]]}, {"ids": ["a"], "sizes": []}, {"ids": [], "sizes": []}],
+)
+def test_an_index_that_is_none_is_an_error(tmp_path: Path, index: object) -> None:
+    write(tmp_path)
+    write_json(tmp_path / "train.index.json", index)
+    with pytest.raises(DatasetError, match=r"train\.index\.json"):
+        Store(tmp_path, "train")

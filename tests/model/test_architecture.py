@@ -1,0 +1,145 @@
+"""The network as built: names, shapes, sizes, strides and initialisation."""
+
+from __future__ import annotations
+
+import functools
+import math
+
+import pytest
+import torch
+from torch import nn
+from torchvision.models import resnet50
+from torchvision.models.resnet import Bottleneck
+
+from pointrend.errors import ParamsError
+from pointrend.model.pointrend import Architecture, PointRend
+from pointrend.model.resnet import ResNetV1c
+from pointrend.model.weights import from_upstream, to_upstream
+from tests.golden_weights import published_state
+
+CLASSES = {"voc": 21, "ade20k": 150, "cityscapes": 19}
+PARAMETERS = {
+    "r50_voc": 28_720_323,
+    "r101_voc": 47_712_451,
+    "r50_ade20k": 28_891_248,
+    "r101_ade20k": 47_883_376,
+    "r50_cityscapes": 28_717_935,
+    "r101_cityscapes": 47_710_063,
+}
+RUNS = tuple(PARAMETERS)
+
+
+@functools.cache
+def hollow_model(run: str) -> PointRend:
+    """The network of a published run, without storage for its weights."""
+    backbone, dataset = run.split("_")
+    with torch.device("meta"):
+        return PointRend(Architecture(num_classes=CLASSES[dataset], depth=int(backbone.removeprefix("r"))))
+
+
+@pytest.mark.parametrize("run", RUNS)
+def test_state_dict_has_the_published_names_shapes_and_types(run: str) -> None:
+    ours = to_upstream(hollow_model(run).state_dict())
+    expected = published_state(run)
+    assert set(ours) == set(expected)
+    for name, entry in expected.items():
+        assert list(ours[name].shape) == entry["shape"], name
+        assert str(ours[name].dtype) == f"torch.{entry['dtype']}", name
+    parameters = set(to_upstream(dict(hollow_model(run).named_parameters())))
+    assert parameters == {name for name, entry in expected.items() if entry["kind"] == "parameter"}
+
+
+@pytest.mark.parametrize("run", RUNS)
+def test_renaming_there_and_back(run: str) -> None:
+    state = hollow_model(run).state_dict()
+    assert list(from_upstream(to_upstream(state))) == list(state)
+    published = published_state(run)
+    assert to_upstream(from_upstream(published)) == published
+
+
+@pytest.mark.parametrize("run", RUNS)
+def test_number_of_parameters(run: str) -> None:
+    assert sum(parameter.numel() for parameter in hollow_model(run).parameters()) == PARAMETERS[run]
+
+
+@pytest.mark.parametrize(
+    ("output_stride", "dilate"), [(32, [False, False, False]), (16, [False, False, True]), (8, [False, True, True])]
+)
+def test_strides_and_dilations_are_those_of_torchvision(output_stride: int, dilate: list[bool]) -> None:
+    with torch.device("meta"):
+        ours = ResNetV1c(50, output_stride=output_stride)
+        theirs = resnet50(replace_stride_with_dilation=dilate)
+    expected = {
+        name: (module.stride, module.dilation, module.padding)
+        for name, module in theirs.named_modules()
+        if isinstance(module, nn.Conv2d) and name.startswith("layer")
+    }
+    assert expected == {
+        name: (module.stride, module.dilation, module.padding)
+        for name, module in ours.named_modules()
+        if isinstance(module, nn.Conv2d) and name.startswith("layer")
+    }
+
+
+@pytest.mark.parametrize(("output_stride", "strides"), [(32, (4, 8, 16, 32)), (16, (4, 8, 16, 16)), (8, (4, 8, 8, 8))])
+def test_sizes_of_the_stages(output_stride: int, strides: tuple[int, ...]) -> None:
+    height, width = 65, 96
+    stages = ResNetV1c(50, width=4, output_stride=output_stride)(torch.rand(2, 3, height, width))
+    sizes = [(math.ceil(height / stride), math.ceil(width / stride)) for stride in strides]
+    assert [tuple(stage.shape) for stage in stages] == [
+        (2, channels, *size) for channels, size in zip((16, 32, 64, 128), sizes, strict=True)
+    ]
+
+
+@pytest.mark.parametrize("output_stride", [8, 16, 32])
+def test_logits_have_the_stride_4_grid_at_every_output_stride(output_stride: int) -> None:
+    model = PointRend(Architecture(5, depth=50, width=4, fpn_channels=8, output_stride=output_stride)).eval()
+    inference = model.infer(torch.rand(1, 3, 45, 66))
+    assert inference.coarse.shape == (1, 5, 12, 17)
+    assert inference.refined.shape == (1, 5, 48, 68)
+
+
+def test_widths_follow_the_architecture() -> None:
+    narrow = Architecture(7, depth=101, width=16, fpn_channels=24, scale_channels=12, point_channels=20)
+    shapes = {name: list(value.shape) for name, value in PointRend(narrow).state_dict().items()}
+    assert shapes["backbone.stem.0.weight"] == [8, 3, 3, 3]
+    assert shapes["backbone.layer3.22.conv3.weight"] == [256, 64, 1, 1]
+    assert shapes["fpn.lateral.3.0.weight"] == [24, 512, 1, 1]
+    assert shapes["coarse_head.scales.3.4.0.weight"] == [12, 12, 3, 3]
+    assert shapes["point_head.layers.0.0.weight"] == [20, 31, 1]
+    assert shapes["point_head.layers.2.0.weight"] == [20, 27, 1]
+
+
+def test_initialisation_is_that_of_torch() -> None:
+    model = PointRend(Architecture(5, depth=50, width=16))
+    for name, module in model.named_modules():
+        if isinstance(module, nn.Conv1d | nn.Conv2d):
+            bound = 1 / math.sqrt(module.weight[0].numel())
+            assert 0.9 * bound < module.weight.abs().max() <= bound, name
+            assert module.bias is None or 0.5 * bound < module.bias.abs().max() <= bound
+        elif isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d):
+            assert (module.eps, module.momentum) == (1e-5, 0.1)
+            assert (module.weight == 1).all()
+            assert (module.bias == 0).all()
+
+
+def test_last_norms_can_start_at_zero() -> None:
+    model = PointRend(Architecture(5, depth=50, width=16, zero_init_last_norm=True))
+    last = {id(module.bn3) for module in model.modules() if isinstance(module, Bottleneck)}
+    assert len(last) == 3 + 4 + 6 + 3
+    for module in model.modules():
+        if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d):
+            assert (module.weight == (0 if id(module) in last else 1)).all()
+
+
+def test_the_defaults_are_those_of_the_published_runs() -> None:
+    published = Architecture(num_classes=21, depth=50)
+    assert (published.oversampled_points, published.important_points) == (6144, 1536)
+    assert (published.subdivision_steps, published.subdivision_points) == (2, 8196)
+
+
+def test_an_unknown_depth_or_output_stride_is_refused() -> None:
+    with pytest.raises(ParamsError, match=r"no ResNet-34 here; take one of \[50, 101, 152\]"):
+        Architecture(21, depth=34)
+    with pytest.raises(ParamsError, match="output stride 4"):
+        Architecture(21, depth=50, output_stride=4)

@@ -1,0 +1,46 @@
+"""A training small enough for tests: 12 small pictures, a thin network, 6 iterations."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from pointrend.datasets.store import StoreWriter
+from pointrend.params import RunSetting, load_params
+
+ROOT = Path(__file__).parents[1]
+TINY = (
+    "crop_size=[32, 32]",
+    "base_size=[160, 40]",
+    "batch_size=4",
+    "epochs=2",
+    "width=4",
+    "fpn_channels=8",
+    "scale_channels=8",
+    "point_channels=8",
+    "train_points=64",
+    "subdivision_points=128",
+    "warmup_iterations=2",
+    "log_every=1",
+    "checkpoint_minutes=0",
+)
+ITERATIONS = 6
+
+
+def tiny_setting(*more: str, run: str = "voc_r50") -> RunSetting:
+    """A demo run with everything small; ``more`` are further KEY=VALUE overrides."""
+    return load_params(ROOT / "params.yaml").at_scale("demo").setting(run, (*TINY, *more))
+
+
+def write_tiny_store(folder: Path, classes: int = 21, pictures: int = 12) -> Path:
+    """Write a store of coloured blocks in both splits and return its folder."""
+    rng = np.random.default_rng(3)
+    for split in ("train", "val"):
+        with StoreWriter(folder, split) as writer:
+            for index in range(pictures):
+                label = np.kron(rng.integers(0, classes, (4, 5), np.uint8), np.ones((10, 10), np.uint8))
+                picture = np.stack([label * 11, label * 29, label * 53], axis=-1)  # uint8 wraps around
+                label[:2] = 255
+                writer.add(f"{split}_{index:03d}", picture, label)
+    return folder

@@ -1,0 +1,100 @@
+"""Checkpoints: restored exactly, and never believed when damaged."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from pointrend.errors import TrainingError
+from pointrend.training.checkpoints import KEPT, Progress, load_checkpoint, save_checkpoint
+
+
+def network(seed: int) -> tuple[nn.Module, torch.optim.Optimizer]:
+    torch.manual_seed(seed)
+    model = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4)).to(memory_format=torch.channels_last)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
+    model(torch.randn(2, 3, 8, 8)).square().sum().backward()
+    optimizer.step()
+    return model, optimizer
+
+
+def save(folder: Path, iteration: int, seed: int = 0) -> tuple[nn.Module, torch.optim.Optimizer]:
+    model, optimizer = network(seed)
+    save_checkpoint(folder, model, optimizer, Progress(iteration, 10 * iteration, 1.5, 0))
+    return model, optimizer
+
+
+def test_everything_comes_back(tmp_path: Path) -> None:
+    model, optimizer = save(tmp_path, 7)
+    other, other_optimizer = network(1)
+    assert load_checkpoint(tmp_path, other, other_optimizer) == Progress(7, 70, 1.5, 0)
+    for (name, one), two in zip(model.state_dict().items(), other.state_dict().values(), strict=True):
+        assert torch.equal(one, two), name
+    for one, two in zip(model.parameters(), other.parameters(), strict=True):
+        ours, theirs = optimizer.state[one]["momentum_buffer"], other_optimizer.state[two]["momentum_buffer"]
+        assert torch.equal(ours, theirs)
+        assert ours.stride() == theirs.stride()
+
+
+def test_an_empty_folder_has_none(tmp_path: Path) -> None:
+    assert load_checkpoint(tmp_path / "nothing", *network(0)) is None
+
+
+def test_the_newest_is_used_and_few_are_kept(tmp_path: Path) -> None:
+    for iteration in (1, 2, 3, 10):
+        save(tmp_path, iteration)
+    progress = load_checkpoint(tmp_path, *network(0))
+    assert progress is not None
+    assert progress.iteration == 10
+    assert len(list(tmp_path.glob("*.safetensors"))) == len(list(tmp_path.glob("*.json"))) == KEPT
+
+
+@pytest.mark.parametrize("damage", ["flip", "cut", "remove"])
+def test_a_damaged_one_is_passed_over(tmp_path: Path, damage: str, caplog: pytest.LogCaptureFixture) -> None:
+    save(tmp_path, 1)
+    save(tmp_path, 2)
+    newest = tmp_path / "000000002.safetensors"
+    data = bytearray(newest.read_bytes())
+    data[-1] ^= 1
+    if damage == "remove":
+        newest.unlink()
+    else:
+        newest.write_bytes(data if damage == "flip" else data[:-10])
+    progress = load_checkpoint(tmp_path, *network(0))
+    assert progress is not None
+    assert progress.iteration == 1
+    assert "is damaged; the one before it is used" in caplog.text
+
+
+def test_a_state_without_its_record_is_not_taken_for_whole(tmp_path: Path) -> None:
+    save(tmp_path, 1)
+    save(tmp_path, 2)
+    (tmp_path / "000000002.json").unlink()
+    progress = load_checkpoint(tmp_path, *network(0))
+    assert progress is not None
+    assert progress.iteration == 1
+
+
+def test_another_network_is_an_error(tmp_path: Path) -> None:
+    save(tmp_path, 1)
+    model = nn.Linear(2, 2)
+    with pytest.raises(TrainingError, match="does not fit the model"):
+        load_checkpoint(tmp_path, model, torch.optim.SGD(model.parameters(), lr=0.1))
+
+
+def test_a_full_disk_leaves_the_last_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    save(tmp_path, 1)
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("pointrend.training.checkpoints.safetensors.torch.save_file", full)
+    with pytest.raises(OSError, match="No space left"):
+        save(tmp_path, 2)
+    progress = load_checkpoint(tmp_path, *network(0))
+    assert progress is not None
+    assert progress.iteration == 1
+    assert not list(tmp_path.glob(".*"))

@@ -1,0 +1,35 @@
+"""The lease on a run: one holder at a time, freed by death."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from pointrend.errors import TrainingError
+from pointrend.training.lease import lease
+
+HOLDER = """
+import sys, time
+from pathlib import Path
+from pointrend.training.lease import lease
+with lease(Path(sys.argv[1])):
+    print("held", flush=True)
+    time.sleep(60)
+"""
+
+
+def test_a_second_trainer_is_refused_until_the_first_has_died(tmp_path: Path) -> None:
+    with subprocess.Popen([sys.executable, "-c", HOLDER, str(tmp_path)], stdout=subprocess.PIPE, text=True) as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == "held\n"
+        with pytest.raises(TrainingError, match=f"in use by .* process {holder.pid}"), lease(tmp_path):
+            pass
+        os.kill(holder.pid, signal.SIGKILL)
+        holder.wait(10)
+    with lease(tmp_path):
+        assert str(os.getpid()) in (tmp_path / "lease").read_text()
