@@ -24,7 +24,6 @@ VERBS = {
     "compare": "write results.json: every run beside its published number",
     "report": "write the results pages, or check that they are up to date",
     "plan": "say what a scale would run: iterations, downloads, disk",
-    "doctor": "say what is there, what is missing, and what to do",
 }
 EXAMPLES = """examples:
   pointrend plan
@@ -42,6 +41,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"error: {_one_line(str(error))}", file=sys.stderr)
         log.debug("traceback", exc_info=True)
         return error.exit_code
+    except BrokenPipeError:
+        # The reader, `head` for example, has seen enough; Python must not complain when it flushes at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     except OSError as error:
         # Full disks, missing permissions: the operating system's own words name the file.
         print(f"error: {_one_line(str(error))}; free space or correct permissions, then try again", file=sys.stderr)

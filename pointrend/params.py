@@ -129,6 +129,7 @@ class DatasetParams(Strict):
     """A dataset: its archives, its full counts, and the recipe's numbers that belong to it."""
 
     images: Images
+    about_megapixels: Annotated[float, Field(gt=0)]
     sets: str
     recipe: RecipePart = RecipePart()
     archives: tuple[ArchivePin, ...]

@@ -67,10 +67,12 @@ def _score(project: Project, setting: RunSetting, weights: Path) -> Any:
     from pointrend.datasets.classes import CLASSES
     from pointrend.datasets.store import Store
     from pointrend.datasets.transforms import TestTransform
+    from pointrend.evaluation.boundary import dilation_ratio
     from pointrend.evaluation.evaluate import evaluate_split
 
     model, device = load_network(setting, weights)
     store = Store(project.data_folder(setting.dataset), "val")
     transform = TestTransform(setting.recipe.base_size)
     classes = CLASSES[setting.dataset]
-    return evaluate_split(model, store, transform, device, classes, pictures=setting.recipe.pictures)
+    ratio = dilation_ratio(setting.dataset)
+    return evaluate_split(model, store, transform, device, classes, setting.recipe.pictures, ratio)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from pointrend.datasets.cityscapes_download import fetch_cityscapes
 from pointrend.datasets.demo.build import SceneCounts, build_demo_archives
 from pointrend.datasets.fetch import Archive, FetchedFile, fetch_archive
 from pointrend.datasets.loopback import serve_folder

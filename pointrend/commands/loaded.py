@@ -31,4 +31,4 @@ def load_network(setting: RunSetting, weights: Path) -> tuple[PointRend, torch.d
     (load_weights if weights.suffix == ".safetensors" else load_released)(weights, model)
     device = choose_device("cpu" if setting.recipe.device == "cpu" else "auto")
     layout = torch.channels_last if setting.recipe.channels_last else torch.contiguous_format
-    return model.to(device=device, memory_format=layout).eval(), device
+    return model.to(device).to(memory_format=layout).eval(), device

@@ -12,6 +12,7 @@ from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
+from typing import IO, cast
 
 from pointrend.errors import ArchiveError
 
@@ -69,10 +70,10 @@ class ArchiveReader:
         return [member.name for member in self._walk()]
 
     def read(self, name: str) -> bytes:
-        """The bytes of one member. In a .tgz this may decompress all that comes before it: see :meth:`stream`."""
-        for _, data in self.stream({name}):
-            return data
-        raise AssertionError("stream() yields every wanted member or raises")
+        """The bytes of one member. In a .tgz this decompresses all that comes before it: prefer :meth:`stream`."""
+        members = {member.name: member for member in self._walk()} if self._members is None else self._members
+        self._refuse_missing({name} - members.keys())
+        return self._load(members[name])
 
     def stream(self, wanted: Collection[str]) -> Iterator[tuple[str, bytes]]:
         """Yield (name, bytes) of the wanted members in the archive's order, in one pass over the file.
@@ -86,12 +87,15 @@ class ArchiveReader:
         for member in self._walk():
             if member.name in missing:
                 missing.remove(member.name)
-                with self._damage_reported(member.name):
-                    data = member.read()
-                if len(data) != member.size:
-                    raise self._error(f"{member.name} has {len(data)} bytes instead of {member.size}")
-                yield member.name, data
+                yield member.name, self._load(member)
         self._refuse_missing(missing)
+
+    def _load(self, member: _Member) -> bytes:
+        with self._damage_reported(member.name):
+            data = member.read()
+        if len(data) != member.size:
+            raise self._error(f"{member.name} has {len(data)} bytes instead of {member.size}")
+        return data
 
     def _walk(self) -> Iterator[_Member]:
         """Yield all members, checked; the first whole walk is kept as the index."""
@@ -107,8 +111,8 @@ class ArchiveReader:
                 break
             if member.name in members:
                 raise self._error(f"it holds {member.name} twice")
-            if member.size > self._member_limit:
-                raise self._error(f"{member.name} has {member.size} bytes, more than the {self._member_limit} allowed")
+            if not 0 <= member.size <= self._member_limit:
+                raise self._error(f"{member.name} has {member.size} bytes; {self._member_limit} are allowed")
             members[member.name] = member
             yield member
         self._members = members
@@ -141,8 +145,7 @@ class ArchiveReader:
     def _check_end(self, archive: tarfile.TarFile) -> None:
         """tarfile takes a cut or damaged header for the end; the real end is a block of zeros, and gzip's checksum
         comes after it."""
-        stream = archive.fileobj
-        assert stream is not None
+        stream = cast(IO[bytes], archive.fileobj)
         stream.seek(archive.offset)
         if stream.read(tarfile.BLOCKSIZE) != bytes(tarfile.BLOCKSIZE):
             raise self._error("it is cut off or damaged: the end of the archive is missing")
@@ -179,7 +182,5 @@ class ArchiveReader:
 
 
 def _tar_bytes(archive: tarfile.TarFile, entry: tarfile.TarInfo) -> bytes:
-    stream = archive.extractfile(entry)
-    assert stream is not None, "only regular files are read"
-    with stream:
+    with cast(IO[bytes], archive.extractfile(entry)) as stream:  # None only for directories
         return stream.read(entry.size)

@@ -6,7 +6,7 @@ import contextlib
 import re
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from http import HTTPStatus
 from pathlib import Path
@@ -49,8 +49,8 @@ class SourceFailed(Exception):
     """The file cannot be had from this place; the text says why, in a few words without credentials."""
 
 
-class _Interrupted(Exception):
-    """An attempt failed in a way that may pass."""
+class Interrupted(Exception):
+    """An attempt failed in a way that may pass; the text says why, as above."""
 
 
 @dataclass(frozen=True)
@@ -107,7 +107,10 @@ class PartFile:
 
 def public_url(url: str) -> str:
     """The address without what may be secret: user, password, query, fragment."""
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return "(an address that cannot be read)"
     return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
 
 
@@ -117,19 +120,27 @@ def download(url: str, archive: Archive, part: PartFile, bar: bool | None, patie
     Raises :class:`SourceFailed`; :class:`MachineError` where the disk has no room; OSError where it cannot be
     written.
     """
-    fruitless = 0
     with _session(url) as session:
-        for _ in range(patience.attempts):
-            size_before = part.size
-            try:
-                _attempt(session, url, archive, part, bar, patience)
-                return
-            except _Interrupted as interruption:
-                reason = str(interruption)
-            fruitless = 0 if part.size > size_before else fruitless + 1
-            if fruitless >= patience.fruitless:
-                break
-            time.sleep(min(patience.pause_s * 2**fruitless, patience.silent_s))
+        persist(lambda: _attempt(session, url, archive, part, bar, patience), part, patience)
+
+
+def persist(attempt: Callable[[], None], part: PartFile, patience: Patience) -> None:
+    """Repeat ``attempt``, which adds to ``part``, while it is interrupted and ``patience`` lasts.
+
+    Raises :class:`SourceFailed` with the last interruption's reason.
+    """
+    reason, fruitless = "it was not tried", 0
+    for _ in range(patience.attempts):
+        size_before = part.size
+        try:
+            attempt()
+            return
+        except Interrupted as interruption:
+            reason = str(interruption)
+        fruitless = 0 if part.size > size_before else fruitless + 1
+        if fruitless >= patience.fruitless:
+            break
+        time.sleep(min(patience.pause_s * 2**fruitless, patience.silent_s))
     raise SourceFailed(reason)
 
 
@@ -139,7 +150,7 @@ def _session(url: str) -> Iterator[requests.Session]:
         session.max_redirects = _MOST_REDIRECTS
         session.headers.update({"User-Agent": "pointrend", "Accept-Encoding": "identity"})
         # A proxy set in the environment cannot reach this machine's own loopback.
-        session.trust_env = urlsplit(url).hostname not in ("127.0.0.1", "::1", "localhost")
+        session.trust_env = urlsplit(public_url(url)).hostname not in ("127.0.0.1", "::1", "localhost")
         yield session
 
 
@@ -167,7 +178,7 @@ def _attempt(
                 _check_size(archive, stream.tell() if stream.tell() > (archive.bytes or 0) else None)
     expected = archive.bytes if total is None else total
     if expected is not None and part.size < expected:
-        raise _Interrupted(f"the connection was cut at {part.size} of {expected} bytes")
+        raise Interrupted(f"the connection was cut at {part.size} of {expected} bytes")
 
 
 def _answer(session: requests.Session, url: str, headers: dict[str, str], patience: Patience) -> requests.Response:
@@ -178,11 +189,11 @@ def _answer(session: requests.Session, url: str, headers: dict[str, str], patien
     except requests.TooManyRedirects:
         raise SourceFailed("it redirects without end") from None
     except requests.Timeout:
-        raise _Interrupted("no answer in time") from None
+        raise Interrupted("no answer in time") from None
     except requests.exceptions.SSLError:
-        raise _Interrupted("no secure connection (certificate or TLS)") from None
+        raise Interrupted("no secure connection (certificate or TLS)") from None
     except requests.ConnectionError:
-        raise _Interrupted("no connection") from None
+        raise Interrupted("no connection") from None
     except (requests.RequestException, ValueError) as problem:
         raise SourceFailed(f"the address cannot be used ({type(problem).__name__})") from None
 
@@ -192,7 +203,7 @@ def _settle_unsatisfiable_range(response: requests.Response, part: PartFile) -> 
     if response.headers.get("Content-Range", "").strip() == f"bytes */{part.size}":
         return
     part.discard()
-    raise _Interrupted("the server has a shorter file than before")
+    raise Interrupted("the server has a shorter file than before")
 
 
 def _check_status(response: requests.Response) -> None:
@@ -200,7 +211,7 @@ def _check_status(response: requests.Response) -> None:
     if status not in (HTTPStatus.OK, HTTPStatus.PARTIAL_CONTENT):
         known = status in HTTPStatus.__members__.values()
         reason = f"HTTP {status} {HTTPStatus(status).phrase if known else ''}".strip()
-        raise _Interrupted(reason) if status in _PASSING else SourceFailed(reason)
+        raise Interrupted(reason) if status in _PASSING else SourceFailed(reason)
     if response.headers.get("Content-Type", "").lower().startswith(("text/html", "application/xhtml")):
         raise SourceFailed("a web page came instead of the file")
 
@@ -218,7 +229,7 @@ def _begin_or_continue(response: requests.Response, url: str, part: PartFile, or
     continues = found is not None and int(found[1]) == part.size
     if origin is None or not continues or (etag, changed, total) != (origin.etag, origin.last_modified, origin.total):
         part.discard()
-        raise _Interrupted("the server answered with another part than asked for")
+        raise Interrupted("the server answered with another part than asked for")
     return total
 
 
@@ -243,6 +254,6 @@ def _chunks(response: requests.Response, patience: Patience) -> Iterator[bytes]:
     try:
         yield from raw.stream(_CHUNK, decode_content=False)
     except urllib3.exceptions.ReadTimeoutError:
-        raise _Interrupted(f"no data for {patience.silent_s:g} s") from None
+        raise Interrupted(f"no data for {patience.silent_s:g} s") from None
     except urllib3.exceptions.HTTPError:
-        raise _Interrupted("the connection was cut") from None
+        raise Interrupted("the connection was cut") from None

@@ -107,10 +107,10 @@ def describe_text(description: Mapping[str, Any]) -> str:
             for side in ("height", "width")
         )
         lines.append(f"{split}: {found['images']} images, {sizes}")
-    lines += ["", f"{'pixels':<22}" + "".join(f"{split:>26}" for split in splits)]
+    lines += ["", f"{'pixels':<26}" + "".join(f"{split:>26}" for split in splits)]
     for train_id, name in [*enumerate(classes.names), ("ignore", "")]:
         shares = (_share_text(found["pixels"], str(train_id)) for found in splits.values())
-        lines.append(f"{train_id!s:>6}  {name:<14}" + "".join(f"{share:>26}" for share in shares))
+        lines.append(f"{train_id!s:>6}  {name:<18}" + "".join(f"{share:>26}" for share in shares))
     return "\n".join(lines)
 
 

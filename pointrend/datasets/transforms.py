@@ -28,6 +28,8 @@ STD: Floats = np.array([58.395, 57.12, 57.375], dtype=np.float32)
 
 CROP_TRIES = 10
 GREY_LEVELS: Floats = np.arange(256, dtype=np.float32)
+NORMALIZED_LEVELS: Floats = np.multiply(GREY_LEVELS[:, None] - MEAN, 1 / STD, dtype=np.float32)
+"""What :func:`normalize` makes of each grey level: (256, 3), RGB order."""
 
 
 class Draws(Protocol):
@@ -109,7 +111,8 @@ def photometric_distortion(picture: Bytes, draws: Draws) -> Bytes:
 
 def normalize(picture: Bytes) -> Floats:
     """Standardise a picture with ImageNet's mean and deviation: uint8 BGR to float32 RGB, both (H, W, 3)."""
-    return np.multiply(picture[..., ::-1] - MEAN, 1 / STD, dtype=np.float32)
+    # A table lookup gives the same floats as arithmetic on the picture, in a fraction of the time.
+    return np.asarray(cv2.LUT(picture, NORMALIZED_LEVELS[None, :, ::-1]), dtype=np.float32)[..., ::-1]
 
 
 def pad_to(image: Floats, label: Bytes, size: tuple[int, int]) -> tuple[Floats, Bytes]:

@@ -34,8 +34,8 @@ class VocSource(ArchiveSource):
 
     def splits(self) -> dict[str, list[str]]:
         train, val = self._voc_ids("train"), self._voc_ids("val")
-        sbd_lists = self._read_from_sbd([SBD_ID_LIST.format("train"), SBD_ID_LIST.format("val")])
-        sbd = [id for name, text in sbd_lists.items() for id in read_ids(name, text)]
+        sbd_lists = self._read_from_sbd(SBD_ID_LIST, ["train", "val"])
+        sbd = [id for split, text in sbd_lists.items() for id in read_ids(SBD_ID_LIST.format(split), text)]
         trainaug = sorted({*train, *sbd} - set(val))
         self._require(PICTURE, [*trainaug, *val], "picture")
         self._require(MASK, [*train, *val], "mask")
@@ -43,17 +43,16 @@ class VocSource(ArchiveSource):
 
     def samples(self, split: str, ids: Sequence[str]) -> Iterator[EncodedSample]:
         labelled_by_voc = set(self._voc_ids(split))
-        sbd_masks = self._read_from_sbd([SBD_MASK.format(id) for id in ids if id not in labelled_by_voc])
+        sbd_masks = self._read_from_sbd(SBD_MASK, [id for id in ids if id not in labelled_by_voc])
         voc = self.readers[VOC_ARCHIVE]
         for id in ids:
             picture = voc.read(PICTURE.format(id))
             if id in labelled_by_voc:
                 yield EncodedSample(id, picture, voc.read(MASK.format(id)), decode_mask)
             else:
-                yield EncodedSample(id, picture, sbd_masks[SBD_MASK.format(id)], decode_sbd_mask)
+                yield EncodedSample(id, picture, sbd_masks[id], decode_sbd_mask)
 
     def _voc_ids(self, split: str) -> list[str]:
-        self._require(ID_LIST, [split], "list of ids")
         name = ID_LIST.format(split)
         return read_ids(name, self.readers[VOC_ARCHIVE].read(name))
 
@@ -63,14 +62,11 @@ class VocSource(ArchiveSource):
             if pattern.format(id) not in present:
                 raise DatasetError(f"{id}: {VOC_ARCHIVE} has no such {what}", FETCH_AGAIN)
 
-    def _read_from_sbd(self, names: Sequence[str]) -> dict[str, bytes]:
-        # A .tgz can only be read from the start, so everything wanted is taken in one pass. The masks are small:
-        # all 9118 together are some ten megabytes.
-        found = dict(self.readers[SBD_ARCHIVE].stream(set(names)))
-        for name in names:
-            if name not in found:
-                raise DatasetError(f"{name} is not in {SBD_ARCHIVE}", FETCH_AGAIN)
-        return found
+    def _read_from_sbd(self, pattern: str, ids: Sequence[str]) -> dict[str, bytes]:
+        # A .tgz can only be read from its start, so all that is wanted is taken in one pass. It fits in memory: as they
+        # lie in the archive, masks are a few kilobytes each.
+        names = {pattern.format(id): id for id in ids}
+        return {names[name]: data for name, data in self.readers[SBD_ARCHIVE].stream(names)}
 
 
 def read_ids(name: str, text: bytes) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import math
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,7 @@ from pointrend.evaluation.pictures import side_by_side
 from pointrend.files import sha256_file, write_bytes, write_json
 from pointrend.model.pointrend import PointRend
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 LINES = 10
 """Lines of progress where there is no terminal."""
@@ -104,18 +104,19 @@ def evaluate_split(
     return Scores(metrics, counts, drawn)
 
 
-def write_evaluation(folder: Path, scores: Scores, model_sha256: str) -> None:
+def write_evaluation(folder: Path, scores: Scores, scored: Mapping[str, str]) -> None:
     """Write ``confusion.parquet``, ``pictures/`` and, when they are whole, ``metrics.json`` into ``folder``.
 
-    metrics.json names the bytes it belongs to: ``model_sha256`` of the weights that were scored, ``sha256`` of
-    confusion.parquet, and the ``pictures``.
+    metrics.json also names the ``pictures``, the ``sha256`` of confusion.parquet, and what was ``scored``: at least
+    the ``model_sha256`` of the weights, by which stale metrics are noticed.
     """
     counts_file = folder / "confusion.parquet"
     write_counts(counts_file, counts_table(scores.counts, len(scores.metrics["iou"])))
+    (folder / "pictures").mkdir(exist_ok=True)
     for name, png in scores.pictures.items():
         write_bytes(folder / "pictures" / name, png)
-    names = {"pictures": sorted(scores.pictures), "model_sha256": model_sha256, "sha256": sha256_file(counts_file)}
-    write_json(folder / "metrics.json", scores.metrics | names)
+    written = {"pictures": sorted(scores.pictures), "sha256": sha256_file(counts_file)}
+    write_json(folder / "metrics.json", {**scores.metrics, **scored, **written})
 
 
 def _by_name(classes: DatasetClasses, counts: Counts) -> dict[str, float | None]:
@@ -129,4 +130,4 @@ def _progress(ids: list[str]) -> Iterator[tuple[int, str]]:
     for index, name in enumerate(tqdm(ids, "evaluate", unit="image", disable=not terminal)):
         yield index, name
         if not terminal and (index + 1) * LINES // len(ids) > index * LINES // len(ids):
-            log.info("scored %d of %d images", index + 1, len(ids))
+            logger.info("scored %d of %d images", index + 1, len(ids))

@@ -22,8 +22,10 @@ Entry = tuple[str, tuple[int, ...]]
 NOT_LABELLED = (255, 255, 255)
 """White, which no palette uses."""
 PAPER, INK, POINT = (240, 240, 238), (40, 40, 40), (255, 90, 0)
-PANEL_HEIGHT, SHEET_WIDTH, GAP, CAPTION, LINE = 240, 1700, 8, 22, 20
-"""Pixels: height of a panel, largest width of a row, space between panels, height of a caption and of a legend line."""
+PANEL_HEIGHT, PANEL_WIDTH, SHEET_WIDTH = 240, 560, 1700
+"""Largest height and width of a panel, and width of a row of panels, in pixels."""
+GAP, CAPTION, LINE = 8, 22, 20
+"""Space between panels, height of a caption and of a line of the legend, in pixels."""
 OVERLAY = 0.55
 """Share of the class colour in an overlay."""
 
@@ -35,7 +37,7 @@ def colour(labels: LabelMap, palette: RgbImage) -> RgbImage:
     return table[labels]
 
 
-def overlay(picture: Picture, labels: LabelMap, palette: RgbImage) -> RgbImage:
+def overlaid(picture: Picture, labels: LabelMap, palette: RgbImage) -> RgbImage:
     """The photo with the class colours shining through, RGB."""
     mixed = (1 - OVERLAY) * picture[..., ::-1] + OVERLAY * colour(labels, palette)
     return np.rint(mixed).astype(np.uint8)
@@ -44,7 +46,8 @@ def overlay(picture: Picture, labels: LabelMap, palette: RgbImage) -> RgbImage:
 def side_by_side(picture: Picture, label: LabelMap, segmentation: Segmentation, classes: DatasetClasses) -> bytes:
     """A PNG of five captioned panels and a legend: photo, label, coarse, refined, where the last step refined."""
     height, width = label.shape
-    size = (max(1, round(PANEL_HEIGHT * width / height)), PANEL_HEIGHT)
+    scale = min(PANEL_HEIGHT / height, PANEL_WIDTH / width)
+    size = (max(1, round(scale * width)), max(1, round(scale * height)))
     photo = Image.fromarray(np.ascontiguousarray(picture[..., ::-1])).resize(size, Image.Resampling.LANCZOS)
     maps = {"label": label, "coarse": segmentation.coarse, "refined": segmentation.refined}
     panels = {"photo": photo}
@@ -74,16 +77,16 @@ def _legend(present: NDArray[np.uint8], classes: DatasetClasses) -> list[Entry]:
 def _sheet(panels: dict[str, Image.Image], legend: list[Entry]) -> Image.Image:
     """Captioned panels in as many rows as they need, and the legend below them."""
     font = ImageFont.load_default(13)
-    panel_width = next(iter(panels.values())).width
+    panel_width, panel_height = next(iter(panels.values())).size
     columns = min(len(panels), max(1, SHEET_WIDTH // (panel_width + GAP)))
     width = GAP + columns * (panel_width + GAP)
-    legend_top = math.ceil(len(panels) / columns) * (CAPTION + PANEL_HEIGHT + GAP)
+    legend_top = math.ceil(len(panels) / columns) * (CAPTION + panel_height + GAP)
     places, lines = _place(legend, font, width)
     sheet = Image.new("RGB", (width, legend_top + lines * LINE + GAP), PAPER)
     draw = ImageDraw.Draw(sheet)
     for index, (caption, panel) in enumerate(panels.items()):
         left = GAP + index % columns * (panel_width + GAP)
-        top = index // columns * (CAPTION + PANEL_HEIGHT + GAP) + CAPTION
+        top = index // columns * (CAPTION + panel_height + GAP) + CAPTION
         draw.text((left, top - 5), caption, INK, font, anchor="ls")
         sheet.paste(panel, (left, top))
     for (name, fill), (x, line) in zip(legend, places, strict=True):

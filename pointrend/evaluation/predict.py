@@ -12,7 +12,7 @@ from tqdm import tqdm
 from pointrend.datasets.classes import DatasetClasses
 from pointrend.errors import DatasetError, ParamsError
 from pointrend.evaluation.inference import Picture, Transform, segment
-from pointrend.evaluation.pictures import overlay
+from pointrend.evaluation.pictures import overlaid
 from pointrend.files import write_bytes
 from pointrend.model.pointrend import PointRend
 
@@ -26,7 +26,7 @@ def predict_folder(
     images: Path,
     out: Path,
     classes: DatasetClasses,
-    with_overlay: bool,
+    overlay: bool,
     device: torch.device | str,
 ) -> int:
     """Segment every picture in the folder ``images`` and return how many there were.
@@ -47,8 +47,8 @@ def predict_folder(
         picture = _read_picture(path)
         labels = segment(model, transform, picture, str(path)).refined
         _write_image(out / f"{path.stem}.png", labels)
-        if with_overlay:
-            _write_image(out / f"{path.stem}_overlay.jpg", overlay(picture, labels, classes.palette)[..., ::-1])
+        if overlay:
+            _write_image(out / f"{path.stem}_overlay.jpg", overlaid(picture, labels, classes.palette)[..., ::-1])
     return len(paths)
 
 

@@ -74,11 +74,11 @@ def load_pretrained_backbone(path: Path, backbone: nn.Module, sha256_prefix: str
     The weights may be wrapped in "model" or "state_dict". Only ImageNet's classifier may be left over, and
     only the counters of seen batches may be absent; they then keep their value.
     """
-    content = _read(path, _load_pth)
-    digest = sha256_file(path)
+    digest = _read(path, sha256_file)
     if not digest.startswith(sha256_prefix):
         what = f"the sha256 of {path} begins with {digest[: len(sha256_prefix)]}, not with {sha256_prefix}"
         raise WeightsError(what, "delete it and fetch it again")
+    content = _read(path, _load_pth)
     for wrapper in ("model", "state_dict"):
         if isinstance(content, dict) and wrapper in content:
             content = content[wrapper]

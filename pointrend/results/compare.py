@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from pointrend.errors import CheckFailed, ResultsError
-from pointrend.files import read_json, sha256_json
+from pointrend.files import read_json, sha256_json, write_json
 from pointrend.results.published import Published, published_miou
 from pointrend.results.run_files import SelectedRun, find_score
 
@@ -35,6 +35,11 @@ def sealed(results: dict[str, Any]) -> dict[str, Any]:
     """``results`` with ``sha256``, the hash of the canonical JSON of everything else in it."""
     content = {key: value for key, value in results.items() if key != "sha256"}
     return content | {"sha256": sha256_json(content)}
+
+
+def write_results(path: Path, results: dict[str, Any]) -> None:
+    """Write results.json atomically."""
+    write_json(path, results)
 
 
 def read_results(path: Path) -> dict[str, Any]:
@@ -71,7 +76,7 @@ def _row(selected: SelectedRun, published: float) -> dict[str, Any]:
         "sigma": None,
         "measures": None,
         "pictures": [],
-        "hashes": {"fingerprint": selected.fingerprint},
+        "hashes": {"fingerprint": selected.fingerprint} if selected.fingerprint else {},
         "setting": selected.setting,
     }
     if score is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -33,13 +34,14 @@ class SelectedRun:
     backbone: str
     comparable: bool
     """Whether the setting is the published recipe on the official data."""
-    reasons: list[str]
+    reasons: Sequence[str]
     """Why it is not comparable."""
     setting: dict[str, Any]
     """All resolved parameters; the tables show ``setting["recipe"]["output_stride"]``."""
     folder: Path
     """Where ``train.json``, ``metrics.json`` and ``confusion.parquet`` are."""
     fingerprint: str
+    """Of what a training now would be; empty where it could not start, and then nothing fits it."""
 
     def __str__(self) -> str:
         return f"run {self.run} seed {self.seed}"

@@ -19,7 +19,6 @@ from pointrend.datasets.classes import CLASSES
 from pointrend.datasets.loader import TrainBatch, train_loader
 from pointrend.datasets.store import Store
 from pointrend.datasets.transforms import TrainTransform
-from pointrend.errors import TrainingError
 from pointrend.model.build import architecture
 from pointrend.model.norm import convert_norms
 from pointrend.model.pointrend import PointRend, draw_points
@@ -130,7 +129,7 @@ class Trainer:
         if self.processes.count > 1:
             model = convert_norms(model, device=self.processes.device)
         layout = torch.channels_last if self.recipe.channels_last else torch.contiguous_format
-        return model.to(device=self.processes.device, memory_format=layout)
+        return model.to(self.processes.device).to(memory_format=layout)
 
     def _batches(self, start: int) -> Iterator[tuple[int, TrainBatch]]:
         """(iteration, batch) from iteration ``start`` to the end, through as many epochs as that takes."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -30,7 +31,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
 
 
 def batches(store: Store, **changes: int) -> list[TrainBatch]:
-    arguments = {"batch_size_per_process": 2, "processes": 2, "rank": 0, "seed": 3, "epoch": 1, **changes}
+    arguments: Any = {"batch_size_per_process": 2, "processes": 2, "rank": 0, "seed": 3, "epoch": 1, **changes}
     return list(train_loader(store, TRANSFORM, **arguments))
 
 
@@ -54,7 +55,8 @@ def test_the_order_is_that_of_torchs_distributed_sampler(
     n: int, processes: int, batch: int, seed: int, epoch: int, data: st.DataObject
 ) -> None:
     rank = data.draw(st.integers(0, processes - 1))
-    sampler = DistributedSampler(range(n), processes, rank, shuffle=True, seed=seed, drop_last=False)
+    samples: Any = range(n)
+    sampler: Any = DistributedSampler(samples, processes, rank, shuffle=True, seed=seed, drop_last=False)
     sampler.set_epoch(epoch)
     expected = list(BatchSampler(sampler, batch, drop_last=True))
     assert epoch_batches(n, processes, rank, batch, seed, epoch) == expected
@@ -90,7 +92,7 @@ def test_an_epoch_can_be_taken_up_in_the_middle(store: Store) -> None:
 
 def test_processes_and_batch_size_change_no_sample(store: Store) -> None:
     def samples(processes: int, batch_size: int) -> dict[int, torch.Tensor]:
-        found = {}
+        found: dict[int, torch.Tensor] = {}
         for rank in range(processes):
             for batch in batches(store, processes=processes, rank=rank, batch_size_per_process=batch_size):
                 found.update(zip(batch.indices.tolist(), batch.images, strict=True))
@@ -127,14 +129,12 @@ def test_loading_leaves_the_global_random_state_alone(store: Store, workers: int
     assert drawn == (torch.rand(1).item(), np.random.rand())
 
 
-def test_workers_use_one_thread(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    import cv2
+def test_workers_use_one_thread(store: Store) -> None:
+    def threads(*_: object) -> tuple[np.ndarray, np.ndarray]:
+        return np.array([cv2.getNumThreads(), torch.get_num_threads()]), np.zeros(1, np.uint8)
 
-    def threads(picture: np.ndarray, label: np.ndarray, draws: object) -> tuple[np.ndarray, np.ndarray]:
-        counts = np.array([cv2.getNumThreads(), torch.get_num_threads()], dtype=np.float32)
-        return counts, np.zeros(1, np.uint8)
-
+    transform: Any = threads
     loader = train_loader(
-        store, threads, batch_size_per_process=1, processes=1, rank=0, seed=0, epoch=1, first_batch=9, workers=1
+        store, transform, batch_size_per_process=1, processes=1, rank=0, seed=0, epoch=1, first_batch=9, workers=1
     )
     assert [batch.images.tolist() for batch in loader] == [[[1.0, 1.0]]] * 2

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import pickle
 from pathlib import Path
 
@@ -82,11 +83,24 @@ def test_nothing_has_its_final_name_before_the_end(tmp_path: Path) -> None:
         assert all(path.suffix == ".tmp" for path in tmp_path.iterdir())
 
 
+def test_the_index_gets_its_name_last(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    named = []
+    rename = os.replace
+
+    def noted(old: Path, new: Path) -> None:
+        named.append(new.name)
+        rename(old, new)
+
+    monkeypatch.setattr(os, "replace", noted)
+    write(tmp_path)
+    assert sorted(named[:2]) == ["train.labels.bin", "train.pictures.bin"]
+    assert named[2:] == ["train.index.json"]
+
+
 def test_an_error_leaves_what_was_there_before(tmp_path: Path) -> None:
     before = write(tmp_path).files
-    with pytest.raises(RuntimeError), StoreWriter(tmp_path, "train") as writer:
-        writer.add("a", pixels(0), values(0, [0]))
-        raise RuntimeError
+    with pytest.raises(DatasetError), StoreWriter(tmp_path, "train") as writer:
+        writer.add("a", pixels(0, 5, 5), values(0, [0], 6, 6))
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(before)
     assert {name: sha256_file(tmp_path / name) for name in before} == {
         name: record["sha256"] for name, record in before.items()
@@ -102,7 +116,7 @@ def test_leftovers_of_a_killed_writer_are_removed(tmp_path: Path) -> None:
 
 def test_a_mask_of_another_size_is_an_error(tmp_path: Path) -> None:
     with (
-        pytest.raises(DatasetError, match="id7: the picture is 8x6, its mask 6x8; .* fetch"),
+        pytest.raises(DatasetError, match=r"id7: the picture is 8x6, its mask 6x8; .* fetch"),
         StoreWriter(tmp_path, "train") as writer,
     ):
         writer.add("id7", pixels(0, 6, 8), values(0, [0], 8, 6))

@@ -14,7 +14,7 @@ from scipy.io import savemat
 from pointrend.datasets.classes import CLASSES
 from pointrend.datasets.samples import Sample
 from pointrend.datasets.voc import VocSource, read_ids
-from pointrend.errors import DatasetError
+from pointrend.errors import ArchiveError, DatasetError
 from tests.datasets.layouts import (
     SBD,
     VOC,
@@ -100,24 +100,33 @@ def test_an_id_listed_twice_is_an_error(tmp_path: Path, members: tuple[Members, 
 
 
 @pytest.mark.parametrize(
-    ("archive", "member", "error"),
+    ("member", "error"),
     [
-        (0, f"{VOC}JPEGImages/e.jpg", "e: VOCtrainval_11-May-2012.tar has no such picture"),
-        (0, f"{VOC}JPEGImages/f.jpg", "f: VOCtrainval_11-May-2012.tar has no such picture"),
-        (0, f"{VOC}SegmentationClass/c.png", "c: VOCtrainval_11-May-2012.tar has no such mask"),
-        (0, f"{VOC}SegmentationClass/f.png", "f: VOCtrainval_11-May-2012.tar has no such mask"),
-        (0, f"{LISTS}val.txt", "val: VOCtrainval_11-May-2012.tar has no such list of ids"),
-        (1, f"{SBD}cls/d.mat", f"{SBD}cls/d.mat is not in benchmark.tgz"),
-        (1, f"{SBD}train.txt", f"{SBD}train.txt is not in benchmark.tgz"),
+        ("JPEGImages/e.jpg", "e: VOCtrainval_11-May-2012.tar has no such picture"),
+        ("JPEGImages/f.jpg", "f: VOCtrainval_11-May-2012.tar has no such picture"),
+        ("SegmentationClass/c.png", "c: VOCtrainval_11-May-2012.tar has no such mask"),
+        ("SegmentationClass/f.png", "f: VOCtrainval_11-May-2012.tar has no such mask"),
     ],
 )
-def test_a_missing_member_is_an_error(
-    tmp_path: Path, members: tuple[Members, Members], archive: int, member: str, error: str
+def test_an_id_without_picture_or_mask_is_an_error(
+    tmp_path: Path, members: tuple[Members, Members], member: str, error: str
 ) -> None:
-    del members[archive][member]
+    del members[0][VOC + member]
     with pytest.raises(DatasetError) as problem:
         read(tmp_path, members)
     assert problem.value.what == error
+
+
+@pytest.mark.parametrize(
+    ("archive", "member"),
+    [(0, f"{LISTS}val.txt"), (1, f"{SBD}train.txt"), (1, f"{SBD}cls/d.mat")],
+)
+def test_a_missing_list_or_sbd_mask_is_an_error(
+    tmp_path: Path, members: tuple[Members, Members], archive: int, member: str
+) -> None:
+    del members[archive][member]
+    with pytest.raises(ArchiveError, match=member):
+        read(tmp_path, members)
 
 
 def broken_structures() -> dict[str, bytes]:

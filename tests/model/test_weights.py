@@ -279,9 +279,12 @@ def test_a_backbone_that_does_not_fit_is_refused(tmp_path: Path, wrapper: str | 
     refused(lambda: load_pretrained_backbone(path, backbone, prefix), backbone, str(path), *messages)
 
 
-def test_a_backbone_with_another_hash_is_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize("content", [b"<html>", None])
+def test_a_backbone_with_another_hash_is_refused_unread(tmp_path: Path, content: bytes | None) -> None:
     path, backbone = tmp_path / "resnet50_v1c.pth", ResNetV1c(50, width=4)
-    prefix = pretrained(path, imagenet_state())
+    pretrained(path, imagenet_state())
+    path.write_bytes(content or path.read_bytes())
+    prefix = sha256_file(path)[:8]
     refused(
         lambda: load_pretrained_backbone(path, backbone, "2cccc1ad"),
         backbone,

@@ -1,0 +1,219 @@
+"""Reading members: one way for three formats, and nothing unsafe or damaged gets through."""
+
+from __future__ import annotations
+
+import io
+import stat
+import tarfile
+import zipfile
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pointrend.datasets.archives import ArchiveReader
+from pointrend.datasets.demo.packing import write_archive
+from pointrend.errors import ArchiveError
+
+ENDINGS = [".tar", ".tgz", ".zip"]
+MEMBERS = [
+    ("root/list.txt", b"one\ntwo\n"),
+    ("root/pictures/one.jpg", bytes(range(256)) * 20),
+    ("root/pictures/two.jpg", bytes(reversed(range(256))) * 8),  # fills its blocks
+    ("root/empty", b""),
+]
+
+
+@pytest.fixture(params=ENDINGS)
+def archive(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    path = tmp_path / f"archive{request.param}"
+    write_archive(path, path.name, MEMBERS)
+    return path
+
+
+def make(path: Path, *names: str, data: bytes = b"data") -> Path:
+    """An archive with regular files of any names, safe or not."""
+    if path.name.endswith(".zip"):
+        with zipfile.ZipFile(path, "w") as packed:
+            for name in names:
+                packed.writestr(name, data)
+    else:
+        with tarfile.open(path, "w:gz" if path.name.endswith(".tgz") else "w") as packed_tar:
+            for name in names:
+                entry = tarfile.TarInfo(name)
+                entry.size = len(data)
+                packed_tar.addfile(entry, io.BytesIO(data))
+    return path
+
+
+def read_all(path: Path) -> dict[str, bytes]:
+    with ArchiveReader(path) as reader:
+        return dict(reader.stream(reader.names()))
+
+
+def test_names_read_and_stream_agree_in_all_formats(archive: Path) -> None:
+    with ArchiveReader(archive) as reader:
+        assert reader.names() == [name for name, _ in MEMBERS]
+        for name, data in reversed(MEMBERS):
+            assert reader.read(name) == data
+    assert read_all(archive) == dict(MEMBERS)
+
+
+def test_stream_yields_the_wanted_in_the_archives_order_in_one_pass(archive: Path) -> None:
+    with ArchiveReader(archive) as reader:
+        wanted = {"root/pictures/two.jpg", "root/list.txt"}
+        assert [name for name, _ in reader.stream(wanted)] == ["root/list.txt", "root/pictures/two.jpg"]
+        assert [name for name, _ in reader.stream(wanted)] == ["root/list.txt", "root/pictures/two.jpg"]
+
+
+def test_stream_that_is_not_read_to_its_end_can_be_begun_again(archive: Path) -> None:
+    with ArchiveReader(archive) as reader:
+        assert next(reader.stream({"root/list.txt", "root/empty"}))[0] == "root/list.txt"
+        assert reader.names() == [name for name, _ in MEMBERS]
+
+
+def test_leading_dot_slash_is_no_part_of_a_name(tmp_path: Path) -> None:
+    path = tmp_path / "dotted.tgz"
+    with tarfile.open(path, "w:gz") as packed:
+        for name, kind in (("./", tarfile.DIRTYPE), ("./a", tarfile.DIRTYPE), ("./a/b.txt", tarfile.REGTYPE)):
+            entry = tarfile.TarInfo(name)
+            entry.type = kind
+            packed.addfile(entry)
+    with ArchiveReader(path) as reader:
+        assert reader.names() == ["a/b.txt"]
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+@pytest.mark.parametrize(
+    "name",
+    ["/etc/passwd", "../up", "a/../../up", "a/..", "C:/windows", "c:x", "a\\..\\up", "a/b\nc", "a//b", ".//a"],
+)
+def test_unsafe_names_are_refused(tmp_path: Path, ending: str, name: str) -> None:
+    path = make(tmp_path / f"unsafe{ending}", "fine", name)
+    with ArchiveReader(path) as reader, pytest.raises(ArchiveError, match="not safe") as caught:
+        reader.names()
+    assert repr(name) in str(caught.value)
+    assert caught.value.exit_code == 2
+
+
+@pytest.mark.parametrize("ending", [".tar", ".tgz"])
+@pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.FIFOTYPE, tarfile.CHRTYPE, tarfile.BLKTYPE])
+def test_links_and_devices_in_tars_are_refused(tmp_path: Path, ending: str, kind: bytes) -> None:
+    path = tmp_path / f"links{ending}"
+    with tarfile.open(path, "w:gz" if ending == ".tgz" else "w") as packed:
+        entry = tarfile.TarInfo("innocent.txt")
+        entry.type, entry.linkname = kind, "/etc/passwd"
+        packed.addfile(entry)
+    with ArchiveReader(path) as reader, pytest.raises(ArchiveError, match=r"innocent\.txt is a link or a device"):
+        reader.read("innocent.txt")
+
+
+def test_links_in_zips_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "links.zip"
+    with zipfile.ZipFile(path, "w") as packed:
+        entry = zipfile.ZipInfo("innocent.txt")
+        entry.external_attr = (stat.S_IFLNK | 0o777) << 16
+        packed.writestr(entry, "/etc/passwd")
+    with ArchiveReader(path) as reader, pytest.raises(ArchiveError, match=r"innocent\.txt is a link or a device"):
+        reader.names()
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+def test_a_name_that_occurs_twice_is_refused(tmp_path: Path, ending: str) -> None:
+    again = "./same" if ending != ".zip" else "same"
+    path = make(tmp_path / f"twice{ending}", "same", again)
+    with ArchiveReader(path) as reader, pytest.raises(ArchiveError, match="holds same twice"):
+        reader.names()
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_a_member_over_the_limit_is_refused_unread(tmp_path: Path, ending: str) -> None:
+    path = make(tmp_path / f"large{ending}", "bomb", data=bytes(100_000))
+    refusal = pytest.raises(ArchiveError, match="bomb has 100000 bytes; 99999 are allowed")
+    with ArchiveReader(path, member_limit=99_999) as reader, refusal:
+        reader.read("bomb")
+    with ArchiveReader(path, member_limit=100_000) as reader:
+        assert reader.read("bomb") == bytes(100_000)
+
+
+def test_a_zip_that_declares_less_than_it_holds_never_yields_more(tmp_path: Path) -> None:
+    path = tmp_path / "liar.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as packed:
+        packed.writestr("bomb", bytes(100_000))
+    lie = path.read_bytes().replace((100_000).to_bytes(4, "little"), (10).to_bytes(4, "little"))
+    path.write_bytes(lie)
+    with ArchiveReader(path, member_limit=1000) as reader:
+        assert reader.names() == ["bomb"]
+        with pytest.raises(ArchiveError, match="damaged at bomb"):
+            reader.read("bomb")
+
+
+def test_an_encrypted_zip_is_refused(tmp_path: Path) -> None:
+    path = make(tmp_path / "locked.zip", "a")
+    data = bytearray(path.read_bytes())
+    data[data.index(b"PK\x03\x04") + 6] |= 1
+    data[data.index(b"PK\x01\x02") + 8] |= 1
+    path.write_bytes(data)
+    with ArchiveReader(path) as reader, pytest.raises(ArchiveError, match="encrypted"):
+        reader.read("a")
+
+
+def test_missing_members_are_named(archive: Path) -> None:
+    with ArchiveReader(archive) as reader:
+        with pytest.raises(ArchiveError, match=rf"{archive.name}: it has no root/absent"):
+            reader.read("root/absent")
+        with pytest.raises(ArchiveError, match=r"it has no a \(2 missing\)"):
+            list(reader.stream({"root/empty", "b", "a"}))
+    with ArchiveReader(archive) as reader, pytest.raises(ArchiveError, match="it has no b"):
+        list(reader.stream({"root/empty", "b"}))
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+@pytest.mark.parametrize("content", [b"", b"<!doctype html>", b"x" * 2000])
+def test_what_is_no_archive_is_refused(tmp_path: Path, ending: str, content: bytes) -> None:
+    path = tmp_path / f"page{ending}"
+    path.write_bytes(content)
+    with pytest.raises(ArchiveError, match="page") as caught:
+        read_all(path)
+    assert "\n" not in str(caught.value)
+
+
+def test_an_absent_archive_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ArchiveError, match="fetch it first"), ArchiveReader(tmp_path / "absent.tar"):
+        pass
+
+
+@settings(deadline=None, max_examples=60)
+@given(data=st.data(), ending=st.sampled_from(ENDINGS))
+def test_a_cut_archive_is_never_taken_for_whole(
+    tmp_path_factory: pytest.TempPathFactory, data: st.DataObject, ending: str
+) -> None:
+    folder = tmp_path_factory.mktemp("cut")
+    path = folder / f"whole{ending}"
+    write_archive(path, path.name, MEMBERS)
+    whole = path.read_bytes()
+    # A .tar ends in blocks of zeros, of which the first says that it is whole.
+    end = len(whole.rstrip(b"\0")) + tarfile.BLOCKSIZE - 1 if ending == ".tar" else len(whole) - 1
+    path.write_bytes(whole[: data.draw(st.integers(0, end))])
+    with pytest.raises(ArchiveError) as caught:
+        read_all(path)
+    assert "\n" not in str(caught.value)
+
+
+@settings(deadline=None, max_examples=60)
+@given(data=st.data(), ending=st.sampled_from([".tgz", ".zip"]))
+def test_a_flipped_byte_never_changes_what_is_read(
+    tmp_path_factory: pytest.TempPathFactory, data: st.DataObject, ending: str
+) -> None:
+    path = tmp_path_factory.mktemp("flip") / f"archive{ending}"
+    write_archive(path, path.name, MEMBERS)
+    content = bytearray(path.read_bytes())
+    content[data.draw(st.integers(0, len(content) - 1))] ^= data.draw(st.integers(1, 255))
+    path.write_bytes(content)
+    try:
+        found = read_all(path)
+    except ArchiveError:
+        return
+    assert found.items() <= dict(MEMBERS).items()

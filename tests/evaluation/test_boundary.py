@@ -1,0 +1,106 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import ndimage
+
+from pointrend.evaluation.boundary import boundary_counts, dilation_ratio
+from pointrend.evaluation.confusion import Confusion, Counts
+
+IGNORE = 255
+
+
+def eroded_bands(mask: np.ndarray, width: int) -> np.ndarray:
+    """A mask without what is left of it after ``width`` erosions, the outside of the picture being no mask."""
+    return mask & ~ndimage.binary_erosion(mask, np.ones((3, 3)), iterations=width, border_value=0)
+
+
+def counts_class_by_class(prediction: np.ndarray, truth: np.ndarray, num_classes: int, width: int) -> list[list[int]]:
+    labelled = truth != IGNORE
+    columns = []
+    for class_id in range(num_classes):
+        in_truth = eroded_bands((truth == class_id) & labelled, width)
+        in_guess = eroded_bands((prediction == class_id) & labelled, width)
+        columns.append([int((in_truth & in_guess).sum()), int(in_truth.sum()), int(in_guess.sum())])
+    return np.array(columns).T.tolist()
+
+
+def as_lists(counts: Counts) -> list[list[int]]:
+    return [counts.true_positive.tolist(), counts.ground_truth.tolist(), counts.predicted.tolist()]
+
+
+@given(
+    st.tuples(st.integers(1, 24), st.integers(1, 24)), st.integers(0, 2**32 - 1), st.integers(1, 4), st.integers(1, 5)
+)
+@settings(deadline=None, max_examples=80)
+def test_all_bands_at_once_equal_one_class_after_the_other(
+    size: tuple[int, int], seed: int, width: int, block: int
+) -> None:
+    rng = np.random.default_rng(seed)
+    grid = (-(-size[0] // block), -(-size[1] // block))
+    blocks = np.ones((block, block), np.uint8)
+    truth = np.kron(rng.choice([0, 1, 2, IGNORE], grid).astype(np.uint8), blocks)[: size[0], : size[1]]
+    prediction = np.kron(rng.integers(0, 4, grid, np.uint8), blocks)[: size[0], : size[1]]
+    ratio = width / np.hypot(*size)
+    found = boundary_counts(prediction, truth, 4, ratio)
+    assert as_lists(found) == counts_class_by_class(prediction, truth, 4, width)
+
+
+def test_a_shifted_square_by_hand() -> None:
+    """A square of 10 rows, predicted one row too low, with bands of one pixel.
+
+    The square's bands have 36 pixels and share their sides, 9 rows of 2. The background's have 44 around the square,
+    of which they share 11 rows of 2, and 196 along the edge of the picture.
+    """
+    truth, prediction = np.zeros((2, 50, 50), np.uint8)
+    truth[10:20, 10:20] = 1
+    prediction[11:21, 10:20] = 1
+    found = boundary_counts(prediction, truth, 2, 0.001)
+    assert as_lists(found) == [[196 + 22, 18], [196 + 44, 36], [196 + 44, 36]]
+
+
+def test_what_is_right_wherever_there_is_a_label_is_perfect() -> None:
+    truth = np.zeros((30, 40), np.uint8)
+    truth[5:20, 8:30] = 1
+    rim = np.zeros(truth.shape, bool)
+    rim[4:21, 7:31] = True
+    rim[7:18, 10:28] = False
+    prediction = truth.copy()
+    prediction[rim] = 2
+    truth[rim] = IGNORE
+    counts = boundary_counts(prediction, truth, 3, 0.02)
+    assert counts.miou() == 1
+    assert counts.predicted[2] == 0
+
+
+def test_it_looks_at_the_outline_and_not_at_the_whole_mask() -> None:
+    """A blurred corner barely changes the IoU of a large mask, but much of its boundary IoU."""
+    truth, prediction = np.zeros((2, 200, 200), np.uint8)
+    truth[20:180, 20:180] = 1
+    prediction[24:176, 24:176] = 1
+    confusion = Confusion(2)
+    confusion.add(prediction, truth)
+    boundary = boundary_counts(prediction, truth, 2, 0.02).iou()
+    assert confusion.counts().iou()[1] > 0.9
+    assert boundary[1] < 0.4
+    assert boundary_counts(truth, truth, 2, 0.02).ground_truth[1] == 160**2 - (160 - 12) ** 2
+
+
+def test_sums_over_images_are_sums_of_bands() -> None:
+    rng = np.random.default_rng(5)
+    pairs = [rng.integers(0, 3, (2, 12, 15), np.uint8) for _ in range(3)]
+    total = Counts.zeros(3)
+    for prediction, truth in pairs:
+        total += boundary_counts(prediction, truth, 3, 0.02)
+    expected = sum(np.array(counts_class_by_class(prediction, truth, 3, 1)) for prediction, truth in pairs)
+    assert as_lists(total) == expected.tolist()
+
+
+@pytest.mark.parametrize(("dataset", "size", "pixels"), [("voc", (375, 500), 12), ("cityscapes", (1024, 2048), 11)])
+def test_band_width_of_a_dataset(dataset: str, size: tuple[int, int], pixels: int) -> None:
+    truth = np.zeros(size, np.uint8)
+    counts = boundary_counts(truth, truth, 1, dilation_ratio(dataset))
+    inside = (size[0] - 2 * pixels) * (size[1] - 2 * pixels)
+    assert counts.ground_truth.tolist() == [size[0] * size[1] - inside]

@@ -1,0 +1,135 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pointrend.evaluation.confusion import Confusion, Counts
+from tests.evaluation.golden_metric import CASES, IGNORE, golden_iou, golden_pairs
+
+
+def count(pairs: list[tuple[np.ndarray, np.ndarray]], num_classes: int) -> Counts:
+    confusion = Confusion(num_classes)
+    for prediction, truth in pairs:
+        confusion.add(prediction, truth)
+    return confusion.counts()
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_golden_metric(case: str) -> None:
+    expected = CASES[case]
+    counts = count(golden_pairs(case), expected["num_classes"])
+    np.testing.assert_allclose(counts.iou(), golden_iou(case), rtol=0, atol=1e-12, equal_nan=True)
+    assert np.flatnonzero(np.isnan(counts.iou())).tolist() == expected["iou_nan_classes"]
+    assert counts.miou() == pytest.approx(expected["miou"], rel=0, abs=1e-12)
+    assert counts.all_accuracy() == pytest.approx(expected["all_accuracy"], rel=0, abs=1e-12)
+
+
+@st.composite
+def image_pairs(draw: st.DrawFn) -> tuple[int, list[tuple[np.ndarray, np.ndarray]]]:
+    """Number of classes, and up to five small pairs of label maps, 255 in some ground truths."""
+    num_classes = draw(st.integers(2, 6))
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    pairs = []
+    for _ in range(draw(st.integers(1, 5))):
+        size = draw(st.tuples(st.integers(1, 5), st.integers(1, 5)))
+        present = rng.choice([*range(num_classes), IGNORE], draw(st.integers(1, num_classes)))
+        guessed = rng.choice(num_classes, draw(st.integers(1, num_classes)))
+        pairs.append((rng.choice(guessed, size).astype(np.uint8), rng.choice(present, size).astype(np.uint8)))
+    return num_classes, pairs
+
+
+def naive_iou(pairs: list[tuple[np.ndarray, np.ndarray]], class_id: int) -> float | None:
+    """IoU from two sets of pixels, None where both are empty."""
+    truth_pixels, guess_pixels = set(), set()
+    for image, (prediction, truth) in enumerate(pairs):
+        for place in np.ndindex(truth.shape):
+            if truth[place] == IGNORE:
+                continue
+            if truth[place] == class_id:
+                truth_pixels.add((image, place))
+            if prediction[place] == class_id:
+                guess_pixels.add((image, place))
+    union = truth_pixels | guess_pixels
+    return len(truth_pixels & guess_pixels) / len(union) if union else None
+
+
+@given(image_pairs())
+@settings(deadline=None, max_examples=60)
+def test_streaming_equals_sets_of_pixels(drawn: tuple[int, list[tuple[np.ndarray, np.ndarray]]]) -> None:
+    num_classes, pairs = drawn
+    counts = count(pairs, num_classes)
+    expected = [naive_iou(pairs, class_id) for class_id in range(num_classes)]
+    assert [None if np.isnan(value) else float(value) for value in counts.iou()] == expected
+    present = [value for value in expected if value is not None]
+    if present:
+        assert counts.miou() == pytest.approx(sum(present) / len(present), abs=1e-12)
+    else:
+        assert np.isnan(counts.miou())
+
+
+@given(image_pairs(), st.randoms())
+@settings(deadline=None, max_examples=40)
+def test_order_of_images_changes_nothing(drawn: tuple[int, list], random: st.Random) -> None:
+    num_classes, pairs = drawn
+    first = count(pairs, num_classes)
+    random.shuffle(pairs)
+    second = count(pairs, num_classes)
+    np.testing.assert_array_equal(first.iou(), second.iou())
+    assert first.miou() == second.miou() or np.isnan(first.miou())
+
+
+@given(image_pairs(), st.data())
+@settings(deadline=None, max_examples=40)
+def test_renaming_classes_renames_their_iou(drawn: tuple[int, list], data: st.DataObject) -> None:
+    num_classes, pairs = drawn
+    renamed_to = np.array([*data.draw(st.permutations(range(num_classes))), *[IGNORE] * (256 - num_classes)], np.uint8)
+    renamed = [(renamed_to[prediction], renamed_to[truth]) for prediction, truth in pairs]
+    before, after = count(pairs, num_classes), count(renamed, num_classes)
+    np.testing.assert_array_equal(before.iou(), after.iou()[renamed_to[:num_classes]])
+    np.testing.assert_allclose(before.miou(), after.miou(), rtol=0, atol=1e-12)
+    np.testing.assert_array_equal(before.all_accuracy(), after.all_accuracy())
+
+
+def test_an_image_returns_what_it_contributed() -> None:
+    pairs = golden_pairs("case0")
+    confusion = Confusion(21)
+    total = Counts.zeros(21)
+    for prediction, truth in pairs:
+        total += confusion.add(prediction, truth)
+    for name in ("true_positive", "ground_truth", "predicted"):
+        np.testing.assert_array_equal(getattr(total, name), getattr(confusion.counts(), name))
+    assert total.ground_truth.sum() == sum((truth != IGNORE).sum() for _, truth in pairs)
+
+
+def test_ground_truth_and_prediction_are_told_apart() -> None:
+    confusion = Confusion(3)
+    confusion.add(np.array([[0, 1, 1, 2]], np.uint8), np.array([[0, 0, IGNORE, 1]], np.uint8))
+    assert confusion.matrix.tolist() == [[1, 1, 0], [0, 0, 1], [0, 0, 0]]
+    assert confusion.counts().true_positive.tolist() == [1, 0, 0]
+    assert confusion.counts().ground_truth.tolist() == [2, 1, 0]
+    assert confusion.counts().predicted.tolist() == [1, 1, 1]
+
+
+def test_values_that_are_no_class_are_not_labelled() -> None:
+    """Whatever a ground truth holds beyond the classes counts as ignored, not only 255."""
+    counts = count([(np.zeros((1, 3), np.uint8), np.array([[0, 3, 254]], np.uint8))], 3)
+    assert counts.ground_truth.tolist() == [1, 0, 0]
+    assert counts.predicted.tolist() == [1, 0, 0]
+
+
+def test_nothing_labelled_has_no_score() -> None:
+    counts = count([(np.zeros((2, 2), np.uint8), np.full((2, 2), IGNORE, np.uint8))], 3)
+    assert np.isnan(counts.miou())
+    assert np.isnan(counts.all_accuracy())
+
+
+def test_sizes_must_agree() -> None:
+    with pytest.raises(ValueError, match=r"\(2, 2\) and ground truth \(2, 3\)"):
+        Confusion(3).add(np.zeros((2, 2), np.uint8), np.zeros((2, 3), np.uint8))
+
+
+def test_predictions_must_be_classes() -> None:
+    with pytest.raises(ValueError, match="holds 3, which is none of 3 classes"):
+        Confusion(3).add(np.full((2, 2), 3, np.uint8), np.zeros((2, 2), np.uint8))

@@ -1,0 +1,99 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from pyarrow import parquet
+
+from pointrend.errors import ResultsError
+from pointrend.evaluation.confusion import Confusion, Counts
+from pointrend.evaluation.counts_file import METADATA, counts_table, miou_from_counts, read_counts, write_counts
+from tests.evaluation.golden_metric import CASES, golden_pairs
+
+
+def counts_of(*rows: list[int]) -> Counts:
+    return Counts(*np.array(rows, np.int64))
+
+
+IMAGES = {
+    "street/a": counts_of([3, 0, 0], [4, 0, 1], [3, 0, 2]),
+    "unlabelled": Counts.zeros(3),
+    "street/b": counts_of([0, 0, 5], [0, 0, 5], [1, 0, 5]),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_recounting_gives_the_golden_miou(case: str, tmp_path: Path) -> None:
+    num_classes = CASES[case]["num_classes"]
+    confusion = Confusion(num_classes)
+    images = {str(i): confusion.add(*pair) for i, pair in enumerate(golden_pairs(case))}
+    write_counts(tmp_path / "confusion.parquet", counts_table(images, num_classes))
+    assert miou_from_counts(tmp_path / "confusion.parquet") == pytest.approx(100 * CASES[case]["miou"], abs=1e-10)
+    stored = read_counts(tmp_path / "confusion.parquet")
+    assert stored.images == CASES[case]["n_images"]
+    np.testing.assert_array_equal(stored.total.iou(), confusion.counts().iou())
+    assert stored.total.all_accuracy() == pytest.approx(CASES[case]["all_accuracy"], abs=1e-12)
+
+
+def test_rows_say_what_occurs_where() -> None:
+    assert counts_table(IMAGES, 3).to_pylist() == [
+        {"image": "street/a", "class": 0, "true_positive": 3, "ground_truth": 4, "predicted": 3},
+        {"image": "street/a", "class": 2, "true_positive": 0, "ground_truth": 1, "predicted": 2},
+        {"image": "street/b", "class": 0, "true_positive": 0, "ground_truth": 0, "predicted": 1},
+        {"image": "street/b", "class": 2, "true_positive": 5, "ground_truth": 5, "predicted": 5},
+    ]
+
+
+def test_images_without_rows_are_counted(tmp_path: Path) -> None:
+    write_counts(tmp_path / "counts", counts_table(IMAGES, 3))
+    assert read_counts(tmp_path / "counts").images == 3
+    assert np.isnan(read_counts(tmp_path / "counts").total.iou()[1])
+
+
+def test_equal_counts_give_equal_bytes(tmp_path: Path) -> None:
+    for name in ("first", "second"):
+        write_counts(tmp_path / name, counts_table(IMAGES, 3))
+    assert (tmp_path / "first").read_bytes() == (tmp_path / "second").read_bytes()
+    assert b"pandas" not in (tmp_path / "first").read_bytes()
+
+
+def changed(column: str, value: object) -> Callable[[pa.Table], pa.Table]:
+    """Change one cell of the first row."""
+
+    def change(table: pa.Table) -> pa.Table:
+        rows = table.to_pylist()
+        rows[0][column] = value
+        return pa.Table.from_pylist(rows, table.schema)
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (changed("true_positive", 5), "counts that cannot be"),
+        (changed("true_positive", -1), "counts that cannot be"),
+        (changed("class", 3), "a class out of range"),
+        (changed("class", 2), "an image and class counted twice"),
+        (lambda table: table.replace_schema_metadata({METADATA: '{"classes": 3, "images": 1}'}), "more images"),
+        (lambda table: table.replace_schema_metadata(None), "cannot read"),
+        (lambda table: table.drop_columns("predicted"), "its columns are"),
+    ],
+)
+def test_counts_that_cannot_be_are_refused(
+    change: Callable[[pa.Table], pa.Table], message: str, tmp_path: Path
+) -> None:
+    parquet.write_table(change(counts_table(IMAGES, 3)), tmp_path / "counts")
+    with pytest.raises(ResultsError, match=message):
+        read_counts(tmp_path / "counts")
+
+
+@pytest.mark.parametrize("content", [None, b"", b"no parquet"])
+def test_a_file_that_is_none_is_named(content: bytes | None, tmp_path: Path) -> None:
+    if content is not None:
+        (tmp_path / "counts").write_bytes(content)
+    with pytest.raises(ResultsError, match=str(tmp_path / "counts")):
+        read_counts(tmp_path / "counts")

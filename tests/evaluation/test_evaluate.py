@@ -1,0 +1,173 @@
+from __future__ import annotations
+
+import json
+import logging
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from pointrend.datasets.classes import CLASSES
+from pointrend.datasets.store import Store, StoreWriter
+from pointrend.datasets.transforms import TestTransform
+from pointrend.errors import CheckFailed, DatasetError
+from pointrend.evaluation import evaluate
+from pointrend.evaluation.boundary import boundary_counts
+from pointrend.evaluation.confusion import Confusion, Counts
+from pointrend.evaluation.counts_file import miou_from_counts, read_counts
+from pointrend.evaluation.evaluate import Scores, evaluate_split, write_evaluation
+from pointrend.evaluation.inference import label_map
+from pointrend.files import sha256_file
+from pointrend.model.pointrend import Architecture, PointRend
+from tests.evaluation.networks import ReadsBlue, picture_of, plain
+
+VOC = CLASSES["voc"]
+SCORED = {"model_sha256": "5" * 64}
+RATIO = 0.02
+
+
+def random_maps(seed: int, count: int, size: tuple[int, int] = (24, 32)) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Pairs of what :class:`ReadsBlue` will predict and the label, in blocks, both of some of VOC's classes."""
+    rng = np.random.default_rng(seed)
+    grid = (size[0] // 4, size[1] // 4)
+    pairs = []
+    for _ in range(count):
+        truth = np.kron(rng.choice([0, 1, 2, 5, 255], grid), np.ones((4, 4)))[: size[0], : size[1]].astype(np.uint8)
+        wrong = rng.random(truth.shape) < 0.2
+        prediction = np.where(wrong | (truth == 255), rng.choice([0, 1, 7], truth.shape), truth).astype(np.uint8)
+        pairs.append((prediction, truth))
+    return pairs
+
+
+def store_of(folder: Path, pairs: list[tuple[np.ndarray, np.ndarray]], ids: list[str] | None = None) -> Store:
+    with StoreWriter(folder, "val") as writer:
+        for index, (prediction, truth) in enumerate(pairs):
+            writer.add(ids[index] if ids else f"street/{index}", picture_of(prediction), truth)
+    return Store(folder, "val")
+
+
+def scores_of(store: Store, pictures: int = 2, model: Any = None) -> Scores:
+    return evaluate_split(model or ReadsBlue(21), store, plain, "cpu", VOC, pictures, RATIO)
+
+
+def expected_counts(pairs: list[tuple[np.ndarray, np.ndarray]]) -> tuple[Counts, Counts]:
+    """Counts of whole masks and of bands."""
+    confusion, boundary = Confusion(21), Counts.zeros(21)
+    for prediction, truth in pairs:
+        confusion.add(prediction, truth)
+        boundary += boundary_counts(prediction, truth, 21, RATIO)
+    return confusion.counts(), boundary
+
+
+def test_metrics_are_those_of_the_predictions(tmp_path: Path) -> None:
+    pairs = random_maps(1, 5)
+    metrics = scores_of(store_of(tmp_path, pairs)).metrics
+    counts, boundary = expected_counts(pairs)
+    assert metrics["miou"] == 100 * counts.miou()
+    assert metrics["all_accuracy"] == 100 * counts.all_accuracy()
+    assert metrics["boundary_iou"] == 100 * boundary.miou()
+    assert metrics["boundary_dilation_ratio"] == RATIO
+    assert metrics["n_images"] == 5
+    assert list(metrics["iou"]) == list(VOC.names)
+    assert metrics["iou"]["aeroplane"] == 100 * counts.iou()[1]
+    assert metrics["iou"]["cat"] is None
+    assert metrics["iou"]["bus"] is None
+    assert metrics["iou"]["car"] == 0
+
+
+def test_the_coarse_prediction_is_scored_too(tmp_path: Path) -> None:
+    pairs = random_maps(1, 5)
+    coarse_pairs = []
+    for prediction, truth in pairs:
+        logits = torch.from_numpy(np.eye(21, dtype=np.float32)[prediction[::4, ::4]]).permute(2, 0, 1)
+        coarse_pairs.append((label_map(logits[None], *truth.shape), truth))
+    counts, boundary = expected_counts(coarse_pairs)
+    metrics = scores_of(store_of(tmp_path, pairs)).metrics
+    assert metrics["coarse"] == {"miou": 100 * counts.miou(), "boundary_iou": 100 * boundary.miou()}
+    assert metrics["coarse"]["miou"] != metrics["miou"]
+
+
+def test_every_image_is_seen_once_and_alone(tmp_path: Path) -> None:
+    store, model = store_of(tmp_path, random_maps(2, 7)), ReadsBlue(21)
+    model.train()
+    scores = scores_of(store, model=model)
+    assert model.seen == 7
+    assert list(scores.counts) == store.ids
+    summed = sum(scores.counts.values(), Counts.zeros(21))
+    assert 100 * summed.miou() == scores.metrics["miou"]
+
+
+def test_an_id_that_comes_twice_is_refused(tmp_path: Path) -> None:
+    store = store_of(tmp_path, random_maps(3, 3), ids=["a", "b", "a"])
+    with pytest.raises(CheckFailed, match="3 images have only 2 ids"):
+        scores_of(store)
+
+
+def test_a_split_without_labels_is_refused(tmp_path: Path) -> None:
+    pairs = [(np.zeros((8, 8), np.uint8), np.full((8, 8), 255, np.uint8))]
+    with pytest.raises(DatasetError, match="no pixel of the 1 images is labelled"):
+        scores_of(store_of(tmp_path, pairs))
+
+
+def test_files_say_what_was_scored(tmp_path: Path) -> None:
+    scores = scores_of(store_of(tmp_path / "data", random_maps(4, 4)))
+    out = tmp_path / "run"
+    write_evaluation(out, scores, SCORED)
+    metrics = json.loads((out / "metrics.json").read_text())
+    written = {"sha256": sha256_file(out / "confusion.parquet"), "pictures": ["street_0.png", "street_1.png"]}
+    assert metrics == {**scores.metrics, **SCORED, **written}
+    assert sorted(path.name for path in (out / "pictures").iterdir()) == metrics["pictures"]
+    assert miou_from_counts(out / "confusion.parquet") == metrics["miou"]
+    assert read_counts(out / "confusion.parquet").images == 4
+
+
+def test_metrics_come_last(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever finds metrics.json finds the files that it names."""
+    scores = scores_of(store_of(tmp_path / "data", random_maps(4, 2)))
+    out = tmp_path / "run"
+
+    def killed(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(evaluate, "write_json", killed)
+    with pytest.raises(KeyboardInterrupt):
+        write_evaluation(out, scores, SCORED)
+    assert sorted(path.name for path in out.iterdir()) == ["confusion.parquet", "pictures"]
+    assert len(list((out / "pictures").iterdir())) == 2
+
+
+def test_without_pictures_their_folder_is_there_and_empty(tmp_path: Path) -> None:
+    write_evaluation(tmp_path / "run", scores_of(store_of(tmp_path, random_maps(4, 1)), pictures=0), SCORED)
+    assert list((tmp_path / "run/pictures").iterdir()) == []
+
+
+def test_progress_is_a_few_lines_without_a_terminal(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with caplog.at_level(logging.INFO):
+        scores_of(store_of(tmp_path, random_maps(4, 25, (4, 4))), pictures=0)
+    assert len(caplog.messages) == 10
+    assert caplog.messages[-1] == "scored 25 of 25 images"
+    assert capsys.readouterr().err == ""
+
+
+def test_the_real_network_twice_gives_the_same_bytes(tmp_path: Path) -> None:
+    sizes = [(37, 50), (50, 37), (40, 40)]
+    pairs = [random_maps(7, 1, (4 * 13, 4 * 13))[0] for _ in sizes]
+    pairs = [
+        (prediction[:height, :width], truth[:height, :width])
+        for (prediction, truth), (height, width) in zip(pairs, sizes, strict=True)
+    ]
+    store = store_of(tmp_path, pairs)
+    torch.manual_seed(0)
+    small = {"width": 4, "fpn_channels": 8, "scale_channels": 8, "point_channels": 8, "subdivision_points": 64}
+    model = PointRend(Architecture(21, 50, **small))
+    for name in ("first", "second"):
+        scores = evaluate_split(model, store, TestTransform((160, 40)), "cpu", VOC, 3, RATIO)
+        write_evaluation(tmp_path / name, scores, SCORED)
+    files = sorted(path.relative_to(tmp_path / "first") for path in (tmp_path / "first").rglob("*.*"))
+    assert len(files) == 5
+    for file in files:
+        assert (tmp_path / "first" / file).read_bytes() == (tmp_path / "second" / file).read_bytes(), file

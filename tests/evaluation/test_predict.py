@@ -1,0 +1,103 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image
+
+from pointrend.datasets.classes import CLASSES
+from pointrend.errors import DatasetError, ParamsError
+from pointrend.evaluation.predict import predict_folder
+from tests.evaluation.networks import ReadsBlue, picture_of, plain
+
+
+def classes_of(height: int, width: int, seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).integers(0, 21, (height, width), np.uint8)
+
+
+def write_picture(path: Path, classes: np.ndarray) -> None:
+    path.parent.mkdir(exist_ok=True)
+    cv2.imwrite(str(path), picture_of(classes))
+
+
+def predict(images: Path, out: Path, overlay: bool = False) -> int:
+    return predict_folder(ReadsBlue(21), plain, images, out, CLASSES["voc"], overlay=overlay, device="cpu")
+
+
+def test_label_maps_are_train_ids_at_the_pictures_own_size(tmp_path: Path) -> None:
+    sizes = {"a": (8, 12), "b.c": (16, 4)}
+    for name, size in sizes.items():
+        write_picture(tmp_path / "in" / f"{name}.PNG", classes_of(*size))
+    (tmp_path / "in/notes.txt").write_text("no picture")
+    assert predict(tmp_path / "in", tmp_path / "out") == 2
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["a.png", "b.c.png"]
+    for name, size in sizes.items():
+        with Image.open(tmp_path / "out" / f"{name}.png") as found:
+            assert found.mode == "L"
+            np.testing.assert_array_equal(np.asarray(found), classes_of(*size))
+
+
+def test_overlays_are_jpegs_of_the_same_size(tmp_path: Path) -> None:
+    write_picture(tmp_path / "in/a.bmp", np.full((40, 60), 1, np.uint8))
+    predict(tmp_path / "in", tmp_path / "out", overlay=True)
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["a.png", "a_overlay.jpg"]
+    with Image.open(tmp_path / "out/a_overlay.jpg") as found:
+        assert (found.format, found.size) == ("JPEG", (60, 40))
+        expected = 0.45 * np.array([200, 90, 10]) + 0.55 * np.array([128, 0, 0])
+        np.testing.assert_allclose(np.asarray(found)[20, 30], expected, atol=3)
+
+
+def no_folder(folder: Path) -> None:
+    pass
+
+
+def empty(folder: Path) -> None:
+    folder.mkdir()
+    (folder / "notes.txt").write_text("no picture")
+
+
+def unreadable(folder: Path) -> None:
+    write_picture(folder / "a.png", classes_of(4, 4))
+    (folder / "broken.jpg").write_bytes(b"no picture")
+
+
+def without_content(folder: Path) -> None:
+    folder.mkdir()
+    (folder / "broken.jpg").touch()
+
+
+def a_folder(folder: Path) -> None:
+    (folder / "broken.jpg").mkdir(parents=True)
+
+
+def same_stem(folder: Path) -> None:
+    for name in ("a.png", "a.bmp"):
+        write_picture(folder / name, classes_of(4, 4))
+
+
+@pytest.mark.parametrize(
+    ("prepare", "error", "message"),
+    [
+        (no_folder, ParamsError, "in is not a folder"),
+        (empty, DatasetError, "there is no picture in .*in"),
+        (unreadable, DatasetError, r"broken\.jpg"),
+        (without_content, DatasetError, r"broken\.jpg"),
+        (a_folder, DatasetError, r"broken\.jpg"),
+        (same_stem, DatasetError, r"a\.bmp and .*a\.png would get the same label map a\.png"),
+    ],
+)
+def test_what_cannot_be_predicted_is_named(prepare: Any, error: type[Exception], message: str, tmp_path: Path) -> None:
+    prepare(tmp_path / "in")
+    with pytest.raises(error, match=message):
+        predict(tmp_path / "in", tmp_path / "out")
+
+
+def test_pictures_are_never_overwritten(tmp_path: Path) -> None:
+    write_picture(tmp_path / "in/a.png", classes_of(4, 4))
+    before = (tmp_path / "in/a.png").read_bytes()
+    with pytest.raises(ParamsError, match="would overwrite pictures"):
+        predict(tmp_path / "in", tmp_path / "x/../in")
+    assert (tmp_path / "in/a.png").read_bytes() == before

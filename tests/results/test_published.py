@@ -1,0 +1,130 @@
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pointrend.errors import CheckFailed, ResultsError
+from pointrend.files import sha256_file
+from pointrend.results.published import (
+    Published,
+    load_published,
+    published_miou,
+    render_introduction,
+    render_tables,
+)
+from tests.results.runs import PUBLISHED, published
+
+DOCUMENT_SHA256 = "91e2f9b5b0cfdbbcfe75b38bf88da8cb52b1e97bc2200eb2111c34b24b2d0582"
+
+
+def document() -> str:
+    return (PUBLISHED / "pointrend.md").read_bytes().decode()
+
+
+def test_the_document_is_the_published_one() -> None:
+    assert sha256_file(PUBLISHED / "pointrend.md") == DOCUMENT_SHA256
+    assert published().sha256 == DOCUMENT_SHA256
+
+
+def test_introduction_and_tables_come_back_byte_for_byte() -> None:
+    """The document's results are exactly what its data render to, between its introduction and its last section."""
+    data = published()
+    tables = "\n".join(f"#### {heading}\n{rows}" for heading, rows in render_tables(data).items())
+    assert document().startswith(f"{render_introduction(data)}\n\n## Results\n\n{tables}\n\n## More\n")
+
+
+@pytest.mark.parametrize(
+    ("run", "miou"),
+    [
+        ("voc_r50", 69.84),
+        ("voc_r101", 72.31),
+        ("ade20k_r50", 37.80),
+        ("ade20k_r101", 40.26),
+        ("cityscapes_r50", 76.89),
+        ("cityscapes_r101", 78.80),
+    ],
+)
+def test_published_miou(run: str, miou: float) -> None:
+    assert published_miou(published(), run) == miou
+
+
+def test_runs_fit_the_files_of_their_rows() -> None:
+    for row in (row for section in published().sections for row in section.rows):
+        dataset, backbone = row.run.split("_r")
+        assert row.backbone == f"R-{backbone}-D8"
+        for url in (row.cfg, row.model, row.log):
+            assert f"resnet{backbone}os8_{dataset}" in url
+
+
+def test_an_unknown_run_is_named() -> None:
+    with pytest.raises(ResultsError, match="'voc_r18'; choose from voc_r50, voc_r101"):
+        published_miou(published(), "voc_r18")
+
+
+def copied(folder: Path, change: Callable[[Any], None] = lambda values: None) -> Path:
+    """A copy of published/ with its data changed."""
+    shutil.copytree(PUBLISHED, folder / "published")
+    table = folder / "published/pointrend_table.json"
+    values = json.loads(table.read_text())
+    change(values)
+    table.write_text(json.dumps(values))
+    return folder / "published"
+
+
+def test_a_changed_document_is_refused(tmp_path: Path) -> None:
+    folder = copied(tmp_path)
+    (folder / "pointrend.md").write_text(document().replace("69.84%", "69.48%"))
+    with pytest.raises(CheckFailed, match=r"pointrend\.md has sha256 .*, but .* names 91e2f9b5") as caught:
+        load_published(folder)
+    assert caught.value.exit_code == 3
+
+
+def set_miou(values: Any) -> None:
+    values["sections"][0]["rows"][0]["miou"] = "69.85%"
+
+
+def swap_headings(values: Any) -> None:
+    first, second = values["sections"][:2]
+    first["heading"], second["heading"] = second["heading"], first["heading"]
+
+
+def drop_year(values: Any) -> None:
+    values["introduction"]["bibtex"] = values["introduction"]["bibtex"].replace("2020", "2021")
+
+
+def swap_links(values: Any) -> None:
+    row = values["sections"][2]["rows"][1]
+    row["cfg"], row["model"] = row["model"], row["cfg"]
+
+
+@pytest.mark.parametrize("change", [set_miou, swap_headings, drop_year, swap_links])
+def test_changed_data_are_refused(change: Callable[[Any], None], tmp_path: Path) -> None:
+    with pytest.raises(CheckFailed, match="does not say what"):
+        load_published(copied(tmp_path, change))
+
+
+@pytest.mark.parametrize("key", ["document", "sha256", "introduction", "sections"])
+def test_incomplete_data_are_refused(key: str, tmp_path: Path) -> None:
+    with pytest.raises(ResultsError, match=key):
+        load_published(copied(tmp_path, lambda values: values.pop(key)))
+
+
+def test_a_missing_document_is_named(tmp_path: Path) -> None:
+    folder = copied(tmp_path)
+    (folder / "pointrend.md").unlink()
+    with pytest.raises(ResultsError, match=r"pointrend\.md is not there"):
+        load_published(folder)
+
+
+def test_loaded_data_are_typed() -> None:
+    assert isinstance(published(), Published)
+    assert [section.heading for section in published().sections] == ["PASCAL VOC", "ADE20k", "CityScapes"]
+    assert published().sections[0].columns == (
+        *("Backbone", "Crop Size", "Schedule"),
+        *("Train/Eval Set", "mIoU", "Download"),
+    )

@@ -1,0 +1,299 @@
+from __future__ import annotations
+
+import copy
+import re
+from collections.abc import Callable
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pointrend.errors import CheckFailed, ResultsError
+from pointrend.files import write_text
+from pointrend.results.compare import compare
+from pointrend.results.markdown import BEGIN, END, render_readme, render_summary
+from pointrend.results.page import render_page
+from pointrend.results.published import render_introduction
+from pointrend.results.report import check, check_readme, report, update_readme
+from pointrend.results.terminal import terminal_table
+from tests.results.runs import PUBLISHED, RUNS, finish, published, results_of, selected
+
+COLUMNS = [
+    *("Backbone", "Crop Size", "Schedule", "Train/Eval Set", "mIoU (published)"),
+    *("Output Stride", "Seed", "mIoU (ours)", "Difference", "Verdict", "Download"),
+]
+RUN_FILES = {"cfg": "train.json", "model": "model.safetensors", "log": "metrics.jsonl"}
+
+
+def table_rows(markdown: str) -> list[list[str]]:
+    """Cells of all table rows of a Markdown text, headings and rulers included."""
+    lines = [line for line in markdown.splitlines() if line.startswith("|")]
+    return [[cell.strip() for cell in line[1:-1].split(" | ")] for line in lines]
+
+
+def section_rows(markdown: str, heading: str) -> list[list[str]]:
+    return table_rows(markdown.partition(f"\n#### {heading}\n")[2].partition("\n\n")[0])
+
+
+class PageReader(HTMLParser):
+    """The cells of all table rows, the links, the pictures and the open tags of a page."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.rows: list[list[str]] = []
+        self.links: list[str] = []
+        self.pictures: list[str] = []
+        self.tags: list[str] = []
+        self.open: list[str] = []
+        self.feed(page)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        if tag not in ("meta", "img"):
+            self.open.append(tag)
+        values = dict(attrs)
+        self.links += [str(values["href"])] if tag == "a" else []
+        self.pictures += [str(values["src"])] if tag == "img" else []
+        if tag == "tr":
+            self.rows.append([])
+        if tag in ("td", "th"):
+            self.rows[-1].append("")
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if {"td", "th"} & set(self.open):
+            self.rows[-1][-1] += data
+
+
+def test_readme_has_the_published_form(tmp_path: Path) -> None:
+    readme = render_readme(results_of(tmp_path), published())
+    assert f"\n\n{render_introduction(published())}\n" in readme
+    for section in published().sections:
+        heading, ruler, *rows = section_rows(readme, section.heading)
+        assert heading == COLUMNS
+        assert ruler == [":-:"] * len(COLUMNS)
+        expected = [[rf"{row.backbone}\*", row.crop_size, row.schedule, row.sets, row.miou] for row in section.rows]
+        assert [row[:5] for row in rows] == expected
+    assert section_rows((PUBLISHED / "pointrend.md").read_text(), "ADE20k")[0][:4] == COLUMNS[:4]
+
+
+def test_columns_of_every_table_are_aligned(tmp_path: Path) -> None:
+    readme = render_readme(results_of(tmp_path), published())
+    for table in re.findall(r"(?:^\|.*\n)+", readme, re.MULTILINE):
+        assert len({tuple(match.start() for match in re.finditer(r"\|", line)) for line in table.splitlines()}) == 1
+
+
+def test_our_columns_of_a_scored_run(tmp_path: Path) -> None:
+    row = section_rows(render_readme(results_of(tmp_path), published()), "PASCAL VOC")[2]
+    links = " &#124; ".join(f"[{text}](../../runs/demo/voc_r50-s0/{name})" for text, name in RUN_FILES.items())
+    assert row[5:] == ["32", "0", "48.86%", "–", "not comparable", links]
+
+
+def test_our_columns_of_a_run_that_was_not_run(tmp_path: Path) -> None:
+    for row in section_rows(render_readme(results_of(tmp_path), published()), "ADE20k")[2:]:
+        assert row[5:] == ["32", "0", "–", "–", "not run", "–"]
+
+
+def test_a_comparable_run_has_a_signed_difference(tmp_path: Path) -> None:
+    results = results_of(tmp_path, "paper", ())
+    row = section_rows(render_readme(results, published()), "PASCAL VOC")[2]
+    assert row[7:10] == ["48.86%", "-20.98", "not judged"]
+    results["runs"][0]["difference"] = 0.127
+    assert section_rows(render_readme(results, published()), "PASCAL VOC")[2][8] == "+0.13"
+
+
+def test_every_seed_has_a_row_and_unselected_runs_stay(tmp_path: Path) -> None:
+    runs = [selected(tmp_path, "voc_r50", seed, "scale demo") for seed in (0, 4)]
+    finish(runs[1])
+    readme = render_readme(compare("demo", runs, published()), published())
+    voc = [row[6:10] for row in section_rows(readme, "PASCAL VOC")[2:]]
+    assert voc == [
+        ["0", "–", "–", "not run"],
+        ["4", "48.86%", "–", "not comparable"],
+        ["–", "–", "–", "not run"],
+    ]
+    assert "runs/demo/voc_r50-s4/train.json" in readme
+    assert section_rows(readme, "CityScapes")[2][5:] == ["–", "–", "–", "–", "not run", "–"]
+
+
+@pytest.mark.parametrize("scale", ["demo", "pilot"])
+def test_scales_that_are_not_comparable_say_so_first(scale: str, tmp_path: Path) -> None:
+    results = results_of(tmp_path, scale, [f"scale {scale}"])
+    first = "These figures cannot be compared with the published ones."
+    assert render_readme(results, published()).splitlines()[2].startswith(f"> **{first} The {scale} ")
+    assert first in render_page(results, published()).partition("<h2>")[0]
+    assert terminal_table(results).startswith(first)
+
+
+def test_paper_says_how_much_is_scored(tmp_path: Path) -> None:
+    results = results_of(tmp_path, "paper", ())
+    assert "unless a row says otherwise. 4 of 6 runs are scored." in render_readme(results, published())
+    assert "cannot be compared" not in render_page(results, published())
+
+
+def test_reasons_are_given_once_with_their_runs(tmp_path: Path) -> None:
+    readme = render_readme(results_of(tmp_path, "demo", ["scale demo", "archives demo"]), published())
+    assert "- all runs – scale demo; archives demo\n" in readme
+    assert "- ade20k_r50 (seed 0) – stale: trained with another setting, data or code\n" in readme
+
+
+def test_the_published_label_has_a_footnote(tmp_path: Path) -> None:
+    results = results_of(tmp_path)
+    assert "\n\\* The published label. The code that made the published numbers has output stride 32" in render_readme(
+        results, published()
+    )
+    assert ">* The published label." in render_page(results, published())
+
+
+def test_refinement_shows_both_predictions(tmp_path: Path) -> None:
+    results = results_of(tmp_path)
+    readme = render_readme(results, published())
+    expected = ["voc_r50", "0", "2", "50.00%", "48.86%", "30.00%", "40.00%", "75.00%"]
+    assert table_rows(readme.partition("## Refinement")[2])[2] == expected
+    assert expected in PageReader(render_page(results, published())).rows
+
+
+def test_without_scores_there_is_no_refinement_and_no_picture(tmp_path: Path) -> None:
+    results = compare("paper", [selected(tmp_path, run) for run in RUNS], published())
+    readme, page = render_readme(results, published()), render_page(results, published())
+    assert [row[9] for row in table_rows(readme) if row[0].startswith("R-")] == ["not run"] * 6
+    assert "Refinement" not in readme + page
+    assert "Pictures" not in page
+
+
+def test_the_page_shows_the_same_tables(tmp_path: Path) -> None:
+    results = results_of(tmp_path)
+    page = PageReader(render_page(results, published()))
+    assert page.open == []
+    plain = [row[:-1] for row in table_rows(render_readme(results, published())) if len(row) == len(COLUMNS)]
+    markdown = [[cell.replace("\\", "") for cell in row] for row in plain if row[0] != ":-:"]
+    assert [row[:-1] for row in page.rows if len(row) == len(COLUMNS)] == markdown
+    for name in RUN_FILES.values():
+        assert f"../../runs/demo/cityscapes_r101-s0/{name}" in page.links
+    assert [row[-1] for row in page.rows if row[0].startswith("R-")].count("cfg | model | log") == 4
+
+
+def test_the_page_shows_the_pictures_and_needs_nothing_else(tmp_path: Path) -> None:
+    page = PageReader(render_page(results_of(tmp_path), published()))
+    folder = "../../runs/demo/voc_r50-s0/pictures"
+    assert page.pictures == [f"{folder}/2007_000033.png", f"{folder}/a%20b%231.png"]
+    assert not {"script", "link", "iframe"} & set(page.tags)
+
+
+def test_the_page_lists_every_hash(tmp_path: Path) -> None:
+    results = results_of(tmp_path)
+    page = PageReader(render_page(results, published()))
+    expected = [[name, value] for row in results["runs"] for name, value in sorted(row["hashes"].items())]
+    assert [row for row in page.rows if len(row) == 2] == expected
+
+
+def test_names_are_escaped(tmp_path: Path) -> None:
+    evil = "<script>alert('x')</script> & | *b* `c` [d](e)"
+    results = results_of(tmp_path, evil, [evil])
+    for row in results["runs"]:
+        row["pictures"], row["verdict"] = [f'"{evil}.png'], evil
+    page = PageReader(render_page(results, published()))
+    assert not {"script", "b"} & set(page.tags)
+    assert any(evil in cell for row in page.rows for cell in row)
+    assert [picture.rpartition("/pictures/")[2][:12] for picture in page.pictures] == ["%22%3Cscript"] * 6
+    readme = render_readme(results, published())
+    row = next(line for line in readme.splitlines() if line.startswith("| R-50"))
+    assert r"\<script\>alert('x')\</script\> & \| \*b\* \`c\` \[d\](e)" in row
+
+
+def test_the_terminal_table_is_compact(tmp_path: Path) -> None:
+    lines = terminal_table(results_of(tmp_path)).splitlines()
+    assert [line.split() for line in lines[-7:-4]] == [
+        ["Run", "Published", "Seed", "Ours", "Difference", "Verdict"],
+        ["voc_r50", "69.84%", "0", "48.86%", "–", "not", "comparable"],
+        ["voc_r101", "72.31%", "0", "48.86%", "–", "not", "comparable"],
+    ]
+    assert lines[-1].split()[0] == "cityscapes_r101"
+    assert max(map(len, lines)) < 90
+    assert len({line.index("not ") for line in lines[-6:]}) == 1
+
+
+def test_a_report_that_was_just_written_holds(tmp_path: Path) -> None:
+    results = results_of(tmp_path)
+    report(results, published(), tmp_path / "results")
+    check(results, published(), tmp_path / "results")
+    assert sorted(path.name for path in (tmp_path / "results").iterdir()) == ["README.md", "index.html"]
+
+
+def one_space(path: Path) -> None:
+    write_text(path, path.read_text().replace(" ", "  ", 1))
+
+
+def no_last_newline(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-1])
+
+
+def carriage_returns(path: Path) -> None:
+    path.write_bytes(path.read_bytes().replace(b"\n", b"\r\n"))
+
+
+@pytest.mark.parametrize("drift", [one_space, no_last_newline, carriage_returns, Path.unlink])
+@pytest.mark.parametrize("name", ["README.md", "index.html"])
+def test_drift_is_noticed_and_named(name: str, drift: Callable[[Path], None], tmp_path: Path) -> None:
+    results = results_of(tmp_path)
+    report(results, published(), tmp_path)
+    drift(tmp_path / name)
+    with pytest.raises(CheckFailed, match=str(tmp_path / name)) as caught:
+        check(results, published(), tmp_path)
+    assert caught.value.exit_code == 3
+
+
+def test_results_against_another_table_are_refused(tmp_path: Path) -> None:
+    results = results_of(tmp_path)
+    results["published"]["sha256"] = "0" * 64
+    with pytest.raises(CheckFailed, match=r"another pointrend\.md"):
+        report(results, published(), tmp_path / "results")
+    assert not (tmp_path / "results").exists()
+
+
+def readme_file(folder: Path, text: str = f"# Title\n\n{BEGIN}\nold\n{END}\n\nafter\n") -> Path:
+    (folder / "README.md").write_bytes(text.encode())
+    return folder / "README.md"
+
+
+def test_the_top_readme_gets_its_table_and_nothing_else(tmp_path: Path) -> None:
+    results, readme = results_of(tmp_path, "paper", ()), readme_file(tmp_path)
+    update_readme(readme, results)
+    assert readme.read_text() == f"# Title\n\n{BEGIN}\n{render_summary(results)}{END}\n\nafter\n"
+    rows = table_rows(readme.read_text())
+    assert rows[0] == ["Run", "Published", "Seed", "Ours", "Difference", "Verdict"]
+    assert rows[2] == ["voc_r50", "69.84%", "0", "48.86%", "-20.98", "not judged"]
+    assert rows[5] == ["ade20k_r101", "40.26%", "0", "–", "–", "not run"]
+    update_readme(readme, results)
+    check_readme(readme, results)
+
+
+def test_a_drifted_top_readme_is_named(tmp_path: Path) -> None:
+    results, readme = results_of(tmp_path, "paper", ()), readme_file(tmp_path)
+    with pytest.raises(CheckFailed, match=str(readme)):
+        check_readme(readme, results)
+    update_readme(readme, results)
+    later: dict[str, Any] = copy.deepcopy(results)
+    later["runs"][0]["miou"] += 0.01
+    with pytest.raises(CheckFailed, match=str(readme)):
+        check_readme(readme, later)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["no markers", BEGIN, END, f"{END}{BEGIN}", f"{BEGIN}{BEGIN}{END}", f"{BEGIN}{END}{END}", f"{END}{BEGIN}{END}"],
+)
+def test_markers_must_be_there_once(text: str, tmp_path: Path) -> None:
+    readme = readme_file(tmp_path, text)
+    with pytest.raises(ResultsError, match="markers"):
+        update_readme(readme, results_of(tmp_path))
+    assert readme.read_text() == text
+
+
+def test_a_missing_top_readme_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ResultsError, match=r"README\.md"):
+        update_readme(tmp_path / "README.md", results_of(tmp_path))

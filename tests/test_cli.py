@@ -1,0 +1,89 @@
+"""The command line: one-line errors, exit codes, quick help."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from pointrend.cli import VERBS, main
+from pointrend.errors import CheckFailed
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture(autouse=True)
+def in_a_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Run in an empty checkout: only params.yaml and published/."""
+    (tmp_path / "params.yaml").write_text((ROOT / "params.yaml").read_text())
+    (tmp_path / "published").symlink_to(ROOT / "published")
+    monkeypatch.chdir(tmp_path)
+    for name in ("POINTREND_SCALE", "POINTREND_PINS", "POINTREND_ARCHIVES", "POINTREND_PARAMS"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ("trian voc_r50", "there is no verb 'trian' (did you mean 'train'?)"),
+        ("train voc_r5", "there is no run 'voc_r5' (did you mean 'voc_r50'?)"),
+        ("prepare voq", "there is no dataset 'voq' (did you mean 'voc'?)"),
+        ("fetch backbone_r5", "there is no archive to fetch 'backbone_r5' (did you mean 'backbone_r50'?)"),
+        ("--scale papr train voc_r50", "there is no scale 'papr' (did you mean 'paper'?)"),
+        ("--set lrr=1 train voc_r50", "there is no key 'lrr' (did you mean 'lr'?)"),
+        ("--set lr train voc_r50", "--set 'lr' is not KEY=VALUE"),
+        ("--params nowhere.yaml plan", "nowhere.yaml is not there"),
+        ("train voc_r50", "run: pointrend --scale demo prepare voc"),
+        ("describe voc", "run: pointrend --scale demo prepare voc"),
+        ("prepare voc", "run: pointrend --scale demo fetch voc"),
+        ("report", "results.json is not there"),
+        ("evaluate voc_r50 --out x", "--out goes with --weights"),
+        ("compare --seeds 1,x", "--seeds '1,x' is not a list of numbers"),
+    ],
+)
+def test_wrong_input_is_one_line_and_exit_2(arguments: str, words: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(arguments.split()) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("error: ")
+    assert error.count("\n") == 1
+    assert words in error
+
+
+def test_a_failed_check_exits_3(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    def drifted(*_: object) -> None:
+        raise CheckFailed("the table has\ndrifted", "write it again")
+
+    monkeypatch.setattr("pointrend.commands.compare.run", drifted)
+    assert main(["compare"]) == 3
+    assert capsys.readouterr().err == "error: the table has drifted; write it again\n"
+
+
+def test_a_traceback_goes_to_the_log_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["prepare", "voc"]) == 2
+    assert "Traceback" not in capsys.readouterr().err
+    assert "Traceback" in (tmp_path / "logs/demo/prepare-voc.log").read_text()
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_verb_has_help_with_an_example(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        main([verb, "--help"])
+    assert stopped.value.code == 0
+    assert f"pointrend {verb}" in capsys.readouterr().out.replace("--scale pilot ", "").replace("--scale paper ", "")
+
+
+
+
+LIGHT = "import sys; from pointrend.cli import main; main(sys.argv[1:]); print(sorted(m for m in sys.modules))"
+
+
+@pytest.mark.parametrize("arguments", ["compare", "report --show", "plan"])
+def test_verbs_without_a_network_import_no_torch(arguments: str, tmp_path: Path) -> None:
+    ran = subprocess.run(
+        [sys.executable, "-c", LIGHT, *arguments.split()], cwd=tmp_path, capture_output=True, text=True, timeout=60
+    )
+    assert ran.returncode == 0, ran.stderr
+    assert "'torch'" not in ran.stdout
+    assert "'mlflow'" not in ran.stdout
