@@ -67,7 +67,7 @@ class Project:
         """Checksums that replace the official ones, by file name (POINTREND_PINS); empty without."""
         if self.pins_file is None:
             return {}
-        do = "POINTREND_PINS must name a JSON file {\"files\": {\"<archive>\": {\"bytes\", \"md5\", \"sha256\"}}}"
+        do = 'POINTREND_PINS must name a JSON file {"files": {"<archive>": {"bytes", "md5", "sha256"}}}'
         found = read_json(self.pins_file, ParamsError, do)
         files = found.get("files") if isinstance(found, dict) else None
         if not isinstance(files, dict):

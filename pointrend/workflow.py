@@ -116,5 +116,3 @@ def _seeds(value: Any) -> tuple[int, ...]:
 
 def _yaml(value: Any) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
-
-

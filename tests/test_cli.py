@@ -74,8 +74,6 @@ def test_every_verb_has_help_with_an_example(verb: str, capsys: pytest.CaptureFi
     assert f"pointrend {verb}" in capsys.readouterr().out.replace("--scale pilot ", "").replace("--scale paper ", "")
 
 
-
-
 LIGHT = "import sys; from pointrend.cli import main; main(sys.argv[1:]); print(sorted(m for m in sys.modules))"
 
 

@@ -30,10 +30,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(project: Project, arguments: argparse.Namespace) -> None:
     """Score one run."""
     setting = project.setting(arguments.run)
+    if arguments.out is not None and arguments.weights is None:
+        raise ParamsError("--out goes with --weights", "leave it out: a trained run is written to its own folder")
     project.data_manifest(setting.dataset)
     if arguments.weights is None:
-        if arguments.out is not None:
-            raise ParamsError("--out goes with --weights", "leave it out: a trained run is written to its own folder")
         _evaluate_trained(project, setting, arguments.seed)
     else:
         _evaluate_file(project, setting, arguments.weights, arguments.out)

@@ -154,14 +154,8 @@ class ArchiveReader:
 
     def _safe_name(self, raw: str) -> str:
         name = raw.removeprefix("./").rstrip("/") or "."
-        parts = name.split("/")
-        if (
-            name.startswith("/")
-            or ".." in parts
-            or "" in parts
-            or re.search(r"[\\\x00-\x1f]", name)
-            or re.match(r"[A-Za-z]:", name)
-        ):
+        parts = name.split("/")  # an absolute name begins with an empty part
+        if "" in parts or ".." in parts or re.search(r"[\\\x00-\x1f]", name) or re.match(r"[A-Za-z]:", name):
             raise self._error(f"the member name {raw!r} is not safe")
         return name
 

@@ -22,8 +22,8 @@ from pointrend.datasets import cityscapes_download
 from pointrend.datasets.cityscapes_download import fetch_cityscapes
 from pointrend.datasets.download import Patience
 from pointrend.errors import DownloadError, MachineError
+from tests.datasets.fetching import GOOD, NAME, OTHER, assert_fetched, assert_nothing_named, pinned
 from tests.datasets.servers import misbehaving
-from tests.datasets.test_fetch import GOOD, NAME, OTHER, assert_fetched, assert_nothing_named, pinned
 
 QUICK = Patience(fruitless=2, attempts=5, pause_s=0)
 SITE = "https://www.cityscapes-dataset.com"

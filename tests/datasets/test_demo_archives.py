@@ -147,6 +147,9 @@ def test_an_interrupted_build_leaves_nothing_that_passes_for_whole(
         if name.startswith("ADE"):
             raise KeyboardInterrupt
 
+    build_demo_archives(tmp_path, SceneCounts(train=4, val=3, height=32, width=32))
+    for name in list(ARCHIVES)[2:]:
+        (tmp_path / name).unlink()
     monkeypatch.setattr(build, "write_archive", stop_at_ade)
     tiny = SceneCounts(train=4, val=2, height=32, width=32)
     with pytest.raises(KeyboardInterrupt):

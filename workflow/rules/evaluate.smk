@@ -7,7 +7,7 @@ rule evaluate:
         data=lambda w: PROJECT.relative(
             PROJECT.manifest(PROJECT.setting(w.run).dataset)
         ),
-        model=ancient(rules.train.output.model),
+        model=ancient(MODEL),
         store=lambda w: ancient(PROJECT.store_files(PROJECT.setting(w.run).dataset)),
     output:
         metrics=f"runs/{SCALE}/{{run}}-s{{seed}}/metrics.json",

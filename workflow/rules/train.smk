@@ -1,5 +1,7 @@
 # Training. Big files are `ancient`: the small manifest beside them says whether they have changed.
 
+MODEL = f"runs/{SCALE}/{{run}}-s{{seed}}/model.safetensors"
+
 
 rule train:
     input:
@@ -7,7 +9,7 @@ rule train:
         store=lambda w: ancient(PROJECT.store_files(PROJECT.setting(w.run).dataset)),
     output:
         record=f"runs/{SCALE}/{{run}}-s{{seed}}/train.json",
-        model=f"runs/{SCALE}/{{run}}-s{{seed}}/model.safetensors",
+        model=MODEL,
         metrics=f"runs/{SCALE}/{{run}}-s{{seed}}/metrics.jsonl",
     log:
         f"logs/{SCALE}/train-{{run}}-s{{seed}}.log",

@@ -174,7 +174,7 @@ def _encoded(ending: str, picture: NDArray[np.uint8], *settings: int) -> bytes:
 
 def _palette_png(mask: NDArray[np.uint8]) -> bytes:
     """An indexed PNG with the VOC colour map, as the official masks are."""
-    image = Image.fromarray(mask, mode="P")
+    image = Image.fromarray(mask)
     image.putpalette(_voc_colour_map())
     stream = io.BytesIO()
     image.save(stream, "PNG", compress_level=6)

@@ -1,0 +1,60 @@
+"""The demo's training learns what the labels say, and nothing where they say nothing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from pointrend.datasets.classes import CLASSES
+from pointrend.datasets.demo.build import build_demo_archives
+from pointrend.datasets.prepare import prepare_dataset
+from pointrend.datasets.store import Store, StoreWriter
+from pointrend.datasets.transforms import TestTransform
+from pointrend.evaluation.evaluate import evaluate_split
+from pointrend.params import load_params
+from pointrend.training.distributed import Processes
+from pointrend.training.loop import Trainer
+
+ROOT = Path(__file__).parents[1]
+ARCHIVES = ("VOCtrainval_11-May-2012.tar", "benchmark.tgz")
+
+
+@pytest.fixture(scope="module")
+def voc(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The demo's VOC, prepared."""
+    folder = tmp_path_factory.mktemp("voc")
+    records = build_demo_archives(folder / "archives")["files"]
+    archives = {name: folder / "archives" / name for name in ARCHIVES}
+    counts = {"train": 96, "val": 24}
+    prepare_dataset("voc", archives, records, folder / "data", counts, enforce=True, limit=None, pins="demo")
+    return folder / "data"
+
+
+def score(data: Path, val: Path, checkpoints: Path) -> dict[str, Any]:
+    """Train the demo's voc_r50 on ``data`` and score it on the val pictures of ``val``."""
+    torch.set_num_threads(1)
+    setting = load_params(ROOT / "params.yaml").at_scale("demo").setting("voc_r50")
+    model = Trainer(setting, 0, data, checkpoints, None, Processes(0, 1, torch.device("cpu"))).run()
+    transform = TestTransform(setting.recipe.base_size)
+    return evaluate_split(model.eval(), Store(val, "val"), transform, "cpu", CLASSES["voc"], 0, 0.02).metrics
+
+
+def test_true_labels_are_learnt_and_refinement_helps(voc: Path, tmp_path: Path) -> None:
+    metrics = score(voc, voc, tmp_path)
+    assert metrics["miou"] >= 50
+    assert metrics["miou"] > metrics["coarse"]["miou"]
+    assert metrics["boundary_iou"] > metrics["coarse"]["boundary_iou"]
+
+
+def test_shuffled_labels_are_not(voc: Path, tmp_path: Path) -> None:
+    """The same training, every picture with another picture's label: what scores then is not the labels' meaning."""
+    store = Store(voc, "train")
+    order = np.roll(np.random.default_rng(0).permutation(len(store)), 1)
+    with StoreWriter(tmp_path / "data", "train") as writer:
+        for index, other in enumerate(order):
+            writer.add(store.ids[index], store.picture(index), store.label(int(other)))
+    assert score(tmp_path / "data", voc, tmp_path / "checkpoints")["miou"] < 20

@@ -1,0 +1,80 @@
+"""A checkout of its own for tests of the workflow: a copy of the project with datasets and trainings made tiny."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+import yaml
+
+ROOT = Path(__file__).parents[2]
+COPIED = ("Snakefile", "workflow", "published", "pointrend", "README.md")
+
+
+class Checkout:
+    """A copy of the project in which commands can be run without touching this one."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        root.mkdir()
+        for name in COPIED:
+            source = ROOT / name
+            if source.is_dir():
+                shutil.copytree(source, root / name, ignore=shutil.ignore_patterns("__pycache__"))
+            else:
+                shutil.copy(source, root / name)
+        params = yaml.safe_load((ROOT / "params.yaml").read_text())
+        demo = params["scales"]["demo"]
+        demo["images"] = {"train": 8, "val": 4}
+        demo["recipe"] |= {"batch_size": 4, "epochs": 2, "width": 4, "point_channels": 8, "fpn_channels": 8}
+        demo["recipe"] |= {"log_every": 1, "pictures": 1}
+        self.write_params(params)
+
+    def params(self) -> dict:
+        """params.yaml as it is."""
+        return yaml.safe_load((self.root / "params.yaml").read_text())
+
+    def write_params(self, params: dict) -> None:
+        """Replace params.yaml."""
+        (self.root / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
+
+    def run(self, *command: str, expect: int = 0, **env: str) -> str:
+        """Run a program of the virtual environment; its whole output."""
+        program = Path(sys.executable).parent / command[0]
+        clean = {key: value for key, value in os.environ.items() if not key.startswith("POINTREND_")}
+        ran = subprocess.run(
+            [str(program), *command[1:]],
+            cwd=self.root,
+            env={**clean, "PYTHONPATH": str(self.root), **env},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=400,
+            check=False,
+        )
+        assert ran.returncode == expect, ran.stdout[-5000:]
+        return ran.stdout
+
+    def planned(self, *config: str) -> Counter[str]:
+        """The jobs that snakemake would run, counted by rule."""
+        output = self.run("snakemake", "--cores", "2", "-n", "--quiet", "reason", *_config(config))
+        rules = re.findall(r"^(?:local)?rule (\w+):", output, re.MULTILINE)
+        return Counter(rule for rule in rules if rule != "all")
+
+    def planned_runs(self) -> set[str]:
+        """Which runs snakemake would train."""
+        output = self.run("snakemake", "--cores", "2", "-n")
+        return set(re.findall(r"runs/demo/(\w+)-s\d+/train.json", "".join(re.findall(r"output: .*", output))))
+
+    def snakemake(self, *config: str) -> str:
+        """Run the workflow."""
+        return self.run("snakemake", "--cores", "2", *_config(config))
+
+
+def _config(config: tuple[str, ...]) -> list[str]:
+    return ["--config", *config] if config else []
