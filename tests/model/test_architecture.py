@@ -111,7 +111,8 @@ def test_widths_follow_the_architecture() -> None:
 
 
 def test_initialisation_is_that_of_torch() -> None:
-    model = PointRend(Architecture(5, depth=50, width=16))
+    torch.manual_seed(0)
+    model = PointRend(Architecture(50, depth=50, width=16))
     for name, module in model.named_modules():
         if isinstance(module, nn.Conv1d | nn.Conv2d):
             bound = 1 / math.sqrt(module.weight[0].numel())

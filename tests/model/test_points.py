@@ -73,6 +73,7 @@ def test_training_points_are_chosen_image_by_image(orders: list[list[int]], impo
 
 
 def test_choosing_training_points_has_no_gradient() -> None:
-    coarse = torch.rand(2, 3, 4, 4, requires_grad=True)
-    points = select_training_points(coarse, torch.rand(2, 9, 2), torch.rand(2, 1, 2), important=3)
-    assert not points.requires_grad
+    coarse, oversampled, uniform = (
+        torch.rand(shape, requires_grad=True) for shape in ((2, 3, 4, 4), (2, 9, 2), (2, 1, 2))
+    )
+    assert not select_training_points(coarse, oversampled, uniform, important=3).requires_grad

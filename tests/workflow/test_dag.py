@@ -24,7 +24,7 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
 
 
 @pytest.fixture
-def restored(done: Checkout):  # noqa: ANN201
+def restored(done: Checkout):
     """The same, its params and code put back afterwards."""
     files = [
         done.root / "params.yaml",
