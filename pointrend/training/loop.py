@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -94,7 +95,7 @@ class Trainer:
                 record = {**place, "lr": self.learning_rate(iteration), **window.close()}
                 if self.processes.first:
                     metrics.append(record)
-                    log.debug("%s", record)
+                    self._report(record)
                 now = time.monotonic()
                 if self.processes.agree(now - last_saved >= 60 * self.recipe.checkpoint_minutes):
                     last_saved = now
@@ -167,6 +168,15 @@ class Trainer:
         self.optimizer.step()
         values = torch.stack([losses[name].detach() for name in LOSSES])
         return values, losses["valid_pixels"] == 0
+
+    def _report(self, record: dict[str, Any]) -> None:
+        """Every record to the log file; ten lines in all to a screen that is no terminal and so has no bar."""
+        log.debug("%s", record)
+        done, tenth = record["iteration"], self.total / 10
+        if not sys.stderr.isatty() and done // tenth > (done - self.recipe.log_every) // tenth:
+            minutes = (self.total - done) * self.recipe.batch_size / record["images_per_second"] / 60
+            place = f"iteration {done} of {self.total}"
+            log.info("%s: loss %.3f, lr %.5f, about %.0f minutes left", place, record["loss"], record["lr"], minutes)
 
     def _save(self, progress: Progress) -> None:
         self.progress = progress
