@@ -28,7 +28,7 @@ from pointrend.training.checkpoints import Progress, load_checkpoint, save_check
 from pointrend.training.distributed import Processes
 from pointrend.training.metrics_log import MetricsLog
 from pointrend.training.optimizer import make_optimizer
-from pointrend.training.schedule import iterations_per_epoch, learning_rate
+from pointrend.training.schedule import iterations_per_epoch, learning_rate, total_iterations
 from pointrend.training.window import LOSSES, Window
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ class Trainer:
         recipe = setting.recipe
         self.store = Store(data, "train")
         self.epoch_iterations = iterations_per_epoch(len(self.store), processes.count, recipe.batch_size)
-        self.total = self.epoch_iterations * recipe.epochs
+        self.total = total_iterations(len(self.store), processes.count, recipe.batch_size, recipe.epochs)
         self.transform = TrainTransform(
             recipe.base_size, recipe.crop_size, max_class_share=recipe.max_class_share, scale_range=recipe.scale_range
         )
