@@ -176,7 +176,7 @@ class Trainer:
         if not sys.stderr.isatty() and done // tenth > (done - self.recipe.log_every) // tenth:
             minutes = (self.total - done) * self.recipe.batch_size / record["images_per_second"] / 60
             place = f"iteration {done} of {self.total}"
-            log.info("%s: loss %.3f, lr %.5f, about %.0f minutes left", place, record["loss"], record["lr"], minutes)
+            log.info("%s: loss %.3f, lr %.5f, about %.0f min left", place, record["loss"], record["lr"], minutes)
 
     def _save(self, progress: Progress) -> None:
         self.progress = progress
