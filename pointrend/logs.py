@@ -11,7 +11,7 @@ ROOT = logging.getLogger("pointrend")
 
 
 def log_to_screen(quiet: bool = False) -> None:
-    """Send messages to standard error; with ``quiet``, or from any but the first of several processes, only warnings."""
+    """Send messages to standard error; only warnings if ``quiet`` or from any but the first of several processes."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setLevel(logging.WARNING if quiet or not _first_process() else logging.INFO)
     handler.setFormatter(logging.Formatter("%(message)s"))
