@@ -22,7 +22,7 @@ Entry = tuple[str, tuple[int, ...]]
 NOT_LABELLED = (255, 255, 255)
 """White, which no palette uses."""
 PAPER, INK, POINT = (240, 240, 238), (40, 40, 40), (255, 90, 0)
-PANEL_HEIGHT, PANEL_WIDTH, SHEET_WIDTH = 240, 560, 1700
+PANEL_HEIGHT, PANEL_WIDTH, SHEET_WIDTH = 240, 560, 1860
 """Largest height and width of a panel, and width of a row of panels, in pixels."""
 GAP, CAPTION, LINE = 8, 22, 20
 """Space between panels, height of a caption and of a line of the legend, in pixels."""
@@ -78,7 +78,8 @@ def _sheet(panels: dict[str, Image.Image], legend: list[Entry]) -> Image.Image:
     """Captioned panels in as many rows as they need, and the legend below them."""
     font = ImageFont.load_default(13)
     panel_width, panel_height = next(iter(panels.values())).size
-    columns = min(len(panels), max(1, SHEET_WIDTH // (panel_width + GAP)))
+    rows = math.ceil(len(panels) / max(1, SHEET_WIDTH // (panel_width + GAP)))
+    columns = math.ceil(len(panels) / rows)
     width = GAP + columns * (panel_width + GAP)
     legend_top = math.ceil(len(panels) / columns) * (CAPTION + panel_height + GAP)
     places, lines = _place(legend, font, width)
