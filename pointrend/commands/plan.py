@@ -51,9 +51,10 @@ def _run_line(project: Project, name: str) -> str:
 
 
 def _archive_line(project: Project, pin: ArchivePin) -> str:
-    size = _gigabytes(pin.bytes) if pin.bytes else f"about {pin.about_gb} GB"
+    place = project.params.places[pin.name]
+    size = _gigabytes(pin.bytes) if pin.bytes else f"about {place.about_gb} GB"
     here = (project.archives_folder / pin.name).exists()
-    return f"{pin.name:<32}{size:>14}  {'here' if here else 'to download' if pin.urls else 'needs an account'}"
+    return f"{pin.name:<32}{size:>14}  {'here' if here else 'to download' if place.urls else 'needs an account'}"
 
 
 def _gigabytes(size: float) -> str:

@@ -13,7 +13,8 @@ from pathlib import Path
 import yaml
 
 ROOT = Path(__file__).parents[2]
-COPIED = ("Snakefile", "workflow", "published", "pointrend", "README.md")
+COPIED = ("Snakefile", "workflow", "published", "pointrend", "README.md", ".gitignore")
+DVC = ("dvc.yaml", ".dvcignore", ".dvc/config", ".dvc/.gitignore")
 
 
 class Checkout:
@@ -28,11 +29,15 @@ class Checkout:
                 shutil.copytree(source, root / name, ignore=shutil.ignore_patterns("__pycache__"))
             else:
                 shutil.copy(source, root / name)
+        (root / ".dvc").mkdir()
+        for name in DVC:
+            shutil.copy(ROOT / name, root / name)
         params = yaml.safe_load((ROOT / "params.yaml").read_text())
         demo = params["scales"]["demo"]
         demo["images"] = {"train": 8, "val": 4}
         demo["recipe"] |= {"batch_size": 4, "epochs": 2, "width": 4, "point_channels": 8, "fpn_channels": 8}
-        demo["recipe"] |= {"log_every": 1, "pictures": 1}
+        demo["operation"] |= {"log_every": 1}
+        demo["pictures"] = 1
         self.write_params(params)
 
     def params(self) -> dict:
@@ -59,6 +64,11 @@ class Checkout:
         )
         assert ran.returncode == expect, ran.stdout[-5000:]
         return ran.stdout
+
+    def git(self, *words: str) -> str:
+        """Run git as an author of its own."""
+        command = ["git", "-c", "user.name=test", "-c", "user.email=test@example.org", *words]
+        return subprocess.run(command, cwd=self.root, capture_output=True, text=True, check=True, timeout=60).stdout
 
     def planned(self, *config: str) -> Counter[str]:
         """The jobs that snakemake would run, counted by rule."""
