@@ -46,9 +46,14 @@ def run(project: Project, arguments: argparse.Namespace) -> None:
         if not processes.first:
             _trained(project, setting, seed, fingerprint, processes)
             return
-        with lease(checkpoints):
+        # A killed engine leaves its trainer alone at work. The next trainer waits for it and finds everything done.
+        with lease(checkpoints, wait=_called_by_an_engine() and recipe.gpus == 1):
             trainer = _trained(project, setting, seed, fingerprint, processes)
             _write(project, setting, seed, fingerprint, trainer)
+
+
+def _called_by_an_engine() -> bool:
+    return not os.environ.keys().isdisjoint({"DVC_STAGE", "POINTREND_ENGINE"})
 
 
 def fingerprint_of(project: Project, setting: RunSetting, seed: int) -> str:

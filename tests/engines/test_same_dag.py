@@ -11,7 +11,7 @@ import pytest
 from pointrend.code_digest import PACKAGE, code_files
 from pointrend.workflow import Workflow
 from tests.engines.graphs import dvc_triggers, first_difference, of_dvc, of_snakemake
-from tests.workflow.checkout import Checkout
+from tests.workflow.checkout import Checkout, keep_dataset
 
 
 @pytest.fixture
@@ -28,10 +28,7 @@ def as_it_is(params: dict[str, Any]) -> None:
 
 def two_runs(params: dict[str, Any]) -> None:
     """The runs of one dataset alone."""
-    for mapping in (params["datasets"], *(scale["datasets"] for scale in params["scales"].values())):
-        for name in ("ade20k", "cityscapes"):
-            del mapping[name]
-    params["runs"] = {name: run for name, run in params["runs"].items() if run["dataset"] == "voc"}
+    keep_dataset(params, "voc")
 
 
 def three_seeds(params: dict[str, Any]) -> None:

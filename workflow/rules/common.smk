@@ -30,7 +30,9 @@ onstart:
 
 
 # The environment that runs this workflow also runs its jobs, whether or not it was activated.
-shell.prefix(f'export PATH={shlex.quote(str(Path(sys.executable).parent))}:"$PATH"; ')
+shell.prefix(
+    f'export POINTREND_ENGINE=snakemake PATH={shlex.quote(str(Path(sys.executable).parent))}:"$PATH"; '
+)
 
 
 wildcard_constraints:
