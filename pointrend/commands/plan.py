@@ -35,10 +35,16 @@ def run(project: Project, arguments: argparse.Namespace) -> None:
     if project.scale.data == "drawn":
         return
     print(f"\n{'prepared data':<32}{'disk':>14}")
+    total = 0.0
     for name, dataset in project.params.datasets.items():
         kept = sum(min(count, project.scale.limit or count) for count in (dataset.images.train, dataset.images.val))
         disk = kept * dataset.about_megapixels * 1e6 * BYTES_PER_PIXEL
+        total += disk
         print(f"{name:<32}{'about ' + _gigabytes(disk):>14}")
+    # DVC copies the archives, which lie in data/archives/ as well, and links the rest where it can.
+    archives = sum(place.about_gb * 1e9 for place in project.params.places.values())
+    sizes = f"{'about ' + _gigabytes(archives):>14}  with reflinks or hard links, else {_gigabytes(archives + total)}"
+    print(f"\n{'dvc cache':<32}{sizes}")
 
 
 def _run_line(project: Project, name: str) -> str:
