@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -41,6 +42,8 @@ def test_who_waits_comes_after_the_holder(tmp_path: Path, caplog: pytest.LogCapt
         assert holder.stdout is not None
         assert holder.stdout.readline() == "held\n"
         threading.Timer(0.5, holder.kill).start()
+        began = time.monotonic()
         with lease(tmp_path, wait=True):
-            assert holder.wait(10) == -signal.SIGKILL
+            assert time.monotonic() - began > 0.4
+        assert holder.wait(10) == -signal.SIGKILL
     assert f"process {holder.pid}; waiting" in caplog.text
