@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/installed
 
-.PHONY: demo test lint format schema lock
+.PHONY: demo test plots lint format schema lock
 
 demo: $(INSTALLED)
 	$(BIN)/snakemake --cores all --config scale=demo
@@ -12,6 +12,12 @@ demo: $(INSTALLED)
 
 test: $(INSTALLED)
 	$(BIN)/pytest
+
+# The curves of all trainings as build/plots/index.html, which needs no network.
+plots: $(INSTALLED)
+	@$(BIN)/python -c 'from pathlib import Path; from pointrend.engines.plots import write_template; \
+		write_template(Path("build/plots_template.html"))'
+	$(BIN)/dvc plots show --html-template build/plots_template.html --out build/plots
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .

@@ -6,6 +6,7 @@ recipe is the default of :class:`Recipe`; what a run does otherwise is listed by
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -61,7 +62,7 @@ class Recipe(Strict):
     scale_channels: PositiveInt = setting("channels of the scale heads")
     point_channels: PositiveInt = setting("channels of the point head")
     zero_init_last_norm: bool = setting("start every residual branch at zero")
-    pretrained: bool = setting("start from the ImageNet backbone")
+    pretrained: bool = setting("start from the ImageNet backbone", layer="scale")
     train_points: PositiveInt = setting("points a picture in the point loss")
     oversample_ratio: PositiveInt = setting("candidates drawn per training point")
     importance_ratio: Share = setting("share of training points chosen by uncertainty")
@@ -76,7 +77,7 @@ class Recipe(Strict):
     workers: Annotated[int, Field(ge=0)] = setting("loader processes a GPU", part="operation")
     checkpoint_minutes: Annotated[float, Field(ge=0)] = setting("time between checkpoints", part="operation")
     log_every: PositiveInt = setting("iterations between records in metrics.jsonl", part="operation")
-    pictures: Annotated[int, Field(ge=0)] = setting("val pictures drawn side by side", part="operation")
+    pictures: Annotated[int, Field(ge=0)] = setting("val pictures drawn side by side", part="operation", layer="scale")
 
     @model_validator(mode="after")
     def _consistent(self) -> Recipe:
@@ -89,21 +90,36 @@ class Recipe(Strict):
     @classmethod
     def keys_of(cls, part: str) -> set[str]:
         """Names of the keys of a part: ``recipe``, ``machine`` (recorded) or ``operation`` (changes no result)."""
-        extras = {name: field.json_schema_extra for name, field in cls.model_fields.items()}
-        return {name for name, extra in extras.items() if (extra or {}).get("part", "recipe") == part}  # type: ignore[union-attr]
+        return {name for name in cls.model_fields if cls._extra(name, "part", "recipe") == part}
+
+    @classmethod
+    def keys_of_layer(cls, layer: str) -> set[str]:
+        """Names of the keys that params.yaml gives in a layer: ``recipe``, ``operation``, or ``scale`` itself."""
+        return {name for name in cls.model_fields if cls._layer(name) == layer}
+
+    @classmethod
+    def _layer(cls, name: str) -> str:
+        return cls._extra(name, "layer", "operation" if name in cls.keys_of("operation") else "recipe")
+
+    @classmethod
+    def _extra(cls, name: str, key: str, default: str) -> str:
+        extra = cls.model_fields[name].json_schema_extra
+        return str(extra.get(key, default)) if isinstance(extra, dict) else default
 
 
-def _partial(name: str, **more: Any) -> Any:
-    """The recipe with every key optional, for the layers that are merged into a whole one."""
+def _partial(name: str, layer: str, **more: Any) -> Any:
+    """The recipe's keys of one layer, every one optional, to be merged into a whole recipe."""
     fields: dict[str, Any] = dict(more)
     for key, field in Recipe.model_fields.items():
-        kind: Any = Annotated[(field.annotation, *field.metadata)] if field.metadata else field.annotation
-        fields[key] = (kind | None, Field(None, description=field.description))
-    return create_model(name, __base__=Strict, __doc__="Any keys of the recipe.", **fields)
+        if key in Recipe.keys_of_layer(layer):
+            kind: Any = Annotated[(field.annotation, *field.metadata)] if field.metadata else field.annotation
+            fields[key] = (kind | None, Field(None, description=field.description))
+    return create_model(name, __base__=Strict, __doc__=f"Any keys of the {layer}.", **fields)
 
 
-RecipePart: Any = _partial("RecipePart")
-RunPart: Any = _partial("RunPart", dataset=(str, ...), backbone=(str, ...))
+RecipePart: Any = _partial("RecipePart", "recipe")
+OperationPart: Any = _partial("OperationPart", "operation")
+RunPart: Any = _partial("RunPart", "recipe", dataset=(str, ...), backbone=(str, ...))
 
 
 class Images(Strict):
@@ -114,15 +130,20 @@ class Images(Strict):
 
 
 class ArchivePin(Strict):
-    """A file to download: where from (official place first) and how it is recognised."""
+    """A file to download, and how it is recognised."""
 
     name: str
-    urls: tuple[str, ...] = ()
     bytes: PositiveInt | None = None
     md5: Annotated[str, Field(pattern="^[0-9a-f]{32}$")] | None = None
     sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")] | None = None
     sha256_prefix: Annotated[str, Field(pattern="^[0-9a-f]{8,64}$")] | None = None
-    about_gb: Annotated[float, Field(gt=0)] | None = None
+
+
+class Place(Strict):
+    """Where a file comes from, the official place first, and about how large it is."""
+
+    about_gb: Annotated[float, Field(gt=0)]
+    urls: tuple[str, ...]
 
 
 class DatasetParams(Strict):
@@ -131,7 +152,7 @@ class DatasetParams(Strict):
     images: Images
     about_megapixels: Annotated[float, Field(gt=0)]
     sets: str
-    recipe: RecipePart = RecipePart()
+    recipe: RecipePart
     archives: tuple[ArchivePin, ...]
 
 
@@ -144,19 +165,23 @@ class BackboneParams(Strict):
 
 
 class ScaleParams(Strict):
-    """How much of the recipe a scale runs, and on what."""
+    """How much of the recipe a scale runs, and on what. Nothing has a default: DVC needs every path to be there."""
 
     data: Literal["drawn", "official"]
-    images: Images | None = None
-    limit: PositiveInt | None = None
-    recipe: RecipePart = RecipePart()
-    datasets: dict[str, RecipePart] = {}
-    runs: dict[str, RecipePart] = {}
+    images: Images | None
+    limit: PositiveInt | None
+    pretrained: bool
+    pictures: Annotated[int, Field(ge=0)]
+    recipe: RecipePart
+    operation: OperationPart
+    datasets: dict[str, RecipePart]
 
     @model_validator(mode="after")
     def _drawn_needs_counts(self) -> ScaleParams:
         if self.data == "drawn" and self.images is None:
             raise ValueError("data: drawn needs images: {train: N, val: N}")
+        if self.data == "drawn" and self.pretrained:
+            raise ValueError("data: drawn needs pretrained: false; nothing is downloaded for it")
         return self
 
 
@@ -188,8 +213,10 @@ class Params(Strict):
     scale: str
     seeds: Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(min_length=1)]
     recipe: RecipePart
+    operation: OperationPart
     datasets: dict[str, DatasetParams]
     backbones: dict[str, BackboneParams]
+    places: dict[str, Place]
     runs: dict[str, RunPart]
     scales: dict[str, ScaleParams]
 
@@ -204,8 +231,23 @@ class Params(Strict):
         for name, scale in self.scales.items():
             for dataset in scale.datasets:
                 _check_name(f"scales.{name}.datasets", dataset, self.datasets)
-            for run in scale.runs:
-                _check_name(f"scales.{name}.runs", run, self.runs)
+            if len(scale.datasets) < len(self.datasets):
+                raise ValueError(f"scales.{name}.datasets: name every dataset, if only with {{}}")
+        return self
+
+    @model_validator(mode="after")
+    def _runs_are_pairs(self) -> Params:
+        """DVC cannot look up a run's dataset, so it makes the runs from both lists; see dvc.yaml."""
+        pairs = {f"{pair[0]}_{pair[1]}": pair for pair in itertools.product(self.datasets, self.backbones)}
+        if {name: (run.dataset, run.backbone) for name, run in self.runs.items()} != pairs:
+            raise ValueError(f"runs: must be every dataset with every backbone, {', '.join(pairs)}")
+        return self
+
+    @model_validator(mode="after")
+    def _every_file_has_a_place(self) -> Params:
+        pins = [pin for dataset in self.datasets.values() for pin in dataset.archives]
+        for pin in [*pins, *(backbone.pretrained for backbone in self.backbones.values())]:
+            _check_name("places", pin.name, self.places)
         return self
 
     def at_scale(self, scale: str | None) -> Params:
@@ -234,18 +276,10 @@ class Params(Strict):
             ParamsError: unknown run or key, or values that do not fit together.
         """
         self.known("run", run, self.runs)
-        chosen, scale = self.runs[run], self.scales[self.scale]
-        layers = [
-            self.recipe,
-            self.datasets[chosen.dataset].recipe,
-            scale.recipe,
-            scale.datasets.get(chosen.dataset),
-            scale.runs.get(run),
-            chosen,
-        ]
-        values: dict[str, Any] = {}
-        for layer in filter(None, layers):
-            values |= {key: value for key, value in layer.model_dump(exclude_unset=True).items() if value is not None}
+        scale = self.scales[self.scale]
+        values: dict[str, Any] = {"pretrained": scale.pretrained, "pictures": scale.pictures}
+        for path in (*self.recipe_paths(run), "operation", f"scales.{self.scale}.operation"):
+            values |= {key: value for key, value in self.value(path).items() if value is not None}
         for override in overrides:
             key, value = parse_override(override)
             self.known("key", key, Recipe.model_fields)
@@ -254,6 +288,24 @@ class Params(Strict):
         recipe = validated(Recipe, values, f"run {run} at scale {self.scale}")
         depth = self.backbones[backbone].depth
         return RunSetting(run=run, scale=self.scale, dataset=dataset, backbone=backbone, depth=depth, recipe=recipe)
+
+    def recipe_paths(self, run: str) -> tuple[str, ...]:
+        """Where the recipe of ``run`` stands, as dotted paths; the last one that names a key wins."""
+        dataset = self.runs[run].dataset
+        return (
+            "recipe",
+            f"datasets.{dataset}.recipe",
+            f"scales.{self.scale}.recipe",
+            f"scales.{self.scale}.datasets.{dataset}",
+            f"runs.{run}",
+        )
+
+    def value(self, path: str) -> Any:
+        """What params.yaml says at a dotted path, as plain values; what it leaves out is left out."""
+        found: Any = self
+        for key in path.split("."):
+            found = found[key] if isinstance(found, dict) else getattr(found, key)
+        return _plain(found)
 
 
 def load_params(path: Path) -> Params:
@@ -285,3 +337,11 @@ def schema() -> dict[str, Any]:
 def _check_name(where: str, name: str, names: Any) -> None:
     if name not in names:
         raise ValueError(f"{where}: there is no {name!r}{nearest(name, names)}")
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, BaseModel):
+        return value.model_dump(mode="json", exclude_unset=True)
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    return [_plain(item) for item in value] if isinstance(value, tuple) else value

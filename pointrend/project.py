@@ -60,6 +60,11 @@ class Project:
         """The resolved setting of ``run``, overrides included."""
         return self.params.setting(run, self.overrides)
 
+    @property
+    def pretrained(self) -> bool:
+        """Whether trainings start from an ImageNet backbone; the scale says so, or an override."""
+        return self.setting(next(iter(self.params.runs))).recipe.pretrained
+
     # -- archives
 
     @cached_property
@@ -112,11 +117,15 @@ class Project:
         return self.root / "data" / "archives" / self.archive_set
 
     def fetched(self, name: str) -> Path:
-        """Manifest of what ``fetch name`` got."""
-        return self.archives_folder / f"{name}.json"
+        """Manifest of what ``fetch name`` got for this scale."""
+        return self.data_folder("archives") / f"{name}.json"
+
+    def fetched_file(self, name: str, file: str) -> Path:
+        """A file that ``fetch name`` got, linked to where the stages of this scale look for it."""
+        return self.data_folder("archives") / name / file
 
     def data_folder(self, dataset: str) -> Path:
-        """The prepared form of a dataset."""
+        """The prepared form of a dataset; ``archives`` is what they are made from."""
         return self.root / "data" / self.params.scale / dataset
 
     def manifest(self, dataset: str) -> Path:
@@ -128,11 +137,9 @@ class Project:
         return [self.relative(self.data_folder(dataset) / file) for file in STORE_FILES]
 
     def training_inputs(self, run: str) -> list[str]:
-        """Manifests that a training depends on, relative to the root: its data, and its backbone if it takes one."""
-        setting = self.setting(run)
-        inputs = [self.manifest(setting.dataset)]
-        if setting.recipe.pretrained:
-            inputs.append(self.fetched(f"backbone_{setting.backbone}"))
+        """Manifests that a training depends on, relative to the root: those of its data and of its backbone."""
+        chosen = self.params.runs[run]
+        inputs = (self.manifest(chosen.dataset), self.fetched(f"backbone_{chosen.backbone}"))
         return [self.relative(path) for path in inputs]
 
     def relative(self, path: Path) -> str:

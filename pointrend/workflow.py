@@ -62,44 +62,77 @@ class Workflow:
         sets = [word for override in self.project.overrides for word in ("--set", override)]
         return shlex.join(["pointrend", "--scale", self.scale, *sets])
 
-    # What each stage's result follows from besides its input files. A changed digest redoes the stage.
+    # What each stage's result follows from besides its input files: paths in params.yaml, and code. A change at one of
+    # the paths, or in the code, redoes the stage. dvc.yaml names the same paths; paths accumulate along the DAG, so
+    # that each engine can tell from params.yaml alone everything that it would run.
+
+    def fetch_paths(self, name: str) -> list[str]:
+        """Checksums, and what draws the demo's archives; not the places that archives come from."""
+        if name in self.project.params.datasets:
+            return [f"datasets.{name}.archives", f"scales.{self.scale}.data", f"scales.{self.scale}.images"]
+        return [f"backbones.{name.removeprefix('backbone_')}.pretrained", f"scales.{self.scale}.pretrained"]
+
+    def prepare_paths(self, dataset: str) -> list[str]:
+        """Those of the archives, the counts to be found, and the limit."""
+        return [*self.fetch_paths(dataset), f"datasets.{dataset}.images", f"scales.{self.scale}.limit"]
+
+    def train_paths(self, run: str) -> list[str]:
+        """Those of the data and of the backbone, and every layer of the recipe."""
+        params = self.project.params
+        chosen = params.runs[run]
+        backbone = [*self.fetch_paths(f"backbone_{chosen.backbone}"), f"backbones.{chosen.backbone}.depth"]
+        return [*self.prepare_paths(chosen.dataset), *backbone, *params.recipe_paths(run)]
+
+    def evaluate_paths(self, run: str) -> list[str]:
+        """Those of the training, and how many pictures are drawn."""
+        return [*self.train_paths(run), f"scales.{self.scale}.pictures"]
+
+    def compare_paths(self) -> list[str]:
+        """Everything that a stage before it follows from, and which seeds are listed."""
+        scale = ("data", "images", "limit", "pretrained", "pictures", "recipe", "datasets")
+        return ["seeds", "recipe", "datasets", "backbones", "runs", *(f"scales.{self.scale}.{key}" for key in scale)]
 
     def fetch_digest(self, name: str) -> str:
-        """Checksums and sizes of the files, or for drawn archives the code that draws them; not their places."""
-        if self.project.scale.data == "drawn":
-            return sha256_json([self._images(), code_digest("draw")])
-        return sha256_json([pin.model_dump(exclude={"urls", "about_gb"}) for pin in self.project.archives_of(name)])
+        """Of the paths, replaced checksums, whether backbones are taken, and the code where it draws the archives."""
+        pins = [pin.model_dump(mode="json") for pin in self.project.archives_of(name)]
+        if name not in self.project.params.datasets:
+            return self._digest(self.fetch_paths(name), pins, self.project.pretrained)
+        drawn = self.project.scale.data == "drawn"
+        return self._digest(self.fetch_paths(name), pins, code_digest("draw") if drawn else "")
 
     def prepare_digest(self, dataset: str) -> str:
-        """Counts to be found, the limit, and the code."""
-        expected = self.project.expected_images(dataset).model_dump()
-        return sha256_json([expected, self.project.scale.limit, code_digest("prepare")])
+        """Of the paths and the code."""
+        return self._digest(self.prepare_paths(dataset), code_digest("prepare"))
 
     def train_digest(self, run: str) -> str:
-        """The run's setting and the code; the data come in through their manifest."""
-        return sha256_json([self.project.setting(run).deterministic(), code_digest("train")])
+        """Of the paths, the overrides and the code; the data come in through their manifest."""
+        return self._digest(self.train_paths(run), self.project.overrides, code_digest("train"))
 
     def evaluate_digest(self, run: str) -> str:
-        """What evaluation takes from the setting, and the code; the weights come in through train.json."""
-        return sha256_json([self.project.setting(run).recipe.pictures, code_digest("evaluate")])
+        """Of the paths, the overrides and the code; the weights come in through train.json."""
+        return self._digest(self.evaluate_paths(run), self.project.overrides, code_digest("evaluate"))
 
     def compare_digest(self) -> str:
-        """Which runs and seeds are listed, what makes them comparable, and the code."""
-        settings = {run: self.project.setting(run).deterministic() for run in self.project.params.runs}
-        return sha256_json([settings, list(self.seeds), code_digest("compare")])
+        """Of the paths, the overrides, which seeds are listed, and the code."""
+        return self._digest(self.compare_paths(), self.project.overrides, self.seeds, code_digest("compare"))
 
     def report_digest(self) -> str:
-        """The code alone."""
-        return code_digest("report")
+        """Of the paths and the code; the rest comes in through results.json."""
+        return self._digest(self.compare_paths(), code_digest("report"))
+
+    def compare_command(self) -> str:
+        """The command that compares; seeds are named where they are not those of params.yaml."""
+        seeds = "" if self.seeds == self.project.params.seeds else f" --seeds {','.join(map(str, self.seeds))}"
+        return f"{self.command()} compare{seeds}"
+
+    def _digest(self, paths: list[str], *more: Any) -> str:
+        return sha256_json([{path: self.project.params.value(path) for path in paths}, *more])
 
     def train_memory_mb(self, run: str) -> int:
         """Memory to ask for: measured 0.9 GB for the demo, about 1.5 GB for a 512x512 picture at full width."""
         recipe = self.project.setting(run).recipe
         pictures = recipe.batch_size * recipe.crop_size[0] * recipe.crop_size[1] / 512**2
         return int(1500 + 1500 * pictures * recipe.width / 64)
-
-    def _images(self) -> Any:
-        return self.project.scale.images and self.project.scale.images.model_dump()
 
 
 def _items(value: Any) -> list[str]:

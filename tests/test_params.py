@@ -16,6 +16,7 @@ from pointrend.training.schedule import total_iterations
 
 ROOT = Path(__file__).parents[1]
 RUNS = ("voc_r50", "voc_r101", "ade20k_r50", "ade20k_r101", "cityscapes_r50", "cityscapes_r101")
+VOC_R50 = "voc_r50: {dataset: voc, backbone: r50, lr: null}"
 TOTALS = {"voc": 39660, "ade20k": 164190, "cityscapes": 81840}
 
 
@@ -60,7 +61,7 @@ def test_schema_file_is_up_to_date() -> None:
 
 
 def test_a_value_of_a_run_wins_at_every_scale(tmp_path: Path, text: str) -> None:
-    params = params_from(tmp_path, text.replace("voc_r50: {dataset: voc,", "voc_r50: {lr: 0.5, dataset: voc,"))
+    params = params_from(tmp_path, text.replace(VOC_R50, VOC_R50.replace("null", "0.5")))
     for scale in ("demo", "pilot", "paper"):
         assert params.at_scale(scale).setting("voc_r50").recipe.lr == 0.5
     assert params.at_scale("paper").setting("voc_r101").recipe.lr == 0.01
@@ -89,10 +90,25 @@ def test_a_deviation_from_the_published_recipe_is_named() -> None:
     ("old", "new", "words"),
     [
         ("voc_r50: {", "voc_r50: {lrr: 0.1, ", "runs.voc_r50: unknown key 'lrr' (did you mean 'lr'?)"),
-        ("voc_r50: {", "voc_r50: {lr: -0.1, ", "runs.voc_r50.lr: Input should be greater than 0 (got -0.1)"),
-        ("voc_r50: {", "voc_r50: {lr: fast, ", "runs.voc_r50.lr: Input should be a valid number"),
+        (VOC_R50, VOC_R50.replace("null", "-0.1"), "runs.voc_r50.lr: Input should be greater than 0 (got -0.1)"),
+        (VOC_R50, VOC_R50.replace("null", "fast"), "runs.voc_r50.lr: Input should be a valid number"),
         ("voc_r101: {", "voc_r50: {", "duplicate key 'voc_r50'"),
         ("voc_r50: {dataset: voc", "voc_r50: {dataset: vok", "there is no 'vok' (did you mean 'voc'?)"),
+        (VOC_R50, VOC_R50.replace("lr: null", "workers: 2"), "runs.voc_r50: unknown key 'workers'"),
+        (
+            VOC_R50,
+            VOC_R50.replace("backbone: r50", "backbone: r101"),
+            "every dataset with every backbone, voc_r50, voc_r101",
+        ),
+        (VOC_R50, "", "runs: must be every dataset with every backbone"),
+        ("pretrained: false\n", "pretrained: true\n", "scales.demo: data: drawn needs pretrained: false"),
+        ("    limit: null\n", "", "scales.demo.limit: Field required"),
+        (
+            "datasets: {voc: {}, ade20k: {}, cityscapes: {}}",
+            "datasets: {voc: {}}",
+            "scales.pilot.datasets: name every dataset",
+        ),
+        ("\n  benchmark.tgz:", "\n  bench.tgz:", "places: there is no 'benchmark.tgz' (did you mean 'bench.tgz'?)"),
         ("scale: demo", "scale: dmo", "there is no 'dmo' (did you mean 'demo'?)"),
         ("seeds: [0]", "seeds: [0, 0]", "seeds: each seed once"),
         ("seeds: [0]", "seeds: []", "seeds:"),

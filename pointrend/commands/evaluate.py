@@ -13,10 +13,13 @@ from pathlib import Path
 from typing import Any
 
 from pointrend.errors import ParamsError, WeightsError
-from pointrend.files import read_json
+from pointrend.files import read_json, write_json
 from pointrend.logs import log_to_file
 from pointrend.params import RunSetting
 from pointrend.project import Project
+
+SCORES = ("miou", "all_accuracy", "boundary_iou")
+"""What metrics.json says in a few numbers, for tables that show every number of a file."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -49,6 +52,7 @@ def _evaluate_trained(project: Project, setting: RunSetting, seed: int) -> None:
     scores = _score(project, setting, folder / "model.safetensors")
     extra = {"fingerprint": train["fingerprint"], "model_sha256": train["model_sha256"]}
     write_evaluation(folder, scores, extra)
+    write_json(folder / "scores.json", {key: scores.metrics[key] for key in SCORES})
 
 
 def _evaluate_file(project: Project, setting: RunSetting, weights: Path, out: Path | None) -> None:

@@ -1,4 +1,4 @@
-"""Download, resume and verify archives into data/archives/.
+"""Download, resume and verify archives into data/archives/, and link them into data/<scale>/archives/.
 
 NAME is a dataset of params.yaml or backbone_<name>. Files that already lie at hand are taken from the folder or URL in
 POINTREND_ARCHIVES. Cityscapes needs CITYSCAPES_USERNAME and CITYSCAPES_PASSWORD, or its archives put there by hand.
@@ -9,6 +9,8 @@ example: pointrend --scale paper fetch voc
 from __future__ import annotations
 
 import argparse
+import os
+import shutil
 from pathlib import Path
 
 from pointrend.datasets.cityscapes_download import fetch_cityscapes
@@ -30,14 +32,19 @@ def run(project: Project, arguments: argparse.Namespace) -> None:
     """Fetch, then write the manifest that the stages after it depend on."""
     name = arguments.name
     pins = project.archives_of(name)
+    folder, at_hand = project.archives_folder, project.archives_at_hand
     log_to_file(project.log_file(f"fetch-{name}"))
-    if project.scale.data == "drawn" and name in project.params.datasets:
+    if name not in project.params.datasets and not project.pretrained:
+        files: list[
+            FetchedFile
+        ] = []  # Nothing takes a backbone here; the stages after this one still depend on its manifest.
+    elif project.scale.data == "drawn":
         files = _draw_and_fetch(project, project.expected_images(name), pins)
     elif name == "cityscapes":
-        files = fetch_cityscapes([_archive(pin) for pin in pins], project.archives_folder, project.archives_at_hand)
+        files = fetch_cityscapes([_archive(project, pin) for pin in pins], folder, at_hand)
     else:
-        folder, at_hand = project.archives_folder, project.archives_at_hand
-        files = [fetch_archive(_archive(pin), folder, at_hand) for pin in pins]
+        files = [fetch_archive(_archive(project, pin), folder, at_hand) for pin in pins]
+    _link(files, project.fetched(name).with_suffix(""))
     records = {file.path.name: {"bytes": file.bytes, "sha256": file.sha256} for file in files}
     write_json(project.fetched(name), {"name": name, "set": project.archive_set, "files": records})
 
@@ -59,5 +66,16 @@ def _drop_outdated(path: Path, archive: Archive) -> None:
         path.unlink()
 
 
-def _archive(pin: ArchivePin) -> Archive:
-    return Archive(**pin.model_dump(exclude={"about_gb"}))
+def _archive(project: Project, pin: ArchivePin) -> Archive:
+    return Archive(**pin.model_dump(), urls=project.params.places[pin.name].urls)
+
+
+def _link(files: list[FetchedFile], folder: Path) -> None:
+    """Have ``files``, and nothing else, in ``folder``: the same bytes on the disk where it can link."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    for file in files:
+        try:
+            os.link(file.path.resolve(), folder / file.path.name)
+        except OSError:
+            (folder / file.path.name).symlink_to(file.path.resolve())

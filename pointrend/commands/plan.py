@@ -35,10 +35,16 @@ def run(project: Project, arguments: argparse.Namespace) -> None:
     if project.scale.data == "drawn":
         return
     print(f"\n{'prepared data':<32}{'disk':>14}")
+    total = 0.0
     for name, dataset in project.params.datasets.items():
         kept = sum(min(count, project.scale.limit or count) for count in (dataset.images.train, dataset.images.val))
         disk = kept * dataset.about_megapixels * 1e6 * BYTES_PER_PIXEL
+        total += disk
         print(f"{name:<32}{'about ' + _gigabytes(disk):>14}")
+    # DVC copies the archives, which lie in data/archives/ as well, and links the rest where it can.
+    archives = sum(place.about_gb * 1e9 for place in project.params.places.values())
+    sizes = f"{'about ' + _gigabytes(archives):>14}  with reflinks or hard links, else {_gigabytes(archives + total)}"
+    print(f"\n{'dvc cache':<32}{sizes}")
 
 
 def _run_line(project: Project, name: str) -> str:
@@ -51,9 +57,10 @@ def _run_line(project: Project, name: str) -> str:
 
 
 def _archive_line(project: Project, pin: ArchivePin) -> str:
-    size = _gigabytes(pin.bytes) if pin.bytes else f"about {pin.about_gb} GB"
+    place = project.params.places[pin.name]
+    size = _gigabytes(pin.bytes) if pin.bytes else f"about {place.about_gb} GB"
     here = (project.archives_folder / pin.name).exists()
-    return f"{pin.name:<32}{size:>14}  {'here' if here else 'to download' if pin.urls else 'needs an account'}"
+    return f"{pin.name:<32}{size:>14}  {'here' if here else 'to download' if place.urls else 'needs an account'}"
 
 
 def _gigabytes(size: float) -> str:

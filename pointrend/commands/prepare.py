@@ -28,7 +28,7 @@ def run(project: Project, arguments: argparse.Namespace) -> None:
     log_to_file(project.log_file(f"prepare-{name}"))
     do = f"run: pointrend --scale {project.params.scale} fetch {name}"
     records = read_json(project.fetched(name), ArchiveError, do)["files"]
-    archives = {file: project.archives_folder / file for file in records}
+    archives = {file: project.fetched_file(name, file) for file in records}
     for path in archives.values():
         if not path.is_file():
             raise ArchiveError(f"archive {path} is not there", do)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from pointrend.code_digest import code_digest
 from pointrend.errors import WeightsError
-from pointrend.files import read_json, sha256_file, sha256_json, write_bytes, write_json
+from pointrend.files import read_json, sha256_file, sha256_json, write_bytes, write_json, write_text
 from pointrend.logs import log_to_file
 from pointrend.params import RunSetting
 from pointrend.project import Project
@@ -46,9 +46,14 @@ def run(project: Project, arguments: argparse.Namespace) -> None:
         if not processes.first:
             _trained(project, setting, seed, fingerprint, processes)
             return
-        with lease(checkpoints):
+        # A killed engine leaves its trainer alone at work. The next trainer waits for it and finds everything done.
+        with lease(checkpoints, wait=_called_by_an_engine() and recipe.gpus == 1):
             trainer = _trained(project, setting, seed, fingerprint, processes)
             _write(project, setting, seed, fingerprint, trainer)
+
+
+def _called_by_an_engine() -> bool:
+    return not os.environ.keys().isdisjoint({"DVC_STAGE", "POINTREND_ENGINE"})
 
 
 def fingerprint_of(project: Project, setting: RunSetting, seed: int) -> str:
@@ -70,7 +75,10 @@ def _backbone_sha256(project: Project, setting: RunSetting) -> str | None:
     name = f"backbone_{setting.backbone}"
     do = f"run: pointrend --scale {setting.scale} fetch {name}"
     files = read_json(project.fetched(name), WeightsError, do)["files"]
-    return str(files[project.params.backbones[setting.backbone].pretrained.name]["sha256"])
+    pin = project.params.backbones[setting.backbone].pretrained
+    if pin.name not in files:
+        raise WeightsError(f"{project.fetched(name)} does not list {pin.name}", do)
+    return str(files[pin.name]["sha256"])
 
 
 def _start_torchrun(processes: int) -> None:
@@ -94,17 +102,21 @@ def _backbone(project: Project, setting: RunSetting) -> PretrainedBackbone | Non
     if not setting.recipe.pretrained:
         return None
     pin = project.params.backbones[setting.backbone].pretrained
-    return PretrainedBackbone(project.archives_folder / pin.name, pin.sha256_prefix or "")
+    path = project.fetched_file(f"backbone_{setting.backbone}", pin.name)
+    return PretrainedBackbone(path, pin.sha256_prefix or "")
 
 
 def _write(project: Project, setting: RunSetting, seed: int, fingerprint: str, trainer: Any) -> None:
-    """Leave model.safetensors and metrics.jsonl in the run's folder, and train.json last."""
+    """Leave model.safetensors, metrics.jsonl and curve.csv in the run's folder, and train.json last."""
     from pointrend.model.weights import save_weights
+    from pointrend.training.metrics_log import curve_csv
     from pointrend.training.record import machine_record
 
     folder = project.run_folder(setting.run, seed)
     save_weights(trainer.model, folder / "model.safetensors")
-    write_bytes(folder / "metrics.jsonl", (trainer.checkpoints / "metrics.jsonl").read_bytes())
+    metrics = (trainer.checkpoints / "metrics.jsonl").read_bytes()
+    write_bytes(folder / "metrics.jsonl", metrics)
+    write_text(folder / "curve.csv", curve_csv(metrics))
     record = {
         "run": setting.run,
         "seed": seed,

@@ -7,6 +7,8 @@ import os
 from pathlib import Path
 from typing import Any
 
+CURVES = ("iteration", "lr", "loss", "loss_point", "loss_coarse")
+
 
 class MetricsLog:
     """An append-only file that a resumed training cuts back to its checkpoint."""
@@ -29,3 +31,10 @@ class MetricsLog:
     def close(self) -> None:
         """Close the file."""
         self._stream.close()
+
+
+def curve_csv(metrics: bytes) -> str:
+    """The curves in a metrics.jsonl as a CSV table, which plotting tools read."""
+    records = [json.loads(line) for line in metrics.splitlines()]
+    rows = (",".join(str(record[key]) for key in CURVES) for record in records)
+    return "\n".join([",".join(CURVES), *rows]) + "\n"

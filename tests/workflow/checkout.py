@@ -13,7 +13,8 @@ from pathlib import Path
 import yaml
 
 ROOT = Path(__file__).parents[2]
-COPIED = ("Snakefile", "workflow", "published", "pointrend", "README.md")
+COPIED = ("Snakefile", "workflow", "published", "pointrend", "README.md", ".gitignore")
+DVC = ("dvc.yaml", ".dvcignore", ".dvc/config", ".dvc/.gitignore")
 
 
 class Checkout:
@@ -28,11 +29,15 @@ class Checkout:
                 shutil.copytree(source, root / name, ignore=shutil.ignore_patterns("__pycache__"))
             else:
                 shutil.copy(source, root / name)
+        (root / ".dvc").mkdir()
+        for name in DVC:
+            shutil.copy(ROOT / name, root / name)
         params = yaml.safe_load((ROOT / "params.yaml").read_text())
         demo = params["scales"]["demo"]
         demo["images"] = {"train": 8, "val": 4}
         demo["recipe"] |= {"batch_size": 4, "epochs": 2, "width": 4, "point_channels": 8, "fpn_channels": 8}
-        demo["recipe"] |= {"log_every": 1, "pictures": 1}
+        demo["operation"] |= {"log_every": 1}
+        demo["pictures"] = 1
         self.write_params(params)
 
     def params(self) -> dict:
@@ -43,22 +48,49 @@ class Checkout:
         """Replace params.yaml."""
         (self.root / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
 
-    def run(self, *command: str, expect: int = 0, **env: str) -> str:
+    def run(self, *command: str, expect: int = 0) -> str:
         """Run a program of the virtual environment; its whole output."""
-        program = Path(sys.executable).parent / command[0]
-        clean = {key: value for key, value in os.environ.items() if not key.startswith("POINTREND_")}
-        ran = subprocess.run(
-            [str(program), *command[1:]],
+        with self.start(*command) as process:
+            output, _ = process.communicate(timeout=400)
+        assert process.returncode == expect, output[-5000:]
+        return output
+
+    def start(self, *command: str) -> subprocess.Popen[str]:
+        """Start a program of the virtual environment."""
+        programs = Path(sys.executable).parent
+        env = {key: value for key, value in os.environ.items() if not key.startswith("POINTREND_")}
+        env |= {"PATH": f"{programs}:{env['PATH']}", "PYTHONPATH": str(self.root)}
+        return subprocess.Popen(
+            [str(programs / command[0]), *command[1:]],
             cwd=self.root,
-            env={**clean, "PYTHONPATH": str(self.root), **env},
+            env=env | {"DVC_SITE_CACHE_DIR": str(self.root.parent / "dvc")},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            timeout=400,
-            check=False,
         )
-        assert ran.returncode == expect, ran.stdout[-5000:]
-        return ran.stdout
+
+    def copy(self, root: Path) -> Checkout:
+        """The same checkout elsewhere, with the same times and links."""
+        subprocess.run(["cp", "-a", str(self.root), str(root)], check=True, timeout=60)
+        return self.at(root)
+
+    @classmethod
+    def at(cls, root: Path) -> Checkout:
+        """A checkout that is there already."""
+        checkout = cls.__new__(cls)
+        checkout.root = root
+        return checkout
+
+    def git(self, *words: str) -> str:
+        """Run git as an author of its own."""
+        command = ["git", "-c", "user.name=test", "-c", "user.email=test@example.org", *words]
+        return subprocess.run(command, cwd=self.root, capture_output=True, text=True, check=True, timeout=60).stdout
+
+    def commands(self, engine: str, *words: str) -> set[str]:
+        """The commands that ``snakemake`` or ``dvc`` would run, without ``pointrend --scale demo``."""
+        dry = {"snakemake": ("snakemake", "--cores", "2", "-n", "-p"), "dvc": ("dvc", "repro", "--dry")}
+        output = self.run(*dry[engine], *words)
+        return set(re.findall(r"^(?:Shell command:|>) pointrend --scale demo (.*)$", output, re.MULTILINE))
 
     def planned(self, *config: str) -> Counter[str]:
         """The jobs that snakemake would run, counted by rule."""
@@ -78,3 +110,11 @@ class Checkout:
 
 def _config(config: tuple[str, ...]) -> list[str]:
     return ["--config", *config] if config else []
+
+
+def keep_dataset(params: dict, kept: str) -> None:
+    """Drop all datasets but one, with their runs."""
+    for mapping in (params["datasets"], *(scale["datasets"] for scale in params["scales"].values())):
+        for name in set(mapping) - {kept}:
+            del mapping[name]
+    params["runs"] = {name: run for name, run in params["runs"].items() if run["dataset"] == kept}

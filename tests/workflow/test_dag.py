@@ -79,8 +79,8 @@ def test_another_lr_redoes_one_run_and_the_tables(restored: Checkout) -> None:
 
 def test_what_changes_no_result_redoes_nothing(restored: Checkout) -> None:
     params = restored.params()
-    params["runs"]["voc_r50"] |= {"workers": 1, "checkpoint_minutes": 7, "log_every": 2}
-    params["datasets"]["voc"]["archives"][0]["urls"] = ["https://example.org/elsewhere.tar"]
+    params["scales"]["demo"]["operation"] = {"workers": 1, "checkpoint_minutes": 7, "log_every": 2}
+    params["places"]["benchmark.tgz"]["urls"] = ["https://example.org/elsewhere.tar"]
     restored.write_params(params)
     assert restored.planned() == Counter()
 
@@ -128,7 +128,7 @@ def test_another_scale_uses_other_folders_and_the_backbones(done: Checkout) -> N
     planned = done.planned("scale=paper", "runs=voc_r50,voc_r101")
     assert planned == Counter(fetch=3, prepare=1, train=2, evaluate=2, compare=1, report=1)
     planned = done.planned("scale=pilot", "runs=voc_r50", "pretrained=false")
-    assert planned == Counter(fetch=1, prepare=1, train=1, evaluate=1, compare=1, report=1)
+    assert planned == Counter(fetch=2, prepare=1, train=1, evaluate=1, compare=1, report=1)
     command = done.run("snakemake", "-n", "-p", "--config", "scale=pilot", "runs=voc_r50", "pretrained=false")
     assert "pointrend --scale pilot --set pretrained=false train voc_r50 --seed 0" in command
 

@@ -3,6 +3,7 @@
 import shlex
 import sys
 
+from pointrend.engines.workspace import hold_workspace
 from pointrend.errors import PointrendError
 from pointrend.project import STORE_FILES
 from pointrend.workflow import Workflow
@@ -16,8 +17,22 @@ SCALE = WANTED.scale
 POINTREND = WANTED.command()
 PROJECT = WANTED.project
 
+
+onstart:
+    try:
+        hold_workspace(
+            Path(workflow.basedir),
+            " ".join(["snakemake", *map(shlex.quote, sys.argv[1:])]),
+        )
+    except PointrendError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)
+
+
 # The environment that runs this workflow also runs its jobs, whether or not it was activated.
-shell.prefix(f'export PATH={shlex.quote(str(Path(sys.executable).parent))}:"$PATH"; ')
+shell.prefix(
+    f'export POINTREND_ENGINE=snakemake PATH={shlex.quote(str(Path(sys.executable).parent))}:"$PATH"; '
+)
 
 
 wildcard_constraints:

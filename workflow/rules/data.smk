@@ -8,7 +8,8 @@ localrules:
 
 rule fetch:
     output:
-        f"data/archives/{PROJECT.archive_set}/{{name}}.json",
+        manifest=f"data/{SCALE}/archives/{{name}}.json",
+        files=directory(f"data/{SCALE}/archives/{{name}}"),
     log:
         f"logs/{SCALE}/fetch-{{name}}.log",
     benchmark:
@@ -23,7 +24,8 @@ rule fetch:
 
 rule prepare:
     input:
-        lambda w: PROJECT.relative(PROJECT.fetched(w.dataset)),
+        manifest=f"data/{SCALE}/archives/{{dataset}}.json",
+        files=ancient(f"data/{SCALE}/archives/{{dataset}}"),
     output:
         manifest=f"data/{SCALE}/{{dataset}}/manifest.json",
         store=expand(f"data/{SCALE}/{{{{dataset}}}}/{{file}}", file=STORE_FILES),

@@ -11,6 +11,7 @@ rule evaluate:
         store=lambda w: ancient(PROJECT.store_files(PROJECT.setting(w.run).dataset)),
     output:
         metrics=f"runs/{SCALE}/{{run}}-s{{seed}}/metrics.json",
+        scores=f"runs/{SCALE}/{{run}}-s{{seed}}/scores.json",
         counts=f"runs/{SCALE}/{{run}}-s{{seed}}/confusion.parquet",
         pictures=directory(f"runs/{SCALE}/{{run}}-s{{seed}}/pictures"),
     log:

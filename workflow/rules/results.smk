@@ -23,7 +23,7 @@ rule compare:
     params:
         rule=WANTED.compare_digest(),
     shell:
-        f"{POINTREND} compare --seeds {','.join(map(str, WANTED.seeds))}"
+        WANTED.compare_command()
 
 
 rule report:

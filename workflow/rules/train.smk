@@ -7,10 +7,14 @@ rule train:
     input:
         lambda w: PROJECT.training_inputs(w.run),
         store=lambda w: ancient(PROJECT.store_files(PROJECT.setting(w.run).dataset)),
+        backbone=lambda w: ancient(
+            f"data/{SCALE}/archives/backbone_{PROJECT.setting(w.run).backbone}"
+        ),
     output:
         record=f"runs/{SCALE}/{{run}}-s{{seed}}/train.json",
         model=MODEL,
         metrics=f"runs/{SCALE}/{{run}}-s{{seed}}/metrics.jsonl",
+        curve=f"runs/{SCALE}/{{run}}-s{{seed}}/curve.csv",
     log:
         f"logs/{SCALE}/train-{{run}}-s{{seed}}.log",
     benchmark:

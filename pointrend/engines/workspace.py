@@ -1,0 +1,37 @@
+"""One engine at a time in one checkout.
+
+DVC notes which process reads and writes which paths (.dvc/tmp/rwlock) and passes over the notes of processes that are
+dead. Snakemake takes part in that for the whole checkout: so DVC refuses before it removes an output, and Snakemake
+refuses before its first job.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import re
+from pathlib import Path
+
+from pointrend.errors import MachineError
+
+
+def hold_workspace(root: Path, command: str) -> None:
+    """Hold the checkout at ``root`` in the name of ``command`` until this process ends, however it ends.
+
+    Raises:
+        MachineError: a living DVC process works in it; the message says which.
+    """
+    from dvc.fs import localfs
+    from dvc.lock import LockError
+    from dvc.rwlock import rwlock
+
+    folder = root / ".dvc" / "tmp"
+    folder.mkdir(parents=True, exist_ok=True)
+    held = contextlib.ExitStack()
+    try:
+        held.enter_context(rwlock(str(folder), localfs, command, read=[], write=[str(root)], hardlink=False))
+    except LockError as error:
+        blocker = re.search(r"\(PID (\d+)\): (.*)", str(error))
+        holder = f"process {blocker[1]}: {blocker[2]}" if blocker else "a DVC process"
+        raise MachineError(f"{root} is in use by {holder}", "wait for it to end, or stop it") from None
+    atexit.register(held.close)

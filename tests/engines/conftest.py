@@ -1,0 +1,53 @@
+"""Checkouts in which an engine has run: one dataset, two runs, everything tiny."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.workflow.checkout import Checkout, keep_dataset
+
+
+def small_checkout(root: Path) -> Checkout:
+    """A checkout under version control with the runs voc_r50 and voc_r101."""
+    checkout = Checkout(root)
+    params = checkout.params()
+    keep_dataset(params, "voc")
+    checkout.write_params(params)
+    checkout.git("init", "--quiet")
+    checkout.git("add", "--all")
+    checkout.git("commit", "--quiet", "--message", "start")
+    return checkout
+
+
+@pytest.fixture(scope="session")
+def by_snakemake(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
+    """Snakemake has run; DVC knows nothing of it."""
+    checkout = small_checkout(tmp_path_factory.mktemp("snakemake") / "pointrend")
+    checkout.snakemake()
+    return checkout
+
+
+@pytest.fixture(scope="session")
+def by_dvc(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
+    """DVC has run; Snakemake knows nothing of it."""
+    checkout = small_checkout(tmp_path_factory.mktemp("dvc") / "pointrend")
+    checkout.run("dvc", "repro")
+    return checkout
+
+
+@pytest.fixture(scope="session")
+def dvc_told(by_snakemake: Checkout, tmp_path_factory: pytest.TempPathFactory) -> Checkout:
+    """Snakemake has run and DVC has been told."""
+    checkout = by_snakemake.copy(tmp_path_factory.mktemp("dvc_told") / "pointrend")
+    checkout.run("pointrend", "bridge", "dvc")
+    return checkout
+
+
+@pytest.fixture(scope="session")
+def snakemake_told(by_dvc: Checkout, tmp_path_factory: pytest.TempPathFactory) -> Checkout:
+    """DVC has run and Snakemake has been told."""
+    checkout = by_dvc.copy(tmp_path_factory.mktemp("snakemake_told") / "pointrend")
+    checkout.run("pointrend", "bridge", "snakemake")
+    return checkout

@@ -1,0 +1,121 @@
+"""dvc.yaml and the Snakefile describe one DAG: the same commands, files, edges and triggers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pointrend.code_digest import PACKAGE, code_files
+from pointrend.workflow import Workflow
+from tests.engines.graphs import dvc_triggers, first_difference, of_dvc, of_snakemake
+from tests.workflow.checkout import Checkout, keep_dataset
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Checkout:
+    """A checkout under version control, in which nothing has run."""
+    checkout = Checkout(tmp_path / "pointrend")
+    checkout.git("init", "--quiet")
+    return checkout
+
+
+def as_it_is(params: dict[str, Any]) -> None:
+    """The demo."""
+
+
+def two_runs(params: dict[str, Any]) -> None:
+    """The runs of one dataset alone."""
+    keep_dataset(params, "voc")
+
+
+def three_seeds(params: dict[str, Any]) -> None:
+    """Every run three times."""
+    params["seeds"] = [0, 1, 5]
+
+
+def paper(params: dict[str, Any]) -> None:
+    """The published recipe."""
+    params["scale"] = "paper"
+
+
+@pytest.mark.parametrize(("change", "commands"), [(as_it_is, 22), (two_runs, 10), (three_seeds, 46), (paper, 22)])
+def test_the_two_dags_are_equal(checkout: Checkout, change: Callable[..., None], commands: int) -> None:
+    params = checkout.params()
+    change(params)
+    checkout.write_params(params)
+    dvc = of_dvc(checkout)
+    assert first_difference(dvc, of_snakemake(checkout)) == ""
+    assert len(dvc.outputs) == commands
+
+
+def test_values_on_the_command_line_select_the_same(checkout: Checkout) -> None:
+    whole, params = checkout.params(), checkout.params()
+    two_runs(params)
+    paper(params)
+    checkout.write_params(params)
+    dvc = of_dvc(checkout)
+    checkout.write_params(whole)
+    assert first_difference(dvc, of_snakemake(checkout, "scale=paper", "runs=voc_r50,voc_r101")) == ""
+
+
+TRAIN = "'pointrend --scale demo train ade20k_r101 --seed 0'"
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "difference"),
+    [
+        ("dvc.yaml", "metrics.jsonl", "log.jsonl", f"{TRAIN} writes runs/demo/ade20k_r101-s0/log.jsonl under dvc"),
+        ("dvc.yaml", " report\n", " report --show\n", "dvc has no command 'pointrend --scale demo report'"),
+        (
+            "dvc.yaml",
+            "    deps:\n      - results/${item.scale}/results.json\n",
+            "    deps:\n",
+            "only under snakemake 'pointrend --scale demo report' waits for 'pointrend --scale demo compare'",
+        ),
+        (
+            "workflow/rules/train.smk",
+            "lambda w: PROJECT.training_inputs(w.run)",
+            "lambda w: PROJECT.training_inputs('voc_r50')",
+            f"only under snakemake {TRAIN} waits for",
+        ),
+        ("workflow/rules/data.smk", "{POINTREND} fetch", "{POINTREND} get", "snakemake has no command"),
+    ],
+)
+def test_the_first_difference_is_shown(checkout: Checkout, file: str, old: str, new: str, difference: str) -> None:
+    path = checkout.root / file
+    assert old in path.read_text()
+    path.write_text(path.read_text().replace(old, new, 1))
+    assert first_difference(of_dvc(checkout), of_snakemake(checkout)).startswith(difference)
+
+
+def test_both_engines_follow_from_the_same_values_and_code(checkout: Checkout) -> None:
+    """Snakemake's digests are made from Workflow's paths and code_files; dvc.yaml must list exactly those."""
+    wanted = Workflow.from_config({}, checkout.root)
+    stages: dict[str, tuple[list[str], str | None]] = {
+        "fetch voc": (wanted.fetch_paths("voc"), "draw"),
+        "fetch backbone_r101": (wanted.fetch_paths("backbone_r101"), None),
+        "prepare ade20k": (wanted.prepare_paths("ade20k"), "prepare"),
+        "train cityscapes_r50 --seed 0": (wanted.train_paths("cityscapes_r50"), "train"),
+        "evaluate cityscapes_r50 --seed 0": (wanted.evaluate_paths("cityscapes_r50"), "evaluate"),
+        "compare": (wanted.compare_paths(), "compare"),
+        "report": (wanted.compare_paths(), "report"),
+    }
+    for command, (paths, code) in stages.items():
+        files = {str(file.relative_to(PACKAGE.parent)) for file in code_files(code)} if code else set()
+        found = dvc_triggers(checkout.root, f"pointrend --scale demo {command}")
+        assert found == (set(paths), files), f"dvc.yaml, stage of {command!r}: (paths, code) must be those on the right"
+
+
+def test_every_path_is_there_at_every_scale(checkout: Checkout) -> None:
+    """DVC refuses to run a stage whose params are missing."""
+    for scale in ("demo", "pilot", "paper"):
+        wanted = Workflow.from_config({"scale": scale}, checkout.root)
+        values = checkout.params()
+        for path in {*wanted.compare_paths(), *(path for run in wanted.runs for path in wanted.evaluate_paths(run))}:
+            found = values
+            for key in path.split("."):
+                assert key in found, path
+                found = found[key]
