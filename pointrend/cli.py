@@ -79,6 +79,8 @@ def _run(arguments: list[str]) -> int:
     from pointrend.project import Project
 
     log_to_screen(quiet=options.quiet)
+    if options.quiet:
+        os.environ["TQDM_DISABLE"] = "1"
     project = Project.load(Path(options.params), options.scale, tuple(options.set))
     return module.run(project, chosen) or 0
 

@@ -11,9 +11,9 @@ ROOT = logging.getLogger("pointrend")
 
 
 def log_to_screen(quiet: bool = False) -> None:
-    """Send messages to standard error; with ``quiet`` only warnings."""
+    """Send messages to standard error; only warnings if ``quiet`` or from any but the first of several processes."""
     handler = logging.StreamHandler(sys.stderr)
-    handler.setLevel(logging.WARNING if quiet else logging.INFO)
+    handler.setLevel(logging.WARNING if quiet or not _first_process() else logging.INFO)
     handler.setFormatter(logging.Formatter("%(message)s"))
     ROOT.setLevel(logging.DEBUG)
     ROOT.handlers[:] = [handler]
@@ -21,10 +21,14 @@ def log_to_screen(quiet: bool = False) -> None:
 
 def log_to_file(path: Path) -> None:
     """Append everything to ``path`` as well; only the first of several processes does."""
-    if os.environ.get("RANK", "0") != "0":
+    if not _first_process():
         return
     path.parent.mkdir(parents=True, exist_ok=True)
     handler = logging.FileHandler(path, encoding="utf-8")
     handler.setLevel(logging.DEBUG)
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)-7s %(name)s: %(message)s"))
     ROOT.addHandler(handler)
+
+
+def _first_process() -> bool:
+    return os.environ.get("RANK", "0") == "0"

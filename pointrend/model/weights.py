@@ -121,7 +121,7 @@ def _read(path: Path, reader: Callable[[Path], Any]) -> Any:
         raise WeightsError(f"{path} is not there", "fetch or train it first") from None
     except Exception as problem:  # A damaged file makes the readers raise nearly anything.
         what = f"{path} is not a readable weights file ({type(problem).__name__})"
-        raise WeightsError(what, "delete it and make or fetch it again") from problem
+        raise WeightsError(what, "name the .safetensors or .pth file of this run, or fetch it again") from problem
 
 
 def _portable(model: nn.Module) -> dict[str, Tensor]:

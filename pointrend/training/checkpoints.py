@@ -34,7 +34,7 @@ class Progress:
     seconds: float
     """Training time so far, over all attempts."""
     empty_batches: int
-    """Batches so far in which no pixel had a label."""
+    """Batches so far, of any process, in which no pixel had a label."""
 
 
 def save_checkpoint(folder: Path, model: torch.nn.Module, optimizer: torch.optim.Optimizer, progress: Progress) -> None:

@@ -27,11 +27,11 @@ class Processes:
         """Whether this is the process that writes files."""
         return self.rank == 0
 
-    def mean(self, values: Tensor) -> Tensor:
-        """Mean of a tensor over all processes."""
+    def sum(self, values: Tensor) -> Tensor:
+        """Sum of a tensor over all processes; ``values`` is overwritten."""
         if self.count > 1:
             dist.all_reduce(values)
-        return values / self.count
+        return values
 
     def agree(self, decision: bool) -> bool:
         """What the first process decided."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -27,7 +28,7 @@ from pointrend.training.checkpoints import Progress, load_checkpoint, save_check
 from pointrend.training.distributed import Processes
 from pointrend.training.metrics_log import MetricsLog
 from pointrend.training.optimizer import make_optimizer
-from pointrend.training.schedule import iterations_per_epoch, learning_rate
+from pointrend.training.schedule import iterations_per_epoch, learning_rate, total_iterations
 from pointrend.training.window import LOSSES, Window
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ class Trainer:
         recipe = setting.recipe
         self.store = Store(data, "train")
         self.epoch_iterations = iterations_per_epoch(len(self.store), processes.count, recipe.batch_size)
-        self.total = self.epoch_iterations * recipe.epochs
+        self.total = total_iterations(len(self.store), processes.count, recipe.batch_size, recipe.epochs)
         self.transform = TrainTransform(
             recipe.base_size, recipe.crop_size, max_class_share=recipe.max_class_share, scale_range=recipe.scale_range
         )
@@ -94,7 +95,7 @@ class Trainer:
                 record = {**place, "lr": self.learning_rate(iteration), **window.close()}
                 if self.processes.first:
                     metrics.append(record)
-                    log.debug("%s", record)
+                    self._report(record)
                 now = time.monotonic()
                 if self.processes.agree(now - last_saved >= 60 * self.recipe.checkpoint_minutes):
                     last_saved = now
@@ -167,6 +168,15 @@ class Trainer:
         self.optimizer.step()
         values = torch.stack([losses[name].detach() for name in LOSSES])
         return values, losses["valid_pixels"] == 0
+
+    def _report(self, record: dict[str, Any]) -> None:
+        """Every record to the log file; ten lines in all to a screen that is no terminal and so has no bar."""
+        log.debug("%s", record)
+        done, tenth = record["iteration"], self.total / 10
+        if not sys.stderr.isatty() and done // tenth > (done - self.recipe.log_every) // tenth:
+            minutes = (self.total - done) * self.recipe.batch_size / record["images_per_second"] / 60
+            place = f"iteration {done} of {self.total}"
+            log.info("%s: loss %.3f, lr %.5f, about %.0f min left", place, record["loss"], record["lr"], minutes)
 
     def _save(self, progress: Progress) -> None:
         self.progress = progress

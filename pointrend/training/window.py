@@ -35,7 +35,7 @@ class Window:
             index: which pictures the batch holds, (B,).
             waited: seconds that training waited for the batch.
             losses: values of :data:`LOSSES`, (3,).
-            empty: whether no pixel of the batch had a label, scalar bool.
+            empty: whether no pixel of this process's share of the batch had a label, scalar bool.
         """
         self.entries.append((iteration, index, losses, empty))
         self.waited += waited
@@ -48,8 +48,9 @@ class Window:
         """
         losses = torch.stack([entry[2] for entry in self.entries])
         self._check_finite(losses)
-        means = self.processes.mean(losses.mean(0)).tolist()
-        self.empty_batches += int(torch.stack([entry[3] for entry in self.entries]).sum())
+        means = (self.processes.sum(losses.mean(0)) / self.processes.count).tolist()
+        empty = torch.stack([entry[3] for entry in self.entries]).sum()
+        self.empty_batches += int(self.processes.sum(empty))
         seconds = time.monotonic() - self.started
         record = {
             **{name: round(mean, 6) for name, mean in zip(LOSSES, means, strict=True)},

@@ -9,10 +9,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
-from pointrend.datasets.store import Store
+from pointrend.datasets.store import Store, StoreWriter
 from pointrend.errors import ParamsError, TrainingError
 from pointrend.model.weights import load_weights
 from pointrend.training import loop
@@ -55,6 +56,14 @@ def test_a_run_of_the_whole_schedule(store: Path, tmp_path: Path) -> None:
         assert record["images_per_second"] > 0
         assert record["memory_mb"] > 0
         assert record["empty_batches"] == 0
+
+
+def test_every_step_is_taken_with_the_scheduled_rate(store: Path, tmp_path: Path) -> None:
+    watched, rates = trainer(store, tmp_path), []
+    watched.optimizer.register_step_pre_hook(lambda optimizer, *_: rates.append(optimizer.param_groups[0]["lr"]))
+    watched.run()
+    assert rates == [watched.learning_rate(t) for t in range(ITERATIONS)]
+    assert len(set(rates)) == ITERATIONS
 
 
 @pytest.mark.parametrize("stop", [1, 2, 3, 4, 5])
@@ -140,6 +149,17 @@ def test_a_loss_that_is_not_finite_names_the_pictures(
 def test_too_few_pictures_for_a_batch(tmp_path: Path) -> None:
     with pytest.raises(ParamsError, match="3 images are too few for one batch of 4"):
         trainer(write_tiny_store(tmp_path / "store", pictures=3), tmp_path)
+
+
+def test_batches_without_a_label_are_counted_and_change_no_weight_by_nan(store: Path, tmp_path: Path) -> None:
+    with StoreWriter(tmp_path / "store", "train") as writer:
+        whole = Store(store, "train")
+        for index, name in enumerate(whole.ids):
+            writer.add(name, whole.picture(index), np.full_like(whole.label(index), 255))
+    trainer(tmp_path / "store", tmp_path / "c").run()
+    records = [json.loads(line) for line in (tmp_path / "c/metrics.jsonl").read_text().splitlines()]
+    assert [record["loss"] for record in records] == [0.0] * ITERATIONS
+    assert [record["empty_batches"] for record in records] == [1, 2, 3, 4, 5, 6]
 
 
 WORKER = """
