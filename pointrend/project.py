@@ -125,11 +125,12 @@ class Project:
         Raises:
             ParamsError: it does not; a scale that has one is named.
         """
-        if kind in self.scale.published and run in self.params.published:
-            return
-        others = [scale for scale, params in self.params.scales.items() if kind in params.published]
-        do = f"name another scale, for example pointrend --scale {others[0]}" if others else "add it to params.yaml"
-        raise ParamsError(f"scale {self.params.scale} has no published {kind} of {run}", do)
+        if run not in self.params.published:
+            raise ParamsError(f"nothing is published for {run}", f"choose from {', '.join(self.params.published)}")
+        if kind not in self.scale.published:
+            others = [scale for scale, params in self.params.scales.items() if kind in params.published]
+            do = f"name another scale, for example pointrend --scale {others[0]}" if others else "add it to params.yaml"
+            raise ParamsError(f"scale {self.params.scale} has no published {kind} of {run}", do)
 
     def expected_images(self, dataset: str) -> Images:
         """Full counts of a dataset's splits at this scale."""

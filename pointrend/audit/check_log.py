@@ -176,7 +176,7 @@ class _Check:
         parts = sum(value for name, value in record.losses.items() if name != "total")
         total = record.losses["total"]
         if not math.isclose(total, parts, rel_tol=0, abs_tol=MOST_ROUNDING * (len(record.losses) + 0.01)):
-            yield _Finding(record, "total loss", f"{parts:.4f}, the sum of the others", total)
+            yield _Finding(record, "total loss", f"{parts:.4f}, the sum of the others", f"{total:.4f}")
 
     def _names(self) -> tuple[tuple[str, str], ...]:
         setting = self.setting

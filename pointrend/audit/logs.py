@@ -21,7 +21,7 @@ _LINE = re.compile(rf"({_STAMP}) [A-Z]+ +(\S.*)", re.ASCII)
 _JOINT = re.compile(rf"(?<=.)(?={_STAMP} [A-Z]+ )", re.ASCII)
 """Where a log that was cut in the middle of a line meets the next one."""
 _COUNT = r"(\d{1,9})/(\d{1,9})"
-_RATE = r"(?P<rate>\d+(?:\.\d+)?(?:e-?\d{1,3})?)"
+_RATE = r"(?P<rate>\d+(?:\.\d+)?(?:e-\d{1,3})?)"
 _PLACES = (
     rf"\[EPOCH\]: {_COUNT}, \[BATCH\]: {_COUNT}, \[LEARNING_RATE\]: {_RATE}, \[DATASET\]: (?P<dataset>\w+)",
     rf"\[Epoch\]: {_COUNT}, \[Batch\]: {_COUNT}, \[Segmentor\]: (?P<model>\w+)-(?P<backbone>\w+), "

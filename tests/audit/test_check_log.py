@@ -63,7 +63,8 @@ SECOND = "[EPOCH]: 1/60, [BATCH]: 100/661, [LEARNING_RATE]: 0.005442865854600155
         (SECOND, SECOND.replace("1/60", "1/61"), 8, "epochs", 60, 61),
         (SECOND, SECOND.replace("/661", "/662"), 8, "iterations per epoch", 661, 662),
         (SECOND, SECOND.replace("voc", "coco"), 8, "dataset", "voc", "coco"),
-        ("total 2.1047", "total 2.1147", 8, "total loss", "2.1047, the sum of the others", 2.1147),
+        ("total 2.1047", "total 2.1147", 8, "total loss", "2.1047, the sum of the others", "2.1147"),
+        ("total 2.1047", "total nan", 8, "total loss", "2.1047, the sum of the others", "nan"),
     ],
 )
 def test_one_changed_value_is_named(
