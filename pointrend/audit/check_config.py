@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -145,9 +146,12 @@ def _at(config: Config, path: str) -> Any:
 
 
 def _plain(value: Any) -> Any:
-    """Tuples as lists, and steps as the list of their names, so that only what is said counts."""
-    if not isinstance(value, (list, tuple)):
-        return value
-    return [
-        item[0] if isinstance(item, (list, tuple)) and item and isinstance(item[0], str) else item for item in value
-    ]
+    """What JSON can hold: tuples as lists, steps as the list of their names, and whatever else as it is written."""
+    if isinstance(value, (list, tuple)):
+        return [item[0] if _is_step(item) else _plain(item) for item in value]
+    finite = isinstance(value, float) and math.isfinite(value)
+    return value if value is None or finite or isinstance(value, (bool, int, str)) else repr(value)
+
+
+def _is_step(item: Any) -> bool:
+    return isinstance(item, (list, tuple)) and len(item) == 2 and isinstance(item[0], str)

@@ -23,13 +23,13 @@ logger = logging.getLogger(__name__)
 def fetch_first_seen(archive: Archive, folder: Path, seen: Path, at_hand: str | None = None) -> FetchedFile:
     """Have ``archive`` in ``folder`` as :func:`fetch_archive` does, held against what ``seen`` says of its name.
 
-    Where ``seen`` says nothing, what comes is noted there: bytes, sha256 and source. An archive that brings its own
-    sha256 is held against that alone.
+    Where ``seen`` says nothing, what comes is noted there: bytes, sha256 and source. An archive that brings a checksum
+    of its own is held against that alone.
 
     Raises what :func:`fetch_archive` does, and :class:`ArchiveError` where ``seen`` cannot be read,
     :class:`CheckFailed` where another process noted other bytes meanwhile.
     """
-    if archive.sha256 is not None:
+    if archive.sha256 or archive.sha256_prefix or archive.md5:
         return fetch_archive(archive, folder, at_hand)
     known = _read(seen).get(archive.name)
     if known is not None:

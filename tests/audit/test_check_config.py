@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -85,6 +86,13 @@ def test_a_changed_or_missing_value_of_theirs_is_named(tmp_path: Path, old: str,
 def test_a_value_that_must_be_stated_and_is_not_differs(tmp_path: Path) -> None:
     rows = compared(tmp_path, "voc_r50", VOC_R50, base=BASE.replace("'lr': 0.01, ", ""))
     assert differing(rows) == {"OPTIMIZER_CFG.lr": (0.01, NOT_STATED)}
+
+
+@pytest.mark.parametrize("odd", ["{1, 2}", "b'32'", "1j", "...", "{(1, 2): 3}", "1e999", "[[1], [2]]", "(('a', {}),)"])
+def test_an_odd_value_differs_and_can_be_written_as_json(tmp_path: Path, odd: str) -> None:
+    rows = compared(tmp_path, "voc_r50", VOC_R50.replace("'outstride': 32", f"'outstride': {odd}"))
+    assert list(differing(rows)) == [STRIDE]
+    assert json.dumps([row.as_json() for row in rows], allow_nan=False)
 
 
 def test_a_base_without_a_part_is_no_traceback(tmp_path: Path) -> None:

@@ -87,6 +87,7 @@ def test_paths_are_left_out(tmp_path: Path) -> None:
         "class C: pass",
         "del SCHEDULER_CFG",
         "SCHEDULER_CFG['power'].update({'a': 1})",
+        "DATASET_CFG['train']['aug_opts'][0] = 1",
         "NOWHERE['a'] = 1",
         "SCHEDULER_CFG['nowhere']['a'] = 1",
         "NOWHERE = NOWHERE.copy()",

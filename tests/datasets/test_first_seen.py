@@ -6,6 +6,7 @@ import hashlib
 import json
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -71,8 +72,12 @@ def test_a_file_at_hand_is_noted_without_its_path(tmp_path: Path, seen: Path) ->
     assert json.loads(seen.read_text())[NAME]["source"] == "a file at hand"
 
 
-def test_an_archive_with_its_own_checksum_is_not_noted(tmp_path: Path, seen: Path, good_server: Asked) -> None:
-    fetch_first_seen(pinned(good_server.url), tmp_path / "a", seen)
+@pytest.mark.parametrize("kind", ["md5", "sha256", "sha256_prefix"])
+def test_an_archive_with_its_own_checksum_is_not_noted(
+    tmp_path: Path, seen: Path, good_server: Asked, kind: str
+) -> None:
+    known = {"md5": pinned().md5, "sha256": SHA256, "sha256_prefix": SHA256[:8]}[kind]
+    fetch_first_seen(replace(Archive(NAME, (good_server.url,)), **{kind: known}), tmp_path / "a", seen)
     assert not seen.exists()
 
 
