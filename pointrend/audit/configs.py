@@ -23,7 +23,11 @@ _DO = "audit the config as it was published; docs/audit.md says which statements
 
 
 class _Unknown(Exception):
-    """A statement is of no known kind, or names something that is not there."""
+    """A statement is of no known kind, or names something that is not there. ``line``: where in it, if known."""
+
+    def __init__(self, line: int | None = None) -> None:
+        super().__init__()
+        self.line = line
 
 
 class _Path:
@@ -55,7 +59,7 @@ def _read(path: Path, base: Path | None) -> Config:
             else:
                 _apply(statement, config)
         except (_Unknown, KeyError, ValueError, TypeError, AttributeError, RecursionError, MemoryError) as problem:
-            raise _refused(path, text, statement.lineno) from problem
+            raise _refused(path, text, getattr(problem, "line", None) or statement.lineno) from problem
     return config
 
 
@@ -122,7 +126,10 @@ def _value(node: ast.expr) -> Any:
         case ast.Call(func=ast.Attribute(value=module)) if ast.unparse(module) == "os.path":
             return _Path()
         case _:
-            return ast.literal_eval(node)
+            try:
+                return ast.literal_eval(node)
+            except ValueError:
+                raise _Unknown(node.lineno) from None
 
 
 def _without_paths(value: Any) -> Any:

@@ -111,6 +111,12 @@ def test_a_statement_in_the_base_is_named_there(tmp_path: Path) -> None:
     assert f"{tmp_path / 'base_cfg.py'} line {line} is of no known kind: 'from .base_cfg import *'" in refusal(path)
 
 
+def test_the_line_within_a_long_statement_is_quoted(tmp_path: Path) -> None:
+    path = write_config(tmp_path, VOC_R50.replace("    'num_classes': 21,", "    'num_classes': len('abc'),"))
+    line = VOC_R50[: VOC_R50.index("    'num_classes'")].count("\n") + 1
+    assert f"{path} line {line} is of no known kind: \"'num_classes': len('abc'),\"" in refusal(path)
+
+
 def test_files_that_are_no_configs(tmp_path: Path) -> None:
     path = write_config(tmp_path, "SCHEDULER_CFG = {\n'a': 1\n")
     assert "line 1 is of no known kind: 'SCHEDULER_CFG = {'" in refusal(path)
