@@ -153,7 +153,10 @@ class _Check:
         )
 
     def _header(self, header: Header) -> Iterator[_Finding]:
-        for key, ours in (("images", str(self.images)), *self._names()):
+        images = header.values.get("images")
+        if images is not None and int(images) != self.images:
+            yield _Finding(header, "images", self.images, int(images))
+        for key, ours in self._names():
             theirs = header.values.get(key)
             if theirs is not None and theirs != ours:
                 yield _Finding(header, key, ours, theirs)

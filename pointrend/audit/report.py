@@ -60,7 +60,7 @@ def log_text(path: Path, findings: LogFindings, setting: RunSetting, images: int
             "one": "trained on one GPU",
             "several": "trained on several GPUs",
         }[findings.gpus],
-        "resumed from a checkpoint" if findings.resumed else "not resumed",
+        "resumed or started again" if findings.resumed else "not resumed",
     ]
     if findings.seconds_per_iteration is not None:
         notes.append(f"{findings.seconds_per_iteration:.3f} s per iteration (median)")
