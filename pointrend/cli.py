@@ -15,12 +15,13 @@ from pointrend.errors import ParamsError, PointrendError
 log = logging.getLogger("pointrend")
 
 VERBS = {
-    "fetch": "download, resume and verify the archives of a dataset or a backbone",
+    "fetch": "download, resume and verify the archives of a dataset, a backbone, a published log or config",
     "prepare": "turn a dataset's archives into the prepared form",
     "describe": "count pictures and pixels of a prepared dataset",
     "train": "train a run, or resume it",
     "evaluate": "score a trained run on the val pictures",
     "predict": "label the pictures in a folder",
+    "audit": "hold the published training log and config of a run against our recipe",
     "compare": "write results.json: every run beside its published number",
     "report": "write the results pages, or check that they are up to date",
     "bridge": "tell one engine, dvc or snakemake, what the other has done",

@@ -47,6 +47,10 @@ class MachineError(PointrendError):
     """The machine lacks something: a device, a program, a permission, disk space."""
 
 
+class AuditError(PointrendError):
+    """A published training log or config cannot be read: missing, or a line in it is not of a known form."""
+
+
 class ResultsError(PointrendError):
     """Results are missing or unreadable."""
 

@@ -164,9 +164,20 @@ class BackboneParams(Strict):
     pretrained: ArchivePin
 
 
+class PublishedFiles(Strict):
+    """What is offered beside a published number, as file names; where they come from stands under ``places``.
+
+    In ``cfg`` the run's own config comes first.
+    """
+
+    log: Annotated[tuple[str, ...], Field(min_length=1, max_length=1)]
+    cfg: Annotated[tuple[str, ...], Field(min_length=1)]
+
+
 class ScaleParams(Strict):
     """How much of the recipe a scale runs, and on what. Nothing has a default: DVC needs every path to be there."""
 
+    published: tuple[Literal["log", "cfg"], ...]
     data: Literal["drawn", "official"]
     images: Images | None
     limit: PositiveInt | None
@@ -217,6 +228,7 @@ class Params(Strict):
     datasets: dict[str, DatasetParams]
     backbones: dict[str, BackboneParams]
     places: dict[str, Place]
+    published: dict[str, PublishedFiles]
     runs: dict[str, RunPart]
     scales: dict[str, ScaleParams]
 
@@ -246,8 +258,12 @@ class Params(Strict):
     @model_validator(mode="after")
     def _every_file_has_a_place(self) -> Params:
         pins = [pin for dataset in self.datasets.values() for pin in dataset.archives]
-        for pin in [*pins, *(backbone.pretrained for backbone in self.backbones.values())]:
-            _check_name("places", pin.name, self.places)
+        names = [pin.name for pin in [*pins, *(backbone.pretrained for backbone in self.backbones.values())]]
+        for run, files in self.published.items():
+            _check_name("published", run, self.runs)
+            names += [*files.log, *files.cfg]
+        for name in names:
+            _check_name("places", name, self.places)
         return self
 
     def at_scale(self, scale: str | None) -> Params:

@@ -88,6 +88,11 @@ class Project:
             return OFFICIAL
         return "pins-" + sha256_json({name: pin.model_dump() for name, pin in self.pins.items()})[:8]
 
+    @property
+    def first_seen_file(self) -> Path:
+        """Checksums that were never published, as the first download found them."""
+        return self.published_folder / "released.lock.json"
+
     def pinned(self, archive: ArchivePin) -> ArchivePin:
         """``archive`` with the checksums that hold here."""
         pin = self.pins.get(archive.name)
@@ -99,11 +104,33 @@ class Project:
         Raises:
             ParamsError: nothing of that name can be fetched; the nearest name that can is given.
         """
-        datasets, backbones = self.params.datasets, self.params.backbones
-        self.params.known("archive to fetch", name, [*datasets, *(f"backbone_{backbone}" for backbone in backbones)])
+        datasets, backbones, published = self.params.datasets, self.params.backbones, self.published_files()
+        known = [*datasets, *(f"backbone_{backbone}" for backbone in backbones), *published]
+        self.params.known("archive to fetch", name, known)
         if name in datasets:
             return tuple(self.pinned(pin) for pin in datasets[name].archives)
+        if name in published:
+            self.check_published(*name.split("_", 1))
+            return tuple(self.pinned(ArchivePin(name=file)) for file in published[name])
         return (self.pinned(backbones[name.removeprefix("backbone_")].pretrained),)
+
+    def published_files(self) -> dict[str, tuple[str, ...]]:
+        """File names by what ``fetch`` calls them, ``log_<run>`` and ``cfg_<run>``, at any scale."""
+        runs = self.params.published.items()
+        return {f"{kind}_{run}": names for run, files in runs for kind, names in files}
+
+    def check_published(self, kind: str, run: str) -> None:
+        """Make sure that a published file of ``run`` belongs to this scale.
+
+        Raises:
+            ParamsError: it does not; a scale that has one is named.
+        """
+        if run not in self.params.published:
+            raise ParamsError(f"nothing is published for {run}", f"choose from {', '.join(self.params.published)}")
+        if kind not in self.scale.published:
+            others = [scale for scale, params in self.params.scales.items() if kind in params.published]
+            do = f"name another scale, for example pointrend --scale {others[0]}" if others else "add it to params.yaml"
+            raise ParamsError(f"scale {self.params.scale} has no published {kind} of {run}", do)
 
     def expected_images(self, dataset: str) -> Images:
         """Full counts of a dataset's splits at this scale."""

@@ -70,6 +70,9 @@ class Workflow:
         """Checksums, and what draws the demo's archives; not the places that archives come from."""
         if name in self.project.params.datasets:
             return [f"datasets.{name}.archives", f"scales.{self.scale}.data", f"scales.{self.scale}.images"]
+        if name in self.project.published_files():
+            kind, run = name.split("_", 1)
+            return [f"published.{run}.{kind}", f"scales.{self.scale}.published"]
         return [f"backbones.{name.removeprefix('backbone_')}.pretrained", f"scales.{self.scale}.pretrained"]
 
     def prepare_paths(self, dataset: str) -> list[str]:

@@ -1,7 +1,9 @@
 """Download, resume and verify archives into data/archives/, and link them into data/<scale>/archives/.
 
-NAME is a dataset of params.yaml or backbone_<name>. Files that already lie at hand are taken from the folder or URL in
-POINTREND_ARCHIVES. Cityscapes needs CITYSCAPES_USERNAME and CITYSCAPES_PASSWORD, or its archives put there by hand.
+NAME is a dataset of params.yaml, backbone_<name>, or log_<run> or cfg_<run>: the published training log and config of a
+run, whose checksums are those of the first download (published/released.lock.json). Files that already lie at hand are
+taken from the folder or URL in POINTREND_ARCHIVES. Cityscapes needs CITYSCAPES_USERNAME and CITYSCAPES_PASSWORD, or its
+archives put there by hand.
 
 example: pointrend --scale paper fetch voc
 """
@@ -16,6 +18,7 @@ from pathlib import Path
 from pointrend.datasets.cityscapes_download import fetch_cityscapes
 from pointrend.datasets.demo.build import SceneCounts, build_demo_archives
 from pointrend.datasets.fetch import Archive, FetchedFile, fetch_archive
+from pointrend.datasets.first_seen import fetch_first_seen
 from pointrend.datasets.loopback import serve_folder
 from pointrend.files import sha256_file, write_json
 from pointrend.logs import log_to_file
@@ -25,7 +28,7 @@ from pointrend.project import Project
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of this verb."""
-    parser.add_argument("name", metavar="NAME", help="voc, ade20k, cityscapes, backbone_r50, backbone_r101, ...")
+    parser.add_argument("name", metavar="NAME", help="voc, backbone_r50, log_voc_r50, cfg_voc_r50, ...")
 
 
 def run(project: Project, arguments: argparse.Namespace) -> None:
@@ -34,10 +37,12 @@ def run(project: Project, arguments: argparse.Namespace) -> None:
     pins = project.archives_of(name)
     folder, at_hand = project.archives_folder, project.archives_at_hand
     log_to_file(project.log_file(f"fetch-{name}"))
-    if name not in project.params.datasets and not project.pretrained:
-        files: list[
-            FetchedFile
-        ] = []  # Nothing takes a backbone here; the stages after this one still depend on its manifest.
+    files: list[FetchedFile]
+    if name in project.published_files():
+        seen = project.first_seen_file
+        files = [fetch_first_seen(_archive(project, pin), folder, seen, at_hand) for pin in pins]
+    elif name not in project.params.datasets and not project.pretrained:
+        files = []  # Nothing takes a backbone here; the stages after this one still depend on its manifest.
     elif project.scale.data == "drawn":
         files = _draw_and_fetch(project, project.expected_images(name), pins)
     elif name == "cityscapes":

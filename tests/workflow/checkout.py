@@ -118,3 +118,4 @@ def keep_dataset(params: dict, kept: str) -> None:
         for name in set(mapping) - {kept}:
             del mapping[name]
     params["runs"] = {name: run for name, run in params["runs"].items() if run["dataset"] == kept}
+    params["published"] = {name: files for name, files in params["published"].items() if name in params["runs"]}

@@ -1,0 +1,138 @@
+"""Published configs, read and never run (RECIPE section 17).
+
+A config is Python of a few kinds: a base of dictionaries, and per run a star import of that base with statements that
+copy, update and set. They are read with ``ast`` and ``literal_eval``; every other statement is an error.
+"""
+
+from __future__ import annotations
+
+import ast
+import copy
+from pathlib import Path
+from typing import Any
+
+from pointrend.errors import AuditError
+
+Config = dict[str, Any]
+"""Module-level names of a config with their values."""
+
+BASE = "base_cfg"
+LARGEST_FILE = 1_000_000
+"""Bytes; the published ones have a few thousand."""
+_DO = "audit the config as it was published; docs/audit.md says which statements are known"
+
+
+class _Unknown(Exception):
+    """A statement is of no known kind, or names something that is not there. ``line``: where in it, if known."""
+
+    def __init__(self, line: int | None = None) -> None:
+        super().__init__()
+        self.line = line
+
+
+class _Path:
+    """Stands for what a call of os.path would give."""
+
+
+def read_config(path: Path) -> Config:
+    """Read a config and the ``base_cfg.py`` beside it, if it imports that.
+
+    Raises:
+        AuditError: a file cannot be read, or has a statement of no known kind, which is quoted.
+    """
+    return _without_paths(_read(path, base=path.with_name(f"{BASE}.py")))
+
+
+def _read(path: Path, base: Path | None) -> Config:
+    text = _text(path)
+    try:
+        statements = ast.parse(text).body
+    except SyntaxError as problem:
+        raise _refused(path, text, problem.lineno or 1) from problem
+    except (ValueError, RecursionError, MemoryError) as problem:
+        raise AuditError(f"{path} cannot be read as Python ({type(problem).__name__})", _DO) from problem
+    config: Config = {}
+    for statement in statements:
+        try:
+            if base is not None and _is_star_import(statement):
+                config |= _read(base, base=None)
+            else:
+                _apply(statement, config)
+        except (_Unknown, KeyError, ValueError, TypeError, AttributeError, RecursionError, MemoryError) as problem:
+            raise _refused(path, text, getattr(problem, "line", None) or statement.lineno) from problem
+    return config
+
+
+def _text(path: Path) -> str:
+    try:
+        if path.stat().st_size > LARGEST_FILE:
+            raise AuditError(f"{path} is larger than {LARGEST_FILE} bytes, so it is no config", _DO)
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise AuditError(f"{path} is not there", f"put the config and its {BASE}.py into one folder") from None
+    except (OSError, UnicodeDecodeError) as problem:
+        raise AuditError(f"cannot read {path}: {problem}", "name a readable config") from problem
+
+
+def _refused(path: Path, text: str, line: int) -> AuditError:
+    quoted = "".join(text.split("\n")[line - 1 : line]).strip()
+    return AuditError(f"{path} line {line} is of no known kind: {quoted[:300]!r}", _DO)
+
+
+def _is_star_import(statement: ast.stmt) -> bool:
+    return ast.unparse(statement) == f"from .{BASE} import *"
+
+
+def _apply(statement: ast.stmt, config: Config) -> None:
+    """Do to ``config`` what the statement says."""
+    match statement:
+        case ast.Expr(value=ast.Constant(value=str())):
+            pass
+        case ast.Import(names=[ast.alias(name="os", asname=None)]):
+            pass
+        case ast.Assign(targets=[ast.Name(id=name)], value=value):
+            config[name] = copy.deepcopy(config[name]) if ast.unparse(value) == f"{name}.copy()" else _value(value)
+        case ast.Assign(targets=[ast.Subscript(value=holder, slice=key)], value=value):
+            _found(holder, config)[ast.literal_eval(key)] = _value(value)
+        case ast.Expr(
+            value=ast.Call(func=ast.Attribute(value=holder, attr="update"), args=[ast.Dict() as new], keywords=[])
+        ):
+            _found(holder, config).update(_value(new))
+        case _:
+            raise _Unknown
+
+
+def _found(node: ast.expr, config: Config) -> dict[Any, Any]:
+    """The dictionary that a name, or a chain of subscripts on a name, stands for."""
+    match node:
+        case ast.Name(id=name):
+            found = config[name]
+        case ast.Subscript(value=holder, slice=key):
+            found = _found(holder, config)[ast.literal_eval(key)]
+        case _:
+            raise _Unknown
+    if not isinstance(found, dict):
+        raise _Unknown
+    return found
+
+
+def _value(node: ast.expr) -> Any:
+    """A literal, in which calls of os.path may stand as values."""
+    match node:
+        case ast.Dict(keys=keys, values=values):
+            if None in keys:
+                raise _Unknown
+            return {ast.literal_eval(key): _value(value) for key, value in zip(keys, values, strict=True) if key}
+        case ast.Call(func=ast.Attribute(value=module)) if ast.unparse(module) == "os.path":
+            return _Path()
+        case _:
+            try:
+                return ast.literal_eval(node)
+            except ValueError:
+                raise _Unknown(node.lineno) from None
+
+
+def _without_paths(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _without_paths(item) for key, item in value.items() if not isinstance(item, _Path)}
+    return value

@@ -1,0 +1,75 @@
+"""Hold the published training log and config of a run against our recipe, without a GPU and without running either.
+
+Without --log and --cfg both are those that `fetch log_RUN` and `fetch cfg_RUN` got; with one of them only that file
+is looked at. Exit code 3: something does not agree; the first record or value that differs is named.
+
+example: pointrend --scale paper audit voc_r50
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+from pointrend.errors import AuditError, CheckFailed
+from pointrend.project import Project
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Arguments of this verb."""
+    parser.add_argument("run", metavar="RUN")
+    parser.add_argument("--log", metavar="FILE", type=Path, help="a training log at hand")
+    parser.add_argument("--cfg", metavar="FILE", type=Path, help="a config at hand, base_cfg.py beside it")
+    parser.add_argument("--json", action="store_true", help="as JSON")
+
+
+def run(project: Project, arguments: argparse.Namespace) -> None:
+    """Print what was found; CheckFailed where it does not agree."""
+    from pointrend.audit import report
+    from pointrend.audit.check_config import check_config
+    from pointrend.audit.check_log import check_log
+    from pointrend.audit.configs import read_config
+    from pointrend.audit.logs import read_log
+
+    setting = project.setting(arguments.run)
+    project.check_published("log", setting.run)
+    log_file, config_file = arguments.log, arguments.cfg
+    if log_file is None and config_file is None:
+        log_file, config_file = _fetched(project, setting.run)
+
+    images, sets = project.expected_images(setting.dataset).train, project.params.datasets[setting.dataset].sets
+    log = check_log(read_log(log_file), setting, images) if log_file else None
+    config = check_config(read_config(config_file), setting, sets) if config_file else None
+
+    if arguments.json:
+        print(json.dumps(report.as_json(setting.run, log, config), indent=2))
+    else:
+        texts = [report.log_text(log_file, log, setting, images)] if log else []
+        texts += [report.config_text(config_file, config)] if config else []
+        print("\n\n".join(texts))
+
+    differences = [str(found) for found in (log.differences if log else ())]
+    differences += [f"{config_file}: {row}" for row in report.disagreeing(config or ())]
+    if differences:
+        more = f" (and {len(differences) - 1} more)" if len(differences) > 1 else ""
+        raise CheckFailed(
+            f"{setting.run} does not agree: {differences[0]}{more}",
+            "find out which of the two is wrong: the recipe in params.yaml or what was published",
+        )
+
+
+def _fetched(project: Project, run: str) -> tuple[Path, Path]:
+    """The log and the config that were fetched.
+
+    Raises:
+        AuditError: one is missing; the command that gets it is named.
+    """
+    names = {kind: f"{kind}_{run}" for kind in ("log", "cfg")}
+    published = project.published_files()
+    files = {kind: project.fetched_file(name, published[name][0]) for kind, name in names.items()}
+    missing = [kind for kind, file in files.items() if not file.is_file()]
+    if missing:
+        do = " && ".join(f"pointrend --scale {project.params.scale} fetch {names[kind]}" for kind in missing)
+        raise AuditError(f"{files[missing[0]]} is not there", f"run: {do}")
+    return files["log"], files["cfg"]
