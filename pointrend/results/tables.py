@@ -93,7 +93,7 @@ def refinement_table(results: Mapping[str, Any]) -> Table:
 
 def certainty_table(results: Mapping[str, Any]) -> Table:
     """What every verdict rests on, one row a figure."""
-    columns = ("Run", "Seed", "n", "Sigma", "Source of sigma", "Difference (seeds)", "mIoU (images)", "Verdict")
+    columns = ("Run", "Seed", "Trainings (n)", "Sigma", "Source of sigma", "Difference (seeds)", "mIoU (images)", "Verdict")
     scored = [row for row in results["runs"] if row["miou"] is not None]
     return Table("How certain the figures are", columns, tuple(_certainty_cells(row) for row in scored))
 
