@@ -93,7 +93,8 @@ def refinement_table(results: Mapping[str, Any]) -> Table:
 
 def certainty_table(results: Mapping[str, Any]) -> Table:
     """What every verdict rests on, one row a figure."""
-    columns = ("Run", "Seed", "Trainings (n)", "Sigma", "Source of sigma", "Difference (seeds)", "mIoU (images)", "Verdict")
+    figures = ("Trainings (n)", "Sigma", "Source of sigma", "Difference (seeds)", "mIoU (images)")
+    columns = ("Run", "Seed", *figures, "Verdict")
     scored = [row for row in results["runs"] if row["miou"] is not None]
     return Table("How certain the figures are", columns, tuple(_certainty_cells(row) for row in scored))
 

@@ -220,16 +220,20 @@ def test_three_seeds_measure_sigma_and_make_a_row(tmp_path: Path) -> None:
 
 
 def test_sigma_is_pooled_within_a_dataset_alone(tmp_path: Path) -> None:
-    first = {("voc_r50", 0): 69.8, ("voc_r50", 1): 69.9, ("voc_r50", 2): 70.0}
-    rows = judged(tmp_path, {**first, ("voc_r101", 0): 72.3, ("ade20k_r50", 0): 37.8})
+    voc = {("voc_r50", 0): 69.8, ("voc_r50", 1): 69.9, ("voc_r50", 2): 70.0, ("voc_r101", 0): 72.3}
+    ade20k = {("ade20k_r50", 0): 37.3, ("ade20k_r50", 1): 37.8, ("ade20k_r50", 2): 38.3}
+    rows = judged(tmp_path, {**voc, **ade20k, ("cityscapes_r50", 0): 76.9})
     sigma = {row["run"]: row["sigma"] for row in rows}
-    assert sigma == pytest.approx({"voc_r50": 0.1, "voc_r101": 0.1, "ade20k_r50": 0.3})
-    assert [row["run"] for row in rows if row["kind"] == "seeds"] == ["voc_r50"]
+    assert sigma == pytest.approx({"voc_r50": 0.1, "voc_r101": 0.1, "ade20k_r50": 0.5, "cityscapes_r50": 0.3})
+    assert [row["run"] for row in rows if row["kind"] == "seeds"] == ["voc_r50", "ade20k_r50"]
 
 
 def test_seeds_that_are_not_comparable_measure_nothing(tmp_path: Path) -> None:
-    rows = judged(tmp_path, {("voc_r50", seed): 69.8 for seed in range(3)}, "scale demo")
-    assert [(row["verdict"], row["n"], row["sigma"]) for row in rows] == [("not comparable", 1, None)] * 3
+    aside = judged(tmp_path, {("voc_r50", seed): 69.8 for seed in range(3)}, "scale demo")
+    assert [(row["verdict"], row["n"], row["sigma"]) for row in aside] == [("not comparable", 1, None)] * 3
+    (row,) = judged(tmp_path, {("voc_r101", 0): 72.3})
+    assert judge([*aside, row], ASSUMED) == [*aside, row]
+    assert row["sigma"] == 0.3
 
 
 def test_the_whole_is_canonical_and_names_its_document(tmp_path: Path) -> None:
