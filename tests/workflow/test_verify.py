@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from pointrend.cli import main
-from pointrend.files import write_json
+from pointrend.files import sha256_file, write_json
 from pointrend.results.compare import read_results, sealed, write_results
 from tests.workflow.checkout import Checkout, keep_dataset
 
@@ -145,6 +145,33 @@ def test_results_that_were_changed_and_sealed_again_do_not_pass(
     path = spoilt / "results/demo/results.json"
     results = read_results(path)
     change(results["runs"][0])
+    write_results(path, sealed(results))
+    code, printed = verify(spoilt, capsys)
+    assert code == 3
+    assert words in printed
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "words"),
+    [
+        ("train.json", {"fingerprint": "0" * 64}, "its fingerprint does not follow from what it names"),
+        ("train.json", {"seed": 1}, "its fingerprint does not follow from what it names"),
+        ("train.json", {"data_manifest_sha256": "0" * 64}, "names other files than results.json"),
+        ("train.json", {"code_sha256": "0" * 64}, "names other files than results.json"),
+        ("metrics.json", {"miou": 99.0}, "its counts give mIoU"),
+        ("metrics.json", {"n_images": 5}, "4 images were counted, but metrics.json says 5"),
+    ],
+)
+def test_a_record_that_was_changed_with_its_hash_does_not_pass(
+    name: str, change: dict[str, Any], words: str, spoilt: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    record = spoilt / RUN / name
+    write_json(record, json.loads(record.read_text()) | change)
+    path = spoilt / "results/demo/results.json"
+    results = read_results(path)
+    row = results["runs"][0]
+    row["hashes"][name] = sha256_file(record)
+    row["miou"] = change.get("miou", row["miou"])
     write_results(path, sealed(results))
     code, printed = verify(spoilt, capsys)
     assert code == 3
