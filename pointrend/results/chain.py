@@ -60,6 +60,8 @@ class Chain:
     def _walk(self, path: Path) -> None:
         results = read_results(path)
         self._canonical(path, results, COMPARE_AGAIN)
+        if "data" not in results["published"]:
+            raise CheckFailed(f"{self._name(path)} was written by an earlier version of this project", COMPARE_AGAIN)
         self._published(results["published"])
         trained = [row for row in results["runs"] if row["kind"] == "trained"]
         for dataset in self.project.params.datasets:

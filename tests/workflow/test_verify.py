@@ -254,6 +254,16 @@ def test_compare_marks_a_spoilt_run_and_verify_fails(
     assert f"{RUN}/confusion.parquet" in printed
 
 
+def test_results_of_an_earlier_version_are_named(spoilt: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = spoilt / "results/demo/results.json"
+    results = read_results(path)
+    del results["published"]["data"]
+    write_results(path, sealed(results))
+    code, printed = verify(spoilt, capsys)
+    assert code == 3
+    assert "results/demo/results.json was written by an earlier version" in printed
+
+
 def test_without_results_there_is_nothing_to_verify(spoilt: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (spoilt / "results/demo/results.json").unlink()
     code, printed = verify(spoilt, capsys)
