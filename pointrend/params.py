@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model, model_validator
 
 from pointrend.errors import ParamsError
+from pointrend.files import sha256_json
 from pointrend.params_file import nearest, parse_override, read_yaml
 
 PositiveInt = Annotated[int, Field(gt=0)]
@@ -146,10 +147,18 @@ class Place(Strict):
     urls: tuple[str, ...]
 
 
+class AssumedSigma(Strict):
+    """Standard deviation of the mIoU over seeds, until it is measured; see docs/verdicts.md."""
+
+    points: Annotated[float, Field(gt=0)]
+    source: Annotated[str, Field(min_length=1)]
+
+
 class DatasetParams(Strict):
     """A dataset: its archives, its full counts, and the recipe's numbers that belong to it."""
 
     images: Images
+    sigma: AssumedSigma
     about_megapixels: Annotated[float, Field(gt=0)]
     sets: str
     recipe: RecipePart
@@ -211,6 +220,11 @@ class RunSetting(Strict):
         operation = Recipe.keys_of("operation")
         kept = {key: value for key, value in self.recipe.model_dump(mode="json").items() if key not in operation}
         return {"run": self.run, "dataset": self.dataset, "depth": self.depth, "recipe": kept}
+
+    def fingerprint(self, seed: int, data: str, backbone: str | None, code: str) -> str:
+        """What trained weights follow from, as one sha256: this setting, the seed, and the hashes of the rest."""
+        parts = {"setting": self.deterministic(), "seed": seed, "data": data, "backbone": backbone, "code": code}
+        return sha256_json(parts)
 
     def deviations(self, published: Recipe) -> list[str]:
         """Where this setting leaves the published recipe, as ``key ours (published theirs)``."""

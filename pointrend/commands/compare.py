@@ -11,7 +11,7 @@ from pointrend.commands.train import fingerprint_of
 from pointrend.errors import ParamsError, ResultsError, WeightsError
 from pointrend.logs import log_to_file
 from pointrend.project import Project
-from pointrend.results.compare import SelectedRun, compare, write_results
+from pointrend.results.compare import SelectedRun, assumed_spreads, compare, write_results
 from pointrend.results.published import load_published
 
 
@@ -25,7 +25,8 @@ def run(project: Project, arguments: argparse.Namespace) -> None:
     log_to_file(project.log_file("compare"))
     seeds = project.params.seeds if arguments.seeds is None else _seeds(arguments.seeds)
     selected = [_selected(project, name, seed) for name in project.params.runs for seed in seeds]
-    results = compare(project.params.scale, selected, load_published(project.published_folder))
+    published, assumed = load_published(project.published_folder), assumed_spreads(project.params.datasets)
+    results = compare(project.params.scale, selected, published, assumed)
     write_results(project.results_folder / "results.json", results)
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from pointrend.code_digest import code_digest
 from pointrend.errors import WeightsError
-from pointrend.files import read_json, sha256_file, sha256_json, write_bytes, write_json, write_text
+from pointrend.files import read_json, sha256_file, write_bytes, write_json, write_text
 from pointrend.logs import log_to_file
 from pointrend.params import RunSetting
 from pointrend.project import Project
@@ -57,16 +57,9 @@ def _called_by_an_engine() -> bool:
 
 
 def fingerprint_of(project: Project, setting: RunSetting, seed: int) -> str:
-    """What the trained weights follow from: setting, seed, data, backbone and code, as one sha256."""
-    return sha256_json(
-        {
-            "setting": setting.deterministic(),
-            "seed": seed,
-            "data": project.data_manifest(setting.dataset)["content"],
-            "backbone": _backbone_sha256(project, setting),
-            "code": code_digest("train"),
-        }
-    )
+    """What the weights of a training that starts now would follow from."""
+    data = project.data_manifest(setting.dataset)["content"]
+    return setting.fingerprint(seed, data, _backbone_sha256(project, setting), code_digest("train"))
 
 
 def _backbone_sha256(project: Project, setting: RunSetting) -> str | None:

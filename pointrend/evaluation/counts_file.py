@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 from pyarrow import parquet
 
 from pointrend.errors import ResultsError
@@ -32,12 +33,21 @@ METADATA = b"scored"
 """Where the file's metadata has ``{"classes": K, "images": N}``, as JSON."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class StoredCounts:
-    """The sum of a ``confusion.parquet``."""
+    """What a ``confusion.parquet`` holds: int64 counts (I, K) of the I images ``ids``, which have labelled pixels."""
 
-    total: Counts
+    ids: tuple[str, ...]
+    true_positive: NDArray[np.int64]
+    ground_truth: NDArray[np.int64]
+    predicted: NDArray[np.int64]
     images: int
+    """All that were scored, those without any labelled pixel included."""
+
+    @property
+    def total(self) -> Counts:
+        """The sum over all images, which is what the metric is made from."""
+        return Counts(self.true_positive.sum(axis=0), self.ground_truth.sum(axis=0), self.predicted.sum(axis=0))
 
 
 def counts_table(images: Mapping[str, Counts], num_classes: int) -> pa.Table:
@@ -57,20 +67,20 @@ def write_counts(path: Path, table: pa.Table) -> None:
 
 
 def read_counts(path: Path) -> StoredCounts:
-    """Add up a ``confusion.parquet`` after checking that its rows can be true.
+    """Read a ``confusion.parquet`` after checking that its rows can be true.
 
     Raises:
         ResultsError: the file is missing, not such a file, or contradicts itself.
     """
     table, n_images, num_classes = _read(path)
     image, class_id, *columns = (column.to_numpy() for column in table.columns)
-    counts = np.stack(columns)
-    true_positive, ground_truth, predicted = counts
-    rows_of_an_image = list(zip(image, class_id.tolist(), strict=True))
+    true_positive, ground_truth, predicted = columns
+    place = {name: number for number, name in enumerate(dict.fromkeys(image))}
+    cells = list(zip(image, class_id.tolist(), strict=True))
     problems = {
         "a class out of range": bool(((class_id < 0) | (class_id >= num_classes)).any()),
-        "an image and class counted twice": len(set(rows_of_an_image)) != len(rows_of_an_image),
-        "more images than were scored": len(set(image)) > n_images,
+        "an image and class counted twice": len(set(cells)) != len(cells),
+        "more images than were scored": len(place) > n_images,
         "counts that cannot be": bool(
             ((true_positive < 0) | (true_positive > np.minimum(ground_truth, predicted))).any()
         ),
@@ -78,10 +88,9 @@ def read_counts(path: Path) -> StoredCounts:
     for problem, found in problems.items():
         if found:
             raise ResultsError(f"{path} has {problem}", "evaluate that run again")
-    totals = np.zeros((3, num_classes), np.int64)
-    for total, column in zip(totals, counts, strict=True):
-        np.add.at(total, class_id, column)
-    return StoredCounts(Counts(*totals), n_images)
+    counts = np.zeros((3, len(place), num_classes), np.int64)
+    counts[:, [place[name] for name in image], class_id] = columns
+    return StoredCounts(tuple(place), counts[0], counts[1], counts[2], n_images)
 
 
 def miou_from_counts(path: Path) -> float:

@@ -2,33 +2,57 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import logging
+import math
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from pointrend.errors import CheckFailed, ResultsError
+from pointrend.evaluation.intervals import miou_interval
 from pointrend.files import read_json, sha256_json, write_json
+from pointrend.params import DatasetParams
+from pointrend.results import verdict
 from pointrend.results.published import Published, published_miou
-from pointrend.results.run_files import SelectedRun, find_score
+from pointrend.results.run_files import Score, SelectedRun, find_score
+from pointrend.results.verdict import Spread, Verdict
+
+log = logging.getLogger(__name__)
+
+Row = dict[str, Any]
 
 
-def compare(scale: str, selected: Sequence[SelectedRun], published: Published) -> dict[str, Any]:
-    """The content of results.json: one row per selected run and seed, and a hash over it all.
+def compare(
+    scale: str, selected: Sequence[SelectedRun], published: Published, assumed: Mapping[str, Spread]
+) -> dict[str, Any]:
+    """The content of results.json and a hash over it all.
 
-    Figures are in percent. ``measures`` repeats what metrics.json says beside the mIoU, and ``reasons`` says why a
-    row is not comparable or not run.
+    It has a row of kind ``trained`` per selected run and seed, and one of kind ``seeds`` after those of a run with
+    enough comparable scores. Figures are in percent. ``assumed`` is sigma per dataset until it is measured.
+    ``interval`` is that of the difference over seeds, ``image_interval`` that of the mIoU over images; ``measures``
+    repeats what metrics.json says beside the mIoU, and ``reasons`` says why a row is not run, unverified or not
+    comparable.
 
     Raises:
-        CheckFailed: files of a run contradict each other; the run and what to do again are named.
         ResultsError: a file of a run cannot be read, or nothing is published for a run.
     """
-    return sealed(
-        {
-            "scale": scale,
-            "published": {"file": published.file, "sha256": published.sha256},
-            "runs": [_row(run, published_miou(published, run.run)) for run in selected],
-        }
-    )
+    rows = [_trained_row(run, published_miou(published, run.run)) for run in selected]
+    return sealed({"scale": scale, "published": published.hashes(), "runs": judge(rows, assumed)})
+
+
+def judge(rows: Sequence[Row], assumed: Mapping[str, Spread]) -> list[Row]:
+    """Rows of kind ``trained`` with the verdicts that follow from their differences, and the rows of kind ``seeds``."""
+    spreads = {**assumed, **_measured(rows)}
+    judged = []
+    for name in dict.fromkeys(row["run"] for row in rows):
+        of_run = [_judged(row, spreads) for row in rows if row["run"] == name]
+        judged += [*of_run, *_seeds_row(of_run, spreads)]
+    return judged
+
+
+def assumed_spreads(datasets: Mapping[str, DatasetParams]) -> dict[str, Spread]:
+    """Sigma of every dataset as params.yaml has it."""
+    return {name: Spread(dataset.sigma.points, dataset.sigma.source) for name, dataset in datasets.items()}
 
 
 def sealed(results: dict[str, Any]) -> dict[str, Any]:
@@ -58,9 +82,20 @@ def read_results(path: Path) -> dict[str, Any]:
     return results
 
 
-def _row(selected: SelectedRun, published: float) -> dict[str, Any]:
-    score, reason = find_score(selected)
-    row = {
+def _trained_row(selected: SelectedRun, published: float) -> Row:
+    """A row whose verdict is not known yet where it is a matter of statistics."""
+    try:
+        score, reason = find_score(selected)
+    except CheckFailed as contradiction:
+        log.warning("%s", contradiction)
+        return _row(selected, published, verdict.UNVERIFIED, [str(contradiction)])
+    if score is None:
+        return _row(selected, published, verdict.NOT_RUN, [reason] if reason else [])
+    return _row(selected, published, verdict.NOT_COMPARABLE) | _scored(score, published, selected.comparable)
+
+
+def _row(selected: SelectedRun, published: float, judgement: Verdict, reasons: Sequence[str] = ()) -> Row:
+    return {
         "run": selected.run,
         "seed": selected.seed,
         "kind": "trained",
@@ -69,26 +104,76 @@ def _row(selected: SelectedRun, published: float) -> dict[str, Any]:
         "difference": None,
         "comparable": selected.comparable,
         "evidence": "inputs",
-        "verdict": "not run",
-        "reasons": [*([reason] if reason else []), *selected.reasons],
-        "interval": None,
-        "n": 0,
-        "sigma": None,
+        "reasons": [*reasons, *selected.reasons],
+        "image_interval": None,
         "measures": None,
         "pictures": [],
         "hashes": {"fingerprint": selected.fingerprint} if selected.fingerprint else {},
         "setting": selected.setting,
+        **_statistics(judgement),
     }
-    if score is None:
-        return row
+
+
+def _scored(score: Score, published: float, comparable: bool) -> Row:
     metrics = score.metrics
-    return row | {
+    return {
         "miou": metrics["miou"],
-        "difference": metrics["miou"] - published if selected.comparable else None,
+        "difference": metrics["miou"] - published if comparable else None,
         "evidence": "one-seed",
-        "verdict": "not judged" if selected.comparable else "not comparable",
-        "n": 1,
+        "image_interval": list(miou_interval(score.counts)),
         "measures": {key: metrics[key] for key in ("all_accuracy", "boundary_iou", "coarse", "n_images")},
         "pictures": metrics["pictures"],
         "hashes": score.hashes,
     }
+
+
+def _statistics(judgement: Verdict, source: str | None = None) -> Row:
+    return {
+        "verdict": judgement.word,
+        "n": judgement.n,
+        "sigma": judgement.sigma,
+        "sigma_source": source,
+        "interval": None if judgement.interval is None else list(judgement.interval),
+    }
+
+
+def _measured(rows: Sequence[Row]) -> dict[str, Spread]:
+    """Sigma of the datasets in which enough seeds of a backbone are scored."""
+    scores: dict[str, dict[str, list[float]]] = {}
+    for row in rows:
+        if row["difference"] is not None:
+            scores.setdefault(row["setting"]["dataset"], {}).setdefault(row["run"], []).append(row["miou"])
+    pools = {dataset: verdict.pooled(list(of_runs.values())) for dataset, of_runs in scores.items()}
+    return {dataset: spread for dataset, spread in pools.items() if spread is not None}
+
+
+def _judged(row: Row, spreads: Mapping[str, Spread]) -> Row:
+    if row["difference"] is None:
+        return row
+    spread = spreads[row["setting"]["dataset"]]
+    return row | _statistics(verdict.one_seed(row["difference"], spread), spread.source)
+
+
+def _seeds_row(rows: Sequence[Row], spreads: Mapping[str, Spread]) -> list[Row]:
+    """The row of a run as a whole, from the rows of its seeds; none where they are too few."""
+    scored = [row for row in rows if row["difference"] is not None]
+    if len(scored) < verdict.ENOUGH:
+        return []
+    first, missing = scored[0], len(rows) - len(scored)
+    differences = [row["difference"] for row in scored]
+    spread = spreads[first["setting"]["dataset"]]
+    row = {
+        **first,
+        "seed": None,
+        "kind": "seeds",
+        "miou": math.fsum(row["miou"] for row in scored) / len(scored),
+        "difference": math.fsum(differences) / len(scored),
+        "evidence": "seeds",
+        "reasons": [f"{missing} of its {len(rows)} seeds have no score that counts"] if missing else [],
+        "image_interval": None,
+        "measures": None,
+        "pictures": [],
+        "hashes": {f"metrics.json of seed {row['seed']}": row["hashes"]["metrics.json"] for row in scored},
+        **_statistics(verdict.seeds(differences, spread), spread.source),
+    }
+    return [row]

@@ -25,7 +25,8 @@ def render_readme(results: Mapping[str, Any], published: Published) -> str:
         f"{_text(tables.STRIDE_SENTENCE)}\n",
         _list("Verdicts", tables.verdict_sentences(results)),
         _list("Reasons", tables.reason_lines(results)),
-        _refinement(tables.refinement_table(results)),
+        _explained(tables.certainty_table(results), tables.CERTAINTY_SENTENCE),
+        _explained(tables.refinement_table(results), tables.REFINEMENT_SENTENCE),
         f"## Evidence\n\nMade from [results.json](results.json) (sha256 `{results['sha256']}`) and the published"
         f" document {published.file} (sha256 `{published.sha256}`).\n",
     ]
@@ -55,8 +56,8 @@ def _section(table: Table) -> str:
     return f"#### {table.heading}\n{_table(table)}"
 
 
-def _refinement(table: Table) -> str:
-    return f"## {table.heading}\n\n{tables.REFINEMENT_SENTENCE}\n\n{_table(table)}" if table.rows else ""
+def _explained(table: Table, sentence: str) -> str:
+    return f"## {table.heading}\n\n{sentence}\n\n{_table(table)}" if table.rows else ""
 
 
 def _list(heading: str, lines: list[tuple[str, str]]) -> str:

@@ -12,7 +12,16 @@ from pointrend.results.page_style import STYLE
 from pointrend.results.published import Link, Published
 from pointrend.results.tables import Cell, Row, Table, row_name, run_folder
 
-VERDICT_CLASSES = {"not run": "pending", "not comparable": "aside", "not judged": "neutral"}
+VERDICT_CLASSES = {
+    "not run": "pending",
+    "not comparable": "aside",
+    "insufficient": "neutral",
+    "consistent": "neutral",
+    "reproduced": "good",
+    "below": "bad",
+    "above": "bad",
+    "unverified": "bad",
+}
 
 
 def render_page(results: Mapping[str, Any], published: Published) -> str:
@@ -29,7 +38,8 @@ def render_page(results: Mapping[str, Any], published: Published) -> str:
         f'<p class="small">{escape(tables.STRIDE_SENTENCE)}</p>',
         _definitions("Verdicts", tables.verdict_sentences(results)),
         _definitions("Reasons", tables.reason_lines(results)),
-        _refinement(tables.refinement_table(results)),
+        _explained(tables.certainty_table(results), tables.CERTAINTY_SENTENCE),
+        _explained(tables.refinement_table(results), tables.REFINEMENT_SENTENCE),
         _pictures(results),
         _evidence(results, published),
     ]
@@ -60,10 +70,10 @@ def _cell(cell: Cell) -> str:
     return f"<td>{escape(cell)}</td>"
 
 
-def _refinement(table: Table) -> str:
+def _explained(table: Table, sentence: str) -> str:
     if not table.rows:
         return ""
-    return f"<h2>{escape(table.heading)}</h2>\n<p>{escape(tables.REFINEMENT_SENTENCE)}</p>\n{_table(table)}"
+    return f"<h2>{escape(table.heading)}</h2>\n<p>{escape(sentence)}</p>\n{_table(table)}"
 
 
 def _pictures(results: Mapping[str, Any]) -> str:

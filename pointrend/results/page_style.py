@@ -7,11 +7,13 @@ STYLE = """\
   color-scheme: light dark;
   --paper: #fcfcfa; --card: #ffffff; --ink: #1f2328; --quiet: #5b636d; --line: #dcdfe3; --link: #0b5cad;
   --aside: #fdf0d0; --aside-line: #d9a400; --neutral: #e1eefb; --neutral-line: #4b8fd0; --pending: #ebedf0;
+  --good: #daf2dd; --bad: #fbdfdd;
 }
 @media (prefers-color-scheme: dark) {
   :root {
     --paper: #14171b; --card: #1b1f24; --ink: #e3e6ea; --quiet: #9aa4af; --line: #343a42; --link: #7db7f5;
     --aside: #40330f; --aside-line: #b38a12; --neutral: #17304a; --neutral-line: #4b8fd0; --pending: #2b3037;
+    --good: #16391d; --bad: #4a1e1b;
   }
 }
 body { margin: 0; background: var(--paper); color: var(--ink); font: 16px/1.55 system-ui, sans-serif; }
@@ -35,6 +37,8 @@ th { font-weight: 600; background: var(--paper); vertical-align: bottom; }
 .aside { background: var(--aside); border-color: var(--aside-line); }
 .neutral { background: var(--neutral); border-color: var(--neutral-line); }
 .pending { background: var(--pending); }
+.good { background: var(--good); }
+.bad { background: var(--bad); }
 dl { display: grid; grid-template-columns: minmax(8rem, 16rem) 1fr; gap: .3rem 1rem; margin: 0; font-size: .9rem; }
 @media (max-width: 45rem) { dl { grid-template-columns: 1fr; gap: .1rem; } }
 dt { font-weight: 600; }

@@ -15,6 +15,8 @@ from pointrend.errors import CheckFailed, ResultsError
 from pointrend.files import read_json, sha256_file
 
 TABLE = "pointrend_table.json"
+RECIPE = "recipe.json"
+"""What runs are compared with, taken from upstream's configs; beside the table."""
 RESTORE = "take the folder published/ from the repository again"
 
 
@@ -65,6 +67,12 @@ class Published:
     paper: Link
     bibtex: str
     sections: tuple[Section, ...]
+    data: dict[str, str]
+    """sha256 of what was taken from the document, and of the recipe, by file name."""
+
+    def hashes(self) -> dict[str, Any]:
+        """What results.json says of the published side."""
+        return {"file": self.file, "sha256": self.sha256, "data": self.data}
 
 
 def load_published(folder: Path) -> Published:
@@ -77,7 +85,9 @@ def load_published(folder: Path) -> Published:
     table = folder / TABLE
     values = read_json(table, do=RESTORE)
     try:
-        published = _from_json(values)
+        published = _from_json(values, {name: sha256_file(folder / name) for name in (TABLE, RECIPE)})
+    except OSError as problem:
+        raise ResultsError(f"cannot read {problem.filename}: {problem.strerror}", RESTORE) from problem
     except (KeyError, TypeError, AttributeError) as problem:
         raise ResultsError(f"{table} is not the published table: {problem!r}", RESTORE) from problem
     document = folder / published.file
@@ -152,7 +162,7 @@ def _cells(row: PublishedRow) -> list[str]:
     return [row.backbone, row.crop_size, row.schedule, row.sets, row.miou, download]
 
 
-def _from_json(values: dict[str, Any]) -> Published:
+def _from_json(values: dict[str, Any], data: dict[str, str]) -> Published:
     introduction = values["introduction"]
     return Published(
         file=values["document"],
@@ -164,4 +174,5 @@ def _from_json(values: dict[str, Any]) -> Published:
             Section(part["heading"], tuple(part["columns"]), tuple(PublishedRow(**row) for row in part["rows"]))
             for part in values["sections"]
         ),
+        data=data,
     )

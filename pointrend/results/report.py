@@ -19,7 +19,7 @@ def report(results: Mapping[str, Any], published: Published, out: Path) -> None:
     """Write ``README.md`` and ``index.html`` into ``out``, the folder of results.json.
 
     Raises:
-        CheckFailed: the results were compared with another published table.
+        CheckFailed: the results were compared with other published files.
     """
     for name, text in _files(results, published).items():
         write_text(out / name, text)
@@ -55,8 +55,8 @@ def check_readme(readme: Path, results: Mapping[str, Any]) -> None:
 
 
 def _files(results: Mapping[str, Any], published: Published) -> dict[str, str]:
-    if results["published"]["sha256"] != published.sha256:
-        what = f"the results were compared with another {published.file} than the one that is there"
+    if results["published"] != published.hashes():
+        what = f"the results were compared with another {published.file}, table or recipe than those that are there"
         raise CheckFailed(what, "run `pointrend compare`")
     return {"README.md": render_readme(results, published), "index.html": render_page(results, published)}
 

@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from pointrend.errors import CheckFailed, ResultsError
-from pointrend.evaluation.counts_file import read_counts
+from pointrend.evaluation.counts_file import StoredCounts, read_counts
 from pointrend.files import read_json, sha256_file
 
 MIOU_TOLERANCE = 1e-9
 """Percent; between ``metrics.json`` and the mIoU recomputed from ``confusion.parquet``."""
 NOT_EVALUATED = "trained but not evaluated"
 STALE = "stale: trained with another setting, data or code"
+LOGGED_FILES = ("metrics.jsonl", "curve.csv")
+"""What a training leaves behind of its course."""
 
-TRAIN_KEYS = ("run", "seed", "fingerprint", "model_sha256", "data_manifest_sha256")
+TRAIN_KEYS = (
+    *("run", "seed", "fingerprint", "model_sha256"),
+    *("data_manifest_sha256", "backbone_sha256", "code_sha256"),
+)
 METRICS_KEYS = (
     *("miou", "all_accuracy", "boundary_iou", "coarse", "n_images"),
     *("pictures", "model_sha256", "sha256"),
@@ -57,8 +62,10 @@ class Score:
 
     metrics: dict[str, Any]
     """The content of ``metrics.json``."""
+    counts: StoredCounts
+    """The content of ``confusion.parquet``."""
     hashes: dict[str, str]
-    """sha256 of what the score rests on, by file name, and the fingerprint."""
+    """sha256 of what the score rests on, by file name in the run's folder, and of what it was made from."""
 
 
 def find_score(selected: SelectedRun) -> tuple[Score | None, str]:
@@ -80,18 +87,44 @@ def find_score(selected: SelectedRun) -> tuple[Score | None, str]:
     if not metrics_file.exists():
         return None, NOT_EVALUATED
     metrics = _read(metrics_file, METRICS_KEYS, selected.command("evaluate"))
-    _check_scored(selected, train, metrics)
+    counts = _checked_counts(selected, train, metrics)
+    files = (*LOGGED_FILES, "train.json", "metrics.json", *(f"pictures/{name}" for name in metrics["pictures"]))
     hashes = {
+        **{name: _sha256(selected, name) for name in files},
+        **({"backbone": train["backbone_sha256"]} if train["backbone_sha256"] else {}),
+        "code": train["code_sha256"],
         "confusion.parquet": metrics["sha256"],
         "data_manifest": train["data_manifest_sha256"],
         "fingerprint": train["fingerprint"],
-        "metrics.json": sha256_file(metrics_file),
         "model.safetensors": train["model_sha256"],
     }
-    return Score(metrics, hashes), ""
+    return Score(metrics, counts, hashes), ""
 
 
-def _check_scored(selected: SelectedRun, train: dict[str, Any], metrics: dict[str, Any]) -> None:
+def recounted_miou(counts: StoredCounts, metrics: Mapping[str, Any], whose: str, do: str) -> float:
+    """The mIoU in percent that ``counts`` give, which must be that of ``metrics``, the content of metrics.json.
+
+    Raises:
+        CheckFailed: mIoU or number of images differ; the message begins with ``whose`` and ends with ``do``.
+    """
+    miou = 100 * counts.total.miou()
+    if not math.isclose(miou, metrics["miou"], rel_tol=0, abs_tol=MIOU_TOLERANCE):
+        raise CheckFailed(f"{whose}: its counts give mIoU {miou}, but metrics.json says {metrics['miou']}", do)
+    if counts.images != metrics["n_images"]:
+        what = f"{whose}: {counts.images} images were counted, but metrics.json says {metrics['n_images']}"
+        raise CheckFailed(what, do)
+    return miou
+
+
+def _sha256(selected: SelectedRun, name: str) -> str:
+    path = selected.folder / name
+    if not path.is_file():
+        verb = "train" if name in LOGGED_FILES else "evaluate"
+        raise CheckFailed(f"{selected}: {path} is not there", selected.command(verb))
+    return sha256_file(path)
+
+
+def _checked_counts(selected: SelectedRun, train: dict[str, Any], metrics: dict[str, Any]) -> StoredCounts:
     """Metrics of these weights, made from these counts, which count up to this mIoU."""
     counts_file, again = selected.folder / "confusion.parquet", selected.command("evaluate")
     if metrics["model_sha256"] != train["model_sha256"]:
@@ -99,12 +132,8 @@ def _check_scored(selected: SelectedRun, train: dict[str, Any], metrics: dict[st
     if not counts_file.exists() or sha256_file(counts_file) != metrics["sha256"]:
         raise CheckFailed(f"{selected}: {counts_file} is not the one that metrics.json was made from", again)
     counts = read_counts(counts_file)
-    miou = 100 * counts.total.miou()
-    if not math.isclose(miou, metrics["miou"], rel_tol=0, abs_tol=MIOU_TOLERANCE):
-        raise CheckFailed(f"{selected}: its counts give mIoU {miou}, but metrics.json says {metrics['miou']}", again)
-    if counts.images != metrics["n_images"]:
-        what = f"{selected}: {counts.images} images were counted, but metrics.json says {metrics['n_images']}"
-        raise CheckFailed(what, again)
+    recounted_miou(counts, metrics, str(selected), again)
+    return counts
 
 
 def _read(path: Path, keys: tuple[str, ...], do: str) -> dict[str, Any]:

@@ -25,15 +25,29 @@ SCALE_SENTENCES = {
 VERDICT_SENTENCES = {
     "not run": "nothing has been trained with this setting, or it has not been evaluated",
     "not comparable": "scored, but not with the published recipe on the official data; no difference is given",
-    "not judged": "scored with the published recipe; one training alone does not decide",
+    "unverified": "the files of the run contradict each other; no figure is taken from them",
+    "consistent": "one training, as near to the published number as two trainings of one recipe are to each other;"
+    " this does not reproduce it",
+    "reproduced": "the published number lies in the band of a future single training, and the difference is shown to"
+    " be smaller than one point",
+    "insufficient": "the published number lies in the band of a future single training, but too few seeds, or too"
+    " scattered ones, leave a difference of one point possible",
+    "below": "further below the published number than chance explains at 95 %",
+    "above": "further above the published number than chance explains at 95 %: the protocol is to be audited first",
 }
 COLUMNS_SENTENCE = (
     "The columns up to “mIoU (published)” repeat the published table; those after it are ours. Figures are in percent;"
-    " the difference is ours minus published, in percentage points."
+    " the difference is ours minus published, in percentage points, ± the reach of chance over seeds at 95 %."
 )
 STRIDE_SENTENCE = (
     "* The published label. The code that made the published numbers has output stride 32, whatever the labels “D8” and"
     " “os8” say; the output stride of our network is given beside it."
+)
+CERTAINTY_SENTENCE = (
+    "The interval over seeds says how far another training would differ from the published number, in points, at 95 %:"
+    " 0 lies in it where the verdict is neither below nor above. Sigma is the standard deviation over seeds. The"
+    " interval over images is another one: it says how far the mIoU of the same weights would move with other"
+    " validation images, by a bootstrap."
 )
 REFINEMENT_SENTENCE = (
     "Scores of the coarse prediction and of the one with refined points. Boundary IoU (Cheng et al., CVPR 2021) looks"
@@ -59,8 +73,9 @@ def scale_sentence(results: Mapping[str, Any]) -> str:
     """What the figures are good for; the first thing that a reader must know."""
     if not comparable(results):
         return NOT_COMPARABLE_SENTENCE + SCALE_SENTENCES.get(results["scale"], "")
-    scored = sum(row["miou"] is not None for row in results["runs"])
-    return f"{COMPARABLE_SENTENCE} {scored} of {len(results['runs'])} runs are scored."
+    trained = [row for row in results["runs"] if row["kind"] == "trained"]
+    scored = sum(row["miou"] is not None for row in trained)
+    return f"{COMPARABLE_SENTENCE} {scored} of {len(trained)} runs are scored."
 
 
 def result_tables(results: Mapping[str, Any], published: Published) -> list[Table]:
@@ -74,6 +89,14 @@ def refinement_table(results: Mapping[str, Any]) -> Table:
     columns = ("Run", "Seed", "Images", *figures)
     scored = [row for row in results["runs"] if row["measures"] is not None]
     return Table("Refinement", columns, tuple(_refinement_cells(row) for row in scored))
+
+
+def certainty_table(results: Mapping[str, Any]) -> Table:
+    """What every verdict rests on, one row a figure."""
+    figures = ("Trainings (n)", "Sigma", "Source of sigma", "Difference (seeds)", "mIoU (images)")
+    columns = ("Run", "Seed", *figures, "Verdict")
+    scored = [row for row in results["runs"] if row["miou"] is not None]
+    return Table("How certain the figures are", columns, tuple(_certainty_cells(row) for row in scored))
 
 
 def summary_table(results: Mapping[str, Any]) -> Table:
@@ -90,7 +113,7 @@ def verdict_sentences(results: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 
 def reason_lines(results: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Why rows are not comparable or not run: the rows, and all reasons that hold for exactly these."""
+    """Why rows are no better than they are: the rows, and all reasons that hold for exactly these."""
     rows_of: dict[str, list[str]] = {}
     for row in results["runs"]:
         for reason in row["reasons"]:
@@ -104,7 +127,7 @@ def reason_lines(results: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 def row_name(row: Row) -> str:
     """What a row of results.json is called."""
-    return row["run"] if row["seed"] is None else f"{row['run']} (seed {row['seed']})"
+    return f"{row['run']} ({_seed(row)})" if row["seed"] is None else f"{row['run']} (seed {row['seed']})"
 
 
 def run_folder(scale: str, row: Row) -> str:
@@ -136,16 +159,32 @@ def _published_cells(row: PublishedRow) -> tuple[Cell, ...]:
 def _result_cells(scale: str, row: Row) -> tuple[Cell, ...]:
     stride = str(row["setting"]["recipe"]["output_stride"])
     download: Cell = NOTHING
-    if row["miou"] is not None:
+    if row["kind"] == "trained" and row["miou"] is not None:
         files = {"cfg": "train.json", "model": "model.safetensors", "log": "metrics.jsonl"}
         download = tuple(Link(text, f"{run_folder(scale, row)}/{name}") for text, name in files.items())
     return (stride, *_our_cells(row), download)
 
 
 def _our_cells(row: Row) -> tuple[Cell, ...]:
-    seed = NOTHING if row["seed"] is None else str(row["seed"])
-    difference = NOTHING if row["difference"] is None else f"{row['difference']:+.2f}"
-    return seed, percent(row["miou"]), difference, row["verdict"]
+    return _seed(row), percent(row["miou"]), _difference(row), row["verdict"]
+
+
+def _seed(row: Row) -> str:
+    return f"mean of {row['n']}" if row["kind"] == "seeds" else str(row["seed"])
+
+
+def _difference(row: Row) -> str:
+    if row["difference"] is None:
+        return NOTHING
+    low, high = row["interval"]
+    return f"{row['difference']:+.2f} ± {(high - low) / 2:.2f}"
+
+
+def _certainty_cells(row: Row) -> tuple[Cell, ...]:
+    sigma = NOTHING if row["sigma"] is None else f"{row['sigma']:.2f}"
+    seeds = NOTHING if row["interval"] is None else "{:+.2f} to {:+.2f}".format(*row["interval"])
+    images = NOTHING if row["image_interval"] is None else "{:.2f}% to {:.2f}%".format(*row["image_interval"])
+    return row["run"], _seed(row), str(row["n"]), sigma, row["sigma_source"] or NOTHING, seeds, images, row["verdict"]
 
 
 def _refinement_cells(row: Row) -> tuple[Cell, ...]:

@@ -9,11 +9,11 @@ from typing import Any
 from pointrend.results import tables
 
 WIDTH = 88
-"""Columns that the sentence above the table may fill."""
+"""Columns that the sentences around the table may fill."""
 
 
 def terminal_table(results: Mapping[str, Any]) -> str:
-    """A table of one line a run under the sentence that says what the figures are good for."""
+    """A table of one line a run, between what the figures are good for and what the verdicts mean."""
     table = tables.summary_table(results)
     rows = [table.columns, *([str(cell) for cell in row] for row in table.rows)]
     widths = [max(len(row[i]) for row in rows) for i in range(len(table.columns))]
@@ -25,4 +25,5 @@ def terminal_table(results: Mapping[str, Any]) -> str:
         ).rstrip()
         for row in rows
     )
-    return "\n".join((textwrap.fill(tables.scale_sentence(results), WIDTH), "", *lines)) + "\n"
+    meanings = (textwrap.fill(f"{word}: {text}", WIDTH) for word, text in tables.verdict_sentences(results))
+    return "\n".join((textwrap.fill(tables.scale_sentence(results), WIDTH), "", *lines, "", *meanings)) + "\n"

@@ -11,14 +11,17 @@ import numpy as np
 
 from pointrend.evaluation.confusion import Counts
 from pointrend.evaluation.counts_file import counts_table, write_counts
-from pointrend.files import sha256_file, write_json
+from pointrend.files import sha256_file, write_json, write_text
 from pointrend.results.compare import compare
 from pointrend.results.published import Published, load_published
 from pointrend.results.run_files import SelectedRun
+from pointrend.results.verdict import Spread
 
 PUBLISHED = Path(__file__).parents[2] / "published"
 FINGERPRINT = "f" * 64
 RUNS = ("voc_r50", "voc_r101", "ade20k_r50", "ade20k_r101", "cityscapes_r50", "cityscapes_r101")
+ASSUMED = {dataset: Spread(0.3, "assumed") for dataset in ("voc", "ade20k", "cityscapes")}
+INPUTS = {"data_manifest_sha256": "d" * 64, "backbone_sha256": "b" * 64, "code_sha256": "c" * 64}
 MIOU = 100 * (8 / 11 + 1 / 4) / 2
 """Percent; of the counts that :func:`finish` writes."""
 
@@ -30,7 +33,7 @@ def published() -> Published:
 def selected(folder: Path, run: str = "voc_r50", seed: int = 0, *reasons: str, fingerprint: str = FINGERPRINT) -> Any:
     """A run whose folder is ``folder/<run>-s<seed>``; it is comparable where there are no reasons against."""
     dataset, backbone = run.split("_")
-    setting = {"recipe": {"output_stride": 32, "epochs": 60}}
+    setting = {"dataset": dataset, "recipe": {"output_stride": 32, "epochs": 60}}
     place = folder / f"{run}-s{seed}"
     return SelectedRun(run, seed, dataset, backbone, not reasons, reasons, setting, place, fingerprint)
 
@@ -38,7 +41,7 @@ def selected(folder: Path, run: str = "voc_r50", seed: int = 0, *reasons: str, f
 def finish(run: SelectedRun, pictures: Sequence[str] = ()) -> None:
     """Write the files of a trained and evaluated run."""
     train = {"run": run.run, "seed": run.seed, "fingerprint": FINGERPRINT, "model_sha256": "a" * 64}
-    write_json(run.folder / "train.json", train | {"data_manifest_sha256": "d" * 64, "setting": run.setting})
+    write_json(run.folder / "train.json", train | INPUTS | {"setting": run.setting})
     first, second = (Counts(*np.array(rows)) for rows in ([[5, 0], [6, 2], [7, 1]], [[3, 1], [3, 1], [3, 1]]))
     write_counts(run.folder / "confusion.parquet", counts_table({"a": first, "b": second}, 2))
     metrics = {
@@ -52,6 +55,10 @@ def finish(run: SelectedRun, pictures: Sequence[str] = ()) -> None:
         "sha256": sha256_file(run.folder / "confusion.parquet"),
     }
     write_json(run.folder / "metrics.json", metrics)
+    write_text(run.folder / "curve.csv", "iteration,loss\n50,1.0\n")
+    write_text(run.folder / "metrics.jsonl", '{"iteration": 50, "loss": 1.0}\n')
+    for name in pictures:
+        write_text(run.folder / "pictures" / name, f"picture {name}")
 
 
 def results_of(folder: Path, scale: str = "demo", reasons: Sequence[str] = ("scale demo",)) -> dict[str, Any]:
@@ -61,4 +68,4 @@ def results_of(folder: Path, scale: str = "demo", reasons: Sequence[str] = ("sca
         if run.run != "ade20k_r101":
             finish(run, ["2007_000033.png", "a b#1.png"] if run.run == "voc_r50" else [])
     runs[2] = replace(runs[2], fingerprint="0" * 64)
-    return compare(scale, runs, published())
+    return compare(scale, runs, published(), ASSUMED)

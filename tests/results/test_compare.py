@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import copy
 import json
+import math
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -11,21 +13,28 @@ import pytest
 
 from pointrend.errors import CheckFailed, ResultsError
 from pointrend.files import canonical_json, sha256_file, sha256_json, write_json
-from pointrend.results.compare import compare, read_results, sealed, write_results
+from pointrend.results.compare import compare, judge, read_results, sealed, write_results
 from pointrend.results.run_files import NOT_EVALUATED, STALE, SelectedRun
-from tests.results.runs import FINGERPRINT, MIOU, finish, published, results_of, selected
+from tests.results.runs import ASSUMED, FINGERPRINT, MIOU, finish, published, results_of, selected
+
+HASHED = ("train.json", "metrics.jsonl", "curve.csv", "metrics.json", "confusion.parquet", "pictures/a.png")
 
 
 def row_of(run: SelectedRun, scale: str = "paper") -> dict[str, Any]:
     """The only row of the comparison of one run."""
-    (row,) = compare(scale, [run], published())["runs"]
+    (row,) = compare(scale, [run], published(), ASSUMED)["runs"]
     return row
 
 
-def test_a_comparable_run_has_a_difference_and_no_judgement(tmp_path: Path) -> None:
+def test_a_comparable_run_has_a_difference_and_a_verdict(tmp_path: Path) -> None:
     run = selected(tmp_path)
     finish(run, ["a.png"])
-    assert row_of(run) == {
+    reach = 1.959964 * math.sqrt(2) * 0.3
+    row = row_of(run)
+    assert row.pop("interval") == pytest.approx([MIOU - 69.84 - reach, MIOU - 69.84 + reach], abs=1e-6)
+    low, high = row.pop("image_interval")
+    assert 0 < low <= MIOU <= high <= 100
+    assert row == {
         "run": "voc_r50",
         "seed": 0,
         "kind": "trained",
@@ -34,11 +43,11 @@ def test_a_comparable_run_has_a_difference_and_no_judgement(tmp_path: Path) -> N
         "difference": MIOU - 69.84,
         "comparable": True,
         "evidence": "one-seed",
-        "verdict": "not judged",
+        "verdict": "below",
         "reasons": [],
-        "interval": None,
         "n": 1,
-        "sigma": None,
+        "sigma": 0.3,
+        "sigma_source": "assumed",
         "measures": {
             "all_accuracy": 75.0,
             "boundary_iou": 40.0,
@@ -47,10 +56,11 @@ def test_a_comparable_run_has_a_difference_and_no_judgement(tmp_path: Path) -> N
         },
         "pictures": ["a.png"],
         "hashes": {
-            "confusion.parquet": sha256_file(run.folder / "confusion.parquet"),
+            **{name: sha256_file(run.folder / name) for name in HASHED},
+            "backbone": "b" * 64,
+            "code": "c" * 64,
             "data_manifest": "d" * 64,
             "fingerprint": FINGERPRINT,
-            "metrics.json": sha256_file(run.folder / "metrics.json"),
             "model.safetensors": "a" * 64,
         },
         "setting": run.setting,
@@ -117,8 +127,9 @@ def other_counts(run: SelectedRun) -> None:
         stream.write(b"x")
 
 
-def no_counts(run: SelectedRun) -> None:
-    (run.folder / "confusion.parquet").unlink()
+def without(name: str) -> Callable[[SelectedRun], None]:
+    """Remove a file of a run."""
+    return lambda run: (run.folder / name).unlink()
 
 
 @pytest.mark.parametrize(
@@ -131,27 +142,36 @@ def no_counts(run: SelectedRun) -> None:
         (edited("train.json", "seed", 1), "seed 1, not of", "train"),
         (edited("train.json", "run", "ade20k_r50"), "is of run ade20k_r50", "train"),
         (other_counts, "is not the one that metrics.json was made from", "evaluate"),
-        (no_counts, "is not the one that metrics.json was made from", "evaluate"),
+        (without("confusion.parquet"), "is not the one that metrics.json was made from", "evaluate"),
+        (without("metrics.jsonl"), r"metrics\.jsonl is not there", "train"),
+        (without("curve.csv"), r"curve\.csv is not there", "train"),
     ],
 )
-def test_files_that_contradict_each_other_are_named(
+def test_files_that_contradict_each_other_make_a_row_unverified(
     spoil: Callable[[SelectedRun], None], message: str, again: str, tmp_path: Path
 ) -> None:
     run = selected(tmp_path, "voc_r101", 2)
     finish(run)
     spoil(run)
-    with pytest.raises(CheckFailed, match=message) as caught:
-        row_of(run)
-    assert "run voc_r101 seed 2" in caught.value.what
-    assert caught.value.do == f"run `pointrend {again} voc_r101 --seed 2` again"
-    assert caught.value.exit_code == 3
+    row = row_of(run)
+    assert (row["verdict"], row["miou"], row["difference"], row["n"]) == ("unverified", None, None, 0)
+    assert re.search(message, row["reasons"][0])
+    assert "run voc_r101 seed 2" in row["reasons"][0]
+    assert row["reasons"][0].endswith(f"; run `pointrend {again} voc_r101 --seed 2` again")
 
 
 def test_a_difference_below_the_tolerance_is_none(tmp_path: Path) -> None:
     run = selected(tmp_path)
     finish(run)
     edited("metrics.json", "miou", MIOU + 5e-10)(run)
-    assert row_of(run)["verdict"] == "not judged"
+    assert row_of(run)["verdict"] == "below"
+
+
+def test_a_missing_picture_is_a_contradiction(tmp_path: Path) -> None:
+    run = selected(tmp_path)
+    finish(run, ["a.png"])
+    without("pictures/a.png")(run)
+    assert row_of(run)["verdict"] == "unverified"
 
 
 @pytest.mark.parametrize("name", ["train.json", "metrics.json"])
@@ -164,12 +184,64 @@ def test_unreadable_files_are_named(name: str, content: str, tmp_path: Path) -> 
         row_of(run)
 
 
+def judged(folder: Path, mious: dict[tuple[str, int], float | None], *reasons: str) -> list[dict[str, Any]]:
+    """Rows of comparable runs and seeds that scored these; None was not run."""
+    runs = [selected(folder, run, seed, *reasons) for run, seed in mious]
+    for run, miou in zip(runs, mious.values(), strict=True):
+        if miou is not None:
+            finish(run)
+    rows = compare("paper", runs, published(), ASSUMED)["runs"]
+    for row, miou in zip([row for row in rows if row["kind"] == "trained"], mious.values(), strict=True):
+        if row["difference"] is not None:
+            row |= {"miou": miou, "difference": float(miou or 0) - row["published_miou"]}
+    return judge([row for row in rows if row["kind"] == "trained"], ASSUMED)
+
+
+def test_two_seeds_are_judged_each_by_itself(tmp_path: Path) -> None:
+    rows = judged(tmp_path, {("voc_r50", 0): 70.0, ("voc_r50", 1): 71.0})
+    assert [(row["verdict"], row["n"], row["sigma"]) for row in rows] == [("consistent", 1, 0.3), ("above", 1, 0.3)]
+
+
+def test_three_seeds_measure_sigma_and_make_a_row(tmp_path: Path) -> None:
+    """By hand: mean 69.90, sigma 0.1, t(0.975, 2) = 4.302653, t(0.95, 2) = 2.919986, SE = 0.1 sqrt(4/3)."""
+    mious = {("voc_r50", 0): 69.8, ("voc_r50", 1): 69.9, ("voc_r50", 2): 70.0, ("voc_r50", 7): None}
+    *trained, seeds = judged(tmp_path, mious)
+    assert [row["kind"] for row in trained] == ["trained"] * 4
+    assert trained[0]["sigma"] == pytest.approx(0.1)
+    assert trained[3]["verdict"] == "not run"
+    assert (seeds["kind"], seeds["seed"], seeds["n"], seeds["evidence"]) == ("seeds", None, 3, "seeds")
+    assert (seeds["miou"], seeds["difference"]) == pytest.approx((69.9, 0.06))
+    assert seeds["verdict"] == "reproduced"
+    assert seeds["sigma"] == pytest.approx(0.1)
+    assert seeds["sigma_source"] == "measured over 3 seeds, 2 degrees of freedom"
+    assert seeds["interval"] == pytest.approx([0.06 - 0.496828, 0.06 + 0.496828], abs=1e-5)
+    assert seeds["reasons"] == ["1 of its 4 seeds have no score that counts"]
+    assert list(seeds["hashes"]) == [f"metrics.json of seed {seed}" for seed in (0, 1, 2)]
+
+
+def test_sigma_is_pooled_within_a_dataset_alone(tmp_path: Path) -> None:
+    voc = {("voc_r50", 0): 69.8, ("voc_r50", 1): 69.9, ("voc_r50", 2): 70.0, ("voc_r101", 0): 72.3}
+    ade20k = {("ade20k_r50", 0): 37.3, ("ade20k_r50", 1): 37.8, ("ade20k_r50", 2): 38.3}
+    rows = judged(tmp_path, {**voc, **ade20k, ("cityscapes_r50", 0): 76.9})
+    sigma = {row["run"]: row["sigma"] for row in rows}
+    assert sigma == pytest.approx({"voc_r50": 0.1, "voc_r101": 0.1, "ade20k_r50": 0.5, "cityscapes_r50": 0.3})
+    assert [row["run"] for row in rows if row["kind"] == "seeds"] == ["voc_r50", "ade20k_r50"]
+
+
+def test_seeds_that_are_not_comparable_measure_nothing(tmp_path: Path) -> None:
+    aside = judged(tmp_path, {("voc_r50", seed): 69.8 for seed in range(3)}, "scale demo")
+    assert [(row["verdict"], row["n"], row["sigma"]) for row in aside] == [("not comparable", 1, None)] * 3
+    (row,) = judged(tmp_path, {("voc_r101", 0): 72.3})
+    assert judge([*aside, row], ASSUMED) == [*aside, row]
+    assert row["sigma"] == 0.3
+
+
 def test_the_whole_is_canonical_and_names_its_document(tmp_path: Path) -> None:
     results = results_of(tmp_path)
     write_results(tmp_path / "results.json", results)
     assert (tmp_path / "results.json").read_text() == canonical_json(results)
     assert set(results) == {"scale", "published", "runs", "sha256"}
-    assert results["published"] == {"file": "pointrend.md", "sha256": published().sha256}
+    assert results["published"] == {"file": "pointrend.md", "sha256": published().sha256, "data": published().data}
     assert read_results(tmp_path / "results.json") == json.loads(canonical_json(results))
 
 

@@ -13,11 +13,12 @@ from pointrend.errors import CheckFailed, ResultsError
 from pointrend.files import write_text
 from pointrend.results.compare import compare
 from pointrend.results.markdown import BEGIN, END, render_readme, render_summary
-from pointrend.results.page import render_page
+from pointrend.results.page import VERDICT_CLASSES, render_page
 from pointrend.results.published import render_introduction
 from pointrend.results.report import check, check_readme, report, update_readme
+from pointrend.results.tables import VERDICT_SENTENCES
 from pointrend.results.terminal import terminal_table
-from tests.results.runs import PUBLISHED, RUNS, finish, published, results_of, selected
+from tests.results.runs import ASSUMED, PUBLISHED, RUNS, finish, published, results_of, selected
 
 COLUMNS = [
     *("Backbone", "Crop Size", "Schedule", "Train/Eval Set", "mIoU (published)"),
@@ -101,15 +102,15 @@ def test_our_columns_of_a_run_that_was_not_run(tmp_path: Path) -> None:
 def test_a_comparable_run_has_a_signed_difference(tmp_path: Path) -> None:
     results = results_of(tmp_path, "paper", ())
     row = section_rows(render_readme(results, published()), "PASCAL VOC")[2]
-    assert row[7:10] == ["48.86%", "-20.98", "not judged"]
+    assert row[7:10] == ["48.86%", "-20.98 ± 0.83", "below"]
     results["runs"][0]["difference"] = 0.127
-    assert section_rows(render_readme(results, published()), "PASCAL VOC")[2][8] == "+0.13"
+    assert section_rows(render_readme(results, published()), "PASCAL VOC")[2][8] == "+0.13 ± 0.83"
 
 
 def test_every_seed_has_a_row_and_unselected_runs_stay(tmp_path: Path) -> None:
     runs = [selected(tmp_path, "voc_r50", seed, "scale demo") for seed in (0, 4)]
     finish(runs[1])
-    readme = render_readme(compare("demo", runs, published()), published())
+    readme = render_readme(compare("demo", runs, published(), ASSUMED), published())
     voc = [row[6:10] for row in section_rows(readme, "PASCAL VOC")[2:]]
     assert voc == [
         ["0", "–", "–", "not run"],
@@ -158,7 +159,7 @@ def test_refinement_shows_both_predictions(tmp_path: Path) -> None:
 
 
 def test_without_scores_there_is_no_refinement_and_no_picture(tmp_path: Path) -> None:
-    results = compare("paper", [selected(tmp_path, run) for run in RUNS], published())
+    results = compare("paper", [selected(tmp_path, run) for run in RUNS], published(), ASSUMED)
     readme, page = render_readme(results, published()), render_page(results, published())
     assert [row[9] for row in table_rows(readme) if row[0].startswith("R-")] == ["not run"] * 6
     assert "Refinement" not in readme + page
@@ -206,15 +207,56 @@ def test_names_are_escaped(tmp_path: Path) -> None:
 
 
 def test_the_terminal_table_is_compact(tmp_path: Path) -> None:
-    lines = terminal_table(results_of(tmp_path)).splitlines()
-    assert [line.split() for line in lines[-7:-4]] == [
+    above, table, below = terminal_table(results_of(tmp_path)).split("\n\n")
+    lines = table.splitlines()
+    assert [line.split() for line in lines[:3]] == [
         ["Run", "Published", "Seed", "Ours", "Difference", "Verdict"],
         ["voc_r50", "69.84%", "0", "48.86%", "–", "not", "comparable"],
         ["voc_r101", "72.31%", "0", "48.86%", "–", "not", "comparable"],
     ]
     assert lines[-1].split()[0] == "cityscapes_r101"
-    assert max(map(len, lines)) < 90
-    assert len({line.index("not ") for line in lines[-6:]}) == 1
+    assert max(map(len, [*above.splitlines(), *lines, *below.splitlines()])) < 90
+    assert len({line.index("not ") for line in lines[1:]}) == 1
+    assert [line.partition(":")[0] for line in below.splitlines() if ":" in line] == ["not run", "not comparable"]
+
+
+def with_seeds(folder: Path) -> dict[str, Any]:
+    """voc_r50 comparable and scored with three seeds."""
+    runs = [selected(folder, "voc_r50", seed) for seed in range(3)]
+    for run in runs:
+        finish(run)
+    return compare("paper", runs, published(), ASSUMED)
+
+
+def test_the_mean_of_the_seeds_has_a_row_without_files(tmp_path: Path) -> None:
+    readme = render_readme(with_seeds(tmp_path), published())
+    rows = section_rows(readme, "PASCAL VOC")[2:]
+    assert [row[6] for row in rows] == ["0", "1", "2", "mean of 3", "–"]
+    assert rows[3][7:] == ["48.86%", "-20.98 ± 0.00", "below", "–"]
+    assert "3 of 3 runs are scored" in readme
+    assert "- below – further below" in readme
+
+
+def test_what_a_verdict_rests_on_is_shown(tmp_path: Path) -> None:
+    results = with_seeds(tmp_path)
+    rows = table_rows(render_readme(results, published()).partition("## How certain")[2].partition("## Ref")[0])
+    assert rows[0][2:] == [
+        "Trainings (n)",
+        "Sigma",
+        "Source of sigma",
+        "Difference (seeds)",
+        "mIoU (images)",
+        "Verdict",
+    ]
+    source = "measured over 3 seeds, 2 degrees of freedom"
+    assert rows[5] == ["voc_r50", "mean of 3", "3", "0.00", source, "-20.98 to -20.98", "–", "below"]
+    low, high = results["runs"][0]["image_interval"]
+    assert rows[2][5:7] == ["-20.98 to -20.98", f"{low:.2f}% to {high:.2f}%"]
+    assert rows[5] in PageReader(render_page(results, published())).rows
+
+
+def test_every_verdict_of_a_run_is_explained_and_coloured() -> None:
+    assert set(VERDICT_CLASSES) == set(VERDICT_SENTENCES)
 
 
 def test_a_report_that_was_just_written_holds(tmp_path: Path) -> None:
@@ -250,7 +292,7 @@ def test_drift_is_noticed_and_named(name: str, drift: Callable[[Path], None], tm
 def test_results_against_another_table_are_refused(tmp_path: Path) -> None:
     results = results_of(tmp_path)
     results["published"]["sha256"] = "0" * 64
-    with pytest.raises(CheckFailed, match=r"another pointrend\.md"):
+    with pytest.raises(CheckFailed, match=r"another pointrend\.md, table or recipe"):
         report(results, published(), tmp_path / "results")
     assert not (tmp_path / "results").exists()
 
@@ -266,7 +308,7 @@ def test_the_top_readme_gets_its_table_and_nothing_else(tmp_path: Path) -> None:
     assert readme.read_text() == f"# Title\n\n{BEGIN}\n{render_summary(results)}{END}\n\nafter\n"
     rows = table_rows(readme.read_text())
     assert rows[0] == ["Run", "Published", "Seed", "Ours", "Difference", "Verdict"]
-    assert rows[2] == ["voc_r50", "69.84%", "0", "48.86%", "-20.98", "not judged"]
+    assert rows[2] == ["voc_r50", "69.84%", "0", "48.86%", "-20.98 ± 0.83", "below"]
     assert rows[5] == ["ade20k_r101", "40.26%", "0", "–", "–", "not run"]
     update_readme(readme, results)
     check_readme(readme, results)

@@ -11,7 +11,7 @@ rule compare:
         metrics=expand(
             rules.evaluate.output.metrics, run=WANTED.runs, seed=WANTED.seeds
         ),
-        published="published/pointrend_table.json",
+        published=["published/pointrend_table.json", "published/recipe.json"],
     output:
         f"results/{SCALE}/results.json",
     log:

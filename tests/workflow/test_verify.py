@@ -1,0 +1,271 @@
+"""`pointrend verify` on a tiny checkout in which the whole DAG has run: every file of the chain, spoilt in turn."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pointrend.cli import main
+from pointrend.files import sha256_file, write_json
+from pointrend.results.compare import read_results, sealed, write_results
+from tests.workflow.checkout import Checkout, keep_dataset
+
+CHAIN = ("published", "data/demo", "runs/demo", "results/demo")
+RUN = "runs/demo/voc_r50-s0"
+ARCHIVES = "data/demo/archives"
+
+
+@pytest.fixture(scope="module")
+def done(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
+    """A checkout with two runs, trained, scored, compared and reported."""
+    checkout = Checkout(tmp_path_factory.mktemp("verify") / "pointrend")
+    params = checkout.params()
+    keep_dataset(params, "voc")
+    checkout.write_params(params)
+    checkout.snakemake()
+    return checkout
+
+
+@pytest.fixture
+def spoilt(done: Checkout, tmp_path: Path) -> Path:
+    """Root of a copy of its own."""
+    return done.copy(tmp_path / "pointrend").root
+
+
+def verify(root: Path, capsys: pytest.CaptureFixture[str]) -> tuple[int, str]:
+    """Exit code, and everything printed."""
+    code = main(["--params", str(root / "params.yaml"), "--scale", "demo", "verify"])
+    printed = capsys.readouterr()
+    return code, printed.out + printed.err
+
+
+def chain(root: Path) -> list[Path]:
+    files = [path for folder in CHAIN for path in sorted((root / folder).rglob("*")) if path.is_file()]
+    return [path for path in files if path.name != ".snakemake_timestamp"]
+
+
+def test_what_has_just_been_made_holds(done: Checkout, capsys: pytest.CaptureFixture[str]) -> None:
+    assert len(chain(done.root)) == 32
+    assert verify(done.root, capsys) == (0, "32 files and 2 mIoU recomputed from their counts: all hold\n")
+    assert "all hold" in done.run("pointrend", "verify")
+
+
+def test_one_byte_of_any_file_is_noticed_and_the_file_named(done: Checkout, capsys: pytest.CaptureFixture[str]) -> None:
+    for path in chain(done.root):
+        whole = path.read_bytes()
+        for place in (0, len(whole) // 3, len(whole) // 2, len(whole) - 1):
+            path.write_bytes(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
+            code, printed = verify(done.root, capsys)
+            path.write_bytes(whole)
+            assert (code, printed.count("\n")) == (3, 1), (path, place, printed)
+            assert printed.startswith("error: ")
+            assert str(path.relative_to(done.root)) in printed.partition("; ")[0], (path, place, printed)
+    assert verify(done.root, capsys)[0] == 0
+
+
+def test_a_file_that_is_cut_short_is_noticed(done: Checkout, capsys: pytest.CaptureFixture[str]) -> None:
+    for path in chain(done.root):
+        whole = path.read_bytes()
+        path.write_bytes(whole[:-1])
+        code, printed = verify(done.root, capsys)
+        path.write_bytes(whole)
+        assert code == 3, (path, printed)
+        assert str(path.relative_to(done.root)) in printed
+
+
+def test_the_first_link_is_named(spoilt: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Spoilt one after the other from the end of the chain; each time the newest is the first."""
+    for name in (
+        *("results/demo/index.html", f"{RUN}/confusion.parquet", f"{RUN}/model.safetensors", f"{RUN}/train.json"),
+        *("data/demo/voc/val.labels.bin", f"{ARCHIVES}/voc/benchmark.tgz", "published/pointrend.md"),
+    ):
+        with (spoilt / name).open("ab") as stream:
+            stream.write(b" ")
+        assert name in verify(spoilt, capsys)[1]
+
+
+def each_leaf(values: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Copies with one value changed each."""
+    for key, value in values.items():
+        if isinstance(value, dict):
+            yield from ({**values, key: changed} for changed in each_leaf(value))
+        else:
+            yield {**values, key: value + 1 if isinstance(value, int) else "0" * 64}
+
+
+@pytest.mark.parametrize(
+    "name", [f"{ARCHIVES}/voc.json", f"{ARCHIVES}/backbone_r50.json", "data/demo/voc/manifest.json"]
+)
+def test_every_value_of_a_manifest_counts(name: str, spoilt: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for changed in each_leaf(json.loads((spoilt / name).read_text())):
+        write_json(spoilt / name, changed)
+        code, printed = verify(spoilt, capsys)
+        assert code == 3, changed
+        assert name in printed
+
+
+def other_miou(row: dict[str, Any]) -> None:
+    row["miou"] += 1
+
+
+def other_verdict(row: dict[str, Any]) -> None:
+    row |= {"verdict": "reproduced", "difference": 0.0}
+
+
+def other_published(row: dict[str, Any]) -> None:
+    row["published_miou"] = 1.0
+
+
+def other_sigma(row: dict[str, Any]) -> None:
+    row |= {"difference": row["miou"] - row["published_miou"], "verdict": "consistent", "sigma": 99.0}
+
+
+def another_model(row: dict[str, Any]) -> None:
+    row["hashes"]["model.safetensors"] = "0" * 64
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (other_miou, "results.json gives another mIoU of voc_r50 seed 0 than"),
+        (other_verdict, "results.json: the difference of voc_r50 is not ours minus published"),
+        (other_published, "results.json: the difference of voc_r50 is not ours minus published"),
+        (other_sigma, "results.json: its verdicts do not follow from its figures"),
+        (another_model, "model.safetensors is not the one whose sha256 is in results.json"),
+    ],
+)
+def test_results_that_were_changed_and_sealed_again_do_not_pass(
+    change: Callable[[dict[str, Any]], None], words: str, spoilt: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = spoilt / "results/demo/results.json"
+    results = read_results(path)
+    change(results["runs"][0])
+    write_results(path, sealed(results))
+    code, printed = verify(spoilt, capsys)
+    assert code == 3
+    assert words in printed
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "words"),
+    [
+        ("train.json", {"fingerprint": "0" * 64}, "its fingerprint does not follow from what it names"),
+        ("train.json", {"seed": 1}, "its fingerprint does not follow from what it names"),
+        ("train.json", {"data_manifest_sha256": "0" * 64}, "names other files than results.json"),
+        ("train.json", {"code_sha256": "0" * 64}, "names other files than results.json"),
+        ("metrics.json", {"miou": 99.0}, "its counts give mIoU"),
+        ("metrics.json", {"n_images": 5}, "4 images were counted, but metrics.json says 5"),
+    ],
+)
+def test_a_record_that_was_changed_with_its_hash_does_not_pass(
+    name: str, change: dict[str, Any], words: str, spoilt: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    record = spoilt / RUN / name
+    write_json(record, json.loads(record.read_text()) | change)
+    path = spoilt / "results/demo/results.json"
+    results = read_results(path)
+    row = results["runs"][0]
+    row["hashes"][name] = sha256_file(record)
+    row["miou"] = change.get("miou", row["miou"])
+    write_results(path, sealed(results))
+    code, printed = verify(spoilt, capsys)
+    assert code == 3
+    assert words in printed
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *(f"{ARCHIVES}/voc/benchmark.tgz", f"{ARCHIVES}/voc.json", f"{RUN}/model.safetensors", RUN),
+        *("data/demo/voc/train.pictures.bin", "data/demo/voc/manifest.json", f"{ARCHIVES}/backbone_r101.json"),
+    ],
+)
+def test_what_is_kept_elsewhere_is_noted(name: str, spoilt: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = spoilt / name
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink()
+    code, printed = verify(spoilt, capsys)
+    assert code == 0, printed
+    assert f"note: {name} is not here: not checked\n" in printed
+    assert printed.splitlines()[-1].endswith(
+        f"and {1 if name == RUN else 2} mIoU recomputed from their counts: all hold"
+    )
+
+
+@pytest.mark.parametrize("name", ["train.json", "metrics.jsonl", "metrics.json", "confusion.parquet"])
+def test_a_run_that_has_lost_its_proof_does_not_pass(
+    name: str, spoilt: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (spoilt / RUN / name).unlink()
+    code, printed = verify(spoilt, capsys)
+    assert code == 3
+    assert f"{RUN}/{name} is not there" in printed
+
+
+def test_an_archive_that_was_replaced_where_it_was_fetched_to_is_noticed(
+    spoilt: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A new file under the name leaves the link in data/demo/archives as it was."""
+    path = spoilt / "data/archives/demo/benchmark.tgz"
+    path.unlink()
+    path.write_bytes(b"another")
+    code, printed = verify(spoilt, capsys)
+    assert code == 3
+    assert "data/archives/demo/benchmark.tgz is not the one" in printed
+
+
+def test_another_setting_is_a_note(done: Checkout, spoilt: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    checkout = done.at(spoilt)
+    params = checkout.params()
+    params["runs"]["voc_r50"]["lr"] = 0.01
+    checkout.write_params(params)
+    code, printed = verify(spoilt, capsys)
+    assert code == 0
+    assert f"note: {RUN}/train.json: trained with other settings than params.yaml has now\n" in printed
+
+
+def test_other_code_is_a_note(
+    done: Checkout, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("pointrend.results.chain.code_digest", lambda stage: "0" * 64)
+    code, printed = verify(done.root, capsys)
+    assert code == 0
+    assert f"note: {RUN}/train.json: trained by other code than is here\n" in printed
+
+
+def test_compare_marks_a_spoilt_run_and_verify_fails(
+    done: Checkout, spoilt: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with (spoilt / RUN / "confusion.parquet").open("ab") as stream:
+        stream.write(b" ")
+    checkout = done.at(spoilt)
+    checkout.run("pointrend", "compare")
+    rows = read_results(spoilt / "results/demo/results.json")["runs"]
+    assert [row["verdict"] for row in rows] == ["unverified", "not comparable"]
+    code, printed = verify(spoilt, capsys)
+    assert code == 3
+    assert f"{RUN}/confusion.parquet" in printed
+
+
+def test_results_of_an_earlier_version_are_named(spoilt: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = spoilt / "results/demo/results.json"
+    results = read_results(path)
+    del results["published"]["data"]
+    write_results(path, sealed(results))
+    code, printed = verify(spoilt, capsys)
+    assert code == 3
+    assert "results/demo/results.json was written by an earlier version" in printed
+
+
+def test_without_results_there_is_nothing_to_verify(spoilt: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (spoilt / "results/demo/results.json").unlink()
+    code, printed = verify(spoilt, capsys)
+    assert code == 2
+    assert "results/demo/results.json is not there; run `pointrend compare`" in printed
