@@ -21,13 +21,13 @@ from pointrend.project import Project
 from pointrend.results.compare import assumed_spreads, judge, read_results
 from pointrend.results.published import load_published, published_miou
 from pointrend.results.report import check, check_readme
-from pointrend.results.run_files import LOGGED_FILES, recounted_miou
+from pointrend.results.run_files import LOGGED_FILES, SHOWN_SCORES, recounted_miou
 
 RESULTS = "results.json"
 COMPARE_AGAIN = "run `pointrend compare`, or restore what it was made from"
 MODEL = "model.safetensors"
 """May be absent, being too large to be kept everywhere."""
-RUN_FILES = ("train.json", MODEL, *LOGGED_FILES, "metrics.json", "confusion.parquet")
+RUN_FILES = ("train.json", MODEL, *LOGGED_FILES, "metrics.json", SHOWN_SCORES, "confusion.parquet")
 """In the order in which they follow from one another."""
 
 Row = Mapping[str, Any]

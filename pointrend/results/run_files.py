@@ -18,6 +18,8 @@ NOT_EVALUATED = "trained but not evaluated"
 STALE = "stale: trained with another setting, data or code"
 LOGGED_FILES = ("metrics.jsonl", "curve.csv")
 """What a training leaves behind of its course."""
+SHOWN_SCORES = "scores.json"
+"""What an evaluation leaves behind for DVC's tables."""
 
 TRAIN_KEYS = (
     *("run", "seed", "fingerprint", "model_sha256"),
@@ -88,7 +90,13 @@ def find_score(selected: SelectedRun) -> tuple[Score | None, str]:
         return None, NOT_EVALUATED
     metrics = _read(metrics_file, METRICS_KEYS, selected.command("evaluate"))
     counts = _checked_counts(selected, train, metrics)
-    files = (*LOGGED_FILES, "train.json", "metrics.json", *(f"pictures/{name}" for name in metrics["pictures"]))
+    files = (
+        *LOGGED_FILES,
+        SHOWN_SCORES,
+        "train.json",
+        "metrics.json",
+        *(f"pictures/{name}" for name in metrics["pictures"]),
+    )
     hashes = {
         **{name: _sha256(selected, name) for name in files},
         **({"backbone": train["backbone_sha256"]} if train["backbone_sha256"] else {}),

@@ -56,6 +56,7 @@ def finish(run: SelectedRun, pictures: Sequence[str] = ()) -> None:
     }
     write_json(run.folder / "metrics.json", metrics)
     write_text(run.folder / "curve.csv", "iteration,loss\n50,1.0\n")
+    write_text(run.folder / "scores.json", "{}\n")
     write_text(run.folder / "metrics.jsonl", '{"iteration": 50, "loss": 1.0}\n')
     for name in pictures:
         write_text(run.folder / "pictures" / name, f"picture {name}")

@@ -17,7 +17,10 @@ from pointrend.results.compare import compare, judge, read_results, sealed, writ
 from pointrend.results.run_files import NOT_EVALUATED, STALE, SelectedRun
 from tests.results.runs import ASSUMED, FINGERPRINT, MIOU, finish, published, results_of, selected
 
-HASHED = ("train.json", "metrics.jsonl", "curve.csv", "metrics.json", "confusion.parquet", "pictures/a.png")
+HASHED = (
+    *("train.json", "metrics.jsonl", "curve.csv", "scores.json"),
+    *("metrics.json", "confusion.parquet", "pictures/a.png"),
+)
 
 
 def row_of(run: SelectedRun, scale: str = "paper") -> dict[str, Any]:
@@ -145,6 +148,7 @@ def without(name: str) -> Callable[[SelectedRun], None]:
         (without("confusion.parquet"), "is not the one that metrics.json was made from", "evaluate"),
         (without("metrics.jsonl"), r"metrics\.jsonl is not there", "train"),
         (without("curve.csv"), r"curve\.csv is not there", "train"),
+        (without("scores.json"), r"scores\.json is not there", "evaluate"),
     ],
 )
 def test_files_that_contradict_each_other_make_a_row_unverified(
