@@ -24,9 +24,12 @@ STAGES = {
 
 
 @cache
-def code_files(stage: str) -> tuple[Path, ...]:
-    """Source files whose change redoes ``stage``, sorted: the import closure of its entry module."""
-    waiting, seen = list(STAGES[stage]), set()
+def code_files(stage: str, *more: str) -> tuple[Path, ...]:
+    """Source files whose change redoes ``stage``, sorted: the import closure of its entry module.
+
+    ``more``: modules that the stage imports by a name that only params.yaml knows.
+    """
+    waiting, seen = [*STAGES[stage], *more], set()
     while waiting:
         module = waiting.pop()
         path = _source(module)
@@ -38,10 +41,10 @@ def code_files(stage: str) -> tuple[Path, ...]:
 
 
 @cache
-def code_digest(stage: str) -> str:
+def code_digest(stage: str, *more: str) -> str:
     """sha256 over the relative names and bytes of :func:`code_files`."""
     digest = hashlib.sha256()
-    for path in code_files(stage):
+    for path in code_files(stage, *more):
         digest.update(f"{path.relative_to(PACKAGE)}\0".encode())
         digest.update(hashlib.sha256(path.read_bytes()).digest())
     return digest.hexdigest()

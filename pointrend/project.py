@@ -218,7 +218,7 @@ class Project:
             reasons.append(f"archives {self.archive_set}")
         published = self.published_recipe(setting.dataset)
         if published is None:
-            reasons.append("nothing was published for this dataset")
+            reasons.append("no recipe was published for this dataset")
         elif setting.scale == "paper":
             reasons += setting.deviations(published)
         return reasons

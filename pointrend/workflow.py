@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from pointrend.code_digest import code_digest
+from pointrend.datasets.registry import module_of
 from pointrend.errors import ParamsError
 from pointrend.files import sha256_json
 from pointrend.params_file import nearest
@@ -104,8 +105,8 @@ class Workflow:
         return self._digest(self.fetch_paths(name), pins, code_digest("draw") if drawn else "")
 
     def prepare_digest(self, dataset: str) -> str:
-        """Of the paths and the code."""
-        return self._digest(self.prepare_paths(dataset), code_digest("prepare"))
+        """Of the paths and the code, which is another one for each dataset."""
+        return self._digest(self.prepare_paths(dataset), code_digest("prepare", module_of(dataset)))
 
     def train_digest(self, run: str) -> str:
         """Of the paths, the overrides and the code; the data come in through their manifest."""

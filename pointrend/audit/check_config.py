@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from pointrend.audit.configs import Config
-from pointrend.datasets.classes import CLASSES
+from pointrend.datasets.registry import classes_of
 from pointrend.params import RunSetting
 
 NOT_STATED = "not stated"
@@ -65,7 +65,7 @@ def _network(setting: RunSetting) -> list[_Pair]:
         _Pair(f"{_SEGMENTOR}.backbone.use_stem", True),
         _Pair(f"{_SEGMENTOR}.backbone.pretrained", recipe.pretrained, needed=False),
         _Pair(f"{_SEGMENTOR}.type", "pointrend", needed=False),
-        _Pair(f"{_SEGMENTOR}.num_classes", len(CLASSES[setting.dataset].names)),
+        _Pair(f"{_SEGMENTOR}.num_classes", len(classes_of(setting.dataset).names)),
         _Pair(f"{_SEGMENTOR}.align_corners", ALIGN_CORNERS),
         _Pair(f"{fpn}.out_channels", recipe.fpn_channels, needed=False),
         _Pair(f"{fpn}.upsample_cfg.mode", "nearest", needed=False),

@@ -12,7 +12,7 @@ from pointrend.errors import ParamsError, ResultsError, WeightsError
 from pointrend.logs import log_to_file
 from pointrend.project import Project
 from pointrend.results.compare import SelectedRun, assumed_spreads, compare, write_results
-from pointrend.results.published import load_published
+from pointrend.results.published import Published, load_published, published_miou
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -24,8 +24,8 @@ def run(project: Project, arguments: argparse.Namespace) -> None:
     """Compare all runs; those that were not run say so."""
     log_to_file(project.log_file("compare"))
     seeds = project.params.seeds if arguments.seeds is None else _seeds(arguments.seeds)
-    selected = [_selected(project, name, seed) for name in project.params.runs for seed in seeds]
     published, assumed = load_published(project.published_folder), assumed_spreads(project.params.datasets)
+    selected = [_selected(project, name, seed, published) for name in project.params.runs for seed in seeds]
     results = compare(project.params.scale, selected, published, assumed)
     write_results(project.results_folder / "results.json", results)
 
@@ -36,9 +36,11 @@ def _seeds(text: str) -> tuple[int, ...]:
     return tuple(int(part) for part in text.split(","))
 
 
-def _selected(project: Project, name: str, seed: int) -> SelectedRun:
+def _selected(project: Project, name: str, seed: int, published: Published) -> SelectedRun:
     setting = project.setting(name)
     reasons = tuple(project.not_comparable(setting))
+    if published_miou(published, name) is None:
+        reasons += ("nothing was published for this run",)
     try:
         fingerprint = fingerprint_of(project, setting, seed)
     except (ResultsError, WeightsError):

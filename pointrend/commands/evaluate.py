@@ -68,7 +68,7 @@ def _evaluate_file(project: Project, setting: RunSetting, weights: Path, out: Pa
 
 def _score(project: Project, setting: RunSetting, weights: Path) -> Any:
     from pointrend.commands.loaded import load_network
-    from pointrend.datasets.classes import CLASSES
+    from pointrend.datasets.registry import classes_of
     from pointrend.datasets.store import Store
     from pointrend.datasets.transforms import TestTransform
     from pointrend.evaluation.boundary import dilation_ratio
@@ -77,6 +77,6 @@ def _score(project: Project, setting: RunSetting, weights: Path) -> Any:
     model, device = load_network(setting, weights)
     store = Store(project.data_folder(setting.dataset), "val")
     transform = TestTransform(setting.recipe.base_size)
-    classes = CLASSES[setting.dataset]
+    classes = classes_of(setting.dataset)
     ratio = dilation_ratio(setting.dataset)
     return evaluate_split(model, store, transform, device, classes, setting.recipe.pictures, ratio)

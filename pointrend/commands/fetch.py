@@ -20,9 +20,10 @@ from pointrend.datasets.demo.build import SceneCounts, build_demo_archives
 from pointrend.datasets.fetch import Archive, FetchedFile, fetch_archive
 from pointrend.datasets.first_seen import fetch_first_seen
 from pointrend.datasets.loopback import serve_folder
+from pointrend.errors import ArchiveError
 from pointrend.files import sha256_file, write_json
 from pointrend.logs import log_to_file
-from pointrend.params import ArchivePin, Images
+from pointrend.params import ArchivePin
 from pointrend.project import Project
 
 
@@ -44,7 +45,7 @@ def run(project: Project, arguments: argparse.Namespace) -> None:
     elif name not in project.params.datasets and not project.pretrained:
         files = []  # Nothing takes a backbone here; the stages after this one still depend on its manifest.
     elif project.scale.data == "drawn":
-        files = _draw_and_fetch(project, project.expected_images(name), pins)
+        files = _draw_and_fetch(project, name, pins)
     elif name == "cityscapes":
         files = fetch_cityscapes([_archive(project, pin) for pin in pins], folder, at_hand)
     else:
@@ -54,11 +55,15 @@ def run(project: Project, arguments: argparse.Namespace) -> None:
     write_json(project.fetched(name), {"name": name, "set": project.archive_set, "files": records})
 
 
-def _draw_and_fetch(project: Project, images: Images, pins: tuple[ArchivePin, ...]) -> list[FetchedFile]:
+def _draw_and_fetch(project: Project, name: str, pins: tuple[ArchivePin, ...]) -> list[FetchedFile]:
     """Draw the demo's archives, serve them on loopback, and download them as if from anywhere else."""
-    drawn = project.archives_folder / "drawn"
+    images, drawn = project.expected_images(name), project.archives_folder / "drawn"
     made = build_demo_archives(drawn, SceneCounts(train=images.train, val=images.val))["files"]
     with serve_folder(drawn) as url:
+        for pin in pins:
+            if pin.name not in made:
+                do = f"choose a scale with official data, for example --scale paper fetch {name}"
+                raise ArchiveError(f"the demo draws no {pin.name}", do)
         archives = [Archive(name=pin.name, urls=(f"{url}/{pin.name}",), **made[pin.name]) for pin in pins]
         for archive in archives:
             _drop_outdated(project.archives_folder / archive.name, archive)

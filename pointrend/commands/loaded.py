@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 
-from pointrend.datasets.classes import CLASSES
+from pointrend.datasets.registry import classes_of
 from pointrend.errors import WeightsError
 from pointrend.model.build import architecture
 from pointrend.model.pointrend import PointRend
@@ -27,7 +27,7 @@ def load_network(setting: RunSetting, weights: Path) -> tuple[PointRend, torch.d
         raise WeightsError(f"weights {weights} are not there", "train the run first or name a file that exists")
     if setting.recipe.threads:
         torch.set_num_threads(setting.recipe.threads)
-    model = PointRend(architecture(setting, len(CLASSES[setting.dataset].names)))
+    model = PointRend(architecture(setting, len(classes_of(setting.dataset).names)))
     (load_weights if weights.suffix == ".safetensors" else load_released)(weights, model)
     device = choose_device("cpu" if setting.recipe.device == "cpu" else "auto")
     layout = torch.channels_last if setting.recipe.channels_last else torch.contiguous_format

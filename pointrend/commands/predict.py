@@ -25,11 +25,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(project: Project, arguments: argparse.Namespace) -> None:
     """Predict all pictures of a folder."""
     from pointrend.commands.loaded import load_network
-    from pointrend.datasets.classes import CLASSES
+    from pointrend.datasets.registry import classes_of
     from pointrend.datasets.transforms import TestTransform
     from pointrend.evaluation.predict import predict_folder
 
     setting = project.setting(arguments.run)
     model, device = load_network(setting, arguments.weights)
-    transform, classes = TestTransform(setting.recipe.base_size), CLASSES[setting.dataset]
+    transform, classes = TestTransform(setting.recipe.base_size), classes_of(setting.dataset)
     predict_folder(model, transform, arguments.images, arguments.out, classes, overlay=arguments.overlay, device=device)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from pointrend.datasets.classes import ADE20K
 from pointrend.datasets.samples import ArchiveSource, EncodedSample, decode_mask, ids_in, paired_ids
 
 ARCHIVE = "ADEChallengeData2016.zip"
@@ -34,3 +35,6 @@ class Ade20kSource(ArchiveSource):
             picture = reader.read(PICTURES.format(folder=folder, id=id))
             mask = reader.read(MASKS.format(folder=folder, id=id))
             yield EncodedSample(id, picture, mask, decode_mask)
+
+
+SOURCE, CLASSES = Ade20kSource, ADE20K

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from pointrend.datasets.classes import CITYSCAPES
 from pointrend.datasets.samples import ArchiveSource, EncodedSample, decode_mask, ids_in, paired_ids
 
 PICTURE_ARCHIVE = "leftImg8bit_trainvaltest.zip"
@@ -34,3 +35,6 @@ class CityscapesSource(ArchiveSource):
             picture = pictures.read(PICTURES.format(split=split, id=id))
             mask = masks.read(MASKS.format(split=split, id=id))
             yield EncodedSample(id, picture, mask, decode_mask)
+
+
+SOURCE, CLASSES = CityscapesSource, CITYSCAPES

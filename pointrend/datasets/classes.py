@@ -77,18 +77,23 @@ class DatasetClasses:
     train_ids: NDArray[np.uint8]
     forbidden: NDArray[np.bool_]
 
-
-def _classes(
-    title: str, names: str, palette: NDArray[np.uint8], raw_values: Sequence[int], ignored: Iterable[int]
-) -> DatasetClasses:
-    """``raw_values`` are the classes' raw label values in train id order; a class wins over ``ignored``."""
-    train_ids = np.full(256, IGNORE, dtype=np.uint8)
-    train_ids[list(raw_values)] = range(len(raw_values))
-    forbidden = np.ones(256, dtype=np.bool_)
-    forbidden[[*raw_values, *ignored]] = False
-    for array in (palette, train_ids, forbidden):
-        array.setflags(write=False)
-    return DatasetClasses(title, _split_names(names), palette, train_ids, forbidden)
+    @classmethod
+    def of(
+        cls,
+        title: str,
+        names: Sequence[str],
+        palette: NDArray[np.uint8],
+        raw_values: Sequence[int],
+        ignored: Iterable[int],
+    ) -> DatasetClasses:
+        """``raw_values`` are the classes' raw label values in train id order; a class wins over ``ignored``."""
+        train_ids = np.full(256, IGNORE, dtype=np.uint8)
+        train_ids[list(raw_values)] = range(len(raw_values))
+        forbidden = np.ones(256, dtype=np.bool_)
+        forbidden[[*raw_values, *ignored]] = False
+        for array in (palette, train_ids, forbidden):
+            array.setflags(write=False)
+        return cls(title, tuple(names), palette, train_ids, forbidden)
 
 
 def _split_names(text: str) -> tuple[str, ...]:
@@ -109,11 +114,16 @@ def _voc_colours(count: int) -> NDArray[np.uint8]:
     return palette
 
 
-CLASSES: dict[str, DatasetClasses] = {
-    "voc": _classes("PASCAL VOC 2012", VOC_NAMES, _voc_colours(21), range(21), [255]),
-    "ade20k": _classes("ADE20K", ADE20K_NAMES, _split_colours(ADE20K_COLOURS), range(1, 151), [0]),
-    "cityscapes": _classes(
-        "Cityscapes", CITYSCAPES_NAMES, _split_colours(CITYSCAPES_COLOURS), CITYSCAPES_LABEL_IDS, range(34)
-    ),
-}
-"""The classes by the dataset's name in params.yaml."""
+VOC = DatasetClasses.of("PASCAL VOC 2012", _split_names(VOC_NAMES), _voc_colours(21), range(21), [255])
+ADE20K = DatasetClasses.of(
+    "ADE20K", _split_names(ADE20K_NAMES), _split_colours(ADE20K_COLOURS), range(1, 151), ignored=[0]
+)
+CITYSCAPES = DatasetClasses.of(
+    "Cityscapes",
+    _split_names(CITYSCAPES_NAMES),
+    _split_colours(CITYSCAPES_COLOURS),
+    CITYSCAPES_LABEL_IDS,
+    ignored=range(34),
+)
+CLASSES: dict[str, DatasetClasses] = {"voc": VOC, "ade20k": ADE20K, "cityscapes": CITYSCAPES}
+"""Those of the three published datasets, by name; pointrend.datasets.registry knows those of every dataset."""

@@ -12,16 +12,12 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from pointrend.datasets.ade20k import Ade20kSource
-from pointrend.datasets.cityscapes import CityscapesSource
-from pointrend.datasets.classes import CLASSES, IGNORE, DatasetClasses
+from pointrend.datasets.classes import IGNORE, DatasetClasses
+from pointrend.datasets.registry import classes_of, source_of
 from pointrend.datasets.samples import FETCH_AGAIN, ArchiveSource, decode_samples
 from pointrend.datasets.store import PREPARE_AGAIN, FileRecord, Store, StoreWriter
-from pointrend.datasets.voc import VocSource
 from pointrend.errors import DatasetError
 from pointrend.files import read_json, sha256_json, write_json
-
-SOURCES: dict[str, type[ArchiveSource]] = {"voc": VocSource, "ade20k": Ade20kSource, "cityscapes": CityscapesSource}
 
 MANIFEST = "manifest.json"
 
@@ -51,8 +47,8 @@ def prepare_dataset(
     The manifest is written last and says nothing of time or place: the same archives give the same bytes. Raises
     DatasetError for whatever is wrong in the archives.
     """
-    classes = CLASSES[name]
-    with SOURCES[name](archives) as source:
+    classes = classes_of(name)
+    with source_of(name)(archives) as source:
         ids = source.splits()
         counts = {
             split: {"found": len(ids[split]), "official": (expected or {}).get(split), "kept": len(ids[split][:limit])}
@@ -68,6 +64,7 @@ def prepare_dataset(
     manifest = {
         "dataset": name,
         "pins": pins,
+        "classes": list(classes.names),
         "archives": {
             archive: {"bytes": archive_records[archive]["bytes"], "sha256": archive_records[archive]["sha256"]}
             for archive in source.archive_names
@@ -98,7 +95,7 @@ def describe(folder: Path) -> dict[str, Any]:
 
 def describe_text(description: Mapping[str, Any]) -> str:
     """The description as lines to read: sizes per split, then the share of every class in the labelled pixels."""
-    classes = CLASSES[description["dataset"]]
+    classes = classes_of(description["dataset"])
     splits = description["splits"]
     lines = [f"{classes.title}, archives verified against: {description['pins']}"]
     for split, found in splits.items():

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.io import loadmat
 
+from pointrend.datasets.classes import VOC
 from pointrend.datasets.samples import FETCH_AGAIN, ArchiveSource, EncodedSample, decode_mask
 from pointrend.errors import DatasetError
 
@@ -89,3 +90,6 @@ def decode_sbd_mask(id: str, data: bytes) -> NDArray[np.uint8]:
     if mask.dtype != np.uint8 or mask.ndim != 2:
         raise DatasetError(f"{id}: SBD's mask is {mask.dtype} with {mask.ndim} axes, not uint8 with 2", FETCH_AGAIN)
     return mask
+
+
+SOURCE, CLASSES = VocSource, VOC

@@ -176,7 +176,7 @@ class Chain:
         published = load_published(self.project.published_folder)
         for row in trained:
             expected = published_miou(published, row["run"])
-            difference = None if row["difference"] is None else row["miou"] - expected
+            difference = None if expected is None or row["difference"] is None else row["miou"] - expected
             if (row["published_miou"], row["difference"]) != (expected, difference):
                 raise CheckFailed(
                     f"{RESULTS}: the difference of {row['run']} is not ours minus published", COMPARE_AGAIN

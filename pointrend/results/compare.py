@@ -34,7 +34,7 @@ def compare(
     comparable.
 
     Raises:
-        ResultsError: a file of a run cannot be read, or nothing is published for a run.
+        ResultsError: a file of a run cannot be read.
     """
     rows = [_trained_row(run, published_miou(published, run.run)) for run in selected]
     return sealed({"scale": scale, "published": published.hashes(), "runs": judge(rows, assumed)})
@@ -82,7 +82,7 @@ def read_results(path: Path) -> dict[str, Any]:
     return results
 
 
-def _trained_row(selected: SelectedRun, published: float) -> Row:
+def _trained_row(selected: SelectedRun, published: float | None) -> Row:
     """A row whose verdict is not known yet where it is a matter of statistics."""
     try:
         score, reason = find_score(selected)
@@ -94,7 +94,7 @@ def _trained_row(selected: SelectedRun, published: float) -> Row:
     return _row(selected, published, verdict.NOT_COMPARABLE) | _scored(score, published, selected.comparable)
 
 
-def _row(selected: SelectedRun, published: float, judgement: Verdict, reasons: Sequence[str] = ()) -> Row:
+def _row(selected: SelectedRun, published: float | None, judgement: Verdict, reasons: Sequence[str] = ()) -> Row:
     return {
         "run": selected.run,
         "seed": selected.seed,
@@ -114,11 +114,11 @@ def _row(selected: SelectedRun, published: float, judgement: Verdict, reasons: S
     }
 
 
-def _scored(score: Score, published: float, comparable: bool) -> Row:
+def _scored(score: Score, published: float | None, comparable: bool) -> Row:
     metrics = score.metrics
     return {
         "miou": metrics["miou"],
-        "difference": metrics["miou"] - published if comparable else None,
+        "difference": metrics["miou"] - published if comparable and published is not None else None,
         "evidence": "one-seed",
         "image_interval": list(miou_interval(score.counts)),
         "measures": {key: metrics[key] for key in ("all_accuracy", "boundary_iou", "coarse", "n_images")},

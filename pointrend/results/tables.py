@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -79,8 +79,14 @@ def scale_sentence(results: Mapping[str, Any]) -> str:
 
 
 def result_tables(results: Mapping[str, Any], published: Published) -> list[Table]:
-    """The published tables, one a dataset, with our columns; a published row without a result of ours stays."""
-    return [_section_table(results, section) for section in published.sections]
+    """The published tables, one a dataset, with our columns; a published row without a result of ours stays.
+
+    Runs for which nothing is published follow in a table of their own.
+    """
+    tables = [_section_table(results, section) for section in published.sections]
+    known = {row.run for section in published.sections for row in section.rows}
+    others = [row for row in results["runs"] if row["run"] not in known]
+    return [*tables, _others_table(results["scale"], others)] if others else tables
 
 
 def refinement_table(results: Mapping[str, Any]) -> Table:
@@ -150,6 +156,11 @@ def _section_table(results: Mapping[str, Any], section: Section) -> Table:
         if not ours:
             rows.append((*_published_cells(published_row), *[NOTHING] * 4, "not run", NOTHING))
     return Table(section.heading, columns, tuple(rows))
+
+
+def _others_table(scale: str, rows: Sequence[Row]) -> Table:
+    columns = ("Run", "Output Stride", "Seed", "mIoU (ours)", "Difference", "Verdict", "Download")
+    return Table("Other runs", columns, tuple((row["run"], *_result_cells(scale, row)) for row in rows))
 
 
 def _published_cells(row: PublishedRow) -> tuple[Cell, ...]:

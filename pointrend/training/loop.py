@@ -16,8 +16,8 @@ from torch import Tensor
 from torch.nn.parallel import DistributedDataParallel
 from tqdm import tqdm
 
-from pointrend.datasets.classes import CLASSES
 from pointrend.datasets.loader import TrainBatch, train_loader
+from pointrend.datasets.registry import classes_of
 from pointrend.datasets.store import Store
 from pointrend.datasets.transforms import TrainTransform
 from pointrend.model.build import architecture
@@ -124,7 +124,7 @@ class Trainer:
     def _make_model(self, setting: RunSetting, backbone: PretrainedBackbone | None) -> PointRend:
         # Every process starts from the same numbers: the initialisation follows from the seed alone.
         torch.manual_seed(self.seed)
-        model = PointRend(architecture(setting, len(CLASSES[setting.dataset].names)))
+        model = PointRend(architecture(setting, len(classes_of(setting.dataset).names)))
         if backbone is not None:
             load_pretrained_backbone(backbone.path, model.backbone, sha256_prefix=backbone.sha256_prefix)
         if self.processes.count > 1:

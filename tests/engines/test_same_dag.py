@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from pointrend.code_digest import PACKAGE, code_files
+from pointrend.datasets.registry import module_of
 from pointrend.workflow import Workflow
 from tests.engines.graphs import dvc_triggers, first_difference, of_dvc, of_snakemake
 from tests.workflow.checkout import Checkout, keep_dataset
@@ -94,17 +95,17 @@ def test_the_first_difference_is_shown(checkout: Checkout, file: str, old: str, 
 def test_both_engines_follow_from_the_same_values_and_code(checkout: Checkout) -> None:
     """Snakemake's digests are made from Workflow's paths and code_files; dvc.yaml must list exactly those."""
     wanted = Workflow.from_config({}, checkout.root)
-    stages: dict[str, tuple[list[str], str | None]] = {
+    stages: dict[str, tuple[list[str], str | None, *tuple[str, ...]]] = {
         "fetch voc": (wanted.fetch_paths("voc"), "draw"),
         "fetch backbone_r101": (wanted.fetch_paths("backbone_r101"), None),
-        "prepare ade20k": (wanted.prepare_paths("ade20k"), "prepare"),
+        "prepare ade20k": (wanted.prepare_paths("ade20k"), "prepare", module_of("ade20k")),
         "train cityscapes_r50 --seed 0": (wanted.train_paths("cityscapes_r50"), "train"),
         "evaluate cityscapes_r50 --seed 0": (wanted.evaluate_paths("cityscapes_r50"), "evaluate"),
         "compare": (wanted.compare_paths(), "compare"),
         "report": (wanted.compare_paths(), "report"),
     }
-    for command, (paths, code) in stages.items():
-        files = {str(file.relative_to(PACKAGE.parent)) for file in code_files(code)} if code else set()
+    for command, (paths, code, *more) in stages.items():
+        files = {str(file.relative_to(PACKAGE.parent)) for file in code_files(code, *more)} if code else set()
         found = dvc_triggers(checkout.root, f"pointrend --scale demo {command}")
         assert found == (set(paths), files), f"dvc.yaml, stage of {command!r}: (paths, code) must be those on the right"
 

@@ -1,0 +1,42 @@
+"""A dataset is the module ``pointrend/datasets/<name>.py``, named as in params.yaml; docs/extending.md adds one.
+
+The module has ``SOURCE``, which reads its archives, and ``CLASSES``, what its masks mean. It is imported by name only
+when it is asked for, so that no stage's code depends on datasets that it does not read.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any
+
+from pointrend.errors import DatasetError
+
+if TYPE_CHECKING:
+    from pointrend.datasets.classes import DatasetClasses
+    from pointrend.datasets.samples import ArchiveSource
+
+
+def source_of(name: str) -> type[ArchiveSource]:
+    """What reads the archives of a dataset. Raises DatasetError where no module says it."""
+    return _attribute(name, "SOURCE")
+
+
+def classes_of(name: str) -> DatasetClasses:
+    """Names, colours and label values of a dataset's classes. Raises DatasetError where no module says it."""
+    return _attribute(name, "CLASSES")
+
+
+def module_of(name: str) -> str:
+    """The module of a dataset, there or not."""
+    return f"pointrend.datasets.{name}"
+
+
+def _attribute(name: str, attribute: str) -> Any:
+    found = getattr(import_module(module_of(name)), attribute, None) if find_spec(module_of(name)) else None
+    if found is None:
+        raise DatasetError(
+            f"dataset {name} has no module pointrend/datasets/{name}.py with {attribute}",
+            "write it as docs/extending.md shows",
+        )
+    return found

@@ -1,0 +1,135 @@
+"""docs/extending.md, as it stands: a fourth dataset, a third backbone, through both engines to a row of the table."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+import yaml
+
+from pointrend.datasets.loopback import serve_folder
+from tests.workflow.checkout import ROOT, Checkout, keep_dataset
+
+BLOCKS = re.findall(r'```(?:python|yaml) title="(.+?)"\n(.*?)```', (ROOT / "docs/extending.md").read_text(), re.S)
+MODULE = "pointrend/datasets/camvid.py"
+COUNTS = {"train": 6, "val": 3}
+TINY = {"base_size": [160, 120], "crop_size": [64, 64], "batch_size": 4, "epochs": 2, "width": 4, "threads": 1}
+TINY |= {"fpn_channels": 8, "scale_channels": 8, "point_channels": 8, "train_points": 64, "subdivision_points": 128}
+RUN = "camvid_r152"
+
+
+def write_archive(folder: Path) -> str:
+    """An archive in CamVid's layout with pictures of coloured blocks; its sha256."""
+    rng = np.random.default_rng(7)
+    with zipfile.ZipFile(folder / "camvid.zip", "w") as archive:
+        for split, count in COUNTS.items():
+            names = [f"{split}_{index:03d}.png" for index in range(count)]
+            archive.writestr(
+                f"camvid/{split}.txt",
+                "".join(f"/any/CamVid/{split}/{name} /any/CamVid/{split}annot/{name}\n" for name in names),
+            )
+            for name in names:
+                mask = np.kron(rng.integers(0, 12, (6, 8), np.uint8), np.ones((60, 60), np.uint8))
+                picture = np.stack([mask * 20, mask * 7, 255 - mask * 20], axis=-1)
+                archive.writestr(f"camvid/{split}/{name}", cv2.imencode(".png", picture)[1].tobytes())
+                archive.writestr(f"camvid/{split}annot/{name}", cv2.imencode(".png", mask)[1].tobytes())
+    return hashlib.sha256((folder / "camvid.zip").read_bytes()).hexdigest()
+
+
+def merged(ours: Any, more: Any) -> Any:
+    """``ours`` with the keys of ``more`` added at every depth."""
+    if not isinstance(ours, Mapping) or not isinstance(more, Mapping):
+        return more
+    return {**ours, **{key: merged(ours.get(key), value) for key, value in more.items()}}
+
+
+def extended(root: Path, url: str, sha256: str) -> Checkout:
+    """A checkout with everything that the page adds, the pilot as small as can be."""
+    checkout = Checkout(root)
+    params = checkout.params()
+    for title, text in BLOCKS:
+        if title == "params.yaml":
+            params = merged(params, yaml.safe_load(text))
+        else:
+            (root / title).write_text(text)
+    dataset = params["datasets"]["camvid"]
+    assert COUNTS.keys() == dataset["images"].keys()
+    dataset |= {"images": COUNTS, "recipe": {}}
+    dataset["archives"][0]["sha256"] = sha256
+    params["places"]["camvid.zip"]["urls"] = [f"{url}/camvid.zip"]
+    pilot = params["scales"]["pilot"]
+    pilot |= {"recipe": TINY | {"gpus": 1, "device": "cpu"}, "pretrained": False, "limit": None, "pictures": 1}
+    params["scale"] = "pilot"
+    checkout.write_params(params)
+    return checkout
+
+
+def row(checkout: Checkout) -> dict[str, Any]:
+    results = json.loads((checkout.root / "results/pilot/results.json").read_text())
+    (found,) = (row for row in results["runs"] if row["run"] == RUN and row["kind"] == "trained")
+    return found
+
+
+@pytest.fixture(scope="module")
+def ends(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Checkout]:
+    """Two checkouts in which each engine has run the new dataset with the new backbone."""
+    folder = tmp_path_factory.mktemp("extending")
+    sha256 = write_archive(folder)
+    with serve_folder(folder) as url:
+        snakemake = extended(folder / "snakemake", url, sha256)
+        snakemake.snakemake(f"runs={RUN}")
+        dvc = extended(folder / "dvc", url, sha256)
+        params = dvc.params()
+        keep_dataset(params, "camvid")  # DVC runs all that params.yaml lists
+        params["backbones"] = {"r152": params["backbones"]["r152"]}
+        params["runs"] = {RUN: params["runs"][RUN]}
+        dvc.write_params(params)
+        dvc.git("init", "--quiet")
+        dvc.run("dvc", "repro")
+    return {"snakemake": snakemake, "dvc": dvc}
+
+
+@pytest.mark.parametrize("engine", ["snakemake", "dvc"])
+def test_a_fourth_dataset_and_a_third_backbone_reach_the_table(ends: dict[str, Checkout], engine: str) -> None:
+    found = row(ends[engine])
+    assert found["miou"] > 0
+    assert (found["verdict"], found["published_miou"], found["difference"]) == ("not comparable", None, None)
+    assert "nothing was published for this run" in found["reasons"]
+    assert found["setting"]["depth"] == 152
+    page = (ends[engine].root / "results/pilot/README.md").read_text()
+    assert re.search(rf"\| {RUN} +\| 32 +\| 0 +\| {found['miou']:.2f}% ", page)
+
+
+def test_both_engines_make_the_same_bytes(ends: dict[str, Checkout]) -> None:
+    for name in ("model.safetensors", "confusion.parquet", "metrics.json"):
+        files = [checkout.root / "runs/pilot" / f"{RUN}-s0" / name for checkout in ends.values()]
+        assert files[0].read_bytes() == files[1].read_bytes()
+
+
+def test_its_classes_are_described(ends: dict[str, Checkout]) -> None:
+    text = ends["snakemake"].run("pointrend", "describe", "camvid")
+    assert "CamVid" in text
+    assert "bicyclist" in text
+
+
+def test_a_dataset_without_a_module_is_one_clear_line(ends: dict[str, Checkout], tmp_path: Path) -> None:
+    checkout = ends["snakemake"].copy(tmp_path / "copy")
+    (checkout.root / MODULE).unlink()
+    text = checkout.run("pointrend", "prepare", "camvid", expect=2)
+    assert text.splitlines() == [
+        "error: dataset camvid has no module pointrend/datasets/camvid.py with CLASSES; "
+        "write it as docs/extending.md shows"
+    ]
+
+
+def test_the_demo_draws_no_other_pictures(ends: dict[str, Checkout]) -> None:
+    text = ends["snakemake"].run("pointrend", "--scale", "demo", "fetch", "camvid", expect=2)
+    assert "error: the demo draws no camvid.zip; choose a scale with official data" in text
