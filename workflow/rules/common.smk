@@ -9,7 +9,7 @@ from pointrend.project import STORE_FILES
 from pointrend.workflow import Workflow
 
 try:
-    WANTED = Workflow.from_config(config, Path(workflow.basedir))
+    WANTED = Workflow.from_config(config, Path.cwd())
 except PointrendError as error:
     print(f"error: {error}", file=sys.stderr)
     sys.exit(error.exit_code)
@@ -21,7 +21,7 @@ PROJECT = WANTED.project
 onstart:
     try:
         hold_workspace(
-            Path(workflow.basedir),
+            Path.cwd(),
             " ".join(["snakemake", *map(shlex.quote, sys.argv[1:])]),
         )
     except PointrendError as error:
