@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/installed
 
-.PHONY: demo test plots lint format schema lock
+.PHONY: demo test docs plots lint format schema lock
 
 demo: $(INSTALLED)
 	$(BIN)/snakemake --cores all --config scale=demo
@@ -12,6 +12,11 @@ demo: $(INSTALLED)
 
 test: $(INSTALLED)
 	$(BIN)/pytest
+
+# The documentation as a site in build/docs; a link that leads nowhere fails it.
+docs: $(INSTALLED)
+	$(BIN)/python docs/hooks/error_texts.py
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
 
 # The curves of all trainings as build/plots/index.html, which needs no network.
 plots: $(INSTALLED)
