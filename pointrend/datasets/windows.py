@@ -61,7 +61,11 @@ def resized_window(picture: Bytes, shape: tuple[int, int], window: Window) -> By
         _source(picture.shape[axis], shape[axis], window[axis].start, window[axis].stop) for axis in (0, 1)
     )
     fy, fx = shape[0] / picture.shape[0], shape[1] / picture.shape[1]
-    resized = cv2.resize(picture[rows, columns], None, fx=fx, fy=fy, interpolation=cv2.INTER_LINEAR)
+    source = picture[rows, columns]
+    resized = cv2.resize(source, None, fx=fx, fy=fy, interpolation=cv2.INTER_LINEAR)
+    if resized.shape == source.shape and shape != picture.shape[:2]:
+        # A size that rounds to what it was makes OpenCV copy instead of resizing.
+        return np.asarray(cv2.resize(picture, shape[::-1], interpolation=cv2.INTER_LINEAR), dtype=np.uint8)[window]
     height, width = (side.stop - side.start for side in window)
     return np.asarray(resized, dtype=np.uint8)[top : top + height, left : left + width]
 
