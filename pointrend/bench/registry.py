@@ -7,6 +7,7 @@ import importlib
 from pointrend.bench.figures import Finding
 
 BENCHES = {
+    "loader": "training samples, from files as upstream makes them and from the prepared form",
     "hash": "sha256 of a file against the same bytes in memory",
 }
 

@@ -24,7 +24,7 @@ TrainSample = tuple[TrainPixels, int]
 class TrainBatch(NamedTuple):
     """Bytes for the device, which makes the network's input of them (:func:`normalize_batch`).
 
-    ``pictures`` are uint8 (B, H, W, 3), BGR; ``labels`` uint8 (B, H, W), train ids, 255 ignored; ``inside`` int64
+    ``pictures`` are uint8 (B, H, W, 3), RGB; ``labels`` uint8 (B, H, W), train ids, 255 ignored; ``inside`` int64
     (B, 4), see :class:`TrainPixels`; ``indices`` int64 (B,).
     """
 
@@ -86,16 +86,17 @@ def train_loader(
     return DataLoader(
         TrainSamples(store, transform, seed, epoch),
         batch_sampler=batches[first_batch:],
-        collate_fn=_collate,
+        collate_fn=collate,
         num_workers=workers,
-        worker_init_fn=_one_thread,
+        worker_init_fn=one_thread,
         pin_memory=pin_memory,
         # Only so that the loader draws its workers' seeds, which nothing uses, from here and not from the global state.
         generator=torch.Generator(),
     )
 
 
-def _collate(samples: Sequence[TrainSample]) -> TrainBatch:
+def collate(samples: Sequence[TrainSample]) -> TrainBatch:
+    """One batch of samples."""
     pixels, indices = zip(*samples, strict=True)
     pictures, labels, inside = zip(*pixels, strict=True)
     return TrainBatch(_stacked(pictures), _stacked(labels), torch.tensor(inside), torch.tensor(indices))
@@ -105,6 +106,7 @@ def _stacked(arrays: Sequence[Bytes]) -> Tensor:
     return torch.stack([torch.from_numpy(array) for array in arrays])
 
 
-def _one_thread(worker: int) -> None:
+def one_thread(worker: int) -> None:
+    """What a worker process starts with: it is one of several, so one thread is its share."""
     cv2.setNumThreads(0)
     torch.set_num_threads(1)

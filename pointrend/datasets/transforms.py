@@ -10,9 +10,9 @@ order, so that a list of draws can be replayed.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import ClassVar, NamedTuple, Protocol
 
 import cv2
 import numpy as np
@@ -34,6 +34,7 @@ STD: Floats = np.array([58.395, 57.12, 57.375], dtype=np.float32)
 CROP_TRIES = 10
 GREY_LEVELS: Floats = np.arange(256, dtype=np.float32)
 ALL_LEVELS: Bytes = np.repeat(np.arange(256, dtype=np.uint8), 3).reshape(1, 256, 3)
+HUE, SATURATION = 0, 1
 ALMOST_HALF = -0.5 + 2**-14
 NORMALIZED_LEVELS: Floats = np.multiply(GREY_LEVELS[:, None] - MEAN, 1 / STD, dtype=np.float32)
 """What :func:`normalize` makes of each grey level: (256, 3), RGB order."""
@@ -97,10 +98,9 @@ def choose_crop(
         left = draws.randint(0, shape[1] - width + 1)
         window = slice(top, top + height), slice(left, left + width)
         label = cut(window)
-        labelled = label.size - int(np.count_nonzero(label == IGNORE))
-        if _is_mixed(label, max_class_share * labelled, labelled):
+        if _is_mixed(label, max_class_share):
             break
-    return window, label, labelled > 0
+    return window, label, bool((label != IGNORE).any())
 
 
 def random_flip(picture: Bytes, label: Bytes, draws: Draws) -> tuple[Bytes, Bytes]:
@@ -110,20 +110,24 @@ def random_flip(picture: Bytes, label: Bytes, draws: Draws) -> tuple[Bytes, Byte
     return picture, label
 
 
-def photometric_distortion(picture: Bytes, draws: Draws) -> Bytes:
+def photometric_distortion(picture: Bytes, draws: Draws, at_once: bool = False) -> Bytes:
     """Change brightness, contrast, saturation and hue at random, each every other time.
 
-    Every step starts and ends with whole grey levels, so each is a table of 256 entries.
+    Every step starts and ends with whole grey levels, so each is a table of 256 entries. With ``at_once`` a picture
+    whose saturation and hue both change is not turned back to whole RGB levels in between.
     """
     if draws.randint(2):
         picture = _brightened(picture, draws.uniform(-32, 32))
     contrast_first = bool(draws.randint(2))
     if contrast_first and draws.randint(2):
         picture = _contrasted(picture, draws.uniform(0.5, 1.5))
+    changes: dict[int, Bytes] = {}
     if draws.randint(2):
-        picture = _map_hsv(picture, 1, _grey_levels(GREY_LEVELS * np.float32(draws.uniform(0.5, 1.5))))
+        changes[SATURATION] = _grey_levels(GREY_LEVELS * np.float32(draws.uniform(0.5, 1.5)))
     if draws.randint(2):
-        picture = _map_hsv(picture, 0, _grey_levels((GREY_LEVELS + draws.randint(-18, 18)) % 180))
+        changes[HUE] = _grey_levels((GREY_LEVELS + draws.randint(-18, 18)) % 180)
+    for tables in [changes] if at_once else [{channel: table} for channel, table in changes.items()]:
+        picture = _map_hsv(picture, tables)
     if not contrast_first and draws.randint(2):
         picture = _contrasted(picture, draws.uniform(0.5, 1.5))
     return picture
@@ -138,7 +142,7 @@ def normalize(picture: Bytes) -> Floats:
 class TrainPixels(NamedTuple):
     """A training picture before it is normalised, padded to (H, W).
 
-    ``picture`` is uint8 (H, W, 3), BGR; ``label`` uint8 (H, W); ``inside`` (top, left, bottom, right) is where the
+    ``picture`` is uint8 (H, W, 3), RGB; ``label`` uint8 (H, W); ``inside`` (top, left, bottom, right) is where the
     picture lies. Beside it the network must see 0, the mean colour, whatever the grey levels there are.
     """
 
@@ -148,7 +152,7 @@ class TrainPixels(NamedTuple):
 
 
 def pad_to(picture: Bytes, label: Bytes, size: tuple[int, int]) -> TrainPixels:
-    """Centre a picture (h, w, 3) and its label (h, w) in ``size`` (height, width); what stands out is cut off.
+    """Centre a picture (h, w, 3), BGR, and its label (h, w) in ``size`` (height, width); what stands out is cut off.
 
     The margin is ignored. A portrait picture in a landscape size, or the reverse, turns the size round.
     """
@@ -158,12 +162,13 @@ def pad_to(picture: Bytes, label: Bytes, size: tuple[int, int]) -> TrainPixels:
     rows_out, rows_in = _centred(height, size[0])
     columns_out, columns_in = _centred(width, size[1])
     inside = rows_out.start, columns_out.start, rows_out.stop, columns_out.stop
-    if (height, width) == size:
-        return TrainPixels(np.ascontiguousarray(picture), np.ascontiguousarray(label), inside)
+    picture, label = _bytes(cv2.cvtColor(picture[rows_in, columns_in], cv2.COLOR_BGR2RGB)), label[rows_in, columns_in]
+    if label.shape == size:
+        return TrainPixels(picture, np.ascontiguousarray(label), inside)
     padded_picture = np.zeros((*size, 3), dtype=np.uint8)
-    padded_picture[rows_out, columns_out] = picture[rows_in, columns_in]
+    padded_picture[rows_out, columns_out] = picture
     padded_label = np.full(size, IGNORE, dtype=np.uint8)
-    padded_label[rows_out, columns_out] = label[rows_in, columns_in]
+    padded_label[rows_out, columns_out] = label
     return TrainPixels(padded_picture, padded_label, inside)
 
 
@@ -179,13 +184,14 @@ class TrainTransform:
     crop_size: tuple[int, int]
     max_class_share: float = 0.75
     scale_range: tuple[float, float] = (0.5, 2.0)
+    colours_at_once: ClassVar[bool] = False
 
     def __call__(self, picture: Bytes, label: Bytes, draws: Draws) -> TrainPixels:
         smallest, largest = self.scale_range
         scale = smallest + (largest - smallest) * draws.random_sample()
         picture, label = self.resize_and_crop(picture, label, scale, draws)
         picture, label = random_flip(picture, label, draws)
-        return pad_to(photometric_distortion(picture, draws), label, self.crop_size)
+        return pad_to(photometric_distortion(picture, draws, self.colours_at_once), label, self.crop_size)
 
     def resize_and_crop(self, picture: Bytes, label: Bytes, scale: float, draws: Draws) -> tuple[Bytes, Bytes]:
         """A window of the picture and label resized to ``scale`` times the base size."""
@@ -204,16 +210,19 @@ class TestTransform:
         return np.ascontiguousarray(normalize(resize_picture(picture, self.base_size)).transpose(2, 0, 1))
 
 
-def _is_mixed(label: Bytes, limit: float, labelled: int) -> bool:
-    """Whether every class has fewer than ``limit`` of the ``labelled`` pixels.
+def _is_mixed(label: Bytes, share: float) -> bool:
+    """Whether every class has less than ``share`` of the labelled pixels; False where there are none.
 
     The class that most of a few pixels have is counted alone first; often that settles it for all others.
     """
-    few = np.bincount(label[::16, ::16].ravel(), minlength=IGNORE + 1)[:IGNORE]
-    count = np.count_nonzero(label == few.argmax())
-    if count >= limit or labelled - count < limit:
-        return bool(count < limit)
-    return bool(cv2.calcHist([label], [0], None, [256], [0, 256]).ravel()[:IGNORE].max() < limit)
+    few = np.bincount(label[::32, ::32].ravel(), minlength=IGNORE + 1)[:IGNORE]
+    count = int(np.count_nonzero(label == few.argmax()))
+    if count >= share * label.size:
+        return False
+    labelled = label.size - np.count_nonzero(label == IGNORE)
+    if count < share * labelled and labelled - count >= share * labelled:
+        count = int(cv2.calcHist([label], [0], None, [256], [0, 256]).ravel()[:IGNORE].max())
+    return count < share * labelled
 
 
 def _grey_levels(values: Floats) -> Bytes:
@@ -242,10 +251,14 @@ def _changed(picture: Bytes, table: Bytes, vectorised: Callable[[Bytes], MatLike
     return _bytes(vectorised(picture) if same else cv2.LUT(picture, table))
 
 
-def _map_hsv(picture: Bytes, channel: int, table: Bytes) -> Bytes:
+def _map_hsv(picture: Bytes, tables: Mapping[int, Bytes]) -> Bytes:
+    """Look up some channels of a picture's hue, saturation and value; none leaves it as it is."""
+    if not tables:
+        return picture
     # The conversion codes are those for RGB although the picture is BGR, as in the published runs: hue runs backwards.
     hsv = cv2.cvtColor(picture, cv2.COLOR_RGB2HSV)
-    cv2.insertChannel(cv2.LUT(cv2.extractChannel(hsv, channel), table), hsv, channel)
+    for channel, table in tables.items():
+        cv2.insertChannel(cv2.LUT(cv2.extractChannel(hsv, channel), table), hsv, channel)
     return _bytes(cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB))
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import ClassVar
 
 import cv2
 import numpy as np
@@ -24,6 +25,8 @@ than 0.8 levels, which leaves OpenCV's fixed-point weights (1/2048) their share 
 @dataclass(frozen=True)
 class WindowTransform(TrainTransform):
     """As :class:`TrainTransform`, with the same draws, but only what ends up in the crop is ever resized."""
+
+    colours_at_once: ClassVar[bool] = True
 
     def resize_and_crop(self, picture: Bytes, label: Bytes, scale: float, draws: Draws) -> tuple[Bytes, Bytes]:
         height, width = label.shape

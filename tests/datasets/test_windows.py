@@ -155,7 +155,7 @@ def test_gathering_is_indexing() -> None:
 
 def test_a_batch_is_normalised_as_single_pictures_are() -> None:
     pictures = np.random.default_rng(0).integers(0, 256, (2, 5, 7, 3), np.uint8)
-    images = normalize_batch(torch.from_numpy(pictures), torch.tensor([[0, 0, 5, 7], [1, 2, 4, 6]]))
+    images = normalize_batch(torch.from_numpy(pictures[..., ::-1].copy()), torch.tensor([[0, 0, 5, 7], [1, 2, 4, 6]]))
     assert images.dtype == torch.float32
     assert images.is_contiguous(memory_format=torch.channels_last)
     first, second = (normalize(picture).transpose(2, 0, 1) for picture in pictures)
