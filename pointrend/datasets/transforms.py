@@ -222,7 +222,7 @@ def _is_mixed(label: Bytes, share: float) -> bool:
     labelled = label.size - np.count_nonzero(label == IGNORE)
     if count < share * labelled and labelled - count >= share * labelled:
         count = int(cv2.calcHist([label], [0], None, [256], [0, 256]).ravel()[:IGNORE].max())
-    return count < share * labelled
+    return bool(count < share * labelled)
 
 
 def _grey_levels(values: Floats) -> Bytes:
