@@ -8,6 +8,7 @@ from pointrend.bench.figures import Finding
 
 BENCHES = {
     "loader": "training samples, from files as upstream makes them and from the prepared form",
+    "metric": "the confusion matrix, from stored maps and picture by picture",
     "hash": "sha256 of a file against the same bytes in memory",
 }
 
