@@ -75,6 +75,7 @@ class Recipe(Strict):
     device: Literal["cuda", "cpu", "auto"] = setting("where to train", part="machine")
     threads: Annotated[int, Field(ge=0)] = setting("CPU threads a process, 0: torch's choice", part="machine")
     channels_last: bool = setting("memory layout of the network", part="machine")
+    loader: Literal["fast", "exact"] = setting("resize the crop alone, or step by step as published", part="machine")
     workers: Annotated[int, Field(ge=0)] = setting("loader processes a GPU", part="operation")
     checkpoint_minutes: Annotated[float, Field(ge=0)] = setting("time between checkpoints", part="operation")
     log_every: PositiveInt = setting("iterations between records in metrics.jsonl", part="operation")

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from pointrend.datasets.classes import ADE20K
-from pointrend.datasets.samples import ArchiveSource, EncodedSample, decode_mask, ids_in, paired_ids
+from pointrend.datasets.masks import decode_mask
+from pointrend.datasets.samples import ArchiveSource, EncodedSample, ids_in, paired_ids
 
 ARCHIVE = "ADEChallengeData2016.zip"
 

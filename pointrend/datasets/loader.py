@@ -16,16 +16,21 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from pointrend.datasets.store import Store
-from pointrend.datasets.transforms import TrainTransform
+from pointrend.datasets.transforms import Bytes, TrainPixels, TrainTransform
 
-TrainSample = tuple[Tensor, Tensor, int]
+TrainSample = tuple[TrainPixels, int]
 
 
 class TrainBatch(NamedTuple):
-    """Images (B, 3, H, W), float32 RGB; labels (B, H, W), int64 train ids, 255 ignored; indices (B,), int64."""
+    """Bytes for the device, which makes the network's input of them (:func:`normalize_batch`).
 
-    images: Tensor
+    ``pictures`` are uint8 (B, H, W, 3), RGB; ``labels`` uint8 (B, H, W), train ids, 255 ignored; ``inside`` int64
+    (B, 4), see :class:`TrainPixels`; ``indices`` int64 (B,).
+    """
+
+    pictures: Tensor
     labels: Tensor
+    inside: Tensor
     indices: Tensor
 
 
@@ -35,7 +40,7 @@ def sample_draws(seed: int, epoch: int, index: int) -> np.random.RandomState:
 
 
 class TrainSamples(Dataset[TrainSample]):
-    """The samples of a store in one epoch: image (3, H, W), float32; label (H, W), uint8; index in the store."""
+    """The samples of a store in one epoch, each with its index in the store."""
 
     def __init__(self, store: Store, transform: TrainTransform, seed: int, epoch: int) -> None:
         self.store = store
@@ -48,8 +53,7 @@ class TrainSamples(Dataset[TrainSample]):
 
     def __getitem__(self, index: int) -> TrainSample:
         draws = sample_draws(self.seed, self.epoch, index)
-        image, label = self.transform(self.store.picture(index), self.store.label(index), draws)
-        return torch.from_numpy(image), torch.from_numpy(label), index
+        return self.transform(self.store.picture(index), self.store.label(index), draws), index
 
 
 def epoch_batches(n: int, processes: int, rank: int, batch_per_process: int, seed: int, epoch: int) -> list[list[int]]:
@@ -82,20 +86,27 @@ def train_loader(
     return DataLoader(
         TrainSamples(store, transform, seed, epoch),
         batch_sampler=batches[first_batch:],
-        collate_fn=_collate,
+        collate_fn=collate,
         num_workers=workers,
-        worker_init_fn=_one_thread,
+        worker_init_fn=one_thread,
         pin_memory=pin_memory,
         # Only so that the loader draws its workers' seeds, which nothing uses, from here and not from the global state.
         generator=torch.Generator(),
     )
 
 
-def _collate(samples: Sequence[TrainSample]) -> TrainBatch:
-    images, labels, indices = zip(*samples, strict=True)
-    return TrainBatch(torch.stack(images), torch.stack(labels).long(), torch.tensor(indices))
+def collate(samples: Sequence[TrainSample]) -> TrainBatch:
+    """One batch of samples."""
+    pixels, indices = zip(*samples, strict=True)
+    pictures, labels, inside = zip(*pixels, strict=True)
+    return TrainBatch(_stacked(pictures), _stacked(labels), torch.tensor(inside), torch.tensor(indices))
 
 
-def _one_thread(worker: int) -> None:
+def _stacked(arrays: Sequence[Bytes]) -> Tensor:
+    return torch.stack([torch.from_numpy(array) for array in arrays])
+
+
+def one_thread(worker: int) -> None:
+    """What a worker process starts with: it is one of several, so one thread is its share."""
     cv2.setNumThreads(0)
     torch.set_num_threads(1)

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import logging
+import time
+from collections import deque
 from collections.abc import Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 from statistics import median_low
@@ -13,8 +16,9 @@ import numpy as np
 from tqdm import tqdm
 
 from pointrend.datasets.classes import IGNORE, DatasetClasses
+from pointrend.datasets.masks import FETCH_AGAIN
 from pointrend.datasets.registry import classes_of, source_of
-from pointrend.datasets.samples import FETCH_AGAIN, ArchiveSource, decode_samples
+from pointrend.datasets.samples import ArchiveSource, decode_samples
 from pointrend.datasets.store import PREPARE_AGAIN, FileRecord, Store, StoreWriter
 from pointrend.errors import DatasetError
 from pointrend.files import read_json, sha256_json, write_json
@@ -23,6 +27,9 @@ MANIFEST = "manifest.json"
 
 IMAGES_A_LINE = 1000
 """A message is logged after so many images."""
+
+WAITING = 4
+"""Decoded images that wait for being written."""
 
 log = logging.getLogger(__name__)
 
@@ -130,13 +137,20 @@ def _fill(
     """Write the samples of a split; return how many images and how many pixels of each train id they are."""
     samples = decode_samples(source.samples(split, ids), classes)
     pixels = np.zeros(256, dtype=np.int64)
-    what = f"{classes.title} {split}"
+    what, started, written = f"{classes.title} {split}", time.monotonic(), 0
     bar = tqdm(samples, what, len(ids), unit="image", disable=None)  # None: shown on a terminal only
-    for done, sample in enumerate(bar, start=1):
-        writer.add(sample.id, sample.picture, sample.label)
-        pixels += sample.pixels
-        if done % IMAGES_A_LINE == 0 or done == len(ids):
-            log.info("%s: %d of %d images", what, done, len(ids))
+    # One thread hashes and writes, in order, while this one reads the archives and the others decode.
+    with ThreadPoolExecutor(1) as pool:
+        writing: deque[Future[None]] = deque()
+        for done, sample in enumerate(bar, start=1):
+            writing.append(pool.submit(writer.add, sample.id, sample.picture, sample.label))
+            while len(writing) > (WAITING if done < len(ids) else 0):
+                writing.popleft().result()
+            pixels += sample.pixels
+            written += sample.picture.nbytes + sample.label.nbytes
+            if done % IMAGES_A_LINE == 0 or done == len(ids):
+                rate = written / 1e6 / (time.monotonic() - started)
+                log.info("%s: %d of %d images, %.0f MB/s of pixels", what, done, len(ids), rate)
     by_class = {str(train_id): int(pixels[train_id]) for train_id in range(len(classes.names))}
     return {"images": len(ids), "pixels": {**by_class, "ignore": int(pixels[IGNORE])}}
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import io
 import os
 from abc import ABC, abstractmethod
 from collections import deque
@@ -16,15 +15,13 @@ from typing import Any, ClassVar, Self
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from pointrend.datasets.archives import ArchiveReader
 from pointrend.datasets.classes import DatasetClasses
+from pointrend.datasets.masks import FETCH_AGAIN
 from pointrend.errors import DatasetError
 
 Bytes = NDArray[np.uint8]
-
-FETCH_AGAIN = "the archive is damaged or not the official one; fetch it again"
 
 
 @dataclass(frozen=True)
@@ -118,18 +115,6 @@ def decode_picture(id: str, data: bytes) -> Bytes:
     return np.asarray(picture, dtype=np.uint8)
 
 
-def decode_mask(id: str, data: bytes) -> Bytes:
-    """The values (H, W), uint8, of an 8-bit mask: palette indices or grey levels, never the colours shown."""
-    try:
-        with Image.open(io.BytesIO(data)) as image:
-            mode, values = image.mode, np.array(image)
-    except Exception as problem:  # Pillow's readers raise errors of many kinds on damaged files
-        raise DatasetError(f"{id}: the mask cannot be decoded ({problem})", FETCH_AGAIN) from problem
-    if mode not in ("P", "L"):
-        raise DatasetError(f"{id}: the mask has mode {mode}, not palette (P) or 8-bit grey (L)", FETCH_AGAIN)
-    return values
-
-
 def decode_sample(encoded: EncodedSample, classes: DatasetClasses) -> Sample:
     """Decode a picture and its mask. Raises DatasetError naming the id, and the value if a label value is wrong."""
     picture = decode_picture(encoded.id, encoded.picture)
@@ -139,7 +124,7 @@ def decode_sample(encoded: EncodedSample, classes: DatasetClasses) -> Sample:
         raise DatasetError(f"{encoded.id}: the mask has label value {value}, not one of {classes.title}", FETCH_AGAIN)
     pixels = np.zeros(256, dtype=np.int64)
     np.add.at(pixels, classes.train_ids, counts)
-    return Sample(encoded.id, picture, classes.train_ids[mask], pixels)
+    return Sample(encoded.id, picture, np.asarray(cv2.LUT(mask, classes.train_ids), dtype=np.uint8), pixels)
 
 
 def decode_samples(encoded: Iterable[EncodedSample], classes: DatasetClasses) -> Iterator[Sample]:

@@ -1,15 +1,18 @@
 """What happens to a picture and its label between the store and the network (RECIPE sections 3 and 4).
 
-Until :func:`normalize` a picture is uint8 (H, W, 3) in OpenCV's BGR order; a label is uint8 (H, W) of train ids with
-255 for ignored pixels. Random numbers come from any object with the methods of numpy's legacy ``RandomState``, and
-are drawn in the published order, so that a list of draws can be replayed.
+A picture is uint8 (H, W, 3) in OpenCV's BGR order; a label is uint8 (H, W) of train ids with 255 for ignored pixels.
+Random numbers come from any object with the methods of numpy's legacy ``RandomState``, and are drawn in the published
+order, so that a list of draws can be replayed.
+
+:class:`TrainTransform` works step by step, as published; :mod:`pointrend.datasets.windows` has the quick way.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import ClassVar, NamedTuple, Protocol
 
 import cv2
 import numpy as np
@@ -20,6 +23,8 @@ from pointrend.datasets.classes import IGNORE
 
 Bytes = NDArray[np.uint8]
 Floats = NDArray[np.float32]
+Window = tuple[slice, slice]
+"""Rows and columns of a picture."""
 
 MEAN: Floats = np.array([123.675, 116.28, 103.53], dtype=np.float32)
 """Mean of ImageNet's pictures in grey levels, RGB order."""
@@ -28,6 +33,9 @@ STD: Floats = np.array([58.395, 57.12, 57.375], dtype=np.float32)
 
 CROP_TRIES = 10
 GREY_LEVELS: Floats = np.arange(256, dtype=np.float32)
+ALL_LEVELS: Bytes = np.repeat(np.arange(256, dtype=np.uint8), 3).reshape(1, 256, 3)
+HUE, SATURATION = 0, 1
+ALMOST_HALF = -0.5 + 2**-14
 NORMALIZED_LEVELS: Floats = np.multiply(GREY_LEVELS[:, None] - MEAN, 1 / STD, dtype=np.float32)
 """What :func:`normalize` makes of each grey level: (256, 3), RGB order."""
 
@@ -69,43 +77,59 @@ def random_crop(
     The last of ten tries is kept whatever it shows, except that a picture comes back uncropped where that try has no
     labelled pixel at all. A side shorter than ``crop_size`` (height, width) stays as it is.
     """
-    rows, columns = label.shape
-    height, width = min(crop_size[0], rows), min(crop_size[1], columns)
+    window, cropped, labelled = choose_crop(label.shape, crop_size, max_class_share, draws, label.__getitem__)
+    return (picture[window], cropped) if labelled else (picture, label)
+
+
+def choose_crop(
+    shape: Sequence[int],
+    crop_size: tuple[int, int],
+    max_class_share: float,
+    draws: Draws,
+    cut: Callable[[Window], Bytes],
+) -> tuple[Window, Bytes, bool]:
+    """The window that :func:`random_crop` chooses in a label of this shape, what it shows, and whether it is labelled.
+
+    ``cut`` gives the label in a window, in any order of its pixels.
+    """
+    height, width = min(crop_size[0], shape[0]), min(crop_size[1], shape[1])
     for _ in range(CROP_TRIES):
-        top = draws.randint(0, rows - height + 1)
-        left = draws.randint(0, columns - width + 1)
-        window = np.s_[top : top + height, left : left + width]
-        counts = np.bincount(label[window].ravel(), minlength=IGNORE + 1)[:IGNORE]
-        if counts.max() < max_class_share * counts.sum():
+        top = draws.randint(0, shape[0] - height + 1)
+        left = draws.randint(0, shape[1] - width + 1)
+        window = slice(top, top + height), slice(left, left + width)
+        label = cut(window)
+        if _is_mixed(label, max_class_share):
             break
-    if not counts.any():
-        return picture, label
-    return picture[window], label[window]
+    return window, label, bool((label != IGNORE).any())
 
 
 def random_flip(picture: Bytes, label: Bytes, draws: Draws) -> tuple[Bytes, Bytes]:
     """Mirror a picture and its label left to right, every other time."""
     if draws.random_sample() <= 0.5:
-        return picture[:, ::-1], label[:, ::-1]
+        return _bytes(cv2.flip(picture, 1)), _bytes(cv2.flip(label, 1))
     return picture, label
 
 
-def photometric_distortion(picture: Bytes, draws: Draws) -> Bytes:
+def photometric_distortion(picture: Bytes, draws: Draws, at_once: bool = False) -> Bytes:
     """Change brightness, contrast, saturation and hue at random, each every other time.
 
-    Every step starts and ends with whole grey levels, so each is a table of 256 entries.
+    Every step starts and ends with whole grey levels, so each is a table of 256 entries. With ``at_once`` a picture
+    whose saturation and hue both change is not turned back to whole RGB levels in between.
     """
     if draws.randint(2):
-        picture = _look_up(picture, _grey_levels(GREY_LEVELS + np.float32(draws.uniform(-32, 32))))
+        picture = _brightened(picture, draws.uniform(-32, 32))
     contrast_first = bool(draws.randint(2))
-    if contrast_first:
-        picture = _random_contrast(picture, draws)
+    if contrast_first and draws.randint(2):
+        picture = _contrasted(picture, draws.uniform(0.5, 1.5))
+    changes: dict[int, Bytes] = {}
     if draws.randint(2):
-        picture = _map_hsv(picture, 1, _grey_levels(GREY_LEVELS * np.float32(draws.uniform(0.5, 1.5))))
+        changes[SATURATION] = _grey_levels(GREY_LEVELS * np.float32(draws.uniform(0.5, 1.5)))
     if draws.randint(2):
-        picture = _map_hsv(picture, 0, _grey_levels((GREY_LEVELS + draws.randint(-18, 18)) % 180))
-    if not contrast_first:
-        picture = _random_contrast(picture, draws)
+        changes[HUE] = _grey_levels((GREY_LEVELS + draws.randint(-18, 18)) % 180)
+    for tables in [changes] if at_once else [{channel: table} for channel, table in changes.items()]:
+        picture = _map_hsv(picture, tables)
+    if not contrast_first and draws.randint(2):
+        picture = _contrasted(picture, draws.uniform(0.5, 1.5))
     return picture
 
 
@@ -115,27 +139,42 @@ def normalize(picture: Bytes) -> Floats:
     return np.asarray(cv2.LUT(picture, NORMALIZED_LEVELS[None, :, ::-1]), dtype=np.float32)[..., ::-1]
 
 
-def pad_to(image: Floats, label: Bytes, size: tuple[int, int]) -> tuple[Floats, Bytes]:
-    """Centre an image (3, h, w) and its label (h, w) in ``size`` (height, width); what stands out is cut off.
+class TrainPixels(NamedTuple):
+    """A training picture before it is normalised, padded to (H, W).
 
-    The margin is 0, the mean colour after :func:`normalize`, and ignored. A portrait image in a landscape size, or
-    the reverse, turns the size round.
+    ``picture`` is uint8 (H, W, 3), RGB; ``label`` uint8 (H, W); ``inside`` (top, left, bottom, right) is where the
+    picture lies. Beside it the network must see 0, the mean colour, whatever the grey levels there are.
+    """
+
+    picture: Bytes
+    label: Bytes
+    inside: tuple[int, int, int, int]
+
+
+def pad_to(picture: Bytes, label: Bytes, size: tuple[int, int]) -> TrainPixels:
+    """Centre a picture (h, w, 3), BGR, and its label (h, w) in ``size`` (height, width); what stands out is cut off.
+
+    The margin is ignored. A portrait picture in a landscape size, or the reverse, turns the size round.
     """
     height, width = label.shape
     if (height > width and size[0] < size[1]) or (height < width and size[0] > size[1]):
         size = (size[1], size[0])
     rows_out, rows_in = _centred(height, size[0])
     columns_out, columns_in = _centred(width, size[1])
-    padded_image = np.zeros((len(image), *size), dtype=np.float32)
-    padded_image[:, rows_out, columns_out] = image[:, rows_in, columns_in]
+    inside = rows_out.start, columns_out.start, rows_out.stop, columns_out.stop
+    picture, label = _bytes(cv2.cvtColor(picture[rows_in, columns_in], cv2.COLOR_BGR2RGB)), label[rows_in, columns_in]
+    if label.shape == size:
+        return TrainPixels(picture, np.ascontiguousarray(label), inside)
+    padded_picture = np.zeros((*size, 3), dtype=np.uint8)
+    padded_picture[rows_out, columns_out] = picture
     padded_label = np.full(size, IGNORE, dtype=np.uint8)
-    padded_label[rows_out, columns_out] = label[rows_in, columns_in]
-    return padded_image, padded_label
+    padded_label[rows_out, columns_out] = label
+    return TrainPixels(padded_picture, padded_label, inside)
 
 
 @dataclass(frozen=True)
 class TrainTransform:
-    """From a stored picture and label to a training image (3, H, W), float32 RGB, and label (H, W), uint8.
+    """From a stored picture and label to a training sample, step by step as published.
 
     ``base_size`` is (long, short) side at scale 1 and ``crop_size`` (height, width), both in pixels. The result has
     the crop size, or that turned round where :func:`pad_to` does so.
@@ -145,15 +184,19 @@ class TrainTransform:
     crop_size: tuple[int, int]
     max_class_share: float = 0.75
     scale_range: tuple[float, float] = (0.5, 2.0)
+    colours_at_once: ClassVar[bool] = False
 
-    def __call__(self, picture: Bytes, label: Bytes, draws: Draws) -> tuple[Floats, Bytes]:
+    def __call__(self, picture: Bytes, label: Bytes, draws: Draws) -> TrainPixels:
         smallest, largest = self.scale_range
         scale = smallest + (largest - smallest) * draws.random_sample()
-        picture, label = resize(picture, label, self.base_size, scale)
-        picture, label = random_crop(picture, label, self.crop_size, self.max_class_share, draws)
+        picture, label = self.resize_and_crop(picture, label, scale, draws)
         picture, label = random_flip(picture, label, draws)
-        picture = photometric_distortion(picture, draws)
-        return pad_to(normalize(picture).transpose(2, 0, 1), label, self.crop_size)
+        return pad_to(photometric_distortion(picture, draws, self.colours_at_once), label, self.crop_size)
+
+    def resize_and_crop(self, picture: Bytes, label: Bytes, scale: float, draws: Draws) -> tuple[Bytes, Bytes]:
+        """A window of the picture and label resized to ``scale`` times the base size."""
+        picture, label = resize(picture, label, self.base_size, scale)
+        return random_crop(picture, label, self.crop_size, self.max_class_share, draws)
 
 
 @dataclass(frozen=True)
@@ -167,10 +210,19 @@ class TestTransform:
         return np.ascontiguousarray(normalize(resize_picture(picture, self.base_size)).transpose(2, 0, 1))
 
 
-def _random_contrast(picture: Bytes, draws: Draws) -> Bytes:
-    if draws.randint(2):
-        return _look_up(picture, _grey_levels(GREY_LEVELS * np.float32(draws.uniform(0.5, 1.5))))
-    return picture
+def _is_mixed(label: Bytes, share: float) -> bool:
+    """Whether every class has less than ``share`` of the labelled pixels; False where there are none.
+
+    The class that most of a few pixels have is counted alone first; often that settles it for all others.
+    """
+    few = np.bincount(label[::32, ::32].ravel(), minlength=IGNORE + 1)[:IGNORE]
+    count = int(np.count_nonzero(label == few.argmax()))
+    if count >= share * label.size:
+        return False
+    labelled = label.size - np.count_nonzero(label == IGNORE)
+    if count < share * labelled and labelled - count >= share * labelled:
+        count = int(cv2.calcHist([label], [0], None, [256], [0, 256]).ravel()[:IGNORE].max())
+    return bool(count < share * labelled)
 
 
 def _grey_levels(values: Floats) -> Bytes:
@@ -178,20 +230,44 @@ def _grey_levels(values: Floats) -> Bytes:
     return values.clip(0, 255).astype(np.uint8)
 
 
-def _map_hsv(picture: Bytes, channel: int, table: Bytes) -> Bytes:
+def _brightened(picture: Bytes, amount: float) -> Bytes:
+    level = np.full(4, math.floor(amount), dtype=np.float64)
+    return _changed(picture, _grey_levels(GREY_LEVELS + np.float32(amount)), lambda p: cv2.add(p, level))
+
+
+def _contrasted(picture: Bytes, factor: float) -> Bytes:
+    # Rounding the product less almost a half is truncating it.
+    table = _grey_levels(GREY_LEVELS * np.float32(factor))
+    return _changed(picture, table, lambda p: cv2.convertScaleAbs(p, alpha=factor, beta=ALMOST_HALF))
+
+
+def _changed(picture: Bytes, table: Bytes, vectorised: Callable[[Bytes], MatLike]) -> Bytes:
+    """``picture`` with every grey level replaced by its entry in the table.
+
+    ``vectorised`` does the same several times as quickly, but for a rounding error at some amounts; there the table is
+    used.
+    """
+    same = np.array_equal(vectorised(ALL_LEVELS).ravel()[::3], table)
+    return _bytes(vectorised(picture) if same else cv2.LUT(picture, table))
+
+
+def _map_hsv(picture: Bytes, tables: Mapping[int, Bytes]) -> Bytes:
+    """Look up some channels of a picture's hue, saturation and value; none leaves it as it is."""
+    if not tables:
+        return picture
     # The conversion codes are those for RGB although the picture is BGR, as in the published runs: hue runs backwards.
-    tables = np.repeat(GREY_LEVELS.astype(np.uint8).reshape(1, 256, 1), 3, axis=2)
-    tables[..., channel] = table
-    hsv = _look_up(cv2.cvtColor(picture, cv2.COLOR_RGB2HSV), tables)
-    return np.asarray(cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB), dtype=np.uint8)
-
-
-def _look_up(picture: MatLike, tables: Bytes) -> Bytes:
-    return np.asarray(cv2.LUT(picture, tables), dtype=np.uint8)
+    hsv = cv2.cvtColor(picture, cv2.COLOR_RGB2HSV)
+    for channel, table in tables.items():
+        cv2.insertChannel(cv2.LUT(cv2.extractChannel(hsv, channel), table), hsv, channel)
+    return _bytes(cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB))
 
 
 def _interpolated(pixels: Bytes, shape: Sequence[int], method: int) -> Bytes:
-    return np.asarray(cv2.resize(pixels, (shape[1], shape[0]), interpolation=method), dtype=np.uint8)
+    return _bytes(cv2.resize(pixels, (shape[1], shape[0]), interpolation=method))
+
+
+def _bytes(pixels: MatLike) -> Bytes:
+    return np.asarray(pixels, dtype=np.uint8)
 
 
 def _centred(length: int, target: int) -> tuple[slice, slice]:

@@ -6,15 +6,11 @@ without VOC's val set. Where VOC's train set has a picture its own mask is used,
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterator, Sequence
 
-import numpy as np
-from numpy.typing import NDArray
-from scipy.io import loadmat
-
 from pointrend.datasets.classes import VOC
-from pointrend.datasets.samples import FETCH_AGAIN, ArchiveSource, EncodedSample, decode_mask
+from pointrend.datasets.masks import FETCH_AGAIN, decode_mask, decode_sbd_mask
+from pointrend.datasets.samples import ArchiveSource, EncodedSample
 from pointrend.errors import DatasetError
 
 VOC_ARCHIVE = "VOCtrainval_11-May-2012.tar"
@@ -79,17 +75,6 @@ def read_ids(name: str, text: bytes) -> list[str]:
             raise DatasetError(f"{id} is listed twice in {name}", FETCH_AGAIN)
         seen.add(id)
     return ids
-
-
-def decode_sbd_mask(id: str, data: bytes) -> NDArray[np.uint8]:
-    """The class label (H, W), uint8, in the bytes of one of SBD's MATLAB files."""
-    try:
-        mask = loadmat(io.BytesIO(data), variable_names=["GTcls"])["GTcls"]["Segmentation"].item()
-    except Exception as problem:  # scipy raises errors of many kinds on damaged files
-        raise DatasetError(f"{id}: SBD's mask cannot be read ({problem})", FETCH_AGAIN) from problem
-    if mask.dtype != np.uint8 or mask.ndim != 2:
-        raise DatasetError(f"{id}: SBD's mask is {mask.dtype} with {mask.ndim} axes, not uint8 with 2", FETCH_AGAIN)
-    return mask
 
 
 SOURCE, CLASSES = VocSource, VOC

@@ -7,6 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+LARGEST_COUNT = 2**24
+"""Up to here float32 holds every whole number."""
+
 LabelMap = NDArray[np.uint8]
 """Train ids (H, W); in a ground truth, every value that is no class (255) means not labelled."""
 
@@ -83,9 +86,17 @@ def confusion_matrix(prediction: LabelMap, ground_truth: LabelMap, num_classes: 
         raise ValueError(f"prediction {prediction.shape} and ground truth {ground_truth.shape} differ in size")
     if prediction.size and int(prediction.max()) >= num_classes:
         raise ValueError(f"the prediction holds {prediction.max()}, which is none of {num_classes} classes")
-    labelled = ground_truth < num_classes
-    cell = ground_truth[labelled].astype(np.int64) * num_classes + prediction[labelled]
-    return np.bincount(cell, minlength=num_classes**2).reshape(num_classes, num_classes)
+    import cv2  # the results, which add counts up, do without it
+
+    # OpenCV's joint histogram needs no array of the picture's size, and leaves out what lies in none of the classes.
+    # It counts in float32, so it is asked for parts in which every number is exact.
+    matrix = np.zeros((num_classes, num_classes), np.int64)
+    rows = max(1, LARGEST_COUNT // max(1, prediction.shape[1]))
+    for top in range(0, len(prediction), rows):
+        maps = ground_truth[top : top + rows], prediction[top : top + rows]
+        found = cv2.calcHist(maps, [0, 1], None, [num_classes] * 2, [0, num_classes] * 2)
+        matrix += found.reshape(matrix.shape).astype(np.int64)
+    return matrix
 
 
 def _marginals(matrix: NDArray[np.int64]) -> Counts:

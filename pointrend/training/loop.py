@@ -17,9 +17,11 @@ from torch.nn.parallel import DistributedDataParallel
 from tqdm import tqdm
 
 from pointrend.datasets.loader import TrainBatch, train_loader
+from pointrend.datasets.normalization import normalize_batch
 from pointrend.datasets.registry import classes_of
 from pointrend.datasets.store import Store
 from pointrend.datasets.transforms import TrainTransform
+from pointrend.datasets.windows import WindowTransform
 from pointrend.model.build import architecture
 from pointrend.model.norm import convert_norms
 from pointrend.model.pointrend import PointRend, draw_points
@@ -33,6 +35,9 @@ from pointrend.training.window import LOSSES, Window
 
 if TYPE_CHECKING:
     from pointrend.params import RunSetting
+
+TRANSFORMS = {"fast": WindowTransform, "exact": TrainTransform}
+"""By the recipe's ``loader``."""
 
 log = logging.getLogger(__name__)
 
@@ -62,7 +67,7 @@ class Trainer:
         self.store = Store(data, "train")
         self.epoch_iterations = iterations_per_epoch(len(self.store), processes.count, recipe.batch_size)
         self.total = total_iterations(len(self.store), processes.count, recipe.batch_size, recipe.epochs)
-        self.transform = TrainTransform(
+        self.transform = TRANSFORMS[recipe.loader](
             recipe.base_size, recipe.crop_size, max_class_share=recipe.max_class_share, scale_range=recipe.scale_range
         )
         self.model = self._make_model(setting, backbone)
@@ -156,10 +161,10 @@ class Trainer:
         for group in self.optimizer.param_groups:
             group["lr"] = self.learning_rate(iteration)
         device = self.processes.device
-        images = batch.images.to(device, non_blocking=True)
-        if self.recipe.channels_last:
-            images = images.contiguous(memory_format=torch.channels_last)
-        labels = batch.labels.to(device, non_blocking=True)
+        images = normalize_batch(batch.pictures.to(device, non_blocking=True), batch.inside)
+        if not self.recipe.channels_last:
+            images = images.contiguous()
+        labels = batch.labels.to(device, non_blocking=True).long()
         generator = torch.Generator().manual_seed(step_seed(self.seed, iteration, self.processes.rank))
         draws = draw_points(self.model.architecture, len(images), generator)
         self.optimizer.zero_grad(set_to_none=True)

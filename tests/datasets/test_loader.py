@@ -14,7 +14,7 @@ from torch.utils.data import BatchSampler, DistributedSampler
 
 from pointrend.datasets.loader import TrainBatch, TrainSamples, epoch_batches, sample_draws, train_loader
 from pointrend.datasets.store import Store, StoreWriter
-from pointrend.datasets.transforms import TrainTransform
+from pointrend.datasets.transforms import TrainPixels, TrainTransform
 from tests.datasets.layouts import pixels, values
 
 TRANSFORM = TrainTransform((128, 32), (24, 32))
@@ -72,8 +72,9 @@ def test_the_published_number_of_iterations_comes_out(n: int, total: int, proces
 
 def test_batches_have_the_documented_form(store: Store) -> None:
     batch = batches(store)[0]
-    assert (batch.images.shape, batch.images.dtype) == ((2, 3, 24, 32), torch.float32)
-    assert (batch.labels.shape, batch.labels.dtype) == ((2, 24, 32), torch.int64)
+    assert (batch.pictures.shape, batch.pictures.dtype) == ((2, 24, 32, 3), torch.uint8)
+    assert (batch.labels.shape, batch.labels.dtype) == ((2, 24, 32), torch.uint8)
+    assert (batch.inside.shape, batch.inside.dtype) == ((2, 4), torch.int64)
     assert (batch.indices.shape, batch.indices.dtype) == ((2,), torch.int64)
     assert set(batch.labels.unique().tolist()) == {0, 1, 2, 255}
     assert [batch.indices.tolist() for batch in batches(store)] == epoch_batches(11, 2, 0, 2, 3, 1)
@@ -95,7 +96,7 @@ def test_processes_and_batch_size_change_no_sample(store: Store) -> None:
         found: dict[int, torch.Tensor] = {}
         for rank in range(processes):
             for batch in batches(store, processes=processes, rank=rank, batch_size_per_process=batch_size):
-                found.update(zip(batch.indices.tolist(), batch.images, strict=True))
+                found.update(zip(batch.indices.tolist(), batch.pictures, strict=True))
         return found
 
     one, many = samples(1, 1), samples(3, 2)
@@ -111,11 +112,11 @@ def test_seed_epoch_and_index_all_change_the_draws() -> None:
 
 
 def test_a_sample_is_the_transform_with_its_own_draws(store: Store) -> None:
-    image, label, index = TrainSamples(store, TRANSFORM, seed=5, epoch=7)[4]
-    expected_image, expected_label = TRANSFORM(store.picture(4), store.label(4), sample_draws(5, 7, 4))
-    np.testing.assert_array_equal(image.numpy(), expected_image)
-    np.testing.assert_array_equal(label.numpy(), expected_label)
-    assert index == 4
+    sample, index = TrainSamples(store, TRANSFORM, seed=5, epoch=7)[4]
+    expected = TRANSFORM(store.picture(4), store.label(4), sample_draws(5, 7, 4))
+    np.testing.assert_array_equal(sample.picture, expected.picture)
+    np.testing.assert_array_equal(sample.label, expected.label)
+    assert (sample.inside, index) == (expected.inside, 4)
 
 
 @pytest.mark.parametrize("workers", [0, 2])
@@ -130,11 +131,13 @@ def test_loading_leaves_the_global_random_state_alone(store: Store, workers: int
 
 
 def test_workers_use_one_thread(store: Store) -> None:
-    def threads(*_: object) -> tuple[np.ndarray, np.ndarray]:
-        return np.array([cv2.getNumThreads(), torch.get_num_threads()]), np.zeros(1, np.uint8)
+    def threads(*_: object) -> TrainPixels:
+        return TrainPixels(
+            np.array([cv2.getNumThreads(), torch.get_num_threads()]), np.zeros(1, np.uint8), (0, 0, 1, 1)
+        )
 
     transform: Any = threads
     loader = train_loader(
         store, transform, batch_size_per_process=1, processes=1, rank=0, seed=0, epoch=1, first_batch=9, workers=1
     )
-    assert [batch.images.tolist() for batch in loader] == [[[1.0, 1.0]]] * 2
+    assert [batch.pictures.tolist() for batch in loader] == [[[1, 1]]] * 2

@@ -9,12 +9,15 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pointrend.datasets.classes import CLASSES, IGNORE
+from pointrend.datasets.normalization import normalize_batch
 from pointrend.datasets.transforms import (
     TestTransform,
+    TrainPixels,
     TrainTransform,
     normalize,
     pad_to,
@@ -79,6 +82,11 @@ def picture_and_label(name: str) -> tuple[np.ndarray, np.ndarray]:
 def golden_label(label: np.ndarray) -> np.ndarray:
     """One of our labels in the golden convention: int16, -100 ignored."""
     return np.where(label == IGNORE, -100, label.astype(np.int16)).astype(np.int16)
+
+
+def normalized(pixels: TrainPixels) -> np.ndarray:
+    """What the network sees of one sample: float32 (3, H, W), RGB."""
+    return normalize_batch(torch.from_numpy(pixels.picture[None]), torch.tensor([pixels.inside]))[0].numpy()
 
 
 def sha256(array: np.ndarray) -> str:
@@ -159,12 +167,16 @@ def test_normalize_gives_the_golden_values() -> None:
 @pytest.mark.parametrize("case", CASES["padding"], ids=lambda case: str(case["index"]))
 def test_pad_to_gives_the_golden_margins(case: dict[str, Any]) -> None:
     height, width = case["in_hw"]
-    image = (np.arange(3 * height * width, dtype=np.float32) + 1).reshape(3, height, width)
+    image = (np.arange(3 * height * width, dtype=np.uint8) + 1).reshape(3, height, width).transpose(1, 2, 0)
     label = np.arange(height * width, dtype=np.uint8).reshape(height, width)
-    padded_image, padded_label = pad_to(image, label, tuple(case["output_size"]))
-    assert list(padded_label.shape) == case["out_hw"]
-    np.testing.assert_array_equal(padded_image, ARRAYS[f"pad_{case['index']}_image"])
-    np.testing.assert_array_equal(golden_label(padded_label), ARRAYS[f"pad_{case['index']}_label"])
+    padded = pad_to(image, label, tuple(case["output_size"]))
+    assert list(padded.label.shape) == case["out_hw"]
+    np.testing.assert_array_equal(padded.picture[..., ::-1].transpose(2, 0, 1), ARRAYS[f"pad_{case['index']}_image"])
+    np.testing.assert_array_equal(golden_label(padded.label), ARRAYS[f"pad_{case['index']}_label"])
+    outside = np.ones(padded.label.shape, np.bool_)
+    top, left, bottom, right = padded.inside
+    outside[top:bottom, left:right] = False
+    np.testing.assert_array_equal(outside, (padded.picture == 0).all(-1))
 
 
 @pytest.mark.parametrize("case", CASES["pipelines"], ids=lambda case: f"{case['index']}-{case['split']}")
@@ -173,15 +185,16 @@ def test_the_whole_path_is_the_golden_one(case: dict[str, Any]) -> None:
     picture, label = picture_and_label(case["picture"])
     if case["split"] == "test":
         image = TestTransform(base_size)(picture)
+        assert image.flags.c_contiguous
     else:
         draws = RecordedDraws(case["np_random_seed"])
-        image, label = TrainTransform(base_size, crop_size)(picture, label, draws)
+        pixels = TrainTransform(base_size, crop_size)(picture, label, draws)
+        image, label = normalized(pixels), pixels.label
         # The one draw of the flip is made by another function of the same stream in the golden lists.
         assert draws.list == [["random_sample" if name == "rand" else name, *rest] for name, *rest in case["draws"]]
         assert sha256(golden_label(label)) == case["label_int16_sha256"]
         np.testing.assert_array_equal(golden_label(label)[::8, ::8], ARRAYS[f"pipe_{case['index']}_label_sub"])
     assert image.dtype == np.float32
-    assert image.flags.c_contiguous
     assert list(image.shape) == case["shape"]
     np.testing.assert_allclose(image[:, ::16, ::16], ARRAYS[f"pipe_{case['index']}_image_sub"], rtol=0, atol=2e-6)
     assert image.mean(dtype=np.float64) == pytest.approx(case["image_mean"], abs=1e-5)
@@ -220,10 +233,10 @@ def test_a_training_sample_has_the_crop_size_and_known_labels(
     label = random.choice(np.array([0, 7, 20, IGNORE], dtype=np.uint8), (height, width))
     for array in (picture, label):
         array.setflags(write=False)  # as the store gives them
-    image, train_label = TrainTransform((128, 32), crop)(picture, label, random)
-    assert image.shape == (3, *train_label.shape)
+    train_picture, train_label, _ = TrainTransform((128, 32), crop)(picture, label, random)
+    assert train_picture.shape == (*train_label.shape, 3)
     assert train_label.shape in (crop, crop[::-1])
-    assert (image.dtype, train_label.dtype) == (np.float32, np.uint8)
+    assert (train_picture.dtype, train_label.dtype) == (np.uint8, np.uint8)
     assert set(np.unique(train_label)) <= {0, 7, 20, IGNORE}
 
 
