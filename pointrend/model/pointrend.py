@@ -96,7 +96,7 @@ class PointRend(nn.Module):
         0, and so is its gradient. The means are over this batch alone; no other process is asked.
         """
         arch = self.architecture
-        fine, coarse = self._features(images)
+        fine, coarse = self.features(images)
         points = select_training_points(coarse, *point_draws, important=arch.important_points)
         point_logits = self.point_head(sample_points(fine, points), sample_points(coarse, points))
         point_labels = label_at_points(labels, points)
@@ -118,7 +118,7 @@ class PointRend(nn.Module):
         Each step doubles the map and asks the point head about its least certain cells. The point head sees
         the unrefined coarse logits in every step. The caller puts the model into eval mode.
         """
-        fine, coarse = self._features(images)
+        fine, coarse = self.features(images)
         refined, refined_cells = coarse, []
         for _ in range(self.architecture.subdivision_steps):
             refined = functional.interpolate(refined, scale_factor=2, mode="bilinear", align_corners=False)
@@ -129,7 +129,8 @@ class PointRend(nn.Module):
             refined_cells.append(cells)
         return Inference(refined, coarse, tuple(refined_cells))
 
-    def _features(self, images: Tensor) -> tuple[Tensor, Tensor]:
+    def features(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """What the point head needs of images (B, 3, H, W): fine features (B, C, h, w), coarse logits (B, K, h, w)."""
         pyramid = self.fpn(self.backbone(images))
         return pyramid[0], _full_precision(self.coarse_head(pyramid))
 

@@ -71,9 +71,14 @@ def least_certain_cells(logits: Tensor, count: int) -> tuple[Tensor, Tensor]:
     height, width = logits.shape[-2:]
     doubt = uncertainty(logits).flatten(1)
     cells = doubt.topk(min(count, height * width), dim=1).indices
+    return cells, cell_centres(cells, (height, width), logits.dtype)
+
+
+def cell_centres(cells: Tensor, size: tuple[int, int], dtype: torch.dtype) -> Tensor:
+    """Centres (B, N, 2), as points, of the cells at row-major positions (B, N) in maps of ``size`` (h, w)."""
+    height, width = size
     rows, columns = cells // width, cells % width
-    centres = ((columns + 0.5) / width, (rows + 0.5) / height)
-    return cells, torch.stack(centres, dim=2).to(logits.dtype)
+    return torch.stack(((columns + 0.5) / width, (rows + 0.5) / height), dim=2).to(dtype)
 
 
 def _neighbours(positions: Tensor, cells: int) -> tuple[Tensor, Tensor]:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 class TrainStep:
     """Forward pass, backward pass and update of a model, over all processes.
 
-    Nothing here waits for a GPU: losses come back as tensors on the device, and copies to it are made from pinned memory.
+    Nothing here waits for a GPU: losses come back as tensors on the device, copies to it are made from pinned memory.
     """
 
     def __init__(
@@ -40,7 +40,7 @@ class TrainStep:
     def __call__(self, images: Tensor, labels: Tensor, draws: PointDraws) -> tuple[Tensor, Tensor]:
         """Losses in the order of :data:`LOSSES`, (3,), and whether a loss had nothing to be a mean over, scalar bool.
 
-        ``images`` (B, 3, H, W), ``labels`` (B, H, W), int64, and ``draws`` may be anywhere; the results are on the device.
+        ``images`` (B, 3, H, W), ``labels`` (B, H, W), int64, and ``draws`` may be anywhere.
         """
         images = self._moved(images).contiguous(memory_format=self.layout)
         labels, on_device = self._moved(labels), PointDraws(*map(self._moved, draws))

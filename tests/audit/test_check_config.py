@@ -52,7 +52,7 @@ OTHER = {
     "point_loss_weight": "2.0", "coarse_loss_weight": "1.0",
 }  # fmt: skip
 NO_COUNTERPART = {"min_lr_ratio", "precision", "width", "zero_init_last_norm"}
-"""The configs leave these to the code: the log's rates and the released weights' shapes tell the first and the third."""
+"""The configs leave these to the code: the log's rates tell the first, the released weights' shapes the width."""
 
 
 def test_every_key_of_the_recipe_is_compared(tmp_path: Path) -> None:

@@ -65,7 +65,5 @@ def test_without_labels_everything_is_zero() -> None:
 def test_rows_are_those_of_the_resized_map(small: tuple[int, int], large: tuple[int, int], rows: int) -> None:
     maps = case(small, large, torch.float64)[0]
     expected = functional.interpolate(maps, large, mode="bilinear", align_corners=False)
-    parts = [
-        resize.resized_rows(maps, start, min(start + rows, large[0]), large) for start in range(0, large[0], rows)
-    ]
+    parts = [resize.resized_rows(maps, start, min(start + rows, large[0]), large) for start in range(0, large[0], rows)]
     torch.testing.assert_close(torch.cat(parts, dim=2), expected, rtol=0, atol=1e-14)

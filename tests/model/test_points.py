@@ -7,7 +7,13 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pointrend.model.points import label_at_points, least_certain_cells, sample_points, select_training_points, uncertainty
+from pointrend.model.points import (
+    label_at_points,
+    least_certain_cells,
+    sample_points,
+    select_training_points,
+    uncertainty,
+)
 
 MAP = torch.arange(1.0, 13.0).reshape(1, 1, 3, 4)
 
