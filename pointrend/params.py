@@ -19,6 +19,7 @@ from pointrend.params_file import nearest, parse_override, read_yaml
 PositiveInt = Annotated[int, Field(gt=0)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Pair = tuple[PositiveInt, PositiveInt]
+Inference = Literal["fast", "exact", "bf16"]
 
 
 def setting(description: str, **extra: Any) -> Any:
@@ -71,15 +72,18 @@ class Recipe(Strict):
     subdivision_points: PositiveInt = setting("points refined a step")
     point_loss_weight: Annotated[float, Field(ge=0)] = setting("weight of the point loss")
     coarse_loss_weight: Annotated[float, Field(ge=0)] = setting("weight of the coarse loss")
+    precision: Literal["float32", "tf32", "bf16"] = setting("arithmetic of training; tf32 is float32 without a GPU")
     gpus: PositiveInt = setting("processes, one a GPU", part="machine")
     device: Literal["cuda", "cpu", "auto"] = setting("where to train", part="machine")
     threads: Annotated[int, Field(ge=0)] = setting("CPU threads a process, 0: torch's choice", part="machine")
     channels_last: bool = setting("memory layout of the network", part="machine")
+    compile: bool = setting("train through torch.compile, which needs a C++ compiler", part="machine")
     loader: Literal["fast", "exact"] = setting("resize the crop alone, or step by step as published", part="machine")
     workers: Annotated[int, Field(ge=0)] = setting("loader processes a GPU", part="operation")
     checkpoint_minutes: Annotated[float, Field(ge=0)] = setting("time between checkpoints", part="operation")
     log_every: PositiveInt = setting("iterations between records in metrics.jsonl", part="operation")
     pictures: Annotated[int, Field(ge=0)] = setting("val pictures drawn side by side", part="operation", layer="scale")
+    inference: Inference = setting("how pictures are segmented, not in training", part="scoring", layer="scale")
 
     @model_validator(mode="after")
     def _consistent(self) -> Recipe:
@@ -91,7 +95,10 @@ class Recipe(Strict):
 
     @classmethod
     def keys_of(cls, part: str) -> set[str]:
-        """Names of the keys of a part: ``recipe``, ``machine`` (recorded) or ``operation`` (changes no result)."""
+        """Names of the keys of a part.
+
+        ``recipe``, ``machine`` (recorded), ``scoring`` (changes no weights) or ``operation`` (changes no result).
+        """
         return {name for name in cls.model_fields if cls._extra(name, "part", "recipe") == part}
 
     @classmethod
@@ -193,6 +200,7 @@ class ScaleParams(Strict):
     limit: PositiveInt | None
     pretrained: bool
     pictures: Annotated[int, Field(ge=0)]
+    inference: Inference
     recipe: RecipePart
     operation: OperationPart
     datasets: dict[str, RecipePart]
@@ -217,9 +225,9 @@ class RunSetting(Strict):
     recipe: Recipe
 
     def deterministic(self) -> dict[str, Any]:
-        """What can change a result: the part of the setting that enters the fingerprint."""
-        operation = Recipe.keys_of("operation")
-        kept = {key: value for key, value in self.recipe.model_dump(mode="json").items() if key not in operation}
+        """What can change the weights: the part of the setting that enters the fingerprint."""
+        left_out = Recipe.keys_of("operation") | Recipe.keys_of("scoring")
+        kept = {key: value for key, value in self.recipe.model_dump(mode="json").items() if key not in left_out}
         return {"run": self.run, "dataset": self.dataset, "depth": self.depth, "recipe": kept}
 
     def fingerprint(self, seed: int, data: str, backbone: str | None, code: str) -> str:
@@ -308,7 +316,7 @@ class Params(Strict):
         """
         self.known("run", run, self.runs)
         scale = self.scales[self.scale]
-        values: dict[str, Any] = {"pretrained": scale.pretrained, "pictures": scale.pictures}
+        values: dict[str, Any] = {key: getattr(scale, key) for key in Recipe.keys_of_layer("scale")}
         for path in (*self.recipe_paths(run), "operation", f"scales.{self.scale}.operation"):
             values |= {key: value for key, value in self.value(path).items() if value is not None}
         for override in overrides:

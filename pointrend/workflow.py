@@ -88,12 +88,12 @@ class Workflow:
         return [*self.prepare_paths(chosen.dataset), *backbone, *params.recipe_paths(run)]
 
     def evaluate_paths(self, run: str) -> list[str]:
-        """Those of the training, and how many pictures are drawn."""
-        return [*self.train_paths(run), f"scales.{self.scale}.pictures"]
+        """Those of the training, how many pictures are drawn, and how they are segmented."""
+        return [*self.train_paths(run), *(f"scales.{self.scale}.{key}" for key in ("pictures", "inference"))]
 
     def compare_paths(self) -> list[str]:
         """Everything that a stage before it follows from, and which seeds are listed."""
-        scale = ("data", "images", "limit", "pretrained", "pictures", "recipe", "datasets")
+        scale = ("data", "images", "limit", "pretrained", "pictures", "inference", "recipe", "datasets")
         return ["seeds", "recipe", "datasets", "backbones", "runs", *(f"scales.{self.scale}.{key}" for key in scale)]
 
     def fetch_digest(self, name: str) -> str:

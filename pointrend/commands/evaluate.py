@@ -79,4 +79,5 @@ def _score(project: Project, setting: RunSetting, weights: Path) -> Any:
     transform = TestTransform(setting.recipe.base_size)
     classes = classes_of(setting.dataset)
     ratio = dilation_ratio(setting.dataset)
-    return evaluate_split(model, store, transform, device, classes, setting.recipe.pictures, ratio)
+    recipe = setting.recipe
+    return evaluate_split(model, store, transform, device, classes, recipe.pictures, ratio, recipe.inference)

@@ -6,10 +6,12 @@ from pathlib import Path
 
 import torch
 
+from pointrend.allocator import keep_freed_memory
 from pointrend.datasets.registry import classes_of
 from pointrend.errors import WeightsError
 from pointrend.model.build import architecture
 from pointrend.model.pointrend import PointRend
+from pointrend.model.precision import allow_tf32
 from pointrend.model.weights import load_released, load_weights
 from pointrend.params import RunSetting
 from pointrend.training.distributed import choose_device
@@ -30,5 +32,7 @@ def load_network(setting: RunSetting, weights: Path) -> tuple[PointRend, torch.d
     model = PointRend(architecture(setting, len(classes_of(setting.dataset).names)))
     (load_weights if weights.suffix == ".safetensors" else load_released)(weights, model)
     device = choose_device("cpu" if setting.recipe.device == "cpu" else "auto")
+    allow_tf32(False)
+    keep_freed_memory()
     layout = torch.channels_last if setting.recipe.channels_last else torch.contiguous_format
     return model.to(device).to(memory_format=layout).eval(), device

@@ -32,4 +32,13 @@ def run(project: Project, arguments: argparse.Namespace) -> None:
     setting = project.setting(arguments.run)
     model, device = load_network(setting, arguments.weights)
     transform, classes = TestTransform(setting.recipe.base_size), classes_of(setting.dataset)
-    predict_folder(model, transform, arguments.images, arguments.out, classes, overlay=arguments.overlay, device=device)
+    predict_folder(
+        model,
+        transform,
+        arguments.images,
+        arguments.out,
+        classes,
+        overlay=arguments.overlay,
+        device=device,
+        inference=setting.recipe.inference,
+    )

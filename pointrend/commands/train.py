@@ -12,6 +12,7 @@ import os
 import sys
 from typing import TYPE_CHECKING, Any
 
+from pointrend.allocator import keep_freed_memory
 from pointrend.code_digest import code_digest
 from pointrend.errors import WeightsError
 from pointrend.files import read_json, sha256_file, write_bytes, write_json, write_text
@@ -41,6 +42,7 @@ def run(project: Project, arguments: argparse.Namespace) -> None:
     from pointrend.training.distributed import join_processes
     from pointrend.training.lease import lease
 
+    keep_freed_memory()
     recipe = setting.recipe
     with join_processes(recipe.gpus, recipe.device, recipe.threads) as processes:
         if not processes.first:

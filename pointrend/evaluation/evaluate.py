@@ -19,8 +19,10 @@ from pointrend.errors import CheckFailed, DatasetError
 from pointrend.evaluation.boundary import boundary_counts
 from pointrend.evaluation.confusion import Confusion, Counts, LabelMap
 from pointrend.evaluation.counts_file import counts_table, write_counts
-from pointrend.evaluation.inference import Transform, segment
+from pointrend.evaluation.inference import Picture, Transform
 from pointrend.evaluation.pictures import side_by_side
+from pointrend.evaluation.prefetch import prefetched
+from pointrend.evaluation.segmenters import segmenter
 from pointrend.files import sha256_file, write_bytes, write_json
 from pointrend.model.pointrend import PointRend
 
@@ -36,7 +38,7 @@ class Scores:
 
     metrics: dict[str, Any]
     """As in ``metrics.json``: miou, iou (class name to percent, null where absent), all_accuracy, n_images,
-    boundary_iou, boundary_dilation_ratio, and coarse with the miou and boundary_iou before refinement."""
+    boundary_iou, boundary_dilation_ratio, inference, and coarse with the miou and boundary_iou before refinement."""
     counts: dict[str, Counts]
     """What every image contributed to miou, by image id."""
     pictures: dict[str, bytes]
@@ -67,10 +69,12 @@ def evaluate_split(
     classes: DatasetClasses,
     pictures: int,
     dilation_ratio: float,
+    inference: str = "exact",
 ) -> Scores:
     """Score a model on every image of a split, one at a time and each exactly once (RECIPE sections 4 and 5).
 
-    ``pictures``: how many of the first images are drawn; ``dilation_ratio``: see :mod:`pointrend.evaluation.boundary`.
+    ``pictures``: how many of the first images are drawn; ``dilation_ratio``: see :mod:`pointrend.evaluation.boundary`;
+    ``inference``: see :mod:`pointrend.evaluation.segmenters`.
 
     Raises:
         CheckFailed: two images have the same id.
@@ -80,13 +84,18 @@ def evaluate_split(
     if len(set(store.ids)) != len(store):
         what = f"{len(store)} images have only {len(set(store.ids))} ids, but each must be scored exactly once"
         raise CheckFailed(what, "prepare the dataset again")
-    model.to(device).eval()
+    segment = segmenter(model, inference, device)
     refined, coarse = (_Tally(len(classes.names), dilation_ratio) for _ in range(2))
     counts: dict[str, Counts] = {}
     drawn: dict[str, bytes] = {}
-    for index, name in _progress(store.ids):
-        picture, label = store.picture(index), store.label(index)
-        segmentation = segment(model, transform, picture, name)
+
+    def load(index: int) -> tuple[Picture, LabelMap, torch.Tensor]:
+        picture = store.picture(index)
+        return picture, store.label(index), torch.from_numpy(transform(picture)).unsqueeze(0)
+
+    loaded = prefetched(load, range(len(store)))
+    for index, (name, (picture, label, images)) in enumerate(zip(_progress(store.ids), loaded, strict=True)):
+        segmentation = segment(images, label.shape, name)
         counts[name] = refined.add(segmentation.refined, label)
         coarse.add(segmentation.coarse, label)
         if index < pictures:
@@ -99,6 +108,7 @@ def evaluate_split(
         "all_accuracy": 100 * total.all_accuracy(),
         "n_images": len(counts),
         "boundary_dilation_ratio": dilation_ratio,
+        "inference": inference,
         "coarse": coarse.summary(),
     }
     return Scores(metrics, counts, drawn)
@@ -124,10 +134,10 @@ def _by_name(classes: DatasetClasses, counts: Counts) -> dict[str, float | None]
     return {name: None if math.isnan(value) else value for name, value in zip(classes.names, iou, strict=True)}
 
 
-def _progress(ids: list[str]) -> Iterator[tuple[int, str]]:
-    """Number the ids, with a bar on a terminal and a few log lines elsewhere."""
+def _progress(ids: list[str]) -> Iterator[str]:
+    """The ids, with a bar on a terminal and a few log lines elsewhere."""
     terminal = sys.stderr.isatty()
     for index, name in enumerate(tqdm(ids, "evaluate", unit="image", disable=not terminal)):
-        yield index, name
+        yield name
         if not terminal and (index + 1) * LINES // len(ids) > index * LINES // len(ids):
             logger.info("scored %d of %d images", index + 1, len(ids))

@@ -11,9 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from pointrend.errors import WeightsError
 from pointrend.evaluation.confusion import LabelMap
-from pointrend.model.pointrend import Inference, PointRend
 
 Picture = NDArray[np.uint8]
 """BGR (H, W, 3)."""
@@ -32,25 +30,11 @@ class Segmentation:
     """Where the last subdivision step refined: a map of the network's refined logits, (4 ceil(H'/4), 4 ceil(W'/4))."""
 
 
-@torch.inference_mode()
-def segment(model: PointRend, transform: Transform, picture: Picture, name: str) -> Segmentation:
-    """Segment one picture with a model that is in eval mode; ``name`` is what errors call the picture.
+Segmenter = Callable[[Tensor, tuple[int, int], str], Segmentation]
+"""Segments an image (1, 3, H', W'), float32, into label maps of (height, width); errors call the picture by the name.
 
-    Raises:
-        WeightsError: a logit is not finite.
-    """
-    height, width = picture.shape[:2]
-    device = next(model.parameters()).device
-    images = torch.from_numpy(transform(picture)).unsqueeze(0).to(device)
-    inference = model.infer(images)
-    for logits in (inference.coarse, inference.refined):
-        if not torch.isfinite(logits).all():
-            raise WeightsError(f"the network gives logits that are not finite for picture {name}", "check the weights")
-    return Segmentation(
-        refined=label_map(inference.refined, height, width),
-        coarse=label_map(inference.coarse, height, width),
-        last_refined=_last_refined(inference),
-    )
+Raises WeightsError where a logit is not finite. :mod:`pointrend.evaluation.segmenters` has them.
+"""
 
 
 @torch.inference_mode()
@@ -67,11 +51,3 @@ def label_map(logits: Tensor, height: int, width: int) -> LabelMap:
         labels.masked_fill_(enlarged > best, class_id)
         torch.maximum(best, enlarged, out=best)
     return labels[0, 0].cpu().numpy()
-
-
-def _last_refined(inference: Inference) -> NDArray[np.bool_]:
-    height, width = inference.refined.shape[-2:]
-    refined = np.zeros(height * width, np.bool_)
-    for cells in inference.refined_cells[-1:]:
-        refined[cells[0].cpu().numpy()] = True
-    return refined.reshape(height, width)

@@ -11,8 +11,10 @@ from tqdm import tqdm
 
 from pointrend.datasets.classes import DatasetClasses
 from pointrend.errors import DatasetError, ParamsError
-from pointrend.evaluation.inference import Picture, Transform, segment
+from pointrend.evaluation.inference import Picture, Transform
 from pointrend.evaluation.pictures import overlaid
+from pointrend.evaluation.prefetch import prefetched
+from pointrend.evaluation.segmenters import segmenter
 from pointrend.files import write_bytes
 from pointrend.model.pointrend import PointRend
 
@@ -28,11 +30,13 @@ def predict_folder(
     classes: DatasetClasses,
     overlay: bool,
     device: torch.device | str,
+    inference: str = "exact",
 ) -> int:
     """Segment every picture in the folder ``images`` and return how many there were.
 
     ``out/<stem>.png`` is the label map, 8-bit train ids at the picture's own size (as it is displayed, where a camera
     recorded an orientation); with overlay, ``out/<stem>_overlay.jpg`` shows it laid over the picture.
+    ``inference``: see :mod:`pointrend.evaluation.segmenters`.
 
     Raises:
         ParamsError: there is no such folder, or ``out`` is the folder of the pictures.
@@ -42,10 +46,16 @@ def predict_folder(
     paths = _pictures_in(images)
     if out.resolve() == images.resolve():
         raise ParamsError(f"label maps would overwrite pictures in {images}", "name another folder with --out")
-    model.to(device).eval()
-    for path in tqdm(paths, "predict", unit="image", disable=None):
+    segment = segmenter(model, inference, device)
+
+    def load(path: Path) -> tuple[Picture, torch.Tensor]:
         picture = _read_picture(path)
-        labels = segment(model, transform, picture, str(path)).refined
+        return picture, torch.from_numpy(transform(picture)).unsqueeze(0)
+
+    loaded = prefetched(load, paths)
+    for path in tqdm(paths, "predict", unit="image", disable=None):
+        picture, inputs = next(loaded)
+        labels = segment(inputs, picture.shape[:2], str(path)).refined
         _write_image(out / f"{path.stem}.png", labels)
         if overlay:
             _write_image(out / f"{path.stem}_overlay.jpg", overlaid(picture, labels, classes.palette)[..., ::-1])

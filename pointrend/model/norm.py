@@ -59,12 +59,15 @@ class JoinedBatchNorm(nn.Module):
             return functional.batch_norm(
                 inputs, self.running_mean, self.running_var, self.weight, self.bias, eps=self.eps
             )
-        joined = _join_statistics(inputs.detach(), self.process_group)
+        # In bfloat16, statistics would have three digits.
+        values = inputs.float() if inputs.dtype == torch.bfloat16 else inputs
+        joined = _join_statistics(values.detach(), self.process_group)
         self._track(joined)
         inverse_std = (joined.variance + self.eps).rsqrt()
-        return _Normalise.apply(
-            inputs, self.weight, self.bias, joined.mean, inverse_std, joined.elements, self.process_group
+        normalised = _Normalise.apply(
+            values, self.weight, self.bias, joined.mean, inverse_std, joined.elements, self.process_group
         )
+        return normalised.to(inputs.dtype)
 
     def _track(self, joined: _Statistics) -> None:
         unbiased = joined.variance * (joined.elements / (joined.elements - 1))

@@ -12,7 +12,8 @@ from torch.nn import functional
 from pointrend.errors import ParamsError
 from pointrend.model.fpn import FeaturePyramid
 from pointrend.model.heads import CoarseHead, PointHead
-from pointrend.model.points import least_certain_cells, sample_points, select_training_points
+from pointrend.model.losses import cross_entropy, enlarged_cross_entropy
+from pointrend.model.points import label_at_points, least_certain_cells, sample_points, select_training_points
 from pointrend.model.resnet import BLOCKS, OUTPUT_STRIDES, ResNetV1c
 
 
@@ -95,16 +96,12 @@ class PointRend(nn.Module):
         0, and so is its gradient. The means are over this batch alone; no other process is asked.
         """
         arch = self.architecture
-        fine, coarse = self._features(images)
+        fine, coarse = self.features(images)
         points = select_training_points(coarse, *point_draws, important=arch.important_points)
         point_logits = self.point_head(sample_points(fine, points), sample_points(coarse, points))
-        label_map = labels.unsqueeze(1).to(points.dtype)
-        point_labels = sample_points(label_map, points, mode="nearest").squeeze(1).to(labels.dtype)
-        loss_point, valid_points = _cross_entropy(point_logits, point_labels, arch.ignore_index)
-
-        full_size = functional.interpolate(coarse, labels.shape[-2:], mode="bilinear", align_corners=False)
-        loss_coarse, valid_pixels = _cross_entropy(full_size, labels, arch.ignore_index)
-
+        point_labels = label_at_points(labels, points)
+        loss_point, valid_points = cross_entropy(_full_precision(point_logits), point_labels, arch.ignore_index)
+        loss_coarse, valid_pixels = enlarged_cross_entropy(coarse, labels, arch.ignore_index)
         loss_point, loss_coarse = arch.point_loss_weight * loss_point, arch.coarse_loss_weight * loss_coarse
         return {
             "loss": loss_point + loss_coarse,
@@ -121,7 +118,7 @@ class PointRend(nn.Module):
         Each step doubles the map and asks the point head about its least certain cells. The point head sees
         the unrefined coarse logits in every step. The caller puts the model into eval mode.
         """
-        fine, coarse = self._features(images)
+        fine, coarse = self.features(images)
         refined, refined_cells = coarse, []
         for _ in range(self.architecture.subdivision_steps):
             refined = functional.interpolate(refined, scale_factor=2, mode="bilinear", align_corners=False)
@@ -132,9 +129,10 @@ class PointRend(nn.Module):
             refined_cells.append(cells)
         return Inference(refined, coarse, tuple(refined_cells))
 
-    def _features(self, images: Tensor) -> tuple[Tensor, Tensor]:
+    def features(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """What the point head needs of images (B, 3, H, W): fine features (B, C, h, w), coarse logits (B, K, h, w)."""
         pyramid = self.fpn(self.backbone(images))
-        return pyramid[0], self.coarse_head(pyramid)
+        return pyramid[0], _full_precision(self.coarse_head(pyramid))
 
 
 def draw_points(
@@ -149,8 +147,6 @@ def draw_points(
     return PointDraws(*(torch.rand(batch, count, 2, generator=generator, dtype=dtype) for count in counts))
 
 
-def _cross_entropy(logits: Tensor, labels: Tensor, ignore_index: int) -> tuple[Tensor, Tensor]:
-    """Mean cross-entropy over the labels that are not ignored, 0 where there are none; and their count."""
-    valid = (labels != ignore_index).sum()
-    total = functional.cross_entropy(logits, labels, ignore_index=ignore_index, reduction="sum")
-    return total / valid.clamp(min=1), valid
+def _full_precision(logits: Tensor) -> Tensor:
+    """Logits in float32 where they were computed in less, so that losses and the choice of points are not coarser."""
+    return logits.float() if logits.dtype == torch.bfloat16 else logits

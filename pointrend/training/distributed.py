@@ -61,7 +61,7 @@ def choose_device(wanted: str) -> torch.device:
 def join_processes(count: int, device: str, threads: int) -> Iterator[Processes]:
     """Join the processes that torchrun started (its RANK and WORLD_SIZE), or be the only one.
 
-    float32 stays float32: TF32 is off. ``threads`` is the number of CPU threads a process, 0 for torch's choice.
+    ``threads`` is the number of CPU threads a process, 0 for torch's choice.
 
     Raises:
         ParamsError: torchrun started another number of processes than the setting has GPUs.
@@ -75,8 +75,6 @@ def join_processes(count: int, device: str, threads: int) -> Iterator[Processes]
     chosen = choose_device(device)
     if threads:
         torch.set_num_threads(threads)
-    torch.backends.cuda.matmul.allow_tf32 = False
-    torch.backends.cudnn.allow_tf32 = False
     torch.backends.cudnn.benchmark = True
     if chosen.type == "cuda":
         torch.cuda.set_device(chosen)

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn.parallel import DistributedDataParallel
 from tqdm import tqdm
 
 from pointrend.datasets.loader import TrainBatch, train_loader
@@ -31,7 +30,8 @@ from pointrend.training.distributed import Processes
 from pointrend.training.metrics_log import MetricsLog
 from pointrend.training.optimizer import make_optimizer
 from pointrend.training.schedule import iterations_per_epoch, learning_rate, total_iterations
-from pointrend.training.window import LOSSES, Window
+from pointrend.training.step import TrainStep, memory_format
+from pointrend.training.window import Window
 
 if TYPE_CHECKING:
     from pointrend.params import RunSetting
@@ -75,7 +75,7 @@ class Trainer:
             self.model, lr=recipe.lr, momentum=recipe.momentum, weight_decay=recipe.weight_decay
         )
         self.progress = load_checkpoint(checkpoints, self.model, self.optimizer) or Progress(0, 0, 0.0, 0)
-        self.replica = DistributedDataParallel(self.model) if processes.count > 1 else self.model
+        self.step = TrainStep(self.model, self.optimizer, recipe, processes)
 
     def run(self) -> PointRend:
         """Train to the end and return the model; metrics.jsonl grows in the checkpoint folder.
@@ -88,7 +88,7 @@ class Trainer:
         metrics = MetricsLog(self.checkpoints / "metrics.jsonl", before.metrics_bytes)
         window = Window(self.store.ids, self.recipe.batch_size, self.processes, before.empty_batches)
         clock = last_saved = time.monotonic()
-        self.replica.train()
+        self.model.train()
         bar = tqdm(total=self.total, initial=start, disable=None if self.processes.first else True, unit="it")
         try:
             for (iteration, batch), waited in _timed(self._batches(start)):
@@ -134,8 +134,7 @@ class Trainer:
             load_pretrained_backbone(backbone.path, model.backbone, sha256_prefix=backbone.sha256_prefix)
         if self.processes.count > 1:
             model = convert_norms(model, device=self.processes.device)
-        layout = torch.channels_last if self.recipe.channels_last else torch.contiguous_format
-        return model.to(self.processes.device).to(memory_format=layout)
+        return model.to(self.processes.device).to(memory_format=memory_format(self.recipe))
 
     def _batches(self, start: int) -> Iterator[tuple[int, TrainBatch]]:
         """(iteration, batch) from iteration ``start`` to the end, through as many epochs as that takes."""
@@ -160,19 +159,10 @@ class Trainer:
         """One optimiser step; the three losses (3,) and whether a loss had nothing to be a mean over."""
         for group in self.optimizer.param_groups:
             group["lr"] = self.learning_rate(iteration)
-        device = self.processes.device
-        images = normalize_batch(batch.pictures.to(device, non_blocking=True), batch.inside)
-        if not self.recipe.channels_last:
-            images = images.contiguous()
-        labels = batch.labels.to(device, non_blocking=True).long()
         generator = torch.Generator().manual_seed(step_seed(self.seed, iteration, self.processes.rank))
-        draws = draw_points(self.model.architecture, len(images), generator)
-        self.optimizer.zero_grad(set_to_none=True)
-        losses = self.replica(images, labels, type(draws)(*(draw.to(device, non_blocking=True) for draw in draws)))
-        losses["loss"].backward()
-        self.optimizer.step()
-        values = torch.stack([losses[name].detach() for name in LOSSES])
-        return values, losses["valid_pixels"] == 0
+        draws = draw_points(self.model.architecture, len(batch.pictures), generator)
+        images = normalize_batch(self.step.moved(batch.pictures), batch.inside)
+        return self.step(images, self.step.moved(batch.labels).long(), draws)
 
     def _report(self, record: dict[str, Any]) -> None:
         """Every record to the log file; ten lines in all to a screen that is no terminal and so has no bar."""

@@ -51,8 +51,8 @@ OTHER = {
     "oversample_ratio": "4", "importance_ratio": "0.5", "subdivision_steps": "3", "subdivision_points": "8192",
     "point_loss_weight": "2.0", "coarse_loss_weight": "1.0",
 }  # fmt: skip
-NO_COUNTERPART = {"min_lr_ratio", "width", "zero_init_last_norm"}
-"""The configs leave these to the code: the log's rates and the released weights' shapes tell the first two."""
+NO_COUNTERPART = {"min_lr_ratio", "precision", "width", "zero_init_last_norm"}
+"""The configs leave these to the code: the log's rates tell the first, the released weights' shapes the width."""
 
 
 def test_every_key_of_the_recipe_is_compared(tmp_path: Path) -> None:

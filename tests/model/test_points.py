@@ -7,7 +7,13 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pointrend.model.points import least_certain_cells, sample_points, select_training_points, uncertainty
+from pointrend.model.points import (
+    label_at_points,
+    least_certain_cells,
+    sample_points,
+    select_training_points,
+    uncertainty,
+)
 
 MAP = torch.arange(1.0, 13.0).reshape(1, 1, 3, 4)
 
@@ -31,9 +37,35 @@ def test_values_fade_towards_the_border() -> None:
     assert sample_points(MAP, points)[0, 0].tolist() == pytest.approx([1 / 2, 1 / 4, 12 / 4], rel=1e-5)
 
 
-def test_nearest_takes_the_cell_a_point_lies_in() -> None:
+def test_a_label_is_that_of_the_pixel_a_point_lies_in() -> None:
     points = torch.tensor([[[0.26, 0.34], [0.74, 0.66], [0.99, 0.99], [0.0, 0.0]]])
-    assert sample_points(MAP, points, mode="nearest")[0, 0].tolist() == [6, 7, 12, 1]
+    assert label_at_points(MAP[0].long(), points)[0].tolist() == [6, 7, 12, 1]
+
+
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+def test_values_and_gradients_are_those_of_grid_sample(layout: torch.memory_format) -> None:
+    generator = torch.Generator().manual_seed(3)
+    maps = torch.rand(2, 5, 7, 4, generator=generator, dtype=torch.float64).to(memory_format=layout)
+    points = torch.rand(2, 300, 2, generator=generator, dtype=torch.float64)
+    points[:, :9] = torch.tensor([[x, y] for x in (0.0, 0.5, 1.0) for y in (0.0, 0.5, 1.0)])
+    points[:, 9:40] = 3 * points[:, 9:40] - 1
+    weights = torch.rand(2, 5, 300, generator=generator, dtype=torch.float64)
+    found, expected = (maps.clone().requires_grad_() for _ in range(2))
+    values = sample_points(found, points)
+    (values * weights).sum().backward()
+    grid = 2 * points.unsqueeze(2) - 1
+    plain = torch.nn.functional.grid_sample(expected, grid, padding_mode="zeros", align_corners=False).squeeze(3)
+    (plain * weights).sum().backward()
+    torch.testing.assert_close(values, plain, rtol=0, atol=1e-14)
+    torch.testing.assert_close(found.grad, expected.grad, rtol=0, atol=1e-13)
+
+
+@pytest.mark.parametrize("classes", [2, 7])
+def test_uncertainty_is_exactly_that_of_the_two_largest(classes: int) -> None:
+    logits = torch.randn(2, classes, 5, 6, generator=torch.Generator().manual_seed(4))
+    logits[0, :, 0] = 1.5
+    top = logits.topk(2, dim=1).values
+    assert torch.equal(uncertainty(logits), top[:, 1] - top[:, 0])
 
 
 def test_uncertainty_is_the_negative_lead_of_the_largest_logit() -> None:

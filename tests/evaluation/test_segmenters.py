@@ -1,0 +1,141 @@
+"""The fast ways to a label map against the plain one, and against the golden numbers."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from pointrend.errors import WeightsError
+from pointrend.evaluation.inference import Segmentation, Segmenter
+from pointrend.evaluation.segmenters import segmenter
+from pointrend.model import resize
+from pointrend.model.folding import folded
+from pointrend.model.pointrend import Architecture, PointRend
+from pointrend.model.refinement import RefinedMap, refine
+from tests.golden_weights import VOC_R50, golden_arrays, golden_batch, golden_facts, golden_model
+
+LABEL_TOLERANCE = 0.001
+THIN = Architecture(
+    4, 50, width=8, fpn_channels=16, scale_channels=8, point_channels=16, train_points=64, subdivision_points=500
+)
+SIZES = [(97, 131), (60, 50), (211, 300)]
+"""Of the label map: the picture's, smaller, larger than the network's output."""
+
+
+@functools.cache
+def picture(case: int) -> Tensor:
+    height, width = golden_facts()[f"test{case}"]["input_hw"]
+    return golden_batch(5010 + 10 * case, 1, height, width)
+
+
+@functools.cache
+def fast_network() -> PointRend:
+    return folded(golden_model())
+
+
+@functools.cache
+def way(inference: str) -> Segmenter:
+    return segmenter(golden_model(), inference, "cpu")
+
+
+@functools.cache
+def segmented(inference: str, size: tuple[int, int]) -> Segmentation:
+    return way(inference)(picture(0), size, "street/7")
+
+
+def test_no_norm_is_left_and_the_logits_are_the_same() -> None:
+    assert not [module for module in fast_network().modules() if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d)]
+    with torch.no_grad():
+        fine, coarse = fast_network().features(picture(0))
+        expected_fine, expected_coarse = golden_model().eval().features(picture(0))
+    torch.testing.assert_close(fine, expected_fine, rtol=0, atol=2e-4)
+    torch.testing.assert_close(coarse, expected_coarse, rtol=0, atol=2e-4)
+
+
+@pytest.mark.parametrize("case", [0, 1])
+@pytest.mark.parametrize("block", [10_000, resize.CPU_BLOCK])
+def test_golden_labels(case: int, block: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(resize, "CPU_BLOCK", block)
+    height, width = golden_facts()[f"test{case}"]["orig_hw"]
+    found = way("fast")(picture(case), (height, width), "golden")
+    expected = golden_arrays()[f"test{case}_labelmap_{height}x{width}"]
+    assert (found.refined != expected).mean() <= LABEL_TOLERANCE
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_fast_is_exact_but_for_rounding(size: tuple[int, int]) -> None:
+    fast, exact = segmented("fast", size), segmented("exact", size)
+    assert fast.refined.shape == fast.coarse.shape == size
+    assert (fast.refined != exact.refined).sum() <= 1
+    assert (fast.coarse != exact.coarse).sum() <= 1
+    assert fast.last_refined.sum() == exact.last_refined.sum() == VOC_R50.subdivision_points
+    assert (fast.last_refined != exact.last_refined).sum() <= 8
+
+
+def test_bf16_is_nearly_the_same() -> None:
+    bf16, exact = segmented("bf16", SIZES[0]), segmented("exact", SIZES[0])
+    differs = (bf16.refined != exact.refined).mean()
+    assert 0 < differs < 0.1, "random weights leave many cells undecided"
+
+
+@pytest.mark.parametrize("steps", [0, 1, 2, 3])
+def test_every_number_of_steps_and_points(steps: int) -> None:
+    """In float64, where nothing is rounded differently enough to choose another point."""
+    torch.manual_seed(1)
+    model = PointRend(dataclasses.replace(THIN, subdivision_steps=steps)).double().eval()
+    images = torch.randn(1, 3, 97, 131, dtype=torch.float64)
+    expected = model.infer(images)
+    with torch.inference_mode():
+        refined = refine(model, *model.features(images))
+    torch.testing.assert_close(refined.whole(), expected.refined, rtol=0, atol=1e-9)
+    if steps:
+        assert set(refined.cells.tolist()) == set(expected.refined_cells[-1][0].tolist())
+        assert len(refined.cells) == THIN.subdivision_points
+
+
+@pytest.mark.parametrize("block", [1, 3000, 2**20])
+@pytest.mark.parametrize("size", [(24, 40), (17, 33), (60, 81), (48, 80)])
+def test_labels_by_rows_are_those_of_the_whole_map(
+    size: tuple[int, int], block: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(resize, "CPU_BLOCK", block)
+    generator = torch.Generator().manual_seed(5)
+    source = torch.randn(1, 4, 24, 40, generator=generator, dtype=torch.float64)
+    cells = torch.tensor([0, 79, 80, 1999, 48 * 80 - 1])
+    logits = 9 * torch.randn(4, 5, generator=generator, dtype=torch.float64)
+    refined = dataclasses.replace(RefinedMap.resized(source, 2), cells=cells, logits=logits)
+    whole = functional.interpolate(source, scale_factor=2, mode="bilinear", align_corners=False)
+    whole[0].flatten(1)[:, cells] = logits
+    torch.testing.assert_close(refined.whole(), whole, rtol=0, atol=1e-14)
+    expected = functional.interpolate(whole, size, mode="bilinear", align_corners=False).argmax(1)[0]
+    assert torch.equal(refined.labels(*size).long(), expected)
+
+
+def test_the_last_map_never_exists_as_a_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(resize, "CPU_BLOCK", 20_000)
+    sizes: list[int] = []
+    rows = RefinedMap.rows
+
+    def watched(self: RefinedMap, start: int, stop: int) -> Tensor:
+        block = rows(self, start, stop)
+        sizes.append(block.numel())
+        return block
+
+    monkeypatch.setattr(RefinedMap, "rows", watched)
+    way("fast")(picture(0), (97, 131), "street/7")
+    assert max(sizes) <= 2 * 20_000
+    assert sum(sizes) > 21 * 100 * 132
+
+
+@pytest.mark.parametrize("name", ["coarse_head.classifier.bias", "point_head.classifier.bias"])
+@pytest.mark.parametrize("inference", ["fast", "exact"])
+def test_logits_that_are_not_finite_are_an_error(inference: str, name: str) -> None:
+    model = PointRend(THIN)
+    model.get_parameter(name).data[3] = float("nan")
+    with pytest.raises(WeightsError, match="street/7"):
+        segmenter(model, inference, "cpu")(picture(0), (97, 131), "street/7")
