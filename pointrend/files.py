@@ -5,9 +5,10 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import math
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -56,14 +57,28 @@ def write_json(path: Path, value: Any) -> None:
     write_text(path, canonical_json(value))
 
 
-def read_json(path: Path, error: type[PointrendError] = ResultsError, do: str = "make it again") -> Any:
-    """Read a JSON file; a missing or broken one is raised as ``error`` with the advice ``do``."""
+def read_json(
+    path: Path,
+    error: type[PointrendError] = ResultsError,
+    do: str = "make it again",
+    keys: Collection[str] = (),
+) -> Any:
+    """Read a JSON file; a missing or broken one is raised as ``error`` with the advice ``do``.
+
+    With ``keys`` it must be an object that has them. NaN, infinity and halves of characters are no JSON here: nothing
+    that writes canonical JSON can have written them.
+    """
     try:
-        return json.loads(Path(path).read_text(encoding="utf-8"))
+        value = json.loads(Path(path).read_text(encoding="utf-8"), parse_constant=_refuse, parse_float=_finite)
+        json.dumps(value, ensure_ascii=False).encode()
     except FileNotFoundError:
         raise error(f"{path} is not there", do) from None
-    except (OSError, ValueError) as problem:
+    except (OSError, ValueError, RecursionError) as problem:
         raise error(f"cannot read {path}: {problem}", do) from problem
+    missing = [key for key in keys if not isinstance(value, dict) or key not in value]
+    if missing:
+        raise error(f"{path} does not have {', '.join(missing)}", do)
+    return value
 
 
 def sha256_file(path: Path) -> str:
@@ -75,6 +90,14 @@ def sha256_file(path: Path) -> str:
 def sha256_json(value: Any) -> str:
     """sha256 of a value's canonical JSON, in hex."""
     return hashlib.sha256(canonical_json(value).encode()).hexdigest()
+
+
+def _refuse(constant: str) -> float:
+    raise ValueError(f"{constant} is no number in JSON")
+
+
+def _finite(text: str) -> float:
+    return float(text) if math.isfinite(float(text)) else _refuse(text)
 
 
 def _umask() -> int:
