@@ -30,7 +30,7 @@ FileName = Annotated[str, Field(pattern="^[A-Za-z0-9][A-Za-z0-9._-]*$", max_leng
 
 _SHORT = reprlib.Repr()
 """For values in messages; what a YAML alias repeats a billion times is not written out."""
-_SHORT.maxstring = 80
+_SHORT.maxstring, _SHORT.maxlevel = 80, 2
 
 
 def setting(description: str, **extra: Any) -> Any:
@@ -374,8 +374,9 @@ def validated(model: type[Any], values: Any, where: str) -> Any:
         first = error.errors(include_url=False)[0]
         place = ".".join(f"{part!s:.80}" for part in first["loc"])
         message = first["msg"].removeprefix("Value error, ")
-        given = f" (got {_SHORT.repr(first['input'])})" if first["type"] not in ("missing", "value_error") else ""
-        raise ParamsError(f"{where}: {place + ': ' if place else ''}{message}{given}", "correct it there") from error
+        given = f" (got {_SHORT.repr(first['input']):.200})" if first["type"] not in ("missing", "value_error") else ""
+        # Without the error itself: in a log it would write out the value, however large aliases make it.
+        raise ParamsError(f"{where}: {place + ': ' if place else ''}{message}{given}", "correct it there") from None
 
 
 def schema() -> dict[str, Any]:

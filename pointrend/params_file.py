@@ -11,8 +11,6 @@ import yaml
 
 from pointrend.errors import ParamsError
 
-MOST_KEYS = 10_000
-"""Keys of one mapping; merged mappings of merged mappings grow without end."""
 LARGEST_FILE = 1_000_000
 """Bytes; a params file above this is a mistake."""
 
@@ -23,11 +21,6 @@ UNREADABLE = (yaml.YAMLError, ValueError, TypeError, AttributeError, OverflowErr
 
 class _UniqueKeyLoader(yaml.SafeLoader):
     """PyYAML keeps the last of two equal keys silently; a run defined twice must be an error."""
-
-    def flatten_mapping(self, node: yaml.MappingNode) -> None:
-        super().flatten_mapping(node)
-        if len(node.value) > MOST_KEYS:
-            raise yaml.constructor.ConstructorError(None, None, "too many keys", node.start_mark)
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
         seen = set()
