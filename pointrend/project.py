@@ -225,10 +225,14 @@ class Project:
 
     def published_recipe(self, dataset: str) -> Recipe | None:
         """The published recipe of a dataset (published/recipe.json), None for a dataset that has none."""
-        found = read_json(self.published_folder / "recipe.json", ResultsError, "restore it from version control")
-        special = found["datasets"].get(dataset)
-        where = "published/recipe.json"
-        return None if special is None else validated(Recipe, {**found["common"], **special}, where)
+        path, do = self.published_folder / "recipe.json", "restore it from version control"
+        found = read_json(path, ResultsError, do, keys=("common", "datasets"))
+        try:
+            special = found["datasets"].get(dataset)
+            values = None if special is None else {**found["common"], **special}
+        except (AttributeError, TypeError) as problem:
+            raise ResultsError(f"{path} does not hold the published recipe ({problem})", do) from problem
+        return None if values is None else validated(Recipe, values, "published/recipe.json")
 
     def not_comparable(self, setting: RunSetting) -> list[str]:
         """Why a result under ``setting`` cannot be held against the published number; empty if it can."""

@@ -12,10 +12,11 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+import safetensors
 import safetensors.torch
 import torch
 
-from pointrend.errors import ResultsError, TrainingError
+from pointrend.errors import MachineError, ResultsError, TrainingError
 from pointrend.files import atomic_path, read_json, sha256_file, sha256_json, write_json
 
 log = logging.getLogger(__name__)
@@ -43,7 +44,7 @@ def save_checkpoint(folder: Path, model: torch.nn.Module, optimizer: torch.optim
     """Write the state after ``progress.iteration`` iterations and drop checkpoints that are no longer needed.
 
     Raises:
-        OSError: the disk is full or broken; earlier checkpoints are untouched.
+        MachineError, OSError: the disk is full or broken; earlier checkpoints are untouched.
     """
     tensors = {f"model.{name}": tensor.contiguous() for name, tensor in model.state_dict().items()}
     for name, parameter in model.named_parameters():
@@ -52,7 +53,11 @@ def save_checkpoint(folder: Path, model: torch.nn.Module, optimizer: torch.optim
             tensors[f"momentum.{name}"] = momentum.contiguous()
     path = folder / f"{progress.iteration:09d}.safetensors"
     with atomic_path(path) as temporary:
-        safetensors.torch.save_file({name: tensor.cpu() for name, tensor in tensors.items()}, temporary)
+        try:
+            safetensors.torch.save_file({name: tensor.cpu() for name, tensor in tensors.items()}, temporary)
+        except safetensors.SafetensorError as problem:  # the library's own name for a write that failed
+            do = "free disk space; the checkpoints before it are kept, and the same command goes on from them"
+            raise MachineError(f"cannot write {path}: {problem}", do) from problem
     record = {**vars(progress), "sha256": sha256_file(path)}
     write_json(path.with_suffix(".json"), {**record, SEAL: sha256_json(record)})
     for old in _records(folder)[KEPT:]:

@@ -38,9 +38,12 @@ def test_bad_input(case: Case, ground_of: MakeGround, tmp_path: Path, capfd: pyt
         before = ground.tree()
         capfd.readouterr()
         code = main(shlex.split(case.command))
+        after = ground.tree()
     printed = capfd.readouterr()
     assert code == case.code, printed.err
     assert "Traceback" not in printed.out + printed.err
+    assert "SECRET" not in printed.out + printed.err
+    assert not list(ground.root.rglob("canary*"))
     assert [path.name for path in tmp_path.iterdir()] == ["checkout"]
     errors = [line for line in printed.err.splitlines() if line.startswith("error: ")]
     if case.code:
@@ -49,7 +52,7 @@ def test_bad_input(case: Case, ground_of: MakeGround, tmp_path: Path, capfd: pyt
         assert len(errors[0]) < 1000
         for word in case.words:
             assert word in errors[0]
-        assert ground.tree() == before
+        assert after == before
     else:
         assert not errors
         for word in case.words:
