@@ -159,7 +159,7 @@ class Project:
         """Manifest of what ``fetch name`` got for this scale."""
         return self.data_folder("archives") / f"{name}.json"
 
-    def fetched_records(self, name: str, error: type[PointrendError]) -> dict[str, dict[str, Any]]:
+    def fetched_records(self, name: str, error: type[PointrendError]) -> dict[str, Any]:
         """Size and sha256, by file name, of what ``fetch name`` got; raises ``error`` where that is not known."""
         path, do = self.fetched(name), f"run: pointrend --scale {self.params.scale} fetch {name}"
         records = read_json(path, error, do, keys=("files",))["files"]

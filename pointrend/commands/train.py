@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from pointrend.code_digest import code_digest
 from pointrend.commands.arguments import seed_number
 from pointrend.errors import WeightsError
-from pointrend.files import read_json, sha256_file, write_bytes, write_json, write_text
+from pointrend.files import sha256_file, write_bytes, write_json, write_text
 from pointrend.logs import log_to_file
 from pointrend.params import RunSetting
 from pointrend.project import Project

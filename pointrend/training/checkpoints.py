@@ -1,8 +1,8 @@
 """Resumable training state: one safetensors file and a JSON record beside it, both written atomically.
 
 The record carries the sha256 of the state and of itself, so damage to either is recognised and the one before is used.
-Nothing is pickled. All randomness of training follows from (seed, epoch, sample) and (seed, iteration, rank), so there is no
-generator state to keep.
+Nothing is pickled. All randomness of training follows from (seed, epoch, sample) and (seed, iteration, rank), so there
+is no generator state to keep.
 """
 
 from __future__ import annotations

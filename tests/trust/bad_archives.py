@@ -204,7 +204,7 @@ CASES = (
     Case("truncated zip", "ade20k", cut_file("ade20k", ADE_ZIP, 0.6), ADE_PREPARE, 2, (ADE_ZIP, "cut off or damaged")),
     Case("empty archive", "ade20k", replaced(b""), ADE_PREPARE, 2, (ADE_ZIP, "cut off or damaged")),
     Case("zip that climbs", "ade20k", zip_entry("../../escaped"), ADE_PREPARE, 2, ("'../../escaped' is not safe",)),
-    Case("zip with an absolute path", "ade20k", zip_entry("/tmp/escaped"), ADE_PREPARE, 2, ("is not safe",)),
+    Case("zip with an absolute path", "ade20k", zip_entry("/escaped"), ADE_PREPARE, 2, ("is not safe",)),
     Case("zip with a drive", "ade20k", zip_entry("C:/escaped"), ADE_PREPARE, 2, ("is not safe",)),
     Case("zip with a newline", "ade20k", zip_entry("a\nerror: b"), ADE_PREPARE, 2, ("is not safe",)),
     Case("zip with a link", "ade20k", zip_entry("l", b"/etc", 0o120777), ADE_PREPARE, 2, ("l is a link or a device",)),

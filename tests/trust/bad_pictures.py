@@ -13,7 +13,7 @@ from PIL import Image
 
 from pointrend.datasets.store import Store
 from tests.datasets.layouts import ADE, SBD, VOC, archive_members, encoded, pixels, sbd_mask, values
-from tests.trust.bad_archives import ADE_PREPARE, ADE_ZIP, SBD_TGZ, VOC_PREPARE, VOC_TAR, ade20k
+from tests.trust.bad_archives import ADE_PREPARE, SBD_TGZ, VOC_PREPARE, VOC_TAR, ade20k
 from tests.trust.cases import Case, nothing
 from tests.trust.ground import Ground
 
