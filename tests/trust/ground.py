@@ -7,7 +7,7 @@ import hashlib
 import os
 import re
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -131,22 +131,24 @@ def one_run(root: Path) -> Ground:
 STEPS = ("fetch voc", "fetch backbone_r50", "prepare voc", "train voc_r50", "evaluate voc_r50", "compare", "report")
 
 
-def run_all(ground: Ground) -> Ground:
-    """Run the whole DAG by hand."""
+def run(ground: Ground, steps: Sequence[str] = STEPS) -> Ground:
+    """Run the DAG by hand, or its first steps."""
     with contextlib.chdir(ground.root):
-        for step in STEPS:
+        for step in steps:
             assert main(["--quiet", *step.split()]) == 0, step
     return ground
 
 
 def make(state: str, root: Path) -> Ground:
-    """A checkout in one of the states: ``bare``, the name of a dataset, ``one run`` or ``done``."""
+    """A checkout in one of the states: ``bare``, the name of a dataset, ``one run``, ``prepared`` or ``done``."""
     if state == "bare":
         return bare(root)
     if state == "one run":
         return one_run(root)
     if state == "done":
-        return run_all(one_run(root))
+        return run(one_run(root))
+    if state == "prepared":
+        return run(one_run(root), STEPS[:3])
     return with_archives(root, state)
 
 
