@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import io
 import logging
 import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NoReturn
 
 from pointrend.errors import ParamsError, PointrendError
 
@@ -37,8 +39,19 @@ EXAMPLES = """examples:
 """
 
 
+class _Parser(argparse.ArgumentParser):
+    """Wrong arguments are one line, as all wrong input is."""
+
+    def error(self, message: str) -> NoReturn:
+        raise ParamsError(f"{self.prog}: {message}", f"see {self.prog} --help")
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one verb; the exit code is 0, 2 (wrong input, missing thing) or 3 (a check did not hold)."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # A name or a dash that the terminal's encoding lacks must not end the command.
+            stream.reconfigure(errors="backslashreplace")
     try:
         return _run(sys.argv[1:] if arguments is None else list(arguments))
     except PointrendError as error:
@@ -52,6 +65,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except OSError as error:
         # Full disks, missing permissions: the operating system's own words name the file.
         print(f"error: {_one_line(str(error))}; free space or correct permissions, then try again", file=sys.stderr)
+        log.debug("traceback", exc_info=True)
+        return 2
+    except MemoryError:
+        print("error: there is not enough memory; choose a smaller batch_size or crop_size", file=sys.stderr)
         log.debug("traceback", exc_info=True)
         return 2
     except KeyboardInterrupt:
@@ -70,7 +87,7 @@ def _run(arguments: list[str]) -> int:
 
         raise ParamsError(f"there is no verb {options.verb!r}{nearest(options.verb, VERBS)}", "see pointrend --help")
     module = importlib.import_module(f"pointrend.commands.{options.verb}")
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog=f"pointrend {options.verb}",
         description=module.__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -90,7 +107,7 @@ def _run(arguments: list[str]) -> int:
 
 def _top_parser() -> argparse.ArgumentParser:
     verbs = "\n".join(f"  {verb:<10}{text}" for verb, text in VERBS.items())
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="pointrend",
         description="Reproduces the six published PointRend results of SSSegmentation.",
         epilog=f"verbs:\n{verbs}\n\n{EXAMPLES}",

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
+import glob
 import hashlib
 import json
+import math
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,21 +21,18 @@ from pointrend.errors import PointrendError, ResultsError
 def atomic_path(path: Path) -> Iterator[Path]:
     """Yield a temporary path beside ``path``; rename it to ``path`` when the block ends without an error.
 
-    The data is on the disk before the name is (fsync), and nothing is left behind on an error.
+    The data is on the disk before the name is (fsync), and nothing is left behind on an error. What a killed writer of
+    the same file left behind is removed by the next one.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
-    os.close(handle)
-    temporary = Path(name)
-    try:
+    _remove_leftovers(path)
+    with _temporary(path) as temporary:
         os.chmod(temporary, 0o666 & ~_umask())
         yield temporary
         with open(temporary, "rb+") as stream:
             os.fsync(stream.fileno())
         os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def write_text(path: Path, text: str) -> None:
@@ -56,14 +56,28 @@ def write_json(path: Path, value: Any) -> None:
     write_text(path, canonical_json(value))
 
 
-def read_json(path: Path, error: type[PointrendError] = ResultsError, do: str = "make it again") -> Any:
-    """Read a JSON file; a missing or broken one is raised as ``error`` with the advice ``do``."""
+def read_json(
+    path: Path,
+    error: type[PointrendError] = ResultsError,
+    do: str = "make it again",
+    keys: Collection[str] = (),
+) -> Any:
+    """Read a JSON file; a missing or broken one is raised as ``error`` with the advice ``do``.
+
+    With ``keys`` it must be an object that has them. NaN, infinity and halves of characters are no JSON here: nothing
+    that writes canonical JSON can have written them.
+    """
     try:
-        return json.loads(Path(path).read_text(encoding="utf-8"))
+        value = json.loads(Path(path).read_text(encoding="utf-8"), parse_constant=_refuse, parse_float=_finite)
+        json.dumps(value, ensure_ascii=False).encode()
     except FileNotFoundError:
         raise error(f"{path} is not there", do) from None
-    except (OSError, ValueError) as problem:
+    except (OSError, ValueError, RecursionError) as problem:
         raise error(f"cannot read {path}: {problem}", do) from problem
+    missing = [key for key in keys if not isinstance(value, dict) or key not in value]
+    if missing:
+        raise error(f"{path} does not have {', '.join(missing)}", do)
+    return value
 
 
 def sha256_file(path: Path) -> str:
@@ -75,6 +89,45 @@ def sha256_file(path: Path) -> str:
 def sha256_json(value: Any) -> str:
     """sha256 of a value's canonical JSON, in hex."""
     return hashlib.sha256(canonical_json(value).encode()).hexdigest()
+
+
+@contextlib.contextmanager
+def _temporary(path: Path) -> Iterator[Path]:
+    """A new file beside ``path``, locked for as long as its writer lives."""
+    while True:
+        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
+        try:
+            # Between these two lines another process may take the file for a leftover; then there is a next one.
+            if _locked(handle) and os.path.exists(name):
+                yield Path(name)
+                return
+        finally:
+            Path(name).unlink(missing_ok=True)
+            os.close(handle)
+
+
+def _remove_leftovers(path: Path) -> None:
+    for leftover in path.parent.glob(f".{glob.escape(path.name)}.*.tmp"):
+        with contextlib.suppress(OSError), open(leftover, "rb") as stream:
+            if _locked(stream.fileno()):
+                leftover.unlink()
+
+
+def _locked(handle: int) -> bool:
+    """Take the lock on an open file, which ends with its holder; False where a living process has it."""
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _refuse(constant: str) -> float:
+    raise ValueError(f"{constant} is no number in JSON")
+
+
+def _finite(text: str) -> float:
+    return float(text) if math.isfinite(float(text)) else _refuse(text)
 
 
 def _umask() -> int:

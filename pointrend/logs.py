@@ -10,6 +10,13 @@ from pathlib import Path
 ROOT = logging.getLogger("pointrend")
 
 
+class _LogFile(logging.FileHandler):
+    """A log that cannot be written, on a full disk for example, is given up in silence: the work itself will say so."""
+
+    def handleError(self, record: logging.LogRecord) -> None:
+        """Print no traceback."""
+
+
 def log_to_screen(quiet: bool = False) -> None:
     """Send messages to standard error; only warnings if ``quiet`` or from any but the first of several processes."""
     handler = logging.StreamHandler(sys.stderr)
@@ -24,7 +31,7 @@ def log_to_file(path: Path) -> None:
     if not _first_process():
         return
     path.parent.mkdir(parents=True, exist_ok=True)
-    handler = logging.FileHandler(path, encoding="utf-8")
+    handler = _LogFile(path, encoding="utf-8", errors="backslashreplace")
     handler.setLevel(logging.DEBUG)
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)-7s %(name)s: %(message)s"))
     ROOT.addHandler(handler)

@@ -7,8 +7,9 @@ recipe is the default of :class:`Recipe`; what a run does otherwise is listed by
 from __future__ import annotations
 
 import itertools
+import reprlib
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model, model_validator
 
@@ -16,10 +17,21 @@ from pointrend.errors import ParamsError
 from pointrend.files import sha256_json
 from pointrend.params_file import nearest, parse_override, read_yaml
 
-PositiveInt = Annotated[int, Field(gt=0)]
+MOST_SEED = 2**32 - 1
+PositiveInt = Annotated[int, Field(gt=0, le=1_000_000_000)]
+Count = Annotated[int, Field(ge=0, le=1_000_000_000)]
+Seed = Annotated[int, Field(ge=0, le=MOST_SEED)]
 Share = Annotated[float, Field(ge=0, le=1)]
-Pair = tuple[PositiveInt, PositiveInt]
+Pixels = Annotated[int, Field(gt=0, le=8192)]
+Pair = tuple[Pixels, Pixels]
 Inference = Literal["fast", "exact", "bf16"]
+# Both become parts of paths and of commands that a shell reads (DVC puts them there unquoted).
+Name = Annotated[str, Field(pattern="^[A-Za-z][A-Za-z0-9_]*$", max_length=64)]
+FileName = Annotated[str, Field(pattern="^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=128)]
+
+_SHORT = reprlib.Repr()
+"""For values in messages; what a YAML alias repeats a billion times is not written out."""
+_SHORT.maxstring, _SHORT.maxlevel = 80, 2
 
 
 def setting(description: str, **extra: Any) -> Any:
@@ -36,9 +48,12 @@ class Strict(BaseModel):
     @classmethod
     def _known_keys_only(cls, values: Any) -> Any:
         if isinstance(values, dict):
-            for key in values:
+            for key, value in values.items():
                 if key not in cls.model_fields:
-                    raise ValueError(f"unknown key {key!r}{nearest(key, cls.model_fields)}")
+                    raise ValueError(f"unknown key {_SHORT.repr(key)}{nearest(key, cls.model_fields)}")
+                kind = cls.model_fields[key].annotation
+                if any(isinstance(item, bool) for item in _items(value)) and bool not in (kind, *get_args(kind)):
+                    raise ValueError(f"{key}: {_SHORT.repr(value)} is a truth value, which does not belong there")
         return values
 
 
@@ -50,7 +65,7 @@ class Recipe(Strict):
     weight_decay: Annotated[float, Field(ge=0)] = setting("weight decay, on every parameter")
     poly_power: Annotated[float, Field(gt=0)] = setting("power of the polynomial schedule")
     min_lr_ratio: Share = setting("smallest learning rate as a share of lr")
-    warmup_iterations: Annotated[int, Field(ge=0)] = setting("iterations of linear warm-up")
+    warmup_iterations: Count = setting("iterations of linear warm-up")
     warmup_ratio: Share = setting("share of the scheduled rate at the first iteration")
     batch_size: PositiveInt = setting("pictures an iteration over all GPUs")
     epochs: PositiveInt = setting("passes over the training pictures")
@@ -68,21 +83,21 @@ class Recipe(Strict):
     train_points: PositiveInt = setting("points a picture in the point loss")
     oversample_ratio: PositiveInt = setting("candidates drawn per training point")
     importance_ratio: Share = setting("share of training points chosen by uncertainty")
-    subdivision_steps: Annotated[int, Field(ge=0)] = setting("refinement steps at inference")
+    subdivision_steps: Count = setting("refinement steps at inference")
     subdivision_points: PositiveInt = setting("points refined a step")
     point_loss_weight: Annotated[float, Field(ge=0)] = setting("weight of the point loss")
     coarse_loss_weight: Annotated[float, Field(ge=0)] = setting("weight of the coarse loss")
     precision: Literal["float32", "tf32", "bf16"] = setting("arithmetic of training; tf32 is float32 without a GPU")
     gpus: PositiveInt = setting("processes, one a GPU", part="machine")
     device: Literal["cuda", "cpu", "auto"] = setting("where to train", part="machine")
-    threads: Annotated[int, Field(ge=0)] = setting("CPU threads a process, 0: torch's choice", part="machine")
+    threads: Count = setting("CPU threads a process, 0: torch's choice", part="machine")
     channels_last: bool = setting("memory layout of the network", part="machine")
     compile: bool = setting("train through torch.compile, which needs a C++ compiler", part="machine")
     loader: Literal["fast", "exact"] = setting("resize the crop alone, or step by step as published", part="machine")
-    workers: Annotated[int, Field(ge=0)] = setting("loader processes a GPU", part="operation")
+    workers: Count = setting("loader processes a GPU", part="operation")
     checkpoint_minutes: Annotated[float, Field(ge=0)] = setting("time between checkpoints", part="operation")
     log_every: PositiveInt = setting("iterations between records in metrics.jsonl", part="operation")
-    pictures: Annotated[int, Field(ge=0)] = setting("val pictures drawn side by side", part="operation", layer="scale")
+    pictures: Count = setting("val pictures drawn side by side", part="operation", layer="scale")
     inference: Inference = setting("how pictures are segmented, not in training", part="scoring", layer="scale")
 
     @model_validator(mode="after")
@@ -128,7 +143,7 @@ def _partial(name: str, layer: str, **more: Any) -> Any:
 
 RecipePart: Any = _partial("RecipePart", "recipe")
 OperationPart: Any = _partial("OperationPart", "operation")
-RunPart: Any = _partial("RunPart", "recipe", dataset=(str, ...), backbone=(str, ...))
+RunPart: Any = _partial("RunPart", "recipe", dataset=(Name, ...), backbone=(Name, ...))
 
 
 class Images(Strict):
@@ -138,13 +153,17 @@ class Images(Strict):
     val: PositiveInt
 
 
+Md5 = Annotated[str, Field(pattern="^[0-9a-f]{32}$")]
+Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+
+
 class ArchivePin(Strict):
     """A file to download, and how it is recognised."""
 
-    name: str
-    bytes: PositiveInt | None = None
-    md5: Annotated[str, Field(pattern="^[0-9a-f]{32}$")] | None = None
-    sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")] | None = None
+    name: FileName
+    bytes: Annotated[int, Field(gt=0)] | None = None
+    md5: Md5 | None = None
+    sha256: Sha256 | None = None
     sha256_prefix: Annotated[str, Field(pattern="^[0-9a-f]{8,64}$")] | None = None
 
 
@@ -187,8 +206,8 @@ class PublishedFiles(Strict):
     In ``cfg`` the run's own config comes first.
     """
 
-    log: Annotated[tuple[str, ...], Field(min_length=1, max_length=1)]
-    cfg: Annotated[tuple[str, ...], Field(min_length=1)]
+    log: Annotated[tuple[FileName, ...], Field(min_length=1, max_length=1)]
+    cfg: Annotated[tuple[FileName, ...], Field(min_length=1)]
 
 
 class ScaleParams(Strict):
@@ -199,11 +218,11 @@ class ScaleParams(Strict):
     images: Images | None
     limit: PositiveInt | None
     pretrained: bool
-    pictures: Annotated[int, Field(ge=0)]
+    pictures: Count
     inference: Inference
     recipe: RecipePart
     operation: OperationPart
-    datasets: dict[str, RecipePart]
+    datasets: dict[Name, RecipePart]
 
     @model_validator(mode="after")
     def _drawn_needs_counts(self) -> ScaleParams:
@@ -244,16 +263,16 @@ class RunSetting(Strict):
 class Params(Strict):
     """The whole of params.yaml."""
 
-    scale: str
-    seeds: Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(min_length=1)]
+    scale: Name
+    seeds: Annotated[tuple[Seed, ...], Field(min_length=1)]
     recipe: RecipePart
     operation: OperationPart
-    datasets: dict[str, DatasetParams]
-    backbones: dict[str, BackboneParams]
-    places: dict[str, Place]
-    published: dict[str, PublishedFiles]
-    runs: dict[str, RunPart]
-    scales: dict[str, ScaleParams]
+    datasets: dict[Name, DatasetParams]
+    backbones: dict[Name, BackboneParams]
+    places: dict[FileName, Place]
+    published: dict[Name, PublishedFiles]
+    runs: dict[Name, RunPart]
+    scales: dict[Name, ScaleParams]
 
     @model_validator(mode="after")
     def _names_exist(self) -> Params:
@@ -362,15 +381,20 @@ def validated(model: type[Any], values: Any, where: str) -> Any:
         return model.model_validate(values)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
-        place = ".".join(str(part) for part in first["loc"])
+        place = ".".join(f"{part!s:.80}" for part in first["loc"])
         message = first["msg"].removeprefix("Value error, ")
-        given = f" (got {first['input']!r:.80})" if first["type"] not in ("missing", "value_error") else ""
-        raise ParamsError(f"{where}: {place + ': ' if place else ''}{message}{given}", "correct it there") from error
+        given = f" (got {_SHORT.repr(first['input']):.200})" if first["type"] not in ("missing", "value_error") else ""
+        # Without the error itself: in a log it would write out the value, however large aliases make it.
+        raise ParamsError(f"{where}: {place + ': ' if place else ''}{message}{given}", "correct it there") from None
 
 
 def schema() -> dict[str, Any]:
     """JSON schema of params.yaml; workflow/schemas/params.schema.json holds it."""
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **Params.model_json_schema()}
+
+
+def _items(value: Any) -> tuple[Any, ...]:
+    return tuple(value) if isinstance(value, list) else (value,)
 
 
 def _check_name(where: str, name: str, names: Any) -> None:

@@ -15,6 +15,10 @@ LARGEST_FILE = 1_000_000
 """Bytes; a params file above this is a mistake."""
 
 
+UNREADABLE = (yaml.YAMLError, ValueError, TypeError, AttributeError, OverflowError, RecursionError)
+"""What PyYAML raises: besides its own errors whatever a month 13, a list as a key or endless nesting comes to."""
+
+
 class _UniqueKeyLoader(yaml.SafeLoader):
     """PyYAML keeps the last of two equal keys silently; a run defined twice must be an error."""
 
@@ -34,22 +38,31 @@ def read_yaml(path: Path) -> dict[str, Any]:
     Raises:
         ParamsError: missing, too large, not YAML (with line and column), or not a mapping.
     """
+    text = _read(path)
     try:
-        if path.stat().st_size > LARGEST_FILE:
-            raise ParamsError(f"{path} is larger than {LARGEST_FILE} bytes", "name the real params file with --params")
-        values = yaml.load(path.read_text(encoding="utf-8"), _UniqueKeyLoader)  # noqa: S506 a SafeLoader
-    except FileNotFoundError:
-        raise ParamsError(f"{path} is not there", "go to the project's folder or name one with --params") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise ParamsError(f"cannot read {path}: {error}", "name a readable file with --params") from error
-    except yaml.YAMLError as error:
+        values = yaml.load(text, _UniqueKeyLoader)  # noqa: S506 a SafeLoader
+    except UNREADABLE as error:
         mark = getattr(error, "problem_mark", None)
         place = f" line {mark.line + 1}, column {mark.column + 1}" if mark else ""
-        problem = getattr(error, "problem", None) or str(error).splitlines()[0]
+        problem = getattr(error, "problem", None) or f"{error}\n".splitlines()[0]
         raise ParamsError(f"{path}{place}: {problem}", "correct the YAML") from error
     if not isinstance(values, dict):
         raise ParamsError(f"{path} is not a mapping of keys to values", "start from the params.yaml of the project")
     return values
+
+
+def _read(path: Path) -> str:
+    try:
+        # Not by its size on the disk: a device has none and no end.
+        with open(path, "rb") as stream:
+            data = stream.read(LARGEST_FILE + 1)
+        if len(data) > LARGEST_FILE:
+            raise ParamsError(f"{path} is larger than {LARGEST_FILE} bytes", "name the real params file with --params")
+        return data.decode()
+    except FileNotFoundError:
+        raise ParamsError(f"{path} is not there", "go to the project's folder or name one with --params") from None
+    except (OSError, ValueError) as error:
+        raise ParamsError(f"cannot read {path}: {error}", "name a readable file with --params") from error
 
 
 def parse_override(text: str) -> tuple[str, Any]:
@@ -63,12 +76,12 @@ def parse_override(text: str) -> tuple[str, Any]:
         raise ParamsError(f"--set {text!r} is not KEY=VALUE", "write for example --set lr=0.02")
     try:
         return key, yaml.safe_load(value)
-    except yaml.YAMLError as error:
+    except UNREADABLE as error:
         do = "write for example --set crop_size=[64,64]"
         raise ParamsError(f"--set {text!r}: the value is not YAML", do) from error
 
 
 def nearest(name: object, names: Iterable[str]) -> str:
     """`` (did you mean 'x'?)`` for the name closest to ``name``, or nothing."""
-    close = difflib.get_close_matches(str(name), list(names), n=1)
+    close = difflib.get_close_matches(str(name)[:80], [str(known) for known in names], n=1)
     return f" (did you mean {close[0]!r}?)" if close else ""

@@ -8,9 +8,21 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from pointrend.errors import ParamsError, ResultsError
+from pointrend.errors import ParamsError, PointrendError, ResultsError
 from pointrend.files import read_json, sha256_json
-from pointrend.params import ArchivePin, Images, Params, Recipe, RunSetting, ScaleParams, Strict, load_params, validated
+from pointrend.params import (
+    ArchivePin,
+    Images,
+    Md5,
+    Params,
+    Recipe,
+    RunSetting,
+    ScaleParams,
+    Sha256,
+    Strict,
+    load_params,
+    validated,
+)
 
 STORE_PARTS = ("pictures.bin", "labels.bin", "index.json")
 STORE_FILES = tuple(f"{split}.{part}" for split in ("train", "val") for part in STORE_PARTS)
@@ -22,8 +34,8 @@ class FilePin(Strict):
     """What a replaced checksum says of one archive."""
 
     bytes: int | None = None
-    md5: str | None = None
-    sha256: str | None = None
+    md5: Md5 | None = None
+    sha256: Sha256 | None = None
 
 
 @dataclass(frozen=True)
@@ -147,6 +159,15 @@ class Project:
         """Manifest of what ``fetch name`` got for this scale."""
         return self.data_folder("archives") / f"{name}.json"
 
+    def fetched_records(self, name: str, error: type[PointrendError]) -> dict[str, Any]:
+        """Size and sha256, by file name, of what ``fetch name`` got; raises ``error`` where that is not known."""
+        path, do = self.fetched(name), f"run: pointrend --scale {self.params.scale} fetch {name}"
+        records = read_json(path, error, do, keys=("files",))["files"]
+        found = records.values() if isinstance(records, dict) else [None]
+        if not all(isinstance(record, dict) and {"bytes", "sha256"} <= record.keys() for record in found):
+            raise error(f"{path} does not name bytes and sha256 of every file", do)
+        return records
+
     def fetched_file(self, name: str, file: str) -> Path:
         """A file that ``fetch name`` got, linked to where the stages of this scale look for it."""
         return self.data_folder("archives") / name / file
@@ -204,10 +225,14 @@ class Project:
 
     def published_recipe(self, dataset: str) -> Recipe | None:
         """The published recipe of a dataset (published/recipe.json), None for a dataset that has none."""
-        found = read_json(self.published_folder / "recipe.json", ResultsError, "restore it from version control")
-        special = found["datasets"].get(dataset)
-        where = "published/recipe.json"
-        return None if special is None else validated(Recipe, {**found["common"], **special}, where)
+        path, do = self.published_folder / "recipe.json", "restore it from version control"
+        found = read_json(path, ResultsError, do, keys=("common", "datasets"))
+        try:
+            special = found["datasets"].get(dataset)
+            values = None if special is None else {**found["common"], **special}
+        except (AttributeError, TypeError) as problem:
+            raise ResultsError(f"{path} does not hold the published recipe ({problem})", do) from problem
+        return None if values is None else validated(Recipe, values, "published/recipe.json")
 
     def not_comparable(self, setting: RunSetting) -> list[str]:
         """Why a result under ``setting`` cannot be held against the published number; empty if it can."""
@@ -230,4 +255,4 @@ class Project:
             ResultsError: it has not been prepared.
         """
         do = f"run: pointrend --scale {self.params.scale} prepare {dataset}"
-        return read_json(self.manifest(dataset), ResultsError, do)
+        return read_json(self.manifest(dataset), ResultsError, do, keys=("content", "files"))

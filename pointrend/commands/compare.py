@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 
+from pointrend.commands.arguments import seed_number
 from pointrend.commands.train import fingerprint_of
 from pointrend.errors import ParamsError, ResultsError, WeightsError
 from pointrend.logs import log_to_file
@@ -31,9 +32,14 @@ def run(project: Project, arguments: argparse.Namespace) -> None:
 
 
 def _seeds(text: str) -> tuple[int, ...]:
-    if not all(part.isdecimal() for part in text.split(",")):
-        raise ParamsError(f"--seeds {text!r} is not a list of numbers", "write for example --seeds 0,1,2")
-    return tuple(int(part) for part in text.split(","))
+    do = "write for example --seeds 0,1,2"
+    try:
+        seeds = tuple(seed_number(part) for part in text.split(","))
+    except argparse.ArgumentTypeError as problem:
+        raise ParamsError(f"--seeds {text!r} is not a list of numbers: {problem}", do) from problem
+    if len(set(seeds)) != len(seeds):
+        raise ParamsError(f"--seeds {text!r} names a seed twice", do)
+    return seeds
 
 
 def _selected(project: Project, name: str, seed: int, published: Published) -> SelectedRun:

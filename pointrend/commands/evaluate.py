@@ -12,8 +12,9 @@ import json
 from pathlib import Path
 from typing import Any
 
-from pointrend.errors import ParamsError, WeightsError
-from pointrend.files import read_json, write_json
+from pointrend.commands.arguments import seed_number
+from pointrend.errors import CheckFailed, ParamsError, WeightsError
+from pointrend.files import read_json, sha256_file, write_json
 from pointrend.logs import log_to_file
 from pointrend.params import RunSetting
 from pointrend.project import Project
@@ -25,7 +26,7 @@ SCORES = ("miou", "all_accuracy", "boundary_iou")
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of this verb."""
     parser.add_argument("run", metavar="RUN")
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--seed", type=seed_number, default=0)
     parser.add_argument("--weights", metavar="FILE", type=Path)
     parser.add_argument("--out", metavar="DIR", type=Path, help="with --weights: where to write")
 
@@ -48,8 +49,11 @@ def _evaluate_trained(project: Project, setting: RunSetting, seed: int) -> None:
     log_to_file(project.log_file(f"evaluate-{setting.run}-s{seed}"))
     folder = project.run_folder(setting.run, seed)
     do = f"run: pointrend --scale {setting.scale} train {setting.run} --seed {seed}"
-    train = read_json(folder / "train.json", WeightsError, do)
-    scores = _score(project, setting, folder / "model.safetensors")
+    train = read_json(folder / "train.json", WeightsError, do, keys=("fingerprint", "model_sha256"))
+    weights = folder / "model.safetensors"
+    if weights.is_file() and sha256_file(weights) != train["model_sha256"]:
+        raise CheckFailed(f"{weights} is not the one that train.json describes", f"restore it, or {do}")
+    scores = _score(project, setting, weights)
     extra = {"fingerprint": train["fingerprint"], "model_sha256": train["model_sha256"]}
     write_evaluation(folder, scores, extra)
     write_json(folder / "scores.json", {key: scores.metrics[key] for key in SCORES})
@@ -57,7 +61,6 @@ def _evaluate_trained(project: Project, setting: RunSetting, seed: int) -> None:
 
 def _evaluate_file(project: Project, setting: RunSetting, weights: Path, out: Path | None) -> None:
     from pointrend.evaluation.evaluate import write_evaluation
-    from pointrend.files import sha256_file
 
     scores = _score(project, setting, weights)
     if out is None:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 
 from pointrend.errors import ArchiveError
-from pointrend.files import read_json
 from pointrend.logs import log_to_file
 from pointrend.project import Project
 
@@ -27,7 +26,7 @@ def run(project: Project, arguments: argparse.Namespace) -> None:
     name = project.params.known("dataset", arguments.dataset, project.params.datasets)
     log_to_file(project.log_file(f"prepare-{name}"))
     do = f"run: pointrend --scale {project.params.scale} fetch {name}"
-    records = read_json(project.fetched(name), ArchiveError, do)["files"]
+    records = project.fetched_records(name, ArchiveError)
     archives = {file: project.fetched_file(name, file) for file in records}
     for path in archives.values():
         if not path.is_file():

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 from pointrend.allocator import keep_freed_memory
 from pointrend.code_digest import code_digest
+from pointrend.commands.arguments import seed_number
 from pointrend.errors import WeightsError
-from pointrend.files import read_json, sha256_file, write_bytes, write_json, write_text
+from pointrend.files import sha256_file, write_bytes, write_json, write_text
 from pointrend.logs import log_to_file
 from pointrend.params import RunSetting
 from pointrend.project import Project
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of this verb."""
     parser.add_argument("run", metavar="RUN")
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--seed", type=seed_number, default=0)
 
 
 def run(project: Project, arguments: argparse.Namespace) -> None:
@@ -69,7 +70,7 @@ def _backbone_sha256(project: Project, setting: RunSetting) -> str | None:
         return None
     name = f"backbone_{setting.backbone}"
     do = f"run: pointrend --scale {setting.scale} fetch {name}"
-    files = read_json(project.fetched(name), WeightsError, do)["files"]
+    files = project.fetched_records(name, WeightsError)
     pin = project.params.backbones[setting.backbone].pretrained
     if pin.name not in files:
         raise WeightsError(f"{project.fetched(name)} does not list {pin.name}", do)

@@ -91,7 +91,7 @@ def find_locally(archive: Archive, folder: Path, at_hand: str | None) -> Fetched
         return _present(archive, target)
     if at_hand is None or is_url(at_hand):
         return None
-    return _link(archive, target, Path(at_hand).expanduser())
+    return _link(archive, target, at_hand)
 
 
 def accept(archive: Archive, part: PartFile, target: Path, source: str) -> FetchedFile:
@@ -122,10 +122,14 @@ def _present(archive: Archive, target: Path) -> FetchedFile:
     return FetchedFile(target, digests.bytes, digests.sha256, "already there")
 
 
-def _link(archive: Archive, target: Path, place: Path) -> FetchedFile | None:
+def _link(archive: Archive, target: Path, at_hand: str) -> FetchedFile | None:
+    place = Path(os.path.expanduser(at_hand))
     candidate = place / archive.name
     if not place.is_dir():
-        logger.warning("POINTREND_ARCHIVES: %s is neither a folder nor a web address; passed over", place)
+        # An address of another kind, ftp:// for example, may hold a password as well.
+        shown = public_url(at_hand) if "://" in at_hand else at_hand
+        logger.warning("POINTREND_ARCHIVES: %s is neither a folder nor a web address; passed over", shown)
+        return None
     if not candidate.exists():
         return None
     try:

@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+from pointrend.errors import MachineError
+
 _CHUNK = 1 << 16
 
 
@@ -32,8 +34,16 @@ def serve_folder(folder: Path) -> Iterator[str]:
 
 @contextlib.contextmanager
 def serve(handler: type[BaseHTTPRequestHandler]) -> Iterator[str]:
-    """Run ``handler`` on a free loopback port in a thread and yield the base URL."""
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+    """Run ``handler`` on a free loopback port in a thread and yield the base URL.
+
+    Raises MachineError where this machine has no loopback interface or no free port.
+    """
+    try:
+        listening = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    except OSError as problem:
+        do = "bring the loopback interface up (ip link set lo up) and try again"
+        raise MachineError(f"cannot serve on 127.0.0.1: {problem.strerror or problem}", do) from problem
+    with listening as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
         thread.start()
         try:

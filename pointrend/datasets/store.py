@@ -152,9 +152,14 @@ def _paths(folder: Path, split: str) -> tuple[Path, Path, Path]:
 def _read_index(path: Path) -> tuple[list[str], list[tuple[int, int]]]:
     index = read_json(path, DatasetError, PREPARE_AGAIN)
     try:
-        ids, sizes = index["ids"], [(int(height), int(width)) for height, width in index["sizes"]]
+        ids, sizes = index["ids"], [(height, width) for height, width in index["sizes"]]
+        sides = [side for size in sizes for side in size]
+        if not (isinstance(ids, list) and all(isinstance(id, str) for id in ids)):
+            raise ValueError("ids are texts")
+        if not all(type(side) is int and side > 0 for side in sides):
+            raise ValueError("sizes are whole numbers above 0")
     except (KeyError, TypeError, ValueError) as problem:
-        raise DatasetError(f"{path} is not an index of pictures", PREPARE_AGAIN) from problem
+        raise DatasetError(f"{path} is not an index of pictures ({problem})", PREPARE_AGAIN) from problem
     if not ids or len(ids) != len(sizes):
         raise DatasetError(f"{path} has {len(ids)} ids and {len(sizes)} sizes", PREPARE_AGAIN)
     return ids, sizes

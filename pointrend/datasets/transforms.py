@@ -51,10 +51,13 @@ class Draws(Protocol):
 
 
 def resize_shape(height: int, width: int, base_long: int, base_short: int, scale: float) -> tuple[int, int]:
-    """(height, width) of a picture resized to fit into the scaled base size with its proportions kept."""
+    """(height, width) of a picture resized to fit into the scaled base size with its proportions kept.
+
+    A side has one pixel at least: a picture of 20,000 by 1 pixels would have none.
+    """
     long_side, short_side = int(base_long * scale), int(base_short * scale)
     factor = min(long_side / max(height, width), short_side / min(height, width))
-    return int(height * factor + 0.5), int(width * factor + 0.5)
+    return max(1, int(height * factor + 0.5)), max(1, int(width * factor + 0.5))
 
 
 def resize_picture(picture: Bytes, base_size: tuple[int, int], scale: float = 1.0) -> Bytes:

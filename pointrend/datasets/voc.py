@@ -68,7 +68,7 @@ class VocSource(ArchiveSource):
 
 def read_ids(name: str, text: bytes) -> list[str]:
     """The ids of a list with one id a line; blank lines are passed over, a repeated id is an error."""
-    ids = [line.strip() for line in text.decode(errors="replace").splitlines() if line.strip()]
+    ids = [line.strip() for line in text.decode("utf-8-sig", errors="replace").splitlines() if line.strip()]
     seen: set[str] = set()
     for id in ids:
         if id in seen:

@@ -61,7 +61,7 @@ def _config(project: Project) -> tuple[str, str]:
 def _engine(project: Project, *command: str) -> str:
     """Run an engine in the checkout; what it printed."""
     program = str(BIN / command[0])
-    ran = subprocess.run([program, *command[1:]], cwd=project.root, capture_output=True, text=True)  # noqa: S603
+    ran = subprocess.run([program, *command[1:]], cwd=project.root, capture_output=True, text=True)  # noqa: S603 no shell
     if ran.returncode:
         lines = re.findall(r".*(?:error|exception|busy).*", ran.stderr + ran.stdout, re.IGNORECASE)
         what = f"{' '.join(command)} failed: {lines[0].strip() if lines else f'exit code {ran.returncode}'}"

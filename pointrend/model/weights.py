@@ -171,7 +171,9 @@ def _check_classes(path: Path, found: Mapping[str, Any], expected: Mapping[str, 
 def _form(value: Any) -> str:
     if not isinstance(value, Tensor):
         return type(value).__name__
-    return f"{str(value.dtype).removeprefix('torch.')} {list(value.shape)}"
+    # A sparse tensor, or one without data, has dtype and shape as well, but no values to look at.
+    kind = "" if value.layout == torch.strided and value.device.type != "meta" else f" {value.layout} {value.device}"
+    return f"{str(value.dtype).removeprefix('torch.')} {list(value.shape)}{kind}"
 
 
 def _not_finite(state: Mapping[str, Tensor]) -> list[str]:

@@ -67,7 +67,7 @@ class Chain:
         for dataset in self.project.params.datasets:
             self._dataset(dataset, [row for row in trained if row["setting"]["dataset"] == dataset])
         for backbone in self.project.params.backbones:
-            self._backbone(backbone, [row for row in trained if row["setting"]["backbone"] == backbone])
+            self._backbone(backbone, [row for row in trained if row["setting"].get("backbone") == backbone])
         for row in trained:
             self._run(row)
         self._verdicts(results, trained)
@@ -138,7 +138,7 @@ class Chain:
             return self._note(folder)
         do = f"restore it, or run `pointrend train {run} --seed {seed}` and `evaluate` again"
         for name in (*RUN_FILES, *(f"pictures/{picture}" for picture in row["pictures"])):
-            self._file(folder / name, row["hashes"][name], RESULTS, do, optional=name == MODEL)
+            self._file(folder / name, row["hashes"].get(name), RESULTS, do, optional=name == MODEL)
         self._training(folder / "train.json", row, do)
         metrics, counts = folder / "metrics.json", folder / "confusion.parquet"
         recounted_miou(read_counts(counts), read_json(metrics, do=do), self._name(counts), do)
@@ -194,7 +194,7 @@ class Chain:
 
     # -- links
 
-    def _file(self, path: Path, expected: str, witness: str, do: str, optional: bool = False) -> None:
+    def _file(self, path: Path, expected: str | None, witness: str, do: str, optional: bool = False) -> None:
         """A file has the sha256 that ``witness`` names; an ``optional`` one may be absent."""
         if not path.is_file():
             if not optional:

@@ -13,6 +13,7 @@ from pointrend.evaluation.intervals import miou_interval
 from pointrend.files import read_json, sha256_json, write_json
 from pointrend.params import DatasetParams
 from pointrend.results import verdict
+from pointrend.results.form import fault_of_form
 from pointrend.results.published import Published, published_miou
 from pointrend.results.run_files import Score, SelectedRun, find_score
 from pointrend.results.verdict import Spread, Verdict
@@ -70,7 +71,7 @@ def read_results(path: Path) -> dict[str, Any]:
     """Read a results.json.
 
     Raises:
-        ResultsError: it is missing or no JSON object.
+        ResultsError: it is missing, no JSON object, or not of the form of today's results.
         CheckFailed: it was changed after it was written.
     """
     do = "run `pointrend compare`"
@@ -79,6 +80,8 @@ def read_results(path: Path) -> dict[str, Any]:
         raise ResultsError(f"{path} is not a JSON object", do)
     if results != sealed(results):
         raise CheckFailed(f"{path} is not what its own sha256 stands for", do)
+    if fault := fault_of_form(results):
+        raise ResultsError(f"{path} does not have the form of results.json at {fault}", do)
     return results
 
 

@@ -17,7 +17,7 @@ BEGIN, END = "<!-- results:begin -->", "<!-- results:end -->"
 def render_readme(results: Mapping[str, Any], published: Published) -> str:
     """The whole results/<scale>/README.md."""
     sections = [
-        f"# PointRend: results at scale {results['scale']}\n",
+        f"# PointRend: results at scale {_text(results['scale'])}\n",
         f"> **{_text(tables.scale_sentence(results))}**\n",
         render_introduction(published),
         f"## Results\n\n{tables.COLUMNS_SENTENCE}\n",

@@ -21,14 +21,17 @@ LOGGED_FILES = ("metrics.jsonl", "curve.csv")
 SHOWN_SCORES = "scores.json"
 """What an evaluation leaves behind for DVC's tables."""
 
-TRAIN_KEYS = (
-    *("run", "seed", "fingerprint", "model_sha256"),
-    *("data_manifest_sha256", "backbone_sha256", "code_sha256"),
-)
-METRICS_KEYS = (
-    *("miou", "all_accuracy", "boundary_iou", "coarse", "n_images"),
-    *("pictures", "model_sha256", "sha256"),
-)
+TRAIN_KEYS: dict[str, Any] = {
+    **dict.fromkeys(("run", "fingerprint", "model_sha256", "data_manifest_sha256", "code_sha256"), str),
+    "seed": int,
+    "backbone_sha256": str | None,
+}
+METRICS_KEYS: dict[str, Any] = {
+    **dict.fromkeys(("miou", "all_accuracy", "boundary_iou"), int | float),
+    **{"coarse": dict, "n_images": int, "pictures": list},
+    **dict.fromkeys(("model_sha256", "sha256"), str),
+}
+"""What is taken from train.json and metrics.json, and of which kind it is."""
 
 
 @dataclass(frozen=True)
@@ -144,9 +147,9 @@ def _checked_counts(selected: SelectedRun, train: dict[str, Any], metrics: dict[
     return counts
 
 
-def _read(path: Path, keys: tuple[str, ...], do: str) -> dict[str, Any]:
-    values = read_json(path, do=do)
-    missing = [key for key in keys if key not in values] if isinstance(values, dict) else list(keys)
-    if missing:
-        raise ResultsError(f"{path} does not have {', '.join(missing)}", do)
+def _read(path: Path, keys: Mapping[str, Any], do: str) -> dict[str, Any]:
+    values = read_json(path, do=do, keys=keys)
+    wrong = [key for key, kind in keys.items() if not isinstance(values[key], kind)]
+    if wrong:
+        raise ResultsError(f"{path} has another kind of value in {', '.join(wrong)}", do)
     return values

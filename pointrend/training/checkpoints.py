@@ -1,8 +1,8 @@
 """Resumable training state: one safetensors file and a JSON record beside it, both written atomically.
 
-The record carries the sha256 of the state, so a damaged file is recognised and the one before it is used. Nothing is
-pickled. All randomness of training follows from (seed, epoch, sample) and (seed, iteration, rank), so there is no
-generator state to keep.
+The record carries the sha256 of the state and of itself, so damage to either is recognised and the one before is used.
+Nothing is pickled. All randomness of training follows from (seed, epoch, sample) and (seed, iteration, rank), so there
+is no generator state to keep.
 """
 
 from __future__ import annotations
@@ -12,15 +12,18 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+import safetensors
 import safetensors.torch
 import torch
 
-from pointrend.errors import TrainingError
-from pointrend.files import atomic_path, read_json, sha256_file, write_json
+from pointrend.errors import MachineError, ResultsError, TrainingError
+from pointrend.files import atomic_path, read_json, sha256_file, sha256_json, write_json
 
 log = logging.getLogger(__name__)
 KEPT = 2
 """Checkpoints that stay on disk: the newest and the one to fall back to."""
+SEAL = "record_sha256"
+"""In a record: sha256 of everything else in it."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +44,7 @@ def save_checkpoint(folder: Path, model: torch.nn.Module, optimizer: torch.optim
     """Write the state after ``progress.iteration`` iterations and drop checkpoints that are no longer needed.
 
     Raises:
-        OSError: the disk is full or broken; earlier checkpoints are untouched.
+        MachineError, OSError: the disk is full or broken; earlier checkpoints are untouched.
     """
     tensors = {f"model.{name}": tensor.contiguous() for name, tensor in model.state_dict().items()}
     for name, parameter in model.named_parameters():
@@ -50,30 +53,50 @@ def save_checkpoint(folder: Path, model: torch.nn.Module, optimizer: torch.optim
             tensors[f"momentum.{name}"] = momentum.contiguous()
     path = folder / f"{progress.iteration:09d}.safetensors"
     with atomic_path(path) as temporary:
-        safetensors.torch.save_file({name: tensor.cpu() for name, tensor in tensors.items()}, temporary)
-    write_json(path.with_suffix(".json"), {**vars(progress), "sha256": sha256_file(path)})
+        try:
+            safetensors.torch.save_file({name: tensor.cpu() for name, tensor in tensors.items()}, temporary)
+        except safetensors.SafetensorError as problem:  # the library's own name for a write that failed
+            do = "free disk space; the checkpoints before it are kept, and the same command goes on from them"
+            raise MachineError(f"cannot write {path}: {problem}", do) from problem
+    record = {**vars(progress), "sha256": sha256_file(path)}
+    write_json(path.with_suffix(".json"), {**record, SEAL: sha256_json(record)})
     for old in _records(folder)[KEPT:]:
         old.unlink()
-        old.with_suffix(".safetensors").unlink(missing_ok=True)
+    for state in folder.glob("*.safetensors"):
+        # Of the records just removed, and of writers that were killed before their record.
+        if not state.with_suffix(".json").exists():
+            state.unlink()
 
 
 def load_checkpoint(folder: Path, model: torch.nn.Module, optimizer: torch.optim.Optimizer) -> Progress | None:
     """Restore the newest whole checkpoint in ``folder``; None if there is none.
 
-    A checkpoint that does not have its recorded sha256 is passed over with a warning.
+    A checkpoint whose state or record is not what its sha256 says is passed over with a warning.
 
     Raises:
         TrainingError: a whole checkpoint does not fit the model.
     """
-    for record in _records(folder):
+    records = _records(folder)
+    for record in records:
         state = record.with_suffix(".safetensors")
-        found = read_json(record, TrainingError, f"remove {record}")
-        if not state.is_file() or sha256_file(state) != found.pop("sha256", None):
-            log.warning("checkpoint %s is damaged; the one before it is used", state)
-            continue
-        _restore(state, model, optimizer)
-        return Progress(**found)
+        progress = _whole(record, state)
+        if progress is not None:
+            _restore(state, model, optimizer)
+            return progress
+        rest = "training starts from its beginning" if record == records[-1] else "the one before it is used"
+        log.warning("checkpoint %s is damaged; %s", state, rest)
     return None
+
+
+def _whole(record: Path, state: Path) -> Progress | None:
+    """What ``record`` says, if it and ``state`` are as they were written."""
+    try:
+        found = read_json(record, keys=("sha256", SEAL))
+    except ResultsError:
+        return None
+    if found.pop(SEAL) != sha256_json(found) or not state.is_file() or sha256_file(state) != found.pop("sha256"):
+        return None
+    return Progress(**found)
 
 
 def _restore(path: Path, model: torch.nn.Module, optimizer: torch.optim.Optimizer) -> None:

@@ -7,14 +7,24 @@ import os
 from pathlib import Path
 from typing import Any
 
+from pointrend.errors import TrainingError
+
 CURVES = ("iteration", "lr", "loss", "loss_point", "loss_coarse")
 
 
 class MetricsLog:
-    """An append-only file that a resumed training cuts back to its checkpoint."""
+    """An append-only file that a resumed training cuts back to its checkpoint.
+
+    Raises:
+        TrainingError: the file does not have the bytes that the checkpoint counted.
+    """
 
     def __init__(self, path: Path, keep_bytes: int) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
+        found = path.stat().st_size if path.exists() else 0
+        if found < keep_bytes:
+            what = f"{path} has {found} bytes, fewer than the {keep_bytes} of its checkpoint"
+            raise TrainingError(what, f"remove {path.parent} to train from the beginning")
         self._stream = open(path, "ab")  # noqa: SIM115 closed by close()
         self._stream.truncate(keep_bytes)
         self._stream.seek(0, os.SEEK_END)
@@ -25,7 +35,8 @@ class MetricsLog:
         self._stream.flush()
 
     def size(self) -> int:
-        """Bytes so far."""
+        """Bytes so far, all of which are on the disk: a checkpoint that counts them must not outlive them."""
+        os.fsync(self._stream.fileno())
         return self._stream.tell()
 
     def close(self) -> None:

@@ -54,7 +54,7 @@ def test_a_pickled_store_maps_the_files_anew(tmp_path: Path) -> None:
     write(tmp_path)
     data = pickle.dumps(Store(tmp_path, "train"))
     assert len(data) < 500
-    np.testing.assert_array_equal(pickle.loads(data).picture(2), pixels(2, 7, 2))  # noqa: S301
+    np.testing.assert_array_equal(pickle.loads(data).picture(2), pixels(2, 7, 2))  # noqa: S301 our own bytes
 
 
 def test_views_that_are_not_contiguous_are_stored_as_they_look(tmp_path: Path) -> None:

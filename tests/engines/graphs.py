@@ -25,9 +25,16 @@ class Dag:
 def of_dvc(checkout: Checkout) -> Dag:
     """The DAG of dvc.yaml."""
     with Repo(str(checkout.root)) as repo:
-        graph = nx.DiGraph((before.cmd, stage.cmd) for stage, before in repo.index.graph.edges)
-        outputs = {stage.cmd: [out.def_path for out in stage.outs] for stage in repo.index.stages}
+        graph = nx.DiGraph((_command(before), _command(stage)) for stage, before in repo.index.graph.edges)
+        outputs = {_command(stage): [out.def_path for out in stage.outs] for stage in repo.index.stages}
     return _dag(outputs, graph)
+
+
+def _command(stage: Any) -> str:
+    """What a stage of DVC runs after params.yaml has been checked."""
+    check, command = stage.cmd
+    assert check == "pointrend plan > /dev/null"
+    return command
 
 
 def of_snakemake(checkout: Checkout, *config: str) -> Dag:
@@ -68,7 +75,7 @@ def first_difference(dvc: Dag, snakemake: Dag) -> str:
 def dvc_triggers(root: Path, command: str) -> tuple[set[str], set[str]]:
     """Paths in params.yaml, and source files, whose change redoes a command under DVC."""
     with Repo(str(root)) as repo:
-        (stage,) = (stage for stage in repo.index.stages if stage.cmd == command)
+        (stage,) = (stage for stage in repo.index.stages if _command(stage) == command)
         paths = {path for dep in stage.params for path in dep.params}
         files = {dep.def_path for dep in stage.deps if str(dep.def_path).startswith("pointrend/")}
     return paths, files

@@ -1,0 +1,234 @@
+"""Servers that misbehave, and archives that are damaged or hostile.
+
+`prepare` reads members straight out of the archives and unpacks nothing to the disk. What is only dangerous to whoever
+unpacks, such as names that differ in case alone, is therefore harmless here, and stays so by these cases.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import io
+import struct
+import tarfile
+import zipfile
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from tests.datasets.fetching import GOOD, OTHER, PAGE
+from tests.datasets.layouts import ADE, Members, archive_members, encoded, pixels, values
+from tests.datasets.servers import Request, misbehaving
+from tests.trust.cases import Case, nothing
+from tests.trust.ground import Ground
+
+ADE_ZIP, VOC_TAR, SBD_TGZ = "ADEChallengeData2016.zip", "VOCtrainval_11-May-2012.tar", "benchmark.tgz"
+Behave = Callable[[Request], None]
+
+
+# -- servers
+
+
+def from_server(behave: Behave, body: bytes = GOOD) -> Callable[[Ground], AbstractContextManager[Any]]:
+    """VOC consists of one file, ``body``, which such a server has; pauses between attempts take no time."""
+
+    @contextlib.contextmanager
+    def serve(ground: Ground) -> Iterator[None]:
+        with misbehaving(behave) as asked, pytest.MonkeyPatch.context() as patch:
+            patch.setattr("pointrend.datasets.download.time", SimpleNamespace(sleep=lambda seconds: None))
+            md5 = hashlib.md5(body, usedforsecurity=False).hexdigest()
+            ground.put("scale", "pilot")
+            ground.put("datasets.voc.archives", [{"name": "data.zip", "bytes": len(body), "md5": md5}])
+            ground.edit(
+                lambda params: params["places"].update(
+                    {"data.zip": {"about_gb": 1.0, "urls": [f"{asked.url}/data.zip?token=SECRET"]}}
+                )
+            )
+            yield
+
+    return serve
+
+
+def status(code: int, **headers: str) -> Behave:
+    return lambda request: request.answer(code, b"", **headers)
+
+
+def cut(share: float) -> Behave:
+    """Send the first part of the whole file, whatever was asked for."""
+    return lambda request: request.answer(200, GOOD[: int(share * len(GOOD))], len(GOOD))
+
+
+def cut_once() -> Behave:
+    """Cut the first answer; a server without ranges, so that the second one is the whole file again."""
+    answered: list[int] = []
+
+    def behave(request: Request) -> None:
+        answered.append(1)
+        request.answer(200, GOOD[: len(GOOD) // 3] if len(answered) == 1 else GOOD, len(GOOD))
+
+    return behave
+
+
+def declares(length: int) -> Behave:
+    return lambda request: request.answer(200, GOOD, length)
+
+
+def fetched(ground: Ground) -> None:
+    assert ground.path("data/pilot/archives/voc/data.zip").read_bytes() == GOOD
+
+
+# -- archives
+
+
+def ade20k(change: Callable[[Members], None]) -> Callable[[Ground], None]:
+    """Change the members of ADE20K's archive."""
+
+    def spoil(ground: Ground) -> None:
+        members = archive_members()["ade20k"][ADE_ZIP]
+        change(members)
+        ground.archives("ade20k", {ADE_ZIP: members})
+
+    return spoil
+
+
+def zip_entry(name: str, data: bytes = b"x", mode: int = 0o100644) -> Callable[[Ground], None]:
+    """Append an entry to ADE20K's archive."""
+
+    def spoil(ground: Ground) -> None:
+        entry = zipfile.ZipInfo(name)
+        entry.create_system, entry.external_attr = 3, mode << 16
+        with zipfile.ZipFile(ground.path(f"data/demo/archives/ade20k/{ADE_ZIP}"), "a") as archive:
+            archive.writestr(entry, data)
+        ground.note_archives("ade20k")
+
+    return spoil
+
+
+def tar_entry(name: str, kind: bytes = tarfile.REGTYPE, target: str = "") -> Callable[[Ground], None]:
+    """Append an entry to VOC's archive."""
+
+    def spoil(ground: Ground) -> None:
+        entry = tarfile.TarInfo(name)
+        entry.type, entry.linkname = kind, target
+        with tarfile.open(ground.path(f"data/demo/archives/voc/{VOC_TAR}"), "a") as archive:
+            archive.addfile(entry, io.BytesIO())
+        ground.note_archives("voc")
+
+    return spoil
+
+
+def cut_file(dataset: str, name: str, share: float) -> Callable[[Ground], None]:
+    def spoil(ground: Ground) -> None:
+        path = ground.path(f"data/demo/archives/{dataset}/{name}")
+        data = path.read_bytes()
+        path.write_bytes(data[: int(share * len(data))])
+
+    return spoil
+
+
+def replaced(content: bytes) -> Callable[[Ground], None]:
+    return lambda ground: ground.path(f"data/demo/archives/ade20k/{ADE_ZIP}").write_bytes(content) and None
+
+
+def declared_smaller(ground: Ground) -> None:
+    """A member of a megabyte whose headers say ten bytes."""
+    zip_entry("bomb", bytes(1 << 20))(ground)
+    path = ground.path(f"data/demo/archives/ade20k/{ADE_ZIP}")
+    data = bytearray(path.read_bytes())
+    size = struct.pack("<I", 1 << 20)
+    while (place := data.find(size)) >= 0:
+        data[place : place + 4] = struct.pack("<I", 10)
+    path.write_bytes(data)
+
+
+def declared_larger(ground: Ground) -> None:
+    """A member that says that it has 2 GB."""
+    zip_entry("bomb", b"0123456789" * 1234)(ground)
+    path = ground.path(f"data/demo/archives/ade20k/{ADE_ZIP}")
+    path.write_bytes(path.read_bytes().replace(struct.pack("<I", 12340), struct.pack("<I", 2 << 30)))
+
+
+def other_top(members: Members) -> None:
+    changed = {f"elsewhere/{name}": data for name, data in members.items()}
+    members.clear()
+    members.update(changed)
+
+
+def colliding(members: Members) -> None:
+    """Two pictures whose names differ in case alone."""
+    for folder, ending, data in (
+        ("images", "jpg", encoded(pixels(7), "JPEG")),
+        ("annotations", "png", encoded(values(7, [1, 2]))),
+    ):
+        for id in ("ade_train_00000001", "ADE_train_00000001"):
+            members[f"{ADE}{folder}/training/{id}.{ending}"] = data
+
+
+def both_are_there(ground: Ground) -> None:
+    text = ground.path("data/demo/ade20k/train.index.json").read_text()
+    assert "ade_train_00000001" in text
+    assert "ADE_train_00000001" in text
+
+
+def four_pictures(ground: Ground) -> None:
+    ade20k(colliding)(ground)
+    ground.put("scales.demo.images", {"train": 4, "val": 2})
+
+
+def manifest(content: str) -> Callable[[Ground], None]:
+    return lambda ground: ground.path("data/demo/archives/ade20k.json").write_text(content) and None
+
+
+ADE_PREPARE, VOC_PREPARE, FETCH = "prepare ade20k", "prepare voc", "fetch voc"
+DATA = ("cannot download data.zip", "127.0.0.1")
+
+CASES = (
+    Case("404", "bare", from_server(status(404)), FETCH, 2, (*DATA, "HTTP 404 Not Found")),
+    Case("403", "bare", from_server(status(403)), FETCH, 2, (*DATA, "HTTP 403 Forbidden")),
+    Case("500 for ever", "bare", from_server(status(500)), FETCH, 2, (*DATA, "HTTP 500")),
+    Case("redirect loop", "bare", from_server(status(302, Location="/data.zip")), FETCH, 2, (*DATA, "without end")),
+    Case("redirect to a file", "bare", from_server(status(302, Location="file:///etc/passwd")), FETCH, 2, DATA),
+    Case("cut at 30 % always", "bare", from_server(cut(0.3)), FETCH, 2, (*DATA, "was cut")),
+    Case("cut once, no ranges", "bare", from_server(cut_once()), FETCH, 0, (), fetched),
+    Case("length too large", "bare", from_server(declares(len(GOOD) + 9)), FETCH, 2, (*DATA, "instead of")),
+    Case("length too small", "bare", from_server(declares(len(GOOD) - 9)), FETCH, 2, (*DATA, "instead of")),
+    Case(
+        "page for an archive", "bare", from_server(lambda r: r.answer(200, PAGE), PAGE), FETCH, 2, (*DATA, "web page")
+    ),
+    Case("wrong checksum", "bare", from_server(lambda r: r.answer(200, OTHER)), FETCH, 2, (*DATA, "its md5 is")),
+    Case("truncated tar", "voc", cut_file("voc", VOC_TAR, 0.6), VOC_PREPARE, 2, (VOC_TAR, "cut off or damaged")),
+    Case("truncated gzip", "voc", cut_file("voc", SBD_TGZ, 0.6), VOC_PREPARE, 2, (SBD_TGZ, "cut off or damaged")),
+    Case("truncated zip", "ade20k", cut_file("ade20k", ADE_ZIP, 0.6), ADE_PREPARE, 2, (ADE_ZIP, "cut off or damaged")),
+    Case("empty archive", "ade20k", replaced(b""), ADE_PREPARE, 2, (ADE_ZIP, "cut off or damaged")),
+    Case("zip that climbs", "ade20k", zip_entry("../../escaped"), ADE_PREPARE, 2, ("'../../escaped' is not safe",)),
+    Case("zip with an absolute path", "ade20k", zip_entry("/escaped"), ADE_PREPARE, 2, ("is not safe",)),
+    Case("zip with a drive", "ade20k", zip_entry("C:/escaped"), ADE_PREPARE, 2, ("is not safe",)),
+    Case("zip with a newline", "ade20k", zip_entry("a\nerror: b"), ADE_PREPARE, 2, ("is not safe",)),
+    Case("zip with a link", "ade20k", zip_entry("l", b"/etc", 0o120777), ADE_PREPARE, 2, ("l is a link or a device",)),
+    Case("zip with a device", "ade20k", zip_entry("d", b"", 0o020666), ADE_PREPARE, 2, ("d is a link or a device",)),
+    Case("tar that climbs", "voc", tar_entry("../escaped"), VOC_PREPARE, 2, ("is not safe",)),
+    Case("tar with a link", "voc", tar_entry("l", tarfile.SYMTYPE, "/etc/passwd"), VOC_PREPARE, 2, ("is a link",)),
+    Case("tar with a hard link", "voc", tar_entry("l", tarfile.LNKTYPE, "x"), VOC_PREPARE, 2, ("is a link",)),
+    Case("tar with a device", "voc", tar_entry("d", tarfile.CHRTYPE), VOC_PREPARE, 2, ("is a link or a device",)),
+    Case("tar with no UTF-8 in a name", "voc", tar_entry("\udce9", tarfile.FIFOTYPE), VOC_PREPARE, 2, ("device",)),
+    Case("member twice", "ade20k", zip_entry(f"{ADE}objectInfo150.txt"), ADE_PREPARE, 2, ("twice",)),
+    Case("bomb that declares little", "ade20k", declared_smaller, ADE_PREPARE, 0, ("3 of 3 images",)),
+    Case("bomb that declares much", "ade20k", declared_larger, ADE_PREPARE, 2, ("bomb has 2147483648 bytes",)),
+    Case("wrong top folder", "ade20k", ade20k(other_top), ADE_PREPARE, 2, ("no picture of train",)),
+    Case("names that differ in case", "ade20k", four_pictures, ADE_PREPARE, 0, (), both_are_there),
+    Case(
+        "archive that is gone",
+        "ade20k",
+        lambda g: g.path(f"data/demo/archives/ade20k/{ADE_ZIP}").unlink(),
+        ADE_PREPARE,
+        2,
+        ("is not there", "fetch ade20k"),
+    ),
+    Case("manifest that is a list", "ade20k", manifest("[]"), ADE_PREPARE, 2, ("ade20k.json does not have files",)),
+    Case("manifest without checksums", "ade20k", manifest('{"files": {"a": {}}}'), ADE_PREPARE, 2, ("sha256",)),
+    Case("manifest of other files", "ade20k", manifest('{"files": {}}'), ADE_PREPARE, 2, (ADE_ZIP, "is not there")),
+    Case("not fetched yet", "bare", nothing, ADE_PREPARE, 2, ("ade20k.json is not there", "fetch ade20k")),
+)

@@ -1,0 +1,199 @@
+"""Machines and environments that lack something."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from typing import Any
+
+import pytest
+
+from tests.datasets.fetching import GOOD, send_good
+from tests.datasets.layouts import encoded, pixels
+from tests.trust.bad_archives import fetched, from_server
+from tests.trust.bad_params import environment
+from tests.trust.bad_weights import PREDICT, photos
+from tests.trust.cases import Case, nothing
+from tests.trust.ground import Ground
+from tests.trust.poor_machine import no_room, read_only, umask, unreadable
+
+Held = Callable[[Ground], AbstractContextManager[Any]]
+RUN = "runs/demo/voc_r50-s0"
+
+
+def locked(name: str) -> Held:
+    return lambda ground: read_only(ground.path(name))
+
+
+def secret(name: str) -> Held:
+    return lambda ground: unreadable(ground.path(name))
+
+
+def full(most_bytes: int) -> Held:
+    return lambda ground: no_room(most_bytes)
+
+
+def file_for_folder(name: str) -> Callable[[Ground], None]:
+    """An ordinary file where a folder should be."""
+
+    def spoil(ground: Ground) -> None:
+        path = ground.path(name)
+        shutil.rmtree(path, ignore_errors=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("mine")
+
+    return spoil
+
+
+def another_training(most_bytes: int) -> Held:
+    """A full disk, met by a training of another setting."""
+
+    @contextlib.contextmanager
+    def spoil(ground: Ground) -> Iterator[None]:
+        ground.put("runs.voc_r50.lr", 0.02)
+        with no_room(most_bytes):
+            yield
+
+    return spoil
+
+
+@contextlib.contextmanager
+def no_loopback(ground: Ground) -> Iterator[None]:
+    """An interface that is down, or no port that is free."""
+
+    def refuse(*_: object) -> None:
+        raise OSError(99, "Cannot assign requested address")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("pointrend.datasets.loopback.ThreadingHTTPServer", refuse)
+        yield
+
+
+@contextlib.contextmanager
+def without(*names: str, path: str | None = None) -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        for name in names:
+            patch.delenv(name, raising=False)
+        if path is not None:
+            patch.setenv("PATH", path)
+        yield
+
+
+def private_pages(ground: Ground) -> None:
+    for name in ("results.json", "README.md", "index.html"):
+        assert ground.path(f"results/demo/{name}").stat().st_mode & 0o777 == (
+            0o600 if name != "results.json" else 0o644
+        )
+
+
+def from_elsewhere(place: str) -> Held:
+    """POINTREND_ARCHIVES names ``place``; a server has the file as well."""
+
+    @contextlib.contextmanager
+    def spoil(ground: Ground) -> Iterator[None]:
+        with from_server(send_good)(ground), environment(POINTREND_ARCHIVES=place)(ground):
+            yield
+
+    return spoil
+
+
+def at_hand(ground: Ground) -> AbstractContextManager[Any]:
+    """A folder with blanks and quotes in its name has the file."""
+    folder = ground.path("my 'archives' $(touch canary)")
+    folder.mkdir()
+    (folder / "data.zip").write_bytes(GOOD)
+    return from_elsewhere(str(folder))(ground)
+
+
+def no_place_for_labels(ground: Ground) -> None:
+    photos(a_png=encoded(pixels(1, 30, 40)))(ground)
+    file_for_folder("labels")(ground)
+
+
+@contextlib.contextmanager
+def full_while_downloading(ground: Ground) -> Iterator[None]:
+    with from_server(send_good)(ground), no_room(100_000):
+        yield
+
+
+ROOM = "free space or correct permissions"
+CASES = (
+    Case("read-only results", "done", locked("results/demo"), "report", 2, ("results/demo", "Permission denied", ROOM)),
+    Case("read-only data", "ade20k", locked("data/demo"), "prepare ade20k", 2, ("Permission denied", ROOM)),
+    Case("read-only run", "done", locked(RUN), "evaluate voc_r50", 2, (RUN, "Permission denied")),
+    Case("read-only checkout", "bare", locked("."), "fetch voc", 2, ("Permission denied",)),
+    Case("unreadable params", "bare", secret("params.yaml"), "plan", 2, ("params.yaml", "Permission denied")),
+    Case(
+        "unreadable weights", "done", secret(f"{RUN}/model.safetensors"), "evaluate voc_r50", 2, ("Permission denied",)
+    ),
+    Case(
+        "unreadable archive",
+        "ade20k",
+        secret("data/demo/archives/ade20k/ADEChallengeData2016.zip"),
+        "prepare ade20k",
+        2,
+        ("Permission denied",),
+    ),
+    Case("unreadable counts", "done", secret(f"{RUN}/confusion.parquet"), "compare", 2, ("Permission denied",)),
+    Case("file for the logs", "bare", file_for_folder("logs"), "fetch voc", 2, ("logs", ROOM)),
+    Case("file for the data", "bare", file_for_folder("data"), "fetch voc", 2, ("data", "Not a directory")),
+    Case("file for a run", "done", file_for_folder(RUN), "evaluate voc_r50", 2, (RUN, "Not a directory")),
+    Case("file for the results", "done", file_for_folder("results/demo"), "compare", 2, ("results/demo",)),
+    Case("file for the checkpoints", "done", file_for_folder("checkpoints"), "train voc_r50", 2, ("checkpoints",)),
+    Case("file for the label maps", "done", no_place_for_labels, PREDICT, 2, ("labels",)),
+    Case("full disk, prepare", "ade20k", full(300), "prepare ade20k", 2, ("File too large",)),
+    Case("full disk, first checkpoint", "done", another_training(50_000), "train voc_r50", 2, ("File too large",)),
+    Case("full disk, pages", "done", full(1000), "report", 2, ("File too large",)),
+    Case("full disk, counts", "done", full(1000), "evaluate voc_r50", 2, ("File too large",)),
+    Case(
+        "full disk, download",
+        "bare",
+        full_while_downloading,
+        "fetch voc",
+        2,
+        ("data.zip", "what has been downloaded is kept"),
+    ),
+    Case("no loopback", "done", no_loopback, "fetch voc", 2, ("cannot serve on 127.0.0.1", "loopback interface up")),
+    Case("no CUDA", "done", nothing, "--set device=cuda train voc_r50", 2, ("no CUDA device", "device: auto")),
+    Case(
+        "torchrun of another size",
+        "done",
+        environment(WORLD_SIZE="3"),
+        "train voc_r50",
+        2,
+        ("3 process(es) were started",),
+    ),
+    Case("no git, no repository", "done", lambda g: without(path="/nonexistent"), "verify", 0, ("all hold",)),
+    Case("no HOME", "done", lambda g: without("HOME", "XDG_CACHE_HOME", "USER"), "train voc_r50", 0, ()),
+    Case("umask 077", "done", lambda g: umask(0o077), "report", 0, (), private_pages),
+    Case(
+        "archives of an unknown user",
+        "bare",
+        from_elsewhere("~nobody-of-that-name/x"),
+        "fetch voc",
+        0,
+        ("passed over",),
+        fetched,
+    ),
+    Case(
+        "archives at an odd address",
+        "bare",
+        from_elsewhere("ftp://me:SECRET@127.0.0.1/x"),
+        "fetch voc",
+        0,
+        ("ftp://127.0.0.1/x",),
+        fetched,
+    ),
+    Case(
+        "archives that are not there",
+        "bare",
+        from_elsewhere("/nonexistent"),
+        "fetch voc",
+        0,
+        ("/nonexistent is neither",),
+        fetched,
+    ),
+    Case("archives in a shell's folder", "bare", at_hand, "fetch voc", 0, (), fetched),
+)

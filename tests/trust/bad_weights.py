@@ -1,0 +1,190 @@
+"""Files given as weights that are none, or none of this network, and pictures of one's own."""
+
+from __future__ import annotations
+
+import os
+import zipfile
+from collections.abc import Callable
+from typing import Any
+
+import safetensors.torch
+import torch
+
+from pointrend.datasets.classes import CLASSES
+from pointrend.model.build import architecture
+from pointrend.model.pointrend import PointRend
+from pointrend.model.weights import load_weights, save_upstream
+from pointrend.params import load_params
+from tests.datasets.layouts import encoded, pixels
+from tests.trust.bad_pictures import SHELL, image, turned
+from tests.trust.cases import Case
+from tests.trust.ground import Ground
+
+OURS = "runs/demo/voc_r50-s0/model.safetensors"
+EVALUATE = "evaluate voc_r50 --weights given{} --out scored"
+PREDICT = f"predict voc_r50 --weights {OURS} --images photos --out labels"
+State = dict[str, Any]
+
+
+class Harmful:
+    """Unpickling this makes a folder."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return os.mkdir, ("made",)
+
+
+def harmless(ground: Ground) -> None:
+    assert not ground.path("made").exists()
+
+
+def network(ground: Ground, dataset: str = "voc", **changes: Any) -> PointRend:
+    setting = load_params(ground.path("params.yaml")).setting("voc_r50", tuple(f"{k}={v}" for k, v in changes.items()))
+    return PointRend(architecture(setting, len(CLASSES[dataset].names)))
+
+
+def ours(change: Callable[[State], Any]) -> Callable[[Ground], None]:
+    """Our trained weights, changed, as .safetensors."""
+
+    def spoil(ground: Ground) -> None:
+        state = safetensors.torch.load_file(ground.path(OURS))
+        change(state)
+        safetensors.torch.save_file(state, ground.path("given.safetensors"))
+
+    return spoil
+
+
+def pth(content: Callable[[State], Any]) -> Callable[[Ground], None]:
+    """A .pth with whatever is made of the trained weights under SSSegmentation's names."""
+
+    def spoil(ground: Ground) -> None:
+        model = network(ground)
+        load_weights(ground.path(OURS), model)
+        save_upstream(model, ground.path("given.pth"), epoch=2)
+        state = torch.load(ground.path("given.pth"), weights_only=True)["model"]
+        torch.save(content(state), ground.path("given.pth"))
+
+    return spoil
+
+
+def other_network(**changes: Any) -> Callable[[Ground], None]:
+    return lambda ground: save_upstream(network(ground, **changes), ground.path("given.pth"), epoch=2)
+
+
+def given(data: bytes, suffix: str = ".pth") -> Callable[[Ground], None]:
+    return lambda ground: ground.path(f"given{suffix}").write_bytes(data) and None
+
+
+def cut(ground: Ground) -> None:
+    data = ground.path(OURS).read_bytes()
+    ground.path("given.safetensors").write_bytes(data[: len(data) // 2])
+
+
+def other_file(ground: Ground) -> None:
+    """Weights of another training where the scored ones should be."""
+    ours(lambda state: state["point_head.classifier.bias"].add_(1.0))(ground)
+    ground.path("given.safetensors").replace(ground.path(OURS))
+
+
+def compressed(ground: Ground) -> None:
+    """A .pth whose zip holds a gigabyte of zeros in a megabyte."""
+    with zipfile.ZipFile(ground.path("given.pth"), "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("archive/data.pkl", bytes(200 << 20))
+
+
+FIRST = "backbone_net.stem.0.weight"
+
+
+def changed(name: str, value: Callable[[Any], Any]) -> Callable[[State], Any]:
+    """The weights with another value under one of SSSegmentation's names."""
+    return lambda state: {"model": state | {name: value(state[name])}}
+
+
+def dropped(state: State) -> Any:
+    del state["decoder.1.bias"]
+    return {"model": state}
+
+
+def photos(**files: bytes) -> Callable[[Ground], None]:
+    """A folder of pictures; ``a_jpg`` is a.jpg."""
+
+    def make(ground: Ground) -> None:
+        ground.path("photos").mkdir()
+        for name, data in files.items():
+            ground.path(f"photos/{name.replace('_', '.')}").write_bytes(data)
+
+    return make
+
+
+def label_map(size: tuple[int, int], name: str = "a") -> Callable[[Ground], None]:
+    def look(ground: Ground) -> None:
+        from PIL import Image
+
+        with Image.open(ground.path(f"labels/{name}.png")) as labels:
+            assert (labels.mode, labels.size) == ("L", size)
+
+    return look
+
+
+def wrong(name: str, spoil: Callable[[Ground], Any], *words: str, suffix: str = ".pth") -> Case:
+    return Case(name, "done", spoil, EVALUATE.format(suffix), 2, (f"given{suffix}", *words), harmless)
+
+
+def wrong_photo(name: str, spoil: Callable[[Ground], Any], *words: str) -> Case:
+    return Case(name, "done", spoil, PREDICT, 2, words)
+
+
+GOOD = encoded(pixels(1, 30, 40))
+OURS_WRONG = {"suffix": ".safetensors"}
+CASES = (
+    wrong("pickle that would run code", pth(lambda state: {"model": Harmful()}), "not a readable weights file"),
+    wrong("pickle beside weights", pth(lambda state: {"model": state, "x": Harmful()}), "not a readable weights file"),
+    wrong("bare pickle that would run code", given(b"cos\nmkdir\n(S'made'\ntR."), "not a readable weights file"),
+    wrong("text file", given(b"weights"), "not a readable weights file"),
+    wrong("text file of ours", given(b"weights", ".safetensors"), "not a readable weights file", **OURS_WRONG),
+    wrong("empty file", given(b""), "not a readable weights file"),
+    wrong("zip bomb for weights", compressed, "not a readable weights file"),
+    wrong("no model in it", pth(lambda state: state), 'no state dict under "model"'),
+    wrong("wrong architecture", other_network(width=8), "does not fit this model"),
+    wrong("other class count", other_network(dataset="cityscapes"), "is for 19 classes, this model has 21"),
+    wrong("missing key", pth(dropped), "1 missing (decoder.1.bias)"),
+    wrong("extra key", pth(lambda state: {"model": state | {"extra": torch.ones(1)}}), "1 unexpected (extra)"),
+    wrong("key that is a number", pth(lambda state: {"model": state | {7: torch.ones(1)}}), "1 unexpected (7)"),
+    wrong("text for a tensor", pth(changed(FIRST, lambda value: "text")), f"{FIRST}: str instead of"),
+    wrong("doubles", pth(changed(FIRST, lambda value: value.double())), "float64"),
+    wrong("sparse tensor", pth(changed("decoder.1.bias", lambda value: value.to_sparse())), "torch.sparse_coo"),
+    wrong("tensor without data", pth(changed(FIRST, lambda value: value.to("meta"))), "meta"),
+    wrong("NaN weights", pth(changed(FIRST, lambda value: value * float("nan"))), f"NaN or infinity in {FIRST}"),
+    wrong("NaN in ours", ours(lambda s: s["backbone.stem.0.weight"].fill_(float("nan"))), "NaN", **OURS_WRONG),
+    wrong("key missing in ours", ours(lambda s: s.pop("backbone.stem.0.weight")), "1 missing", **OURS_WRONG),
+    wrong("truncated", cut, "not a readable weights file", **OURS_WRONG),
+    Case(
+        "weights that are not there", "done", lambda g: None, EVALUATE.format(".pth"), 2, ("given.pth are not there",)
+    ),
+    Case(
+        "folder for weights", "done", lambda g: g.path("given.pth").mkdir(), EVALUATE.format(".pth"), 2, ("given.pth",)
+    ),
+    Case("weights of another training", "done", other_file, "evaluate voc_r50", 3, (OURS, "train.json describes")),
+    Case("run without weights", "done", lambda g: g.path(OURS).unlink(), "evaluate voc_r50", 2, (OURS, "not there")),
+    wrong_photo("no folder of pictures", lambda g: None, "photos is not a folder"),
+    wrong_photo("no picture", photos(a_txt=b"x"), "no picture in photos"),
+    wrong_photo("picture that is none", photos(a_jpg=b"x"), "photos/a.jpg is not a picture"),
+    wrong_photo("picture that is empty", photos(a_jpg=b""), "photos/a.jpg"),
+    wrong_photo("picture that is cut", photos(a_png=GOOD[:300]), "photos/a.png is not a picture"),
+    wrong_photo("two of one name", photos(a_png=GOOD, a_jpg=GOOD), "the same label map a.png"),
+    Case("photo of CMYK", "done", photos(a_jpg=image("CMYK", (40, 30), "JPEG")), PREDICT, 0, (), label_map((40, 30))),
+    Case("photo turned by EXIF", "done", photos(a_jpg=turned()), PREDICT, 0, (), label_map((6, 9))),
+    Case("photo of 1x1", "done", photos(a_png=image("RGB", (1, 1))), PREDICT, 0, (), label_map((1, 1))),
+    Case("photo of 20000x1", "done", photos(a_png=image("RGB", (20_000, 1))), PREDICT, 0, (), label_map((20_000, 1))),
+    Case(
+        "photo with a shell's name",
+        "done",
+        photos(**{f"{SHELL}_png": GOOD}),
+        PREDICT,
+        0,
+        (),
+        label_map((40, 30), SHELL),
+    ),
+    Case(
+        "photos overwritten", "done", photos(a_png=GOOD), PREDICT.replace("labels", "photos"), 2, ("would overwrite",)
+    ),
+)

@@ -1,0 +1,46 @@
+"""Every state of a checkout is made once and copied for each test."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.trust.ground import Ground, clean_environment, make
+
+MakeGround = Callable[[str], Ground]
+
+
+@pytest.fixture(scope="session")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Ground]:
+    """A checkout in a state, shared: nothing may be changed in it."""
+    found: dict[str, Ground] = {}
+
+    def get(state: str) -> Ground:
+        if state not in found:
+            with clean_environment():
+                found[state] = make(state, tmp_path_factory.mktemp("ground") / "checkout")
+        return found[state]
+
+    return get
+
+
+@pytest.fixture
+def ground_of(made: Callable[[str], Ground], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> MakeGround:
+    """A checkout in a state, of one's own, and the working folder from then on."""
+
+    def get(state: str) -> Ground:
+        ground = made(state).copy(tmp_path / "checkout")
+        monkeypatch.chdir(ground.root)
+        return ground
+
+    return get
+
+
+@pytest.fixture(autouse=True)
+def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
+    from tests.trust.ground import SETTINGS
+
+    for name in SETTINGS:
+        monkeypatch.delenv(name, raising=False)

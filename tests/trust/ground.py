@@ -1,0 +1,161 @@
+"""A checkout that a test may spoil, in one of a few states, and the command line run in it."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import re
+import shutil
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from pointrend.cli import main
+from pointrend.files import sha256_file, write_json
+from tests.datasets.layouts import Members, archive_members, write_archives
+from tests.workflow.checkout import keep_dataset
+
+ROOT = Path(__file__).parents[2]
+SETTINGS = (
+    "POINTREND_SCALE",
+    "POINTREND_PINS",
+    "POINTREND_ARCHIVES",
+    "POINTREND_PARAMS",
+    "POINTREND_ENGINE",
+    "DVC_STAGE",
+)
+PASSING = re.compile(r"^logs/|\.lock$|\.part(\.json)?$|/lease$|^checkpoints/.*/metrics.jsonl$")
+"""What a command may leave although it failed: its log, locks, the part of a download, the course of a training."""
+COUNTS = {"voc": (4, 2), "ade20k": (3, 2), "cityscapes": (3, 1)}
+"""Pictures of train and val in the archives of tests.datasets.layouts."""
+
+
+class Ground:
+    """A checkout in ``root``; commands run in it while it is the working folder."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def path(self, name: str) -> Path:
+        return self.root / name
+
+    def params(self) -> dict[str, Any]:
+        return yaml.safe_load(self.path("params.yaml").read_text())
+
+    def edit(self, change: Callable[[dict[str, Any]], Any]) -> None:
+        """Change params.yaml."""
+        params = self.params()
+        change(params)
+        self.path("params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
+
+    def put(self, path: str, value: Any) -> None:
+        """Set one value of params.yaml, named by a dotted path."""
+        *parents, last = path.split(".")
+
+        def change(params: dict[str, Any]) -> None:
+            for key in parents:
+                params = params[key]
+            params[last] = value
+
+        self.edit(change)
+
+    def archives(self, dataset: str, archives: Mapping[str, Members]) -> dict[str, Path]:
+        """Write archives as if they had been fetched."""
+        paths = write_archives(self.path(f"data/demo/archives/{dataset}"), archives)
+        self.note_archives(dataset)
+        return paths
+
+    def note_archives(self, dataset: str) -> None:
+        """Write the manifest of the archives that lie there."""
+        folder = self.path(f"data/demo/archives/{dataset}")
+        files = {
+            path.name: {"bytes": path.stat().st_size, "sha256": sha256_file(path)} for path in sorted(folder.iterdir())
+        }
+        write_json(folder.with_suffix(".json"), {"name": dataset, "set": "demo", "files": files})
+
+    def tree(self) -> dict[str, str]:
+        """sha256 of every file and the target of every link, by name, but for what may pass."""
+        found = {}
+        for path in sorted(self.root.rglob("*")):
+            name = path.relative_to(self.root).as_posix()
+            if path.is_symlink():
+                found[name] = f"link to {os.readlink(path)}"
+            elif path.is_file() and not PASSING.search(name):
+                try:
+                    found[name] = hashlib.sha256(path.read_bytes()).hexdigest()
+                except PermissionError:
+                    found[name] = f"unreadable, {path.stat().st_size} bytes"
+        return found
+
+    def copy(self, root: Path) -> Ground:
+        shutil.copytree(self.root, root, symlinks=True)
+        return Ground(root)
+
+
+def bare(root: Path) -> Ground:
+    """Only params.yaml and published/."""
+    root.mkdir(parents=True)
+    shutil.copy(ROOT / "params.yaml", root / "params.yaml")
+    shutil.copytree(ROOT / "published", root / "published")
+    return Ground(root)
+
+
+def with_archives(root: Path, dataset: str) -> Ground:
+    """Tiny archives of one dataset, as if they had been fetched for the demo."""
+    ground = bare(root)
+    ground.put("scales.demo.images", dict(zip(("train", "val"), COUNTS[dataset], strict=True)))
+    ground.archives(dataset, archive_members()[dataset])
+    return ground
+
+
+def one_run(root: Path) -> Ground:
+    """Params with one run, voc_r50, of a few seconds."""
+    ground = bare(root)
+
+    def make_tiny(params: dict[str, Any]) -> None:
+        keep_dataset(params, "voc")
+        del params["backbones"]["r101"], params["runs"]["voc_r101"], params["published"]["voc_r101"]
+        demo = params["scales"]["demo"]
+        demo["images"], demo["pictures"] = {"train": 4, "val": 2}, 1
+        demo["recipe"] |= {"batch_size": 2, "epochs": 2, "width": 4, "point_channels": 8, "fpn_channels": 8}
+        demo["operation"] |= {"log_every": 1, "checkpoint_minutes": 0}
+
+    ground.edit(make_tiny)
+    return ground
+
+
+STEPS = ("fetch voc", "fetch backbone_r50", "prepare voc", "train voc_r50", "evaluate voc_r50", "compare", "report")
+
+
+def run(ground: Ground, steps: Sequence[str] = STEPS) -> Ground:
+    """Run the DAG by hand, or its first steps."""
+    with contextlib.chdir(ground.root):
+        for step in steps:
+            assert main(["--quiet", *step.split()]) == 0, step
+    return ground
+
+
+def make(state: str, root: Path) -> Ground:
+    """A checkout in one of the states: ``bare``, the name of a dataset, ``one run``, ``prepared`` or ``done``."""
+    if state == "bare":
+        return bare(root)
+    if state == "one run":
+        return one_run(root)
+    if state == "done":
+        return run(one_run(root))
+    if state == "prepared":
+        return run(one_run(root), STEPS[:3])
+    return with_archives(root, state)
+
+
+@contextlib.contextmanager
+def clean_environment() -> Iterator[pytest.MonkeyPatch]:
+    """No setting of ours in the environment."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in SETTINGS:
+            patch.delenv(name, raising=False)
+        yield patch

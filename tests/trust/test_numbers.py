@@ -1,0 +1,185 @@
+"""The numbers against other ways to get them: a naive count, scikit-learn, torch's sampler."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+from typing import Any
+
+import hypothesis.strategies as st
+import numpy as np
+import pytest
+from hypothesis import given
+from sklearn.metrics import accuracy_score, confusion_matrix, jaccard_score
+from torch.utils.data import BatchSampler, DistributedSampler
+
+from pointrend.datasets.loader import epoch_batches
+from pointrend.datasets.store import Store, StoreWriter
+from pointrend.evaluation.confusion import Confusion, Counts
+from pointrend.evaluation.counts_file import counts_table, miou_from_counts, read_counts, write_counts
+from pointrend.training.schedule import iterations_per_epoch, learning_rate
+from tests.trust.profiles import FACTOR, examples
+
+Pairs = list[tuple[np.ndarray, np.ndarray]]
+
+
+@st.composite
+def scored(draw: st.DrawFn, most_classes: int = 150) -> tuple[int, Pairs]:
+    """A number of classes and pictures (prediction, ground truth), with and without unlabelled pixels."""
+    classes = draw(st.integers(1, most_classes))
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    values = [*range(classes), 255]
+    pairs = []
+    for _ in range(draw(st.integers(1, 5))):
+        size = (draw(st.integers(1, 12)), draw(st.integers(1, 12)))
+        truth = rng.choice(rng.choice(values, min(len(values), draw(st.integers(1, 6)))), size)
+        pairs.append((rng.integers(0, classes, size).astype(np.uint8), truth.astype(np.uint8)))
+    return classes, pairs
+
+
+def streamed(classes: int, pairs: Pairs) -> Confusion:
+    confusion = Confusion(classes)
+    for prediction, truth in pairs:
+        confusion.add(prediction, truth)
+    return confusion
+
+
+@examples(60)
+@given(scored())
+def test_the_streaming_confusion_is_that_of_a_loop_over_pixels_and_of_scikit_learn(drawn: tuple[int, Pairs]) -> None:
+    classes, pairs = drawn
+    confusion = streamed(classes, pairs)
+    naive = np.zeros((classes, classes), np.int64)
+    for prediction, truth in pairs:
+        for guess, label in zip(prediction.ravel().tolist(), truth.ravel().tolist(), strict=True):
+            if label < classes:
+                naive[label, guess] += 1
+    np.testing.assert_array_equal(confusion.matrix, naive)
+    labels, guesses = (np.concatenate([pair[side].ravel() for pair in pairs]) for side in (1, 0))
+    labelled = labels < classes
+    labels, guesses = labels[labelled], guesses[labelled]
+    if not len(labels):
+        return
+    np.testing.assert_array_equal(confusion.matrix, confusion_matrix(labels, guesses, labels=range(classes)))
+    counts = confusion.counts()
+    present = sorted(set(labels.tolist()) | set(guesses.tolist()))
+    each = jaccard_score(labels, guesses, labels=present, average=None, zero_division=0)
+    np.testing.assert_allclose(counts.iou()[present], each, rtol=0, atol=1e-15)
+    assert np.isnan(np.delete(counts.iou(), present)).all()
+    macro = jaccard_score(labels, guesses, labels=present, average="macro", zero_division=0)
+    assert counts.miou() == pytest.approx(macro, rel=0, abs=1e-12)
+    assert counts.all_accuracy() == accuracy_score(labels, guesses)
+
+
+@examples(40)
+@given(scored(), st.randoms(use_true_random=False))
+def test_shuffled_pictures_give_the_same_bits(drawn: tuple[int, Pairs], shuffle: random.Random) -> None:
+    classes, pairs = drawn
+    before = streamed(classes, pairs).counts()
+    shuffled = list(pairs)
+    shuffle.shuffle(shuffled)
+    after = streamed(classes, shuffled).counts()
+    np.testing.assert_array_equal(before.iou(), after.iou())
+    np.testing.assert_array_equal(before.miou(), after.miou())
+
+
+@examples(40)
+@given(scored(), st.data())
+def test_relabelling_changes_no_mean(drawn: tuple[int, Pairs], data: st.DataObject) -> None:
+    classes, pairs = drawn
+    table = np.full(256, 255, np.uint8)
+    table[:classes] = data.draw(st.permutations(range(classes)))
+    before, after = (
+        streamed(classes, some).counts() for some in (pairs, [(table[guess], table[truth]) for guess, truth in pairs])
+    )
+    np.testing.assert_array_equal(before.iou(), after.iou()[table[:classes]])
+    np.testing.assert_allclose(before.miou(), after.miou(), rtol=0, atol=1e-14)
+
+
+@examples(15)
+@given(
+    scored(30), st.lists(st.text(min_size=1, max_size=8).filter(str.isprintable), min_size=5, max_size=5, unique=True)
+)
+def test_counts_on_the_disk_are_those_that_were_counted(
+    tmp_path: Path, drawn: tuple[int, Pairs], names: list[str]
+) -> None:
+    classes, pairs = drawn
+    confusion, images = Confusion(classes), {}
+    for name, (prediction, truth) in zip(names, pairs, strict=False):
+        images[name] = confusion.add(prediction, truth)
+    path = tmp_path / "confusion.parquet"
+    write_counts(path, counts_table(images, classes))
+    read = read_counts(path)
+    assert read.images == len(pairs)
+    for ours, stored in zip(vars(confusion.counts()).values(), vars(read.total).values(), strict=True):
+        np.testing.assert_array_equal(ours, stored)
+    np.testing.assert_array_equal(miou_from_counts(path), 100 * confusion.counts().miou())
+    assert isinstance(sum(images.values(), Counts.zeros(classes)), Counts)
+
+
+@examples(25)
+@given(
+    st.lists(st.tuples(st.integers(1, 20), st.integers(1, 20)), min_size=1, max_size=6),
+    st.integers(0, 2**32 - 1),
+)
+def test_a_store_returns_what_went_in(
+    tmp_path_factory: pytest.TempPathFactory, sizes: list[tuple[int, int]], seed: int
+) -> None:
+    folder = tmp_path_factory.mktemp("store")
+    rng = np.random.default_rng(seed)
+    samples = [(rng.integers(0, 256, (*size, 3), np.uint8), rng.integers(0, 256, size, np.uint8)) for size in sizes]
+    with StoreWriter(folder, "train") as writer:
+        for index, (picture, label) in enumerate(samples):
+            writer.add(f"id {index}", picture, label)
+    store = Store(folder, "train")
+    assert store.ids == [f"id {index}" for index in range(len(samples))]
+    for index, (picture, label) in enumerate(samples):
+        np.testing.assert_array_equal(store.picture(index), picture)
+        np.testing.assert_array_equal(store.label(index), label)
+
+
+def drawn_sizes(count: int) -> list[tuple[int, int, int, int, int]]:
+    """(pictures, batch a process, processes, seed, epoch), the sizes of real runs among them."""
+    rng = random.Random(20)
+    real = [(10582, 4, 4, 0, 1), (20210, 2, 8, 1, 130), (2975, 2, 4, 2, 220), (2975, 8, 1, 0, 3), (96, 8, 1, 0, 60)]
+    return real + [
+        (rng.randint(1, 400), rng.randint(1, 32), rng.randint(1, 16), rng.randint(0, 2**31), rng.randint(1, 300))
+        for _ in range(count - len(real))
+    ]
+
+
+def test_500_sizes_give_the_iterations_and_the_order_of_torchs_sampler() -> None:
+    for pictures, batch, processes, seed, epoch in drawn_sizes(500 * FACTOR):
+        ranks = {0, processes - 1, seed % processes}
+        for rank in ranks:
+            samples: Any = range(pictures)
+            sampler: Any = DistributedSampler(samples, processes, rank, shuffle=True, seed=seed, drop_last=False)
+            sampler.set_epoch(epoch)
+            expected = list(BatchSampler(sampler, batch, drop_last=True))
+            place = (pictures, batch, processes, seed, epoch, rank)
+            assert epoch_batches(pictures, processes, rank, batch, seed, epoch) == expected, place
+            if expected:
+                assert iterations_per_epoch(pictures, processes, batch * processes) == len(expected), place
+
+
+@examples(100)
+@given(st.integers(1, 10**6), st.floats(1e-6, 10), st.floats(0.1, 3), st.floats(0, 1), st.integers(0, 1000), st.data())
+def test_the_learning_rate_stays_between_its_ends(
+    total: int, lr: float, power: float, least: float, warmup: int, data: st.DataObject
+) -> None:
+    first = data.draw(st.integers(0, total - 1))
+    later = data.draw(st.integers(first, total - 1))
+
+    def rate(iteration: int, warmup_iterations: int) -> float:
+        return learning_rate(
+            iteration,
+            total,
+            lr=lr,
+            power=power,
+            min_lr_ratio=least,
+            warmup_iterations=warmup_iterations,
+            warmup_ratio=0.1,
+        )
+
+    assert lr * least * (1 - 1e-9) <= rate(later, 0) <= rate(first, 0) <= lr * (1 + 1e-9)
+    assert 0 <= rate(first, warmup) <= rate(first, 0) * (1 + 1e-9)

@@ -1,0 +1,249 @@
+"""Whatever bytes come in, only errors that we know come out."""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import hypothesis.strategies as st
+import pytest
+import yaml
+from hypothesis import given
+
+from pointrend.cli import main
+from pointrend.datasets.classes import CLASSES
+from pointrend.datasets.prepare import prepare_dataset
+from pointrend.datasets.samples import EncodedSample, decode_mask, decode_sample
+from pointrend.datasets.store import Store, StoreWriter
+from pointrend.datasets.voc import decode_sbd_mask, read_ids
+from pointrend.errors import PointrendError
+from pointrend.evaluation.counts_file import read_counts
+from pointrend.files import read_json, write_json
+from pointrend.params import Params, load_params, validated
+from pointrend.params_file import parse_override
+from pointrend.results.compare import read_results, sealed
+from pointrend.results.markdown import render_readme
+from pointrend.results.page import render_page
+from pointrend.results.terminal import terminal_table
+from tests.datasets.layouts import archive_members, encoded, pixels, sbd_mask, values, write_archives
+from tests.results.runs import published, results_of
+from tests.trust.ground import ROOT, Ground
+from tests.trust.profiles import examples
+
+PARAMS = yaml.safe_load((ROOT / "params.yaml").read_text())
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=6),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=6), inner, max_size=3),
+    max_leaves=6,
+)
+
+
+@st.composite
+def damaged(draw: st.DrawFn, whole: bytes) -> bytes:
+    """Bytes with a few of them changed, cut out, doubled or put in."""
+    data = bytearray(whole)
+    for _ in range(draw(st.integers(1, 4))):
+        place = draw(st.integers(0, len(data)))
+        length = draw(st.integers(0, 16))
+        data[place : place + length] = draw(st.binary(max_size=16))
+    return bytes(data[: draw(st.integers(0, len(data)))] if draw(st.booleans()) else data)
+
+
+@st.composite
+def changed(draw: st.DrawFn, tree: Any) -> Any:
+    """A tree of mappings and lists with one value replaced, removed or added somewhere."""
+    found = place = copy.deepcopy(tree)
+    while True:
+        keys: list[Any] = list(place) if isinstance(place, dict) else list(range(len(place)))
+        if not keys:
+            return found
+        key = draw(st.sampled_from(keys))
+        inner = place[key]
+        if isinstance(inner, dict | list) and inner and draw(st.integers(0, 3)):
+            place = inner
+            continue
+        action = draw(st.sampled_from(["replace", "replace", "remove", "add"]))
+        if action == "remove":
+            del place[key]
+        elif action == "add" and isinstance(place, dict):
+            place[draw(st.text(max_size=6))] = draw(JSON)
+        else:
+            place[key] = draw(JSON)
+        return found
+
+
+def survives(parse: Callable[[], Any]) -> Any:
+    """What ``parse`` returns; None where it raises an error that we know. No other error may come out."""
+    try:
+        return parse()
+    except PointrendError:
+        return None
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("parsers")
+
+
+@examples(120)
+@given(
+    st.binary(max_size=200)
+    | damaged(b"scale: demo\nseeds: [0, 1]\nrecipe: {lr: 0.01, crop: [64, 64]}\nx: &a 2001-01-01\n")
+)
+def test_params_of_any_bytes(folder: Path, data: bytes) -> None:
+    (folder / "params.yaml").write_bytes(data)
+    assert survives(lambda: load_params(folder / "params.yaml")) is None
+
+
+@examples(100)
+@given(changed(PARAMS))
+def test_params_of_any_values(tree: Any) -> None:
+    params = survives(lambda: validated(Params, tree, "params.yaml"))
+    if params is not None:
+        for scale in params.scales:
+            for run in params.runs:
+                survives(lambda scale=scale, run=run: params.at_scale(scale).setting(run))
+
+
+@examples(150)
+@given(
+    st.text(max_size=30)
+    | st.sampled_from(["lr=", "epochs=", "crop_size="]).flatmap(lambda key: st.text(max_size=20).map(key.__add__))
+)
+def test_values_typed(text: str) -> None:
+    if survives(lambda: parse_override(text)) is not None:
+        survives(lambda: load_params_once().setting("voc_r50", (text,)))
+
+
+def load_params_once() -> Params:
+    return validated(Params, PARAMS, "params.yaml")
+
+
+@examples(150)
+@given(st.binary(max_size=60))
+def test_lists_of_ids(data: bytes) -> None:
+    ids = survives(lambda: read_ids("train.txt", data))
+    assert ids is None or (len(set(ids)) == len(ids) and all(id == id.strip() != "" for id in ids))
+
+
+@examples(150)
+@given(damaged(sbd_mask(values(1, [1, 2]))))
+def test_sbd_masks(data: bytes) -> None:
+    mask = survives(lambda: decode_sbd_mask("id", data))
+    assert mask is None or mask.ndim == 2
+
+
+PICTURES = {kind: encoded(pixels(1), kind) for kind in ("PNG", "JPEG")}
+MASK = encoded(values(1, [1, 2]), mode="P")
+
+
+@pytest.mark.parametrize("kind", PICTURES)
+@examples(150)
+@given(st.data())
+def test_pictures_and_masks(kind: str, data: st.DataObject) -> None:
+    picture, mask = data.draw(damaged(PICTURES[kind])), data.draw(st.just(MASK) | damaged(MASK))
+    sample = survives(lambda: decode_sample(EncodedSample("id", picture, mask, decode_mask), CLASSES["voc"]))
+    assert sample is None or sample.picture.shape[2] == 3
+
+
+@pytest.mark.parametrize("dataset", ["voc", "ade20k"])
+@examples(25)
+@given(data=st.data())
+def test_archives_through_prepare(dataset: str, folder: Path, data: st.DataObject) -> None:
+    paths = write_archives(folder / dataset, archive_members()[dataset])
+    hurt = paths[data.draw(st.sampled_from(sorted(paths)))]
+    hurt.write_bytes(data.draw(damaged(hurt.read_bytes())))
+    records: Any = {name: {"bytes": 1, "sha256": "0" * 64} for name in paths}
+    out = folder / f"{dataset}-out"
+    made = survives(
+        lambda: prepare_dataset(dataset, paths, records, out, expected=None, enforce=False, limit=None, pins="demo")
+    )
+    if made is not None:
+        assert len(Store(out, "train")) == made["splits"]["train"]["images"]
+
+
+@examples(120)
+@given(
+    st.binary(max_size=60)
+    | st.text(max_size=60).map(lambda text: text.encode(errors="surrogatepass"))
+    | JSON.map(lambda value: json.dumps(value).encode())
+)
+def test_json_of_any_bytes(folder: Path, data: bytes) -> None:
+    (folder / "any.json").write_bytes(data)
+    survives(lambda: write_json(folder / "again.json", read_json(folder / "any.json")))
+
+
+@pytest.fixture(scope="module")
+def results(folder: Path) -> dict[str, Any]:
+    return json.loads(json.dumps(results_of(folder / "runs")))
+
+
+@examples(150)
+@given(data=st.data())
+def test_results_with_a_right_hash_and_any_values(folder: Path, results: dict[str, Any], data: st.DataObject) -> None:
+    tree = data.draw(changed(results))
+    try:
+        write_json(folder / "results.json", sealed(tree))
+    except (ValueError, TypeError):
+        return  # no JSON could hold this
+    read = survives(lambda: read_results(folder / "results.json"))
+    if read is not None:
+        for render in (render_page, render_readme):
+            survives(lambda render=render: render(read, published()))
+        terminal_table(read)
+
+
+@examples(40)
+@given(data=st.data())
+def test_counts_of_any_bytes(folder: Path, data: st.DataObject) -> None:
+    from tests.results.runs import finish, selected
+
+    run = selected(folder / "counts")
+    if not run.folder.exists():
+        finish(run)
+    whole = (run.folder / "confusion.parquet").read_bytes()
+    (folder / "counts.parquet").write_bytes(data.draw(damaged(whole)))
+    survives(lambda: read_counts(folder / "counts.parquet"))
+
+
+@examples(80)
+@given(data=st.data())
+def test_an_index_of_any_values(folder: Path, data: st.DataObject) -> None:
+    place = folder / "store"
+    with StoreWriter(place, "train") as writer:
+        writer.add("a", pixels(1), values(1, [1]))
+    index = json.loads((place / "train.index.json").read_text())
+    try:
+        write_json(place / "train.index.json", data.draw(changed(index)))
+    except ValueError:
+        return
+    store = survives(lambda: Store(place, "train"))
+    if store is not None:
+        assert store.picture(0).shape == (*store.size(0), 3)
+
+
+RUN_FILES = ("train.json", "metrics.json")
+
+
+@pytest.mark.parametrize("name", RUN_FILES)
+@examples(25)
+@given(data=st.data())
+def test_files_of_a_run_with_any_values_through_compare(
+    made: Callable[[str], Ground], name: str, folder: Path, data: st.DataObject
+) -> None:
+    root = folder / f"compared-{name}"
+    ground = Ground(root) if root.exists() else made("done").copy(root)
+    path = ground.path(f"runs/demo/voc_r50-s0/{name}")
+    whole = path.read_bytes()
+    tree = data.draw(changed(json.loads(whole)))
+    try:
+        written = json.dumps(tree, ensure_ascii=False).encode()
+    except ValueError:
+        return  # no JSON could hold this
+    path.write_bytes(written)
+    for verb in ("compare", "report"):
+        assert main(["--quiet", "--params", str(ground.path("params.yaml")), verb]) in (0, 2, 3)
+    path.write_bytes(whole)

@@ -1,0 +1,113 @@
+"""Passwords and tokens given to a whole run appear in nothing that it writes or prints."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pointrend.cli import main
+from pointrend.datasets.loopback import serve_folder
+from pointrend.results.markdown import render_readme
+from pointrend.results.page import render_page
+from tests.datasets.layouts import archive_members, write_archives
+from tests.results.runs import published, results_of
+from tests.trust.conftest import MakeGround
+from tests.trust.ground import STEPS, Ground
+
+SECRETS = {
+    "CITYSCAPES_USERNAME": "canary-user",
+    "CITYSCAPES_PASSWORD": "canary-password",
+    "MLFLOW_TRACKING_URI": "http://canary-name:canary-secret@127.0.0.1:9/",
+    "MLFLOW_TRACKING_TOKEN": "canary-token",
+    "MLFLOW_TRACKING_PASSWORD": "canary-word",
+}
+
+
+def official(ground: Ground, url: str, at_hand: Path) -> None:
+    """Scale pilot on tiny archives: one at an address with credentials, after an address that has nothing."""
+    paths = write_archives(at_hand, archive_members()["voc"])
+    place, host = url.split("//")
+
+    def change(params: dict[str, Any]) -> None:
+        params["scale"] = "pilot"
+        params["datasets"]["voc"]["images"] = {"train": 4, "val": 2}
+        params["datasets"]["voc"]["archives"] = [
+            {"name": name, "md5": hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest()}
+            for name, path in paths.items()
+        ]
+        for name in paths:
+            params["places"][name]["urls"] = [
+                f"{place}//canary-name:canary-secret@{host}/nothing/{name}?token=canary-token",
+                f"{place}//canary-name:canary-secret@{host}/{name}?token=canary-token#canary-part",
+            ]
+        demo, pilot = params["scales"]["demo"], params["scales"]["pilot"]
+        params["scales"]["pilot"] = {
+            **pilot,
+            **{key: demo[key] for key in ("recipe", "operation", "datasets")},
+            "pretrained": False,
+        }
+
+    ground.edit(change)
+
+
+def test_a_whole_run_keeps_all_secrets(
+    ground_of: MakeGround, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    ground = ground_of("one run")
+    for name, value in SECRETS.items():
+        monkeypatch.setenv(name, value)
+    with serve_folder(tmp_path / "served") as url:
+        official(ground, url, tmp_path / "served")
+        monkeypatch.setenv("POINTREND_ARCHIVES", f"{url.replace('//', '//canary-name:canary-secret@')}/canary-path")
+        for step in STEPS:
+            assert main(step.split()) == 0, step
+    assert main(["predict", "voc_r50", "--weights", "none", "--images", "none", "--out", "none"]) == 2
+    logging.shutdown()
+    printed = capfd.readouterr()
+    assert "canary" not in (printed.out + printed.err).replace("canary-path", "")
+    written = [path for path in ground.root.rglob("*") if path.is_file() and path.name != "params.yaml"]
+    assert len(written) > 30
+    for path in written:
+        assert b"canary" not in path.read_bytes().replace(b"canary-path", b""), path
+
+
+class Tags(HTMLParser):
+    """All tags and attributes of a page."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.tags: set[str] = set()
+        self.attributes: set[str] = set()
+        self.links: list[str] = []
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.add(tag)
+        self.attributes |= {name for name, _ in attrs}
+        self.links += [str(value) for name, value in attrs if name in ("href", "src")]
+
+
+HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(1)>\"'&|`[a](javascript:b)"
+
+
+def test_a_page_shows_hostile_names_as_text(tmp_path: Path) -> None:
+    results = results_of(tmp_path)
+    before = Tags(render_page(results, published()))
+    for row in results["runs"]:
+        row["pictures"] = [HOSTILE.replace("/", "")] if row["pictures"] else []
+        row["reasons"] = [HOSTILE]
+        row["hashes"] = {HOSTILE: HOSTILE}
+        row["sigma_source"] = HOSTILE
+    results["scale"] = HOSTILE
+    page = render_page(results, published())
+    after = Tags(page)
+    assert (after.tags, after.attributes) == (before.tags, before.attributes)
+    assert not [link for link in after.links if link.startswith("javascript:")]
+    assert "<script" not in page
+    readme = render_readme(results, published())
+    assert "<script" not in readme.replace("\\<script", "")

@@ -1,0 +1,70 @@
+"""What a params.yaml from a stranger can make the engines' shells do: nothing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from pointrend.errors import ParamsError
+from pointrend.workflow import Workflow
+from tests.trust.bad_params import renamed
+from tests.trust.ground import Ground
+from tests.workflow.checkout import Checkout, keep_dataset
+
+CANARY = "canary"
+HOSTILE = {
+    "seed": lambda params: params.update(seeds=[f"0' || touch {CANARY} || '"]),
+    "dataset": lambda params: renamed_in(params, "datasets", "voc", f"voc$(touch {CANARY})"),
+    "scale": lambda params: renamed_in(params, "scales", "demo", f"demo\ntouch {CANARY}\n"),
+}
+ENGINES = {"snakemake": ("snakemake", "--cores", "1"), "dvc": ("dvc", "repro")}
+
+
+def renamed_in(params: dict, kind: str, old: str, new: str) -> None:
+    class Parsed(Ground):
+        def edit(self, change: object) -> None:
+            change(params)  # type: ignore[operator]
+
+    renamed(kind, old, new)(Parsed(Path()))
+
+
+@pytest.fixture(scope="module")
+def checkout(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
+    """A checkout in a folder that a careless shell would trip over."""
+    checkout = Checkout(tmp_path_factory.mktemp("shells") / f'it\'s $(touch {CANARY}) "here"')
+    params = checkout.params()
+    keep_dataset(params, "voc")
+    checkout.write_params(params)
+    checkout.git("init", "--quiet")
+    return checkout
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("place", HOSTILE)
+def test_a_hostile_params_file_executes_nothing(checkout: Checkout, place: str, engine: str) -> None:
+    whole = checkout.params()
+    params = checkout.params()
+    HOSTILE[place](params)
+    checkout.write_params(params)
+    try:
+        with checkout.start(*ENGINES[engine]) as process:
+            output, _ = process.communicate(timeout=120)
+    finally:
+        checkout.write_params(whole)
+    assert process.returncode != 0, output
+    assert not list(checkout.root.parent.rglob(f"{CANARY}*")), output
+    assert "error: " in output.lower()
+
+
+def test_a_folder_with_a_shells_name_is_an_ordinary_one(checkout: Checkout) -> None:
+    checkout.run("snakemake", "--cores", "1", "data")
+    assert (checkout.root / "data/demo/voc/manifest.json").is_file()
+    assert not [path for path in checkout.root.parent.rglob(f"{CANARY}*") if path != checkout.root]
+
+
+@pytest.mark.parametrize("value", ["demo; true", "$(true)", "a b", "'", "{}"])
+@pytest.mark.parametrize("key", ["scale", "runs", "seeds", "gpus", "pretrained"])
+def test_nothing_of_the_kind_can_be_typed_either(checkout: Checkout, key: str, value: str) -> None:
+    with pytest.raises(ParamsError):
+        Workflow.from_config({key: value}, checkout.root)
