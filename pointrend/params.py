@@ -120,6 +120,8 @@ def _partial(name: str, layer: str, **more: Any) -> Any:
 
 RecipePart: Any = _partial("RecipePart", "recipe")
 OperationPart: Any = _partial("OperationPart", "operation")
+TRACKING = "whether track sync and track follow send anything to MLflow (docs/tracking.md)"
+Operation: Any = _partial("Operation", "operation", tracking=(bool, Field(description=TRACKING)))
 RunPart: Any = _partial("RunPart", "recipe", dataset=(str, ...), backbone=(str, ...))
 
 
@@ -238,7 +240,7 @@ class Params(Strict):
     scale: str
     seeds: Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(min_length=1)]
     recipe: RecipePart
-    operation: OperationPart
+    operation: Operation
     datasets: dict[str, DatasetParams]
     backbones: dict[str, BackboneParams]
     places: dict[str, Place]
@@ -310,6 +312,7 @@ class Params(Strict):
         values: dict[str, Any] = {"pretrained": scale.pretrained, "pictures": scale.pictures}
         for path in (*self.recipe_paths(run), "operation", f"scales.{self.scale}.operation"):
             values |= {key: value for key, value in self.value(path).items() if value is not None}
+        del values["tracking"]  # no part of any run
         for override in overrides:
             key, value = parse_override(override)
             self.known("key", key, Recipe.model_fields)
