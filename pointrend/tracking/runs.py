@@ -38,8 +38,8 @@ class Experiment:
         if found is not None and found.lifecycle_stage == "deleted":
             do = f"bring it back with: mlflow experiments restore --experiment-id {found.experiment_id}"
             raise TrackingError(f"the experiment {self.name} in {store.name} was deleted", do)
-        made = found.experiment_id if found else self.client.create_experiment(self.name, store.artifacts)
-        self.id = str(made)
+        place = f"{store.artifacts}/{scale}" if store.artifacts else None
+        self.id = str(found.experiment_id if found else self.client.create_experiment(self.name, place))
 
     # -- runs
 
