@@ -17,6 +17,9 @@ Row = Mapping[str, Any]
 SCORES = ("miou", "all_accuracy", "boundary_iou")
 """What metrics.json gives of the refined prediction, and under ``coarse`` of the coarse one."""
 
+RUN_HASHES = {"model_sha256": "model.safetensors"}
+"""Keys of train.json that results.json calls otherwise."""
+
 
 def params(train: Mapping[str, Any]) -> dict[str, Any]:
     """Everything in train.json that a result can follow from, flat; lists as JSON."""
@@ -28,12 +31,11 @@ def params(train: Mapping[str, Any]) -> dict[str, Any]:
 
 def training_tags(train: Mapping[str, Any], row: Row | None) -> dict[str, str]:
     """Hashes and commit of a training, and the verdict on it, if ``row`` is about it."""
-    hashes = {key.removesuffix("_sha256"): train[key] for key in train if key.endswith("_sha256") and train[key]}
-    hashes |= {
-        "fingerprint": train["fingerprint"],
-        **{key: value for key, value in (row or {}).get("hashes", {}).items()},
-    }
-    tags = {f"pointrend.sha256.{key}": value for key, value in hashes.items() if not key.startswith("pictures/")}
+    named = {RUN_HASHES.get(key, key.removesuffix("_sha256")): key for key in train if key.endswith("_sha256")}
+    hashes = {name: train[key] for name, key in named.items() if train[key]} | {"fingerprint": train["fingerprint"]}
+    if row:
+        hashes |= {name: sha256 for name, sha256 in row["hashes"].items() if not name.startswith("pictures/")}
+    tags = {f"sha256.{name}": sha256 for name, sha256 in hashes.items()}
     if commit := _commit(row) or _commit(train):
         tags[MLFLOW_GIT_COMMIT] = commit
     return {**tags, **(verdict_tags(row) if row else {})}

@@ -86,7 +86,7 @@ def _send_training(experiment: Experiment, project: Project, spool: Spool, rows:
             experiment.describe(other, {SUPERSEDED: "true"})
             experiment.finish(other, times[-1], other.info.status if other.info.status != "RUNNING" else "KILLED")
     log.info("%s: %s", spool, f"{count} points sent" if count else "nothing new")
-    return child
+    return experiment.client.get_run(child.info.run_id)
 
 
 def _is_about(row: content.Row, spool: Spool, train: Mapping[str, Any]) -> bool:
@@ -109,7 +109,7 @@ def _send_run(
     """The parent run: the published number, ours, the verdict, and the pages."""
     start = min(child.info.start_time for child in children.values())
     parent = experiment.parent(run, start)
-    end = max(child.info.end_time or child.info.start_time for child in children.values())
+    end = max(child.info.end_time for child in children.values())
     if rows:
         experiment.send_figures(parent, content.run_figures(rows, end))
         experiment.describe(parent, content.verdict_tags(content.headline(rows)))

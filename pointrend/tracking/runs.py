@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, Run, RunTag
-from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
+from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NOTE
 
 from pointrend.errors import TrackingError
 from pointrend.files import sha256_file
@@ -26,6 +26,13 @@ TAGS_BATCH = 100
 SENT = "pointrend.artifacts"
 """Tag with the sha256 of every artifact of a run."""
 SUPERSEDED = "pointrend.superseded"
+EXPERIMENT_TAGS = {
+    "mlflow.experimentKind": "custom_model_development",
+    MLFLOW_RUN_NOTE: "One run for each dataset and backbone, with ours beside the published mIoU; under its + one run a"
+    " training, with the curves. All curves side by side: search for tags.`pointrend.kind` = 'training' and choose the"
+    " charts. Superseded trainings have the tag pointrend.superseded = true.",
+}
+"""So that the pages are those for training, and say how to read them."""
 
 
 class Experiment:
@@ -38,8 +45,11 @@ class Experiment:
         if found is not None and found.lifecycle_stage == "deleted":
             do = f"bring it back with: mlflow experiments restore --experiment-id {found.experiment_id}"
             raise TrackingError(f"the experiment {self.name} in {store.name} was deleted", do)
-        place = f"{store.artifacts}/{scale}" if store.artifacts else None
-        self.id = str(found.experiment_id if found else self.client.create_experiment(self.name, place))
+        if found is None:
+            place = f"{store.artifacts}/{scale}" if store.artifacts else None
+            self.id = str(self.client.create_experiment(self.name, place, EXPERIMENT_TAGS))
+        else:
+            self.id = str(found.experiment_id)
 
     # -- runs
 
