@@ -20,8 +20,8 @@ from pointrend.tracking.store import opened
 
 log = logging.getLogger(__name__)
 
-LONGEST_PAUSE = 60.0
-"""Seconds between two tries of a server that does not answer."""
+LONGEST_PAUSE = 6
+"""Between two tries of a server that does not answer, in intervals."""
 
 
 class Follower:
@@ -71,26 +71,25 @@ class Follower:
 def follow(project: Project, interval: float, alive: Callable[[], bool], stop: threading.Event) -> None:
     """Look every ``interval`` seconds until ``stop`` is set, or once more after ``alive`` has become false.
 
-    A failure is one line in the log, and makes the next pause twice as long, up to a minute.
+    A failure is one line in the log, and makes the next pause twice as long, up to :data:`LONGEST_PAUSE`.
     """
     follower, pause = Follower(project), interval
-    while not stop.is_set():
+    last = False
+    while not stop.is_set() and not last:
         last = not alive()
         try:
             follower.look()
         except Exception as error:  # whatever it is: the next look may go well
-            pause = min(2 * pause, max(LONGEST_PAUSE, interval))
+            pause = min(2 * pause, LONGEST_PAUSE * interval)
             what = error.what if isinstance(error, PointrendError) else repr(error)
             log.info("%s; %s", what, "`pointrend track sync` sends the rest" if last else f"next try in {pause:g} s")
         else:
             pause = interval
-        if last:
-            return
         _pause(pause, interval, alive, stop)
 
 
 def _pause(seconds: float, interval: float, alive: Callable[[], bool], stop: threading.Event) -> None:
     """Wait, but not on after ``stop`` or the end of what is followed."""
     waited = 0.0
-    while waited < seconds and alive() and not stop.wait(min(interval, seconds - waited)):
+    while waited < seconds and alive() and not stop.wait(interval):
         waited += interval
