@@ -69,39 +69,27 @@ def note(row: Row) -> str:
 
 def scores(metrics: Mapping[str, Any], step: int, time: int) -> Iterator[Point]:
     """The figures of metrics.json in percent, per class where the class occurs; at ``step``, the last iteration."""
-    coarse, classes = metrics["coarse"], metrics["iou"]
     named = {
         **{metric_name("val", key): metrics[key] for key in SCORES},
-        **{metric_name("val", f"coarse_{key}"): value for key, value in coarse.items()},
-        **{metric_name("val", "iou", name): value for name, value in classes.items()},
+        **{metric_name("val", f"coarse_{key}"): value for key, value in metrics["coarse"].items()},
+        **{metric_name("val", "iou", name): value for name, value in metrics["iou"].items()},
     }
     yield from (Point(name, value, step, time) for name, value in named.items() if value is not None)
 
 
 def run_figures(rows: list[Row], time: int) -> Iterator[Point]:
     """What stands beside the published number: ours and the difference, and those of the released weights."""
-    summary = headline(rows)
-    figures = {
-        "published_miou": summary["published_miou"],
-        "miou": summary["miou"],
-        "difference": summary["difference"],
-    }
-    for row in rows:
-        if row["kind"] == "released":
-            figures |= {"released_miou": row["miou"], "released_difference": row["difference"]}
+    figures = {"published_miou": rows[0]["published_miou"]}
+    for row in [*(row for row in rows if row["kind"] == "released"), headline(rows)]:
+        prefix = "released_" if row["kind"] == "released" else ""
+        figures |= {f"{prefix}miou": row["miou"], f"{prefix}difference": row["difference"]}
     yield from (Point(name, value, 0, time) for name, value in figures.items() if value is not None)
 
 
 def headline(rows: list[Row]) -> Row:
-    """The row that speaks for a run as a whole: that over its seeds, else its first scored training, else the first."""
-    trained = [row for row in rows if row["kind"] == "trained"]
-    candidates = [
-        *(row for row in rows if row["kind"] == "seeds"),
-        *(row for row in trained if row["miou"] is not None),
-        *trained,
-        *rows,
-    ]
-    return candidates[0]
+    """The row that speaks for a run as a whole: that over its seeds, else the first one that is scored."""
+    trained_first = sorted(rows, key=lambda row: ("seeds", "trained", "released").index(row["kind"]))
+    return next((row for row in trained_first if row["miou"] is not None), trained_first[0])
 
 
 def _commit(record: Mapping[str, Any] | None) -> str | None:

@@ -19,7 +19,8 @@ from pointrend.tracking.store import Store
 
 log = logging.getLogger(__name__)
 
-PAGES = ("README.md", "index.html", "results.json")
+RESULTS = "results.json"
+PAGES = ("README.md", "index.html", RESULTS)
 SMALL_FILES = ("train.json", "metrics.json", "metrics.jsonl")
 
 
@@ -41,10 +42,12 @@ def sync(store: Store, project: Project, results: Mapping[str, Any] | None) -> d
     sent: dict[str, dict[int, Run]] = {}
     for spool in finished:
         sent.setdefault(spool.run, {})[spool.seed] = _send_training(experiment, project, spool, rows)
-    for run, children in sent.items():
+    for run in project.params.runs:
         of_run = [row for row in rows if row["run"] == run]
-        _send_run(experiment, project, run, children, of_run)
-        register(store.client, run, children, of_run)
+        children = sent.get(run, {})
+        if children or any(row["miou"] is not None for row in of_run):
+            _send_run(experiment, project, run, children, of_run)
+            register(store.client, run, children, of_run)
     return {
         "experiment": experiment.name,
         "results_sha256": results["sha256"] if results else None,
@@ -106,10 +109,14 @@ def _send_dataset(experiment: Experiment, project: Project, child: Run, train: M
 def _send_run(
     experiment: Experiment, project: Project, run: str, children: Mapping[int, Run], rows: list[content.Row]
 ) -> None:
-    """The parent run: the published number, ours, the verdict, and the pages."""
-    start = min(child.info.start_time for child in children.values())
-    parent = experiment.parent(run, start)
-    end = max(child.info.end_time for child in children.values())
+    """The parent run: the published number, ours, the verdict, and the pages.
+
+    It spans its trainings. Where only released weights were scored, its time is that of the results.
+    """
+    infos = [child.info for child in children.values()]
+    compared = [milliseconds((project.results_folder / RESULTS).stat().st_mtime)] if rows else []
+    parent = experiment.parent(run, min([info.start_time for info in infos] or compared))
+    end = max([info.end_time for info in infos] or compared)
     if rows:
         experiment.send_figures(parent, content.run_figures(rows, end))
         experiment.describe(parent, content.verdict_tags(content.headline(rows)))

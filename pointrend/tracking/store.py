@@ -15,6 +15,7 @@ from urllib.parse import unquote, urlsplit
 
 from filelock import FileLock, Timeout
 from mlflow import MlflowClient
+from mlflow.exceptions import MlflowException
 
 from pointrend.errors import PointrendError, TrackingError
 
@@ -104,7 +105,8 @@ def _as_one_line(uri: str) -> Iterator[None]:
 
 def _reason(error: Exception) -> str:
     """The innermost words of a failed request, or the first line of anything else."""
-    text = " ".join(str(error).split()) or type(error).__name__
+    known = isinstance(error, MlflowException | OSError)
+    text = " ".join((str(error) if known else repr(error)).split())
     refused = re.search(r"(\[Errno -?\d+\] [^\"')]*|timed out[^\"')]*)", text)
     return refused[1].strip() if refused else text[:300]
 

@@ -217,13 +217,31 @@ def test_only_a_consistent_model_is_registered(done: Path) -> None:
     assert len(client(done).search_model_versions("name = 'pointrend-voc_r50'")) == 2
 
 
+RELEASED = row(seed=None, kind="released", miou=69.83, difference=-0.01, verdict="matches", evidence="released")
+
+
 def test_released_weights_stand_beside_the_run(done: Path) -> None:
-    released = row(seed=None, kind="released", miou=69.83, difference=-0.01, verdict="matches", evidence="released")
-    write_results(done, row(), released)
+    write_results(done, row(), RELEASED)
     sync(done)
     (parent,) = runs(done)["voc_r50"]
-    assert (parent.data.metrics["released_miou"], parent.data.metrics["released_difference"]) == (69.83, -0.01)
+    assert parent.data.metrics == {
+        "published_miou": 69.84,
+        "miou": 70.0,
+        "released_miou": 69.83,
+        "released_difference": -0.01,
+    }
     assert parent.data.tags["pointrend.verdict"] == "not comparable"
+
+
+def test_released_weights_need_no_training_of_ours(root: Path) -> None:
+    write_results(root, row(miou=None, verdict="not run"), RELEASED, row("voc_r101", miou=None, verdict="not run"))
+    sync(root)
+    before = tables(root / "mlflow.db")
+    sync(root)
+    assert tables(root / "mlflow.db") == before
+    ((parent,),) = runs(root).values()
+    assert (parent.data.tags["pointrend.verdict"], parent.info.status) == ("matches", "FINISHED")
+    assert parent.data.metrics == {"published_miou": 69.84, "released_miou": 69.83, "released_difference": -0.01}
 
 
 def test_without_results_the_curves_are_sent(root: Path) -> None:
