@@ -59,7 +59,7 @@ def _sync(project: Project) -> dict[str, Any]:
     with opened(project.root, WAIT) as store:
         record = sync(store, project, read_results(results) if results.is_file() else None)
         look = "mlflow ui --backend-store-uri sqlite:///mlflow.db" if store.artifacts else store.name
-        log.info("experiment %s is up to date; look at it with: %s", record["experiment"], look)
+        log.info("experiment %s is up to date, to be seen at: %s", record["experiment"], look)
     return record
 
 

@@ -8,6 +8,7 @@ import os
 import re
 import subprocess
 import sys
+import textwrap
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -98,7 +99,7 @@ def _as_one_line(uri: str) -> Iterator[None]:
     except Exception as error:
         reason = without_secrets(_reason(error), uri)
         what = f"cannot send to MLflow at {without_secrets(uri, uri)}: {reason}"
-        do = "the results are complete: start the server and run the same command again"
+        do = "the results are complete: start the server, or correct its address, and run the same command again"
         # Not "from error": its text, which goes to the log, has the whole address.
         raise TrackingError(what, do) from None
 
@@ -108,7 +109,7 @@ def _reason(error: Exception) -> str:
     known = isinstance(error, MlflowException | OSError)
     text = " ".join((str(error) if known else repr(error)).split())
     refused = re.search(r"(\[Errno -?\d+\] [^\"')]*|timed out[^\"')]*)", text)
-    return refused[1].strip() if refused else text[:300]
+    return refused[1].strip() if refused else textwrap.shorten(text, 200, placeholder=" ...")
 
 
 def without_secrets(text: str, uri: str) -> str:

@@ -94,7 +94,7 @@ def test_a_dead_server_is_one_line_at_once(
     (line,) = capsys.readouterr().err.splitlines()
     assert line == (
         f"error: cannot send to MLflow at http://{address}: [Errno 111] Connection refused; "
-        "the results are complete: start the server and run the same command again"
+        "the results are complete: start the server, or correct its address, and run the same command again"
     )
     assert not (root / "logs/demo/tracked.json").exists()
     assert "Connection refused" in (root / "logs/demo/track.log").read_text()
