@@ -16,4 +16,5 @@ rule all:
     default_target: True
     input:
         rules.report.output,
+        rules.track.output,
         expand(MODEL, run=WANTED.runs, seed=WANTED.seeds),

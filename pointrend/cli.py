@@ -26,6 +26,7 @@ VERBS = {
     "audit": "hold the published training log and config of a run against our recipe",
     "compare": "write results.json: every run beside its published number",
     "report": "write the results pages, or check that they are up to date",
+    "track": "send results and curves to MLflow, once (sync) or while training goes on (follow)",
     "verify": "recompute every hash and every mIoU; name the first link that broke",
     "bridge": "tell one engine, dvc or snakemake, what the other has done",
     "plan": "say what a scale would run: iterations, downloads, disk",

@@ -20,6 +20,7 @@ STAGES = {
     "evaluate": ("pointrend.evaluation.evaluate",),
     "compare": ("pointrend.results.compare",),
     "report": ("pointrend.results.report",),
+    "track": ("pointrend.tracking.mlflow_sync",),
 }
 
 

@@ -55,6 +55,10 @@ class ResultsError(PointrendError):
     """Results are missing or unreadable."""
 
 
+class TrackingError(PointrendError):
+    """Results could not be sent to MLflow; nothing of them is lost."""
+
+
 class CheckFailed(PointrendError):
     """A check that should hold did not: drifted tables, broken hashes, disagreeing logs."""
 

@@ -143,6 +143,8 @@ def _partial(name: str, layer: str, **more: Any) -> Any:
 
 RecipePart: Any = _partial("RecipePart", "recipe")
 OperationPart: Any = _partial("OperationPart", "operation")
+TRACKING = "whether track sync and track follow send anything to MLflow (docs/tracking.md)"
+Operation: Any = _partial("Operation", "operation", tracking=(bool, Field(description=TRACKING)))
 RunPart: Any = _partial("RunPart", "recipe", dataset=(Name, ...), backbone=(Name, ...))
 
 
@@ -266,7 +268,7 @@ class Params(Strict):
     scale: Name
     seeds: Annotated[tuple[Seed, ...], Field(min_length=1)]
     recipe: RecipePart
-    operation: OperationPart
+    operation: Operation
     datasets: dict[Name, DatasetParams]
     backbones: dict[Name, BackboneParams]
     places: dict[FileName, Place]
@@ -338,6 +340,7 @@ class Params(Strict):
         values: dict[str, Any] = {key: getattr(scale, key) for key in Recipe.keys_of_layer("scale")}
         for path in (*self.recipe_paths(run), "operation", f"scales.{self.scale}.operation"):
             values |= {key: value for key, value in self.value(path).items() if value is not None}
+        del values["tracking"]  # no part of any run
         for override in overrides:
             key, value = parse_override(override)
             self.known("key", key, Recipe.model_fields)

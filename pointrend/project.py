@@ -205,7 +205,12 @@ class Project:
 
     def checkpoint_folder(self, run: str, seed: int, fingerprint: str) -> Path:
         """Resumable state of one run under one fingerprint."""
-        return self.root / "checkpoints" / self.params.scale / f"{run}-s{seed}" / fingerprint[:16]
+        return self.checkpoints_folder / f"{run}-s{seed}" / fingerprint[:16]
+
+    @property
+    def checkpoints_folder(self) -> Path:
+        """Resumable state of all runs of the current scale."""
+        return self.root / "checkpoints" / self.params.scale
 
     @property
     def results_folder(self) -> Path:

@@ -96,6 +96,10 @@ class Workflow:
         scale = ("data", "images", "limit", "pretrained", "pictures", "inference", "recipe", "datasets")
         return ["seeds", "recipe", "datasets", "backbones", "runs", *(f"scales.{self.scale}.{key}" for key in scale)]
 
+    def track_paths(self) -> list[str]:
+        """Whether anything is sent."""
+        return ["operation.tracking"]
+
     def fetch_digest(self, name: str) -> str:
         """Of the paths, replaced checksums, whether backbones are taken, and the code where it draws the archives."""
         pins = [pin.model_dump(mode="json") for pin in self.project.archives_of(name)]
@@ -123,6 +127,10 @@ class Workflow:
     def report_digest(self) -> str:
         """Of the paths and the code; the rest comes in through results.json."""
         return self._digest(self.compare_paths(), code_digest("report"))
+
+    def track_digest(self) -> str:
+        """Of the paths and the code; the rest comes in through results.json and the pages."""
+        return self._digest(self.track_paths(), code_digest("track"))
 
     def compare_command(self) -> str:
         """The command that compares; seeds are named where they are not those of params.yaml."""

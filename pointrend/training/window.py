@@ -43,6 +43,8 @@ class Window:
     def close(self) -> dict[str, Any]:
         """The record, losses averaged over iterations and processes; the next window starts.
 
+        ``time`` is when it was made, in unix seconds (UTC).
+
         Raises:
             TrainingError: a loss is not finite; the pictures of the first such batch are named.
         """
@@ -58,6 +60,7 @@ class Window:
             "data_wait_share": round(self.waited / seconds, 4),
             "memory_mb": peak_memory_mb(self.processes.device),
             "empty_batches": self.empty_batches,
+            "time": round(time.time(), 3),
         }
         self._clear()
         return record

@@ -17,7 +17,7 @@ def test_a_clone_pulls_and_has_nothing_to_train(by_dvc: Checkout, tmp_path: Path
     origin.git("clone", "--quiet", str(origin.root), str(tmp_path / "clone"))
     clone = origin.at(tmp_path / "clone")
     clone.run("dvc", "pull", "--allow-missing")  # the tables are not in the remote: they are made below
-    assert clone.commands("dvc", "--force-downstream") == {"compare", "report"}
+    assert clone.commands("dvc", "--force-downstream") == {"compare", "report", "track sync"}
     clone.run("dvc", "repro")
     clone.run("pointrend", "bridge", "snakemake")
 

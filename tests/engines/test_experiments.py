@@ -19,7 +19,13 @@ def test_an_experiment_redoes_one_run_and_shows_what_changed(by_dvc: Checkout, t
     checkout.git("add", "--all")
     checkout.git("commit", "--quiet", "--message", "results")
     output = checkout.run("dvc", "exp", "run", "--name", "slower", "-S", "runs.voc_r50.lr=0.03125")
-    assert re.findall(r"^> pointrend --scale demo (\w+)", output, re.M) == ["train", "evaluate", "compare", "report"]
+    assert re.findall(r"^> pointrend --scale demo (\w+)", output, re.M) == [
+        "train",
+        "evaluate",
+        "compare",
+        "report",
+        "track",
+    ]
 
     shown = checkout.run("dvc", "exp", "show", "--csv")
     assert "slower" in shown

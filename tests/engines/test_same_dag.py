@@ -42,7 +42,7 @@ def paper(params: dict[str, Any]) -> None:
     params["scale"] = "paper"
 
 
-@pytest.mark.parametrize(("change", "commands"), [(as_it_is, 22), (two_runs, 10), (three_seeds, 46), (paper, 22)])
+@pytest.mark.parametrize(("change", "commands"), [(as_it_is, 23), (two_runs, 11), (three_seeds, 47), (paper, 23)])
 def test_the_two_dags_are_equal(checkout: Checkout, change: Callable[..., None], commands: int) -> None:
     params = checkout.params()
     change(params)
@@ -103,6 +103,7 @@ def test_both_engines_follow_from_the_same_values_and_code(checkout: Checkout) -
         "evaluate cityscapes_r50 --seed 0": (wanted.evaluate_paths("cityscapes_r50"), "evaluate"),
         "compare": (wanted.compare_paths(), "compare"),
         "report": (wanted.compare_paths(), "report"),
+        "track sync": (wanted.track_paths(), "track"),
     }
     for command, (paths, code, *more) in stages.items():
         files = {str(file.relative_to(PACKAGE.parent)) for file in code_files(code, *more)} if code else set()
@@ -115,7 +116,11 @@ def test_every_path_is_there_at_every_scale(checkout: Checkout) -> None:
     for scale in ("demo", "pilot", "paper"):
         wanted = Workflow.from_config({"scale": scale}, checkout.root)
         values = checkout.params()
-        for path in {*wanted.compare_paths(), *(path for run in wanted.runs for path in wanted.evaluate_paths(run))}:
+        for path in {
+            *wanted.compare_paths(),
+            *wanted.track_paths(),
+            *(path for run in wanted.runs for path in wanted.evaluate_paths(run)),
+        }:
             found = values
             for key in path.split("."):
                 assert key in found, path

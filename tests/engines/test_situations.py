@@ -12,7 +12,7 @@ from tests.workflow.checkout import Checkout
 
 TRAIN = {"train voc_r50 --seed 0", "train voc_r101 --seed 0"}
 EVALUATE = {command.replace("train", "evaluate") for command in TRAIN}
-TABLES = {"compare", "report"}
+TABLES = {"compare", "report", "track sync"}
 FETCH = {"fetch voc", "fetch backbone_r50", "fetch backbone_r101"}
 EVERYTHING = FETCH | {"prepare voc"} | TRAIN | EVALUATE | TABLES
 ONE_RUN = {"train voc_r50 --seed 0", "evaluate voc_r50 --seed 0"} | TABLES
@@ -35,8 +35,14 @@ def another_seed(checkout: Checkout) -> None:
 
 def workers_and_addresses(checkout: Checkout) -> None:
     params = checkout.params()
-    params["operation"] = {"workers": 1, "checkpoint_minutes": 7, "log_every": 2}
+    params["operation"] |= {"workers": 1, "checkpoint_minutes": 7, "log_every": 2}
     params["places"]["benchmark.tgz"]["urls"] = ["https://example.org/elsewhere.tar"]
+    checkout.write_params(params)
+
+
+def tracking(checkout: Checkout) -> None:
+    params = checkout.params()
+    params["operation"]["tracking"] = True
     checkout.write_params(params)
 
 
@@ -85,7 +91,10 @@ SITUATIONS = [
     ("dvc_told", workers_and_addresses, "dvc", (), set()),
     ("dvc_told", workers_and_addresses, "snakemake", (), set()),
     ("dvc_told", page, "dvc", (), {"report"}),
-    ("dvc_told", page, "snakemake", (), {"report"}),
+    ("dvc_told", page, "dvc", DOWNSTREAM, {"report", "track sync"}),
+    ("dvc_told", page, "snakemake", (), {"report", "track sync"}),
+    ("dvc_told", tracking, "dvc", (), {"track sync"}),
+    ("dvc_told", tracking, "snakemake", (), {"track sync"}),
     ("snakemake_told", nothing, "dvc", (), set()),
     ("snakemake_told", nothing, "snakemake", (), set()),
     ("snakemake_told", lr_of_one_run, "dvc", (), ONE_RUN),

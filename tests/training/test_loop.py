@@ -7,6 +7,7 @@ import os
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -45,6 +46,7 @@ def assert_equal(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -
 
 def test_a_run_of_the_whole_schedule(store: Path, tmp_path: Path) -> None:
     done = trainer(store, tmp_path)
+    before = time.time()
     done.run()
     records = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
     assert [record["iteration"] for record in records] == [1, 2, 3, 4, 5, 6]
@@ -56,6 +58,10 @@ def test_a_run_of_the_whole_schedule(store: Path, tmp_path: Path) -> None:
         assert record["images_per_second"] > 0
         assert record["memory_mb"] > 0
         assert record["empty_batches"] == 0
+    times = [record["time"] for record in records]
+    assert before - 0.001 <= times[0]
+    assert times == sorted(times)
+    assert times[-1] <= time.time() + 0.001
 
 
 def test_every_step_is_taken_with_the_scheduled_rate(store: Path, tmp_path: Path) -> None:

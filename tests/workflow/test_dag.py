@@ -12,7 +12,7 @@ import pytest
 from tests.workflow.checkout import Checkout
 
 RUNS = ("voc_r50", "voc_r101", "ade20k_r50", "ade20k_r101", "cityscapes_r50", "cityscapes_r101")
-ONE_RUN_AGAIN = Counter(train=1, evaluate=1, compare=1, report=1)
+ONE_RUN_AGAIN = Counter(train=1, evaluate=1, compare=1, report=1, track=1)
 
 
 @pytest.fixture(scope="module")
@@ -88,13 +88,13 @@ def test_what_changes_no_result_redoes_nothing(restored: Checkout) -> None:
 def test_a_changed_page_does_not_retrain(restored: Checkout) -> None:
     with open(restored.root / "pointrend/results/page.py", "a") as stream:
         stream.write("\n# changed\n")
-    assert restored.planned() == Counter(report=1)
+    assert restored.planned() == Counter(report=1, track=1)
 
 
 def test_a_changed_network_retrains_everything(restored: Checkout) -> None:
     with open(restored.root / "pointrend/model/points.py", "a") as stream:
         stream.write("\n# changed\n")
-    assert restored.planned() == Counter(train=6, evaluate=6, compare=1, report=1)
+    assert restored.planned() == Counter(train=6, evaluate=6, compare=1, report=1, track=1)
 
 
 def test_touched_files_with_the_same_content_redo_nothing(done: Checkout) -> None:
@@ -117,7 +117,7 @@ def test_a_removed_model_is_trained_again_to_the_same_bytes(done: Checkout) -> N
 
 
 def test_runs_seeds_and_targets_select(done: Checkout) -> None:
-    assert done.planned("runs=voc_r50", "seeds=1,2") == Counter(train=2, evaluate=2, compare=1, report=1)
+    assert done.planned("runs=voc_r50", "seeds=1,2") == Counter(train=2, evaluate=2, compare=1, report=1, track=1)
     output = done.run("snakemake", "--cores", "2", "-n", "--forceall", "voc_r101")
     assert "runs/demo/voc_r101-s0/metrics.json" in output
     assert "voc_r50" not in output
@@ -126,9 +126,9 @@ def test_runs_seeds_and_targets_select(done: Checkout) -> None:
 
 def test_another_scale_uses_other_folders_and_the_backbones(done: Checkout) -> None:
     planned = done.planned("scale=paper", "runs=voc_r50,voc_r101")
-    assert planned == Counter(fetch=3, prepare=1, train=2, evaluate=2, compare=1, report=1)
+    assert planned == Counter(fetch=3, prepare=1, train=2, evaluate=2, compare=1, report=1, track=1)
     planned = done.planned("scale=pilot", "runs=voc_r50", "pretrained=false")
-    assert planned == Counter(fetch=2, prepare=1, train=1, evaluate=1, compare=1, report=1)
+    assert planned == Counter(fetch=2, prepare=1, train=1, evaluate=1, compare=1, report=1, track=1)
     command = done.run("snakemake", "-n", "-p", "--config", "scale=pilot", "runs=voc_r50", "pretrained=false")
     assert "pointrend --scale pilot --set pretrained=false train voc_r50 --seed 0" in command
 

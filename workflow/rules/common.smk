@@ -3,6 +3,7 @@
 import shlex
 import sys
 
+from pointrend.engines.following import start_following
 from pointrend.engines.workspace import hold_workspace
 from pointrend.errors import PointrendError
 from pointrend.project import STORE_FILES
@@ -27,6 +28,7 @@ onstart:
     except PointrendError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
+    start_following(PROJECT, shlex.split(POINTREND)[1:])
 
 
 # The environment that runs this workflow also runs its jobs, whether or not it was activated.

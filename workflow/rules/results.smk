@@ -1,9 +1,10 @@
-# results.json, the pages, and a target for every run: `snakemake --cores all voc_r50`.
+# results.json, the pages, what MLflow is told, and a target for every run: `snakemake --cores all voc_r50`.
 
 
 localrules:
     compare,
     report,
+    track,
 
 
 rule compare:
@@ -42,6 +43,24 @@ rule report:
         page=WANTED.report_digest(),
     shell:
         f"{POINTREND} report"
+
+
+rule track:
+    input:
+        rules.compare.output,
+        rules.report.output,
+    output:
+        f"logs/{SCALE}/tracked.json",
+    log:
+        f"logs/{SCALE}/track.log",
+    benchmark:
+        f"logs/{SCALE}/track.tsv"
+    resources:
+        mem_mb=1000,
+    params:
+        setting=WANTED.track_digest(),
+    shell:
+        f"{POINTREND} track sync"
 
 
 for run in WANTED.runs:

@@ -1,0 +1,98 @@
+"""Send results and curves to MLflow: to the server in MLFLOW_TRACKING_URI, or to mlflow.db in the project's folder.
+
+sync sends all that the current scale has, and can be repeated: what is there already is not sent again.
+follow sends the curves of trainings while they go on, from this process, until it is stopped.
+
+example: pointrend --scale demo track sync
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import signal
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from pointrend.files import write_json
+from pointrend.logs import log_to_file
+from pointrend.project import Project
+from pointrend.results.compare import read_results
+
+log = logging.getLogger("pointrend.track")
+
+WAIT = 120.0
+"""Seconds that sync waits for another process of this project which sends to MLflow."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Arguments of this verb."""
+    ways = parser.add_subparsers(dest="way", required=True, metavar="sync | follow")
+    ways.add_parser("sync", help="send everything once")
+    live = ways.add_parser("follow", help="send curves while trainings go on")
+    live.add_argument("--interval", type=_seconds, default=10.0, metavar="S", help="seconds between looks; default 10")
+    live.add_argument("--while-pid", type=int, metavar="PID", help="end when this process has ended")
+
+
+def run(project: Project, arguments: argparse.Namespace) -> None:
+    """Sync or follow, unless params.yaml says ``operation.tracking: false``."""
+    if arguments.way == "follow":
+        log_to_file(project.log_file("track-follow"))
+        if project.params.operation.tracking:
+            _follow(project, arguments)
+        return
+    log_to_file(project.log_file("track"))
+    record = project.log_file("track").with_name("tracked.json")
+    if project.params.operation.tracking:
+        write_json(record, _sync(project))
+    else:
+        log.info("nothing was sent: params.yaml says operation.tracking: false")
+        write_json(record, {"scale": project.params.scale, "store": None})
+
+
+def _sync(project: Project) -> dict[str, Any]:
+    from pointrend.tracking.mlflow_sync import sync
+    from pointrend.tracking.store import opened
+
+    results = project.results_folder / "results.json"
+    with opened(project.root, WAIT) as store:
+        record = sync(store, project, read_results(results) if results.is_file() else None)
+        look = "mlflow ui --backend-store-uri sqlite:///mlflow.db" if store.artifacts else store.name
+        log.info("experiment %s is up to date, to be seen at: %s", record["experiment"], look)
+    return record
+
+
+def _follow(project: Project, arguments: argparse.Namespace) -> None:
+    from pointrend.tracking.follow import follow
+
+    stop = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: stop.set())
+    follow(project, arguments.interval, _alive(arguments.while_pid), stop)
+
+
+def _alive(pid: int | None) -> Callable[[], bool]:
+    """Whether the process that has this number now is still there."""
+    if pid is None:
+        return lambda: True
+    from psutil import STATUS_ZOMBIE, NoSuchProcess, Process
+
+    try:
+        process = Process(pid)
+    except NoSuchProcess:
+        return lambda: False
+
+    def alive() -> bool:
+        try:
+            return process.is_running() and process.status() != STATUS_ZOMBIE
+        except NoSuchProcess:
+            return False
+
+    return alive
+
+
+def _seconds(text: str) -> float:
+    seconds = float(text)
+    if not 0 < seconds <= 3600:
+        raise argparse.ArgumentTypeError("must be above 0 and at most 3600")
+    return seconds

@@ -1,0 +1,72 @@
+"""Tracking as the engines' last stage: it runs alone where the rest is done, and a dead server costs only itself."""
+
+from __future__ import annotations
+
+import json
+import re
+import sqlite3
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.workflow.checkout import Checkout
+
+RECORD = "logs/demo/tracked.json"
+
+
+def switch_on(checkout: Checkout) -> None:
+    params = checkout.params()
+    params["operation"]["tracking"] = True
+    checkout.write_params(params)
+
+
+@pytest.fixture(autouse=True)
+def _own_store(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+
+
+def curves_and_scores(checkout: Checkout) -> tuple[int, int]:
+    """How many losses and how many mIoUs the database holds."""
+    with sqlite3.connect(checkout.root / "mlflow.db") as database:
+        count = "SELECT count(*) FROM metrics WHERE key = ?"
+        losses, scores = (database.execute(count, [key]).fetchone()[0] for key in ("train/loss", "val/miou"))
+    return losses, scores
+
+
+def test_dvc_ends_with_the_results_in_the_database(by_dvc: Checkout, tmp_path: Path) -> None:
+    checkout = by_dvc.copy(tmp_path / "pointrend")
+    before = checkout.git("status", "--porcelain")
+    switch_on(checkout)
+    assert re.findall("> (pointrend .*)", checkout.run("dvc", "repro")) == ["pointrend --scale demo track sync"]
+    record = json.loads((checkout.root / RECORD).read_text())
+    assert (record["store"], set(record["runs"])) == ("mlflow.db", {"voc_r50", "voc_r101"})
+    assert curves_and_scores(checkout) == (8, 2)  # two trainings of four iterations
+    assert checkout.git("status", "--porcelain").replace(" M params.yaml\n", "") == before
+
+
+def test_snakemake_loses_nothing_to_a_dead_server(
+    by_snakemake: Checkout, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It starts a follower, trains, writes the tables, and only then fails to send them; the next run sends them."""
+    checkout = by_snakemake.copy(tmp_path / "pointrend")
+    switch_on(checkout)
+    params = checkout.params()
+    params["runs"]["voc_r50"]["lr"] = 0.01
+    checkout.write_params(params)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://user:sw0rdfish@127.0.0.1:9")  # the discard port: nobody listens
+    output = checkout.run("snakemake", "--cores", "2", expect=1)
+    assert "error: cannot send to MLflow at http://127.0.0.1:9: " in output
+    assert "the results are complete" in output
+    log = checkout.root / "logs/demo/track-follow.log"
+    deadline = time.monotonic() + 60
+    while not (log.is_file() and "`pointrend track sync` sends the rest" in log.read_text()):
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+    assert "sw0rdfish" not in output + log.read_text()
+
+    monkeypatch.delenv("MLFLOW_TRACKING_URI")
+    assert re.findall("^localrule (.*):", checkout.run("snakemake", "--cores", "2"), re.MULTILINE) == ["track", "all"]
+    assert json.loads((checkout.root / RECORD).read_text())["store"] == "mlflow.db"
+    assert curves_and_scores(checkout) == (8, 2)
+    assert checkout.git("status", "--porcelain") == " M params.yaml\n"

@@ -1,0 +1,127 @@
+"""A project whose trainings are made up, and what a database of MLflow holds of it."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sqlite3
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from pointrend.files import sha256_file, write_json, write_text
+from pointrend.params import load_params
+from pointrend.results.compare import sealed
+
+ROOT = Path(__file__).parents[2]
+START = 1_700_000_000.25
+"""Unix seconds of the first record."""
+FINGERPRINT = "f" * 64
+CURVES = {"train/loss", "train/lr", "train/epoch"}
+
+Key = tuple[str, int]
+
+
+def make_project(root: Path) -> Path:
+    """A folder with params.yaml at scale demo and a prepared dataset; its params file."""
+    root.mkdir()
+    shutil.copy(ROOT / "params.yaml", root / "params.yaml")
+    write_json(root / "data/demo/voc/manifest.json", {"counts": {"train": {"found": 96}}, "pins": "demo"})
+    return root / "params.yaml"
+
+
+def records(first: int, last: int, start: float = START) -> list[dict[str, Any]]:
+    """One record an iteration, a second apart."""
+    return [
+        {"iteration": i, "epoch": 1, "lr": 0.1 / i, "loss": round(3 / i, 6), "time": start + i}
+        for i in range(first, last + 1)
+    ]
+
+
+def spool(path: Path, content: list[dict[str, Any]], tail: str = "") -> Path:
+    """Write records, and half a line after them."""
+    write_text(path, "".join(json.dumps(record) + "\n" for record in content) + tail)
+    return path
+
+
+def growing(root: Path, run: str = "voc_r50", seed: int = 0, fingerprint: str = FINGERPRINT) -> Path:
+    """Where the spool of a training that goes on lies."""
+    return root / f"checkpoints/demo/{run}-s{seed}/{fingerprint[:16]}/metrics.jsonl"
+
+
+def finish(root: Path, run: str = "voc_r50", seed: int = 0, fingerprint: str = FINGERPRINT, steps: int = 6) -> None:
+    """The folder of a training that has ended and was scored."""
+    folder = root / f"runs/demo/{run}-s{seed}"
+    spool(folder / "metrics.jsonl", records(1, steps))
+    write_text(folder / "model.safetensors", f"weights {run} {seed} {fingerprint}")
+    write_text(folder / "pictures/a.png", "a picture")
+    metrics = {
+        "miou": 70.0 + seed,
+        "all_accuracy": 90.0,
+        "boundary_iou": 60.0,
+        "coarse": {"miou": 65.0, "boundary_iou": 50.0},
+        "iou": {"background": 95.0, "dining table": 45.0 + seed, "train": None},
+    }
+    write_json(folder / "metrics.json", metrics)
+    setting = load_params(ROOT / "params.yaml").at_scale("demo").setting(run)
+    train = {
+        "run": run,
+        "seed": seed,
+        "fingerprint": fingerprint,
+        "setting": setting.model_dump(mode="json"),
+        "iterations": steps,
+        "backbone_sha256": None,
+        "code_sha256": "c" * 64,
+        "data_manifest_sha256": sha256_file(root / "data/demo/voc/manifest.json"),
+        "model_sha256": sha256_file(folder / "model.safetensors"),
+    }
+    write_json(folder / "train.json", train)
+
+
+def row(run: str = "voc_r50", seed: int | None = 0, **changed: Any) -> dict[str, Any]:
+    """A row of results.json as the demo has it; ``changed`` replaces parts."""
+    return {
+        "run": run,
+        "seed": seed,
+        "kind": "trained",
+        "miou": 70.0 + (seed or 0),
+        "published_miou": 69.84,
+        "difference": None,
+        "evidence": "one-seed",
+        "verdict": "not comparable",
+        "reasons": ["scale demo"],
+        "interval": None,
+        "pictures": ["a.png"],
+        "hashes": {"fingerprint": FINGERPRINT, "confusion.parquet": "e" * 64, "pictures/a.png": "9" * 64},
+    } | changed
+
+
+def consistent(**changed: Any) -> dict[str, Any]:
+    """A row whose number is consistent with the published one."""
+    figures = {"difference": 0.16, "verdict": "consistent", "reasons": [], "interval": [-0.67, 0.99]}
+    return row(**(figures | changed))
+
+
+def write_results(root: Path, *rows: dict[str, Any]) -> None:
+    """results.json and the pages."""
+    results = root / "results/demo"
+    write_json(results / "results.json", sealed({"scale": "demo", "runs": list(rows)}))
+    write_text(results / "README.md", f"{len(rows)} rows")
+    write_text(results / "index.html", "<html></html>")
+
+
+def tables(database: Path) -> list[str]:
+    """Everything in a database, as SQL."""
+    with sqlite3.connect(database) as connection:
+        return list(connection.iterdump())
+
+
+def points(database: Path) -> Counter[Key]:
+    """How many points there are of every metric at every step, over all runs."""
+    with sqlite3.connect(database) as connection:
+        return Counter(connection.execute("SELECT key, step FROM metrics").fetchall())
+
+
+def expected(last: int) -> Counter[Key]:
+    """Every point of the curves of one training once, up to iteration ``last``."""
+    return Counter({(name, step): 1 for name in CURVES for step in range(1, last + 1)})

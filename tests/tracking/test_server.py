@@ -1,0 +1,132 @@
+"""Tracking to a real server that is not there, is killed, hangs and comes back: every point arrives once."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.tracking.projects import (
+    FINGERPRINT,
+    START,
+    consistent,
+    expected,
+    finish,
+    growing,
+    points,
+    records,
+    spool,
+    tables,
+    write_results,
+)
+from tests.tracking.server import Server
+
+CANARY = "sw0rdfish"
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server that has not been started yet."""
+    server = Server(tmp_path_factory.mktemp("server"))
+    yield server
+    server.kill()
+
+
+def start(root: Path, server: Server, *words: str) -> subprocess.Popen[str]:
+    """`pointrend track WORDS`, with a password that the server does not ask for."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "pointrend", "--scale", "demo", "track", *words],
+        cwd=root,
+        env=os.environ
+        | {"MLFLOW_TRACKING_URI": f"http://user:{CANARY}@{server.address}", "MLFLOW_HTTP_REQUEST_TIMEOUT": "4"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def until(condition: Callable[[], bool], seconds: float = 60) -> None:
+    """Return as soon as ``condition`` holds."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
+def test_a_follower_and_a_server_that_comes_and_goes(root: Path, server: Server) -> None:
+    path, log = spool(growing(root), records(1, 3)), root / "logs/demo/track-follow.log"
+
+    def failures() -> int:
+        return log.read_text().count("next try in") if log.is_file() else 0
+
+    follower = start(root, server, "follow", "--interval", "0.5")
+    until(lambda: failures() >= 1)  # dead from the start
+    server.start()
+    until(lambda: points(server.database) == expected(3))
+
+    server.kill()
+    spool(path, records(1, 5))
+    before = failures()
+    until(lambda: failures() > before)
+    server.start()
+    until(lambda: points(server.database) == expected(5))
+
+    server.signal(signal.SIGSTOP)
+    spool(path, records(1, 8))
+    before = failures()
+    until(lambda: failures() > before)
+    server.signal(signal.SIGCONT)
+    until(lambda: points(server.database) == expected(8))
+
+    # The training was killed, resumes at an earlier checkpoint, and goes through steps 5 to 8 again, at other times.
+    spool(path, records(1, 4), '{"iter')
+    time.sleep(1)
+    spool(path, records(1, 4) + records(5, 10, START + 100))
+    until(lambda: points(server.database) == expected(10))
+
+    follower.send_signal(signal.SIGTERM)
+    output, _ = follower.communicate(timeout=30)
+    assert follower.returncode == 0
+    assert "Traceback" not in output + log.read_text()
+    with sqlite3.connect(server.database) as connection:
+        times = dict(connection.execute("SELECT step, timestamp FROM metrics WHERE key = 'train/loss'"))
+        assert connection.execute("SELECT count(*) FROM runs").fetchone() == (2,)
+    assert [round(times[step] / 1000 - START, 2) for step in (8, 9)] == [8, 109]
+
+    # What the end of the training leaves is sent to the same runs, whatever was sent before.
+    finish(root, steps=10)
+    spool(root / "runs/demo/voc_r50-s0/metrics.jsonl", records(1, 4) + records(5, 12, START + 100))
+    write_results(root, consistent(hashes={"fingerprint": FINGERPRINT}))
+    syncs = [start(root, server, "sync") for _ in range(2)]
+    outputs = [process.communicate(timeout=120)[0] for process in syncs]
+    assert [process.returncode for process in syncs] == [0, 0], outputs
+    found = points(server.database)
+    assert {key: count for key, count in found.items() if key[0].startswith("train/")} == expected(12)
+    assert set(found.values()) == {1}
+
+    whole = tables(server.database)
+    again = start(root, server, "sync")
+    output, _ = again.communicate(timeout=120)
+    assert again.returncode == 0, output
+    assert tables(server.database) == whole
+    _everything_is_there_and_no_password(root, server, [*outputs, output])
+
+
+def _everything_is_there_and_no_password(root: Path, server: Server, outputs: list[str]) -> None:
+    client = server.client()
+    version = client.get_model_version_by_alias("pointrend-voc_r50", "consistent")
+    files = [file.path for file in client.list_artifacts(version.run_id, "model")]
+    assert files == ["model/model.safetensors"]
+    (stored,) = (server.folder / "artifacts").rglob("model.safetensors")
+    assert stored.read_bytes() == (root / "runs/demo/voc_r50-s0/model.safetensors").read_bytes()
+    texts = [*outputs, *tables(server.database), *(path.read_text() for path in (root / "logs").rglob("*.log"))]
+    texts += [(root / "logs/demo/tracked.json").read_text()]
+    assert f"http://{server.address}" in texts[-1]
+    assert not [text for text in texts if CANARY in text]

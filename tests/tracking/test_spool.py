@@ -1,0 +1,46 @@
+"""Which spools there are, and what is in one that is being written."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from pointrend.project import Project
+from pointrend.tracking.spool import Point, curve_points, finished_spools, growing_spools, metric_name, read_records
+from tests.tracking.projects import FINGERPRINT, finish, growing, records, spool
+
+
+def test_half_lines_and_lines_that_are_no_records_are_passed_over(tmp_path: Path) -> None:
+    path = spool(tmp_path / "metrics.jsonl", records(1, 2), '{"iteration": 3, "loss": 1.0}\n[4]\n{"iterat\n')
+    with open(path, "a") as stream:
+        stream.write('{"iteration": 5, "time": 1.0}\n{"iteration": 6, "time": 2.0}')
+    assert [record["iteration"] for record in read_records(path)] == [1, 2, 5]
+
+
+def test_a_record_becomes_one_point_a_curve_at_its_own_time() -> None:
+    record = {"iteration": 50, "time": 1700000000.1234, "loss": 2, "note": "text", "ok": True, "lr": None}
+    assert list(curve_points([record])) == [Point("train/loss", 2.0, 50, 1700000000123)]
+
+
+def test_what_mlflow_does_not_take_in_a_name_is_replaced() -> None:
+    assert metric_name("val", "iou", "chest of drawers; (a/b)") == "val/iou/chest of drawers_ _a_b_"
+
+
+def test_finished_trainings_are_those_with_a_record(root: Path) -> None:
+    for run, seed in (("voc_r50", 0), ("voc_r50", 10), ("voc_r50", 2), ("voc_r101", 0)):
+        finish(root, run, seed)
+    (root / "runs/demo/voc_r50-s2/train.json").unlink()
+    spool(root / "runs/demo/voc_r50-released/metrics.jsonl", records(1, 1))
+    spool(root / "runs/demo/other_r50-s0/metrics.jsonl", records(1, 1))
+    found = finished_spools(Project.load(root / "params.yaml"))
+    assert [(one.run, one.seed, one.fingerprint) for one in found] == [
+        (run, seed, FINGERPRINT[:16]) for run, seed in (("voc_r50", 0), ("voc_r50", 10), ("voc_r101", 0))
+    ]
+
+
+def test_of_several_fingerprints_the_last_written_grows(root: Path) -> None:
+    for age, fingerprint in ((10, "a" * 16), (0, "b" * 16), (20, "c" * 16)):
+        path = spool(growing(root, fingerprint=fingerprint), records(1, 1))
+        os.utime(path, (path.stat().st_atime, path.stat().st_mtime - age))
+    (found,) = growing_spools(Project.load(root / "params.yaml"))
+    assert (str(found), found.fingerprint) == ("voc_r50 seed 0", "b" * 16)

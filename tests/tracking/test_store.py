@@ -1,0 +1,161 @@
+"""Where results go: the lock, the database of an earlier version, servers that are not there, and what is not said."""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import sqlite3
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import sqlalchemy
+from alembic import command
+from filelock import FileLock
+from mlflow.store.db.utils import _get_alembic_config
+from mlflow.store.tracking.dbmodels.initial_models import Base as FirstVersion
+
+from pointrend.cli import main
+from pointrend.commands import track
+from pointrend.tracking.store import without_secrets
+from tests.tracking.projects import expected, finish, growing, make_project, points, records, spool
+
+OLD_VERSION = "c48cb773bb87"
+"""A revision of MLflow's database, of 2023."""
+CANARY = "sw0rdfish"
+
+
+def sync(root: Path) -> int:
+    return main(["--params", str(root / "params.yaml"), "--scale", "demo", "track", "sync"])
+
+
+def test_two_first_syncs_at_once_make_one_database(tmp_path: Path) -> None:
+    root = make_project(tmp_path / "project").parent
+    finish(root)
+    words = [sys.executable, "-m", "pointrend", "--params", "params.yaml", "--scale", "demo", "track", "sync"]
+    both = [subprocess.Popen(words, cwd=root, stderr=subprocess.PIPE, text=True) for _ in range(2)]
+    errors = [process.communicate(timeout=200)[1] for process in both]
+    assert [process.returncode for process in both] == [0, 0], errors
+    assert points(root / "mlflow.db") == expected(6)
+    with sqlite3.connect(root / "mlflow.db") as connection:
+        assert connection.execute("SELECT count(*) FROM runs").fetchone() == (2,)  # one, and the one above it
+    assert not (root / "mlruns").exists()
+
+
+def test_whoever_keeps_the_lock_is_waited_for_and_then_named(
+    root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(track, "WAIT", 0.2)
+    (root / "logs").mkdir()
+    with FileLock(root / "logs/track.lock"):
+        assert sync(root) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line == ("error: another process has been sending to MLflow for 0.2 seconds; run the same command again")
+
+
+def test_a_database_of_an_earlier_mlflow_is_brought_up_to_date(tmp_path: Path) -> None:
+    root = make_project(tmp_path / "project").parent
+    uri = f"sqlite:///{root}/mlflow.db"
+    engine = sqlalchemy.create_engine(uri)
+    FirstVersion.metadata.create_all(engine)
+    logging.disable(logging.INFO)
+    try:
+        with engine.begin() as connection:
+            config = _get_alembic_config(uri)
+            config.attributes["connection"] = connection
+            command.upgrade(config, OLD_VERSION)
+    finally:
+        logging.disable(logging.NOTSET)
+    engine.dispose()
+    finish(root)
+    assert sync(root) == 0
+    assert points(root / "mlflow.db") == expected(6)
+
+
+def refusing() -> str:
+    """An address at which nobody listens."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return f"127.0.0.1:{free.getsockname()[1]}"
+
+
+def test_a_dead_server_is_one_line_at_once(
+    root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    finish(root)
+    address = refusing()
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://user:{CANARY}@{address}")
+    started = time.monotonic()
+    assert sync(root) == 2
+    assert time.monotonic() - started < 5
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line == (
+        f"error: cannot send to MLflow at http://{address}: [Errno 111] Connection refused; "
+        "the results are complete: start the server, or correct its address, and run the same command again"
+    )
+    assert not (root / "logs/demo/tracked.json").exists()
+    assert "Connection refused" in (root / "logs/demo/track.log").read_text()
+    assert_nothing_tells(root, CANARY)
+
+
+def test_a_server_that_accepts_and_says_nothing_is_given_up(
+    root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    finish(root)
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "1")
+    with socket.socket() as mute:
+        mute.bind(("127.0.0.1", 0))
+        mute.listen()
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://127.0.0.1:{mute.getsockname()[1]}")
+        started = time.monotonic()
+        assert sync(root) == 2
+        assert time.monotonic() - started < 10
+    assert "timed out" in capsys.readouterr().err
+
+
+def test_a_follower_outlives_a_dead_server_and_says_so_without_the_password(root: Path) -> None:
+    spool(growing(root), records(1, 3))
+    words = ["--scale", "demo", "--quiet", "track", "follow", "--interval", "0.2", "--while-pid"]
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as followed:
+        follower = subprocess.Popen(
+            [sys.executable, "-m", "pointrend", *words, str(followed.pid)],
+            cwd=root,
+            env=os.environ | {"MLFLOW_TRACKING_URI": f"http://user:{CANARY}@{refusing()}"},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        log = root / "logs/demo/track-follow.log"
+        deadline = time.monotonic() + 60
+        while not (log.is_file() and log.read_text().count("next try in") >= 3):
+            assert time.monotonic() < deadline
+            assert follower.poll() is None
+            time.sleep(0.1)
+        followed.communicate(b"\n", timeout=30)
+        output, _ = follower.communicate(timeout=30)
+    assert (follower.returncode, output) == (0, "")
+    assert log.read_text().splitlines()[-1].endswith("`pointrend track sync` sends the rest")
+    assert_nothing_tells(root, CANARY)
+
+
+def assert_nothing_tells(root: Path, secret: str) -> None:
+    for path in root.rglob("*"):
+        assert not path.is_file() or secret.encode() not in path.read_bytes(), path
+
+
+@pytest.mark.parametrize(
+    ("text", "uri"),
+    [
+        ("http://user:p%40ss@host:5/api failed", "http://user:p%40ss@host:5"),
+        ("no such user user:p@ss in https://other:p@ss@host/x", "https://user:p@ss@host:5"),
+        ("password p@ss refused for p%40ss", "postgresql://user:p%40ss@host/db"),
+        ("HTTPConnectionPool(host='host') key=tok-en", "http://host"),
+    ],
+)
+def test_secrets_are_cut_out(text: str, uri: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_TOKEN", "tok-en")
+    shown = without_secrets(text, uri)
+    assert not [secret for secret in ("p@ss", "p%40ss", "tok-en") if secret in shown], shown

@@ -1,0 +1,304 @@
+"""`pointrend track sync` into the project's own database."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from mlflow import MlflowClient
+from mlflow.entities import Run
+
+from pointrend.cli import main
+from pointrend.files import sha256_file, write_json
+from tests.tracking.projects import (
+    FINGERPRINT,
+    START,
+    consistent,
+    expected,
+    finish,
+    growing,
+    points,
+    records,
+    row,
+    spool,
+    tables,
+    write_results,
+)
+
+OTHER = "0" * 64
+
+
+def sync(root: Path, expect: int = 0) -> None:
+    assert main(["--params", str(root / "params.yaml"), "--scale", "demo", "track", "sync"]) == expect
+
+
+def client(root: Path) -> MlflowClient:
+    return MlflowClient(f"sqlite:///{root}/mlflow.db")
+
+
+def runs(root: Path) -> dict[str, list[Run]]:
+    """Runs of the experiment by name."""
+    found: dict[str, list[Run]] = {}
+    for run in client(root).search_runs([client(root).get_experiment_by_name("pointrend-demo").experiment_id]):
+        found.setdefault(run.info.run_name, []).append(run)
+    return found
+
+
+@pytest.fixture
+def done(root: Path) -> Path:
+    """A project with one finished run that was synced."""
+    finish(root)
+    write_results(root, row())
+    sync(root)
+    return root
+
+
+def test_a_training_arrives_whole(done: Path) -> None:
+    found = runs(done)
+    (parent,), (child,) = found["voc_r50"], found["voc_r50 seed 0"]
+    assert found.keys() == {"voc_r50", "voc_r50 seed 0"}
+    assert child.data.tags["mlflow.parentRunId"] == parent.info.run_id
+    assert (child.info.status, parent.info.status) == ("FINISHED", "FINISHED")
+    for run in (parent, child):
+        assert (run.info.start_time, run.info.end_time) == (1_700_000_001_250, 1_700_000_006_250)
+
+    history = client(done).get_metric_history(child.info.run_id, "train/loss")
+    assert [(point.step, point.timestamp, point.value) for point in history] == [
+        (i, round(1000 * (START + i)), round(3 / i, 6)) for i in range(1, 7)
+    ]
+    figures = {key: value for key, value in child.data.metrics.items() if key.startswith("val/")}
+    assert figures == {
+        "val/miou": 70.0,
+        "val/all_accuracy": 90.0,
+        "val/boundary_iou": 60.0,
+        "val/coarse_miou": 65.0,
+        "val/coarse_boundary_iou": 50.0,
+        "val/iou/background": 95.0,
+        "val/iou/dining table": 45.0,
+    }
+    assert client(done).get_metric_history(child.info.run_id, "val/miou")[0].step == 6
+
+    assert child.data.params.keys() >= {"lr", "batch_size", "seed", "dataset", "backbone", "depth", "gpus"}
+    assert (child.data.params["crop_size"], child.data.params["seed"]) == ("[64, 64]", "0")
+    assert not child.data.params.keys() & {"workers", "checkpoint_minutes", "log_every", "pictures", "tracking"}
+    tags = child.data.tags
+    assert tags["sha256.fingerprint"] == FINGERPRINT
+    assert tags["sha256.confusion.parquet"] == "e" * 64
+    assert (tags["pointrend.verdict"], tags["pointrend.evidence"]) == ("not comparable", "one-seed")
+    assert {key for key in tags if key.startswith("sha256.")} == {
+        f"sha256.{name}" for name in ("fingerprint", "confusion.parquet", "code", "data_manifest", "model.safetensors")
+    }
+    assert "mlflow.source.git.commit" not in tags
+
+
+def test_data_artifacts_and_the_published_number_arrive(done: Path) -> None:
+    found = runs(done)
+    (parent,), (child,) = found["voc_r50"], found["voc_r50 seed 0"]
+    (used,) = child.inputs.dataset_inputs
+    sha256 = sha256_file(done / "data/demo/voc/manifest.json")
+    assert (used.dataset.name, used.dataset.digest) == ("voc", sha256[:32])
+    assert {tag.key: tag.value for tag in used.tags}["sha256"] == sha256
+
+    folder = done / "mlartifacts/demo" / child.info.run_id / "artifacts"
+    sent = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+    assert sent == {"model/model.safetensors", "train.json", "metrics.json", "metrics.jsonl", "pictures/a.png"}
+    pages = done / "mlartifacts/demo" / parent.info.run_id / "artifacts/results"
+    assert {path.name for path in pages.iterdir()} == {"README.md", "index.html", "results.json"}
+
+    assert parent.data.metrics == {"published_miou": 69.84, "miou": 70.0}
+    description = parent.data.tags["mlflow.note.content"]
+    assert description.splitlines() == [
+        "**not comparable** (evidence: one-seed)",
+        "",
+        "* ours: 70.00%",
+        "* published: 69.84%",
+        "* scale demo",
+    ]
+    assert client(done).search_registered_models() == []
+
+
+def test_the_record_says_what_was_sent_where(done: Path) -> None:
+    (child,) = runs(done)["voc_r50 seed 0"]
+    assert json.loads((done / "logs/demo/tracked.json").read_text()) == {
+        "experiment": "pointrend-demo",
+        "results_sha256": json.loads((done / "results/demo/results.json").read_text())["sha256"],
+        "runs": {"voc_r50": {"0": child.info.run_id}},
+        "scale": "demo",
+        "store": "mlflow.db",
+    }
+
+
+def test_a_second_sync_changes_nothing(done: Path) -> None:
+    finish(done, seed=1)
+    write_results(done, consistent(), consistent(seed=1))
+    sync(done)
+    before, record = tables(done / "mlflow.db"), (done / "logs/demo/tracked.json").read_bytes()
+    sync(done)
+    assert tables(done / "mlflow.db") == before
+    assert (done / "logs/demo/tracked.json").read_bytes() == record
+    assert set(points(done / "mlflow.db").values()) == {1, 2}  # both seeds
+
+
+def test_a_new_score_is_one_more_point_and_the_one_that_is_shown(done: Path) -> None:
+    metrics = done / "runs/demo/voc_r50-s0/metrics.json"
+    write_json(metrics, json.loads(metrics.read_text()) | {"miou": 68.5})
+    sync(done)
+    sync(done)
+    (child,) = runs(done)["voc_r50 seed 0"]
+    assert child.data.metrics["val/miou"] == 68.5
+    assert [point.value for point in client(done).get_metric_history(child.info.run_id, "val/miou")] == [70.0, 68.5]
+
+
+def test_a_retrained_run_gets_a_run_of_its_own_and_the_old_one_is_marked(done: Path) -> None:
+    finish(done, fingerprint=OTHER, steps=4)
+    write_results(done, row(hashes={"fingerprint": OTHER}))
+    sync(done)
+    old, new = sorted(
+        runs(done)["voc_r50 seed 0"], key=lambda run: -len(run.data.tags["pointrend.fingerprint"].strip("0"))
+    )
+    assert (old.data.tags["pointrend.superseded"], new.data.tags["pointrend.superseded"]) == ("true", "false")
+    assert len(client(done).get_metric_history(old.info.run_id, "train/loss")) == 6
+    assert len(client(done).get_metric_history(new.info.run_id, "train/loss")) == 4
+    assert len(runs(done)["voc_r50"]) == 1
+
+    finish(done)  # the first setting again: its run is found, and is the valid one again
+    write_results(done, row())
+    sync(done)
+    assert {run.info.run_id: run.data.tags["pointrend.superseded"] for run in runs(done)["voc_r50 seed 0"]} == {
+        old.info.run_id: "false",
+        new.info.run_id: "true",
+    }
+
+
+def test_a_row_about_another_training_judges_nothing(done: Path) -> None:
+    finish(done, fingerprint=OTHER)
+    sync(done)
+    (stale,) = (run for run in runs(done)["voc_r50 seed 0"] if run.data.tags["pointrend.fingerprint"] == OTHER[:16])
+    assert "pointrend.verdict" not in stale.data.tags
+    assert "val/miou" not in stale.data.metrics
+
+
+def test_only_a_consistent_model_is_registered(done: Path) -> None:
+    finish(done, seed=1)
+    provenance = {"provenance": {"code": {"commit": "abc123"}}}
+    write_results(done, row(), consistent(seed=1, **provenance))
+    sync(done)
+    by_seed = {
+        run.data.params["seed"]: run for name in ("voc_r50 seed 0", "voc_r50 seed 1") for run in runs(done)[name]
+    }
+    (version,) = client(done).search_model_versions("name = 'pointrend-voc_r50'")
+    assert version.run_id == by_seed["1"].info.run_id
+    assert (Path(version.source.removeprefix("file://")) / "model.safetensors").read_bytes() == (
+        done / "runs/demo/voc_r50-s1/model.safetensors"
+    ).read_bytes()
+    assert client(done).get_model_version_by_alias("pointrend-voc_r50", "consistent").version == version.version
+    assert by_seed["1"].data.tags["mlflow.source.git.commit"] == "abc123"
+
+    summary = consistent(seed=None, kind="seeds", verdict="reproduced", evidence="seeds", miou=70.5)
+    write_results(done, consistent(), consistent(seed=1), summary)
+    sync(done)
+    model = client(done).get_registered_model("pointrend-voc_r50")
+    (alias,) = model.aliases
+    version = client(done).get_model_version_by_alias("pointrend-voc_r50", "reproduced")
+    assert (alias, version.run_id) == ("reproduced", by_seed["0"].info.run_id)
+    (parent,) = runs(done)["voc_r50"]
+    assert (parent.data.tags["pointrend.verdict"], parent.data.metrics["miou"]) == ("reproduced", 70.5)
+    assert (
+        "95 % interval of the difference over seeds: -0.67 to +0.99 points" in parent.data.tags["mlflow.note.content"]
+    )
+
+    write_results(done, consistent(), consistent(seed=1), summary | {"verdict": "below"})
+    sync(done)
+    assert client(done).get_registered_model("pointrend-voc_r50").aliases == {}
+    assert len(client(done).search_model_versions("name = 'pointrend-voc_r50'")) == 2
+
+
+RELEASED = row(seed=None, kind="released", miou=69.83, difference=-0.01, verdict="matches", evidence="released")
+
+
+def test_released_weights_stand_beside_the_run(done: Path) -> None:
+    write_results(done, row(), RELEASED)
+    sync(done)
+    (parent,) = runs(done)["voc_r50"]
+    assert parent.data.metrics == {
+        "published_miou": 69.84,
+        "miou": 70.0,
+        "released_miou": 69.83,
+        "released_difference": -0.01,
+    }
+    assert parent.data.tags["pointrend.verdict"] == "not comparable"
+
+
+def test_released_weights_need_no_training_of_ours(root: Path) -> None:
+    write_results(root, row(miou=None, verdict="not run"), RELEASED, row("voc_r101", miou=None, verdict="not run"))
+    sync(root)
+    before = tables(root / "mlflow.db")
+    sync(root)
+    assert tables(root / "mlflow.db") == before
+    ((parent,),) = runs(root).values()
+    assert (parent.data.tags["pointrend.verdict"], parent.info.status) == ("matches", "FINISHED")
+    assert parent.data.metrics == {"published_miou": 69.84, "released_miou": 69.83, "released_difference": -0.01}
+
+
+def test_without_results_the_curves_are_sent(root: Path) -> None:
+    spool(growing(root), records(1, 3), "{")
+    sync(root)
+    (child,) = runs(root)["voc_r50 seed 0"]
+    assert points(root / "mlflow.db") == expected(3)
+    assert child.info.status == "RUNNING"
+    finish(root)  # it was killed, and went through its iterations again at other times
+    spool(root / "runs/demo/voc_r50-s0/metrics.jsonl", records(1, 6, START + 100))
+    sync(root)
+    (again,) = runs(root)["voc_r50 seed 0"]
+    assert (again.info.run_id, again.info.status) == (child.info.run_id, "FINISHED")
+    assert points(root / "mlflow.db") == expected(6)
+
+
+def stores_and_fails(real: Callable[..., Any], keep: int) -> Callable[..., Any]:
+    """log_batch that stores the first ``keep`` metrics and then has no answer, once."""
+    failures = iter([True])
+
+    def log_batch(self: MlflowClient, run_id: str, metrics: Any = (), **more: Any) -> None:
+        if len(metrics) > 1 and next(failures, False):
+            real(self, run_id, metrics=metrics[:keep], **more)
+            raise TimeoutError("timed out")
+        real(self, run_id, metrics=metrics, **more)
+
+    return log_batch
+
+
+@pytest.mark.parametrize("keep", [0, 7, 18])
+def test_a_batch_that_got_lost_half_way_is_completed(
+    root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], keep: int
+) -> None:
+    finish(root)
+    write_results(root, row())
+    with monkeypatch.context() as patch:
+        patch.setattr(MlflowClient, "log_batch", stores_and_fails(MlflowClient.log_batch, keep))
+        sync(root, expect=2)
+    assert not (root / "logs/demo/tracked.json").exists()
+    assert capsys.readouterr().err.splitlines()[-1].startswith("error: cannot send to MLflow at sqlite:///")
+    assert sum(points(root / "mlflow.db").values()) == keep
+    sync(root)
+    curves = Counter({key: count for key, count in points(root / "mlflow.db").items() if key[0].startswith("train/")})
+    assert curves == expected(6)
+
+
+def test_a_deleted_experiment_is_named(done: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    experiment = client(done).get_experiment_by_name("pointrend-demo").experiment_id
+    client(done).delete_experiment(experiment)
+    sync(done, expect=2)
+    assert f"mlflow experiments restore --experiment-id {experiment}" in capsys.readouterr().err
+
+
+def test_tracking_can_be_switched_off(root: Path) -> None:
+    params = root / "params.yaml"
+    params.write_text(params.read_text().replace("tracking: true", "tracking: false"))
+    finish(root)
+    sync(root)
+    assert points(root / "mlflow.db") == {}
+    assert json.loads((root / "logs/demo/tracked.json").read_text())["store"] is None
