@@ -78,7 +78,9 @@ class Recipe(Strict):
     workers: Annotated[int, Field(ge=0)] = setting("loader processes a GPU", part="operation")
     checkpoint_minutes: Annotated[float, Field(ge=0)] = setting("time between checkpoints", part="operation")
     log_every: PositiveInt = setting("iterations between records in metrics.jsonl", part="operation")
-    pictures: Annotated[int, Field(ge=0)] = setting("val pictures drawn side by side", part="operation", layer="scale")
+    pictures: Annotated[int, Field(ge=0)] = setting(
+        "first val pictures drawn, besides the best, the median and the worst one", part="operation", layer="scale"
+    )
 
     @model_validator(mode="after")
     def _consistent(self) -> Recipe:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import math
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,8 @@ from pointrend.evaluation.boundary import boundary_counts
 from pointrend.evaluation.confusion import Confusion, Counts, LabelMap
 from pointrend.evaluation.counts_file import counts_table, write_counts
 from pointrend.evaluation.inference import Transform, segment
-from pointrend.evaluation.pictures import side_by_side
+from pointrend.evaluation.pictures import contact_sheet
+from pointrend.evaluation.selection import chosen_pictures
 from pointrend.files import sha256_file, write_bytes, write_json
 from pointrend.model.pointrend import PointRend
 
@@ -28,6 +29,16 @@ logger = logging.getLogger(__name__)
 
 LINES = 10
 """Lines of progress where there is no terminal."""
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """A drawn picture and what metrics.json says of it."""
+
+    png: bytes
+    facts: dict[str, Any]
+    """id, index in the split, miou of this picture alone (percent, null where nothing is labelled), shown_as (of best,
+    median, worst and first), bytes of the PNG."""
 
 
 @dataclass(frozen=True)
@@ -39,8 +50,8 @@ class Scores:
     boundary_iou, boundary_dilation_ratio, and coarse with the miou and boundary_iou before refinement."""
     counts: dict[str, Counts]
     """What every image contributed to miou, by image id."""
-    pictures: dict[str, bytes]
-    """PNGs of the first images, by file name."""
+    pictures: dict[str, Drawn]
+    """The best, the median and the worst image and the first few, by file name."""
 
 
 class _Tally:
@@ -70,7 +81,8 @@ def evaluate_split(
 ) -> Scores:
     """Score a model on every image of a split, one at a time and each exactly once (RECIPE sections 4 and 5).
 
-    ``pictures``: how many of the first images are drawn; ``dilation_ratio``: see :mod:`pointrend.evaluation.boundary`.
+    ``pictures``: how many of the first images are drawn besides the best, the median and the worst one;
+    ``dilation_ratio``: see :mod:`pointrend.evaluation.boundary`.
 
     Raises:
         CheckFailed: two images have the same id.
@@ -83,14 +95,11 @@ def evaluate_split(
     model.to(device).eval()
     refined, coarse = (_Tally(len(classes.names), dilation_ratio) for _ in range(2))
     counts: dict[str, Counts] = {}
-    drawn: dict[str, bytes] = {}
     for index, name in _progress(store.ids):
-        picture, label = store.picture(index), store.label(index)
-        segmentation = segment(model, transform, picture, name)
+        label = store.label(index)
+        segmentation = segment(model, transform, store.picture(index), name)
         counts[name] = refined.add(segmentation.refined, label)
         coarse.add(segmentation.coarse, label)
-        if index < pictures:
-            drawn[name.replace("/", "_") + ".png"] = side_by_side(picture, label, segmentation, classes)
     total = refined.confusion.counts()
     if not total.ground_truth.any():
         raise DatasetError(f"no pixel of the {len(counts)} images is labelled", "prepare the dataset again")
@@ -101,21 +110,42 @@ def evaluate_split(
         "boundary_dilation_ratio": dilation_ratio,
         "coarse": coarse.summary(),
     }
-    return Scores(metrics, counts, drawn)
+    return Scores(metrics, counts, _drawn(model, store, transform, classes, list(counts.values()), pictures))
+
+
+def _drawn(
+    model: PointRend,
+    store: Store,
+    transform: Transform,
+    classes: DatasetClasses,
+    counts: Sequence[Counts],
+    first: int,
+) -> dict[str, Drawn]:
+    """Segment the chosen images once more, for their drawings; which they are is known only after all were scored."""
+    mious = [100 * of_image.miou() for of_image in counts]
+    drawn = {}
+    for index, words in chosen_pictures(mious, first).items():
+        name, picture, label = store.ids[index], store.picture(index), store.label(index)
+        png = contact_sheet(picture, label, segment(model, transform, picture, name), classes)
+        miou = None if math.isnan(mious[index]) else mious[index]
+        facts = {"id": name, "index": index, "miou": miou, "shown_as": list(words), "bytes": len(png)}
+        drawn[name.replace("/", "_") + ".png"] = Drawn(png, facts)
+    return drawn
 
 
 def write_evaluation(folder: Path, scores: Scores, scored: Mapping[str, str]) -> None:
     """Write ``confusion.parquet``, ``pictures/`` and, when they are whole, ``metrics.json`` into ``folder``.
 
-    metrics.json also names the ``pictures``, the ``sha256`` of confusion.parquet, and what was ``scored``: at least
-    the ``model_sha256`` of the weights, by which stale metrics are noticed.
+    metrics.json also says of the ``pictures`` which they are, and has the ``sha256`` of confusion.parquet and what was
+    ``scored``: at least the ``model_sha256`` of the weights, by which stale metrics are noticed.
     """
     counts_file = folder / "confusion.parquet"
     write_counts(counts_file, counts_table(scores.counts, len(scores.metrics["iou"])))
     (folder / "pictures").mkdir(exist_ok=True)
-    for name, png in scores.pictures.items():
-        write_bytes(folder / "pictures" / name, png)
-    written = {"pictures": sorted(scores.pictures), "sha256": sha256_file(counts_file)}
+    for name, drawn in scores.pictures.items():
+        write_bytes(folder / "pictures" / name, drawn.png)
+    pictures = {name: drawn.facts for name, drawn in scores.pictures.items()}
+    written = {"pictures": pictures, "sha256": sha256_file(counts_file)}
     write_json(folder / "metrics.json", {**scores.metrics, **scored, **written})
 
 

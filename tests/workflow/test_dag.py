@@ -50,7 +50,9 @@ def test_all_stages_run_once_and_leave_their_files(done: Checkout) -> None:
         folder = done.root / f"runs/demo/{row['run']}-s0"
         assert row["hashes"]["model.safetensors"] == sha256(folder / "model.safetensors")
         assert row["hashes"]["confusion.parquet"] == sha256(folder / "confusion.parquet")
-        assert len(list((folder / "pictures").glob("*.png"))) == 1
+        pictures = json.loads((folder / "metrics.json").read_text())["pictures"]
+        assert {path.name for path in (folder / "pictures").glob("*.png")} == set(pictures)
+        assert {word for picture in pictures.values() for word in picture["shown_as"]} == {"best", "median", "worst"}
         record = json.loads((folder / "train.json").read_text())
         assert record["setting"]["recipe"]["output_stride"] == 32
         assert record["machine"]["threads"] == 1
