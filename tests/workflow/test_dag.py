@@ -28,7 +28,7 @@ def restored(done: Checkout):
     """The same, its params and code put back afterwards."""
     files = [
         done.root / "params.yaml",
-        done.root / "pointrend/results/page.py",
+        done.root / "pointrend/results/page/render.py",
         done.root / "pointrend/model/points.py",
     ]
     before = {path: path.read_bytes() for path in files}
@@ -88,7 +88,7 @@ def test_what_changes_no_result_redoes_nothing(restored: Checkout) -> None:
 
 
 def test_a_changed_page_does_not_retrain(restored: Checkout) -> None:
-    with open(restored.root / "pointrend/results/page.py", "a") as stream:
+    with open(restored.root / "pointrend/results/page/render.py", "a") as stream:
         stream.write("\n# changed\n")
     assert restored.planned() == Counter(report=1)
 

@@ -28,7 +28,13 @@ rule compare:
 
 rule report:
     input:
-        rules.compare.output,
+        results=rules.compare.output,
+        metrics=rules.compare.input.metrics,
+        curves=expand(rules.train.output.curve, run=WANTED.runs, seed=WANTED.seeds),
+        # Their hashes stand in results.json, so that they need no time stamps.
+        pictures=ancient(
+            expand(rules.evaluate.output.pictures, run=WANTED.runs, seed=WANTED.seeds)
+        ),
     output:
         readme=f"results/{SCALE}/README.md",
         page=f"results/{SCALE}/index.html",
