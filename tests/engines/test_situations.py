@@ -63,7 +63,12 @@ def append_comment(checkout: Checkout, file: str) -> None:
         stream.write("\n# changed\n")
 
 
-CHANGED = ("params.yaml", "pointrend/results/page/render.py", "pointrend/model/points.py", "pointrend/datasets/demo/scenes.py")
+CHANGED = (
+    "params.yaml",
+    "pointrend/results/page/render.py",
+    "pointrend/model/points.py",
+    "pointrend/datasets/demo/scenes.py",
+)
 DOWNSTREAM = ("--force-downstream",)
 """With this ``dvc repro --dry`` names what follows from a changed output, too, as ``snakemake -n`` always does."""
 NEW_STAGES = ("--allow-missing", "--force-downstream")

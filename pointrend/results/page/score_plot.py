@@ -17,9 +17,9 @@ from pointrend.results.page.plot import Scale
 from pointrend.results.tables import Row, percent, row_name
 from pointrend.results.verdict import MARGIN
 
-WIDTH, LEFT, RIGHT, TOP, ROW, BOTTOM = 760, 170, 580, 26, 36, 44
+WIDTH, LEFT, RIGHT, TOP, ROW, BOTTOM = 760, 212, 590, 26, 36, 44
 """Pixels: the plot, its scale's two ends, the space above, a row, and the space for the axis."""
-FIRST, SECOND = 660, WIDTH - 6
+FIRST, SECOND = 670, WIDTH - 6
 """Right ends of two columns of figures beside the plot, in pixels."""
 LEAST_REACH = 2.0
 """Points on either side of zero that are always shown."""
