@@ -117,7 +117,7 @@ def test_the_page_opens_without_complaints_and_without_the_network(name: str, fi
     assert page.title().startswith("PointRend: results at scale")
     page.evaluate(ALL_OPEN)
     assert page.locator("main img").evaluate_all("(images) => images.every((image) => image.naturalWidth > 0)")
-    assert page.locator("img").count() == (0 if name == "empty" else 6)
+    assert page.locator("main img").count() == (0 if name == "empty" else 6)
     assert page.locator("main b").count() == 0
 
 
