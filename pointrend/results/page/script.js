@@ -81,6 +81,7 @@ function makeViewer() {
   });
   dialog.addEventListener("click", (event) => event.target === dialog && dialog.close());
   let opener = null;
+  // Not every browser gives the focus to a button that is clicked, and so could not give it back.
   dialog.addEventListener("close", () => opener.focus());
 
   return (button) => {
