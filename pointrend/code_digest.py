@@ -13,6 +13,8 @@ from pathlib import Path
 
 PACKAGE = Path(__file__).parent
 PLUMBING = {"pointrend", "pointrend.errors", "pointrend.files", "pointrend.params", "pointrend.project"}
+PACKAGE_DATA = {".css", ".js"}
+"""What modules read from beside themselves."""
 STAGES = {
     "draw": ("pointrend.datasets.demo.build",),
     "prepare": ("pointrend.datasets.prepare",),
@@ -26,7 +28,7 @@ STAGES = {
 
 @cache
 def code_files(stage: str, *more: str) -> tuple[Path, ...]:
-    """Source files whose change redoes ``stage``, sorted: the import closure of its entry module.
+    """Files whose change redoes ``stage``, sorted: the import closure of its entry module, and data beside these.
 
     ``more``: modules that the stage imports by a name that only params.yaml knows.
     """
@@ -38,7 +40,9 @@ def code_files(stage: str, *more: str) -> tuple[Path, ...]:
             continue
         seen.add(module)
         waiting += _imports(path)
-    return tuple(sorted(path for module in seen if (path := _source(module)) is not None))
+    sources = {path for module in seen if (path := _source(module)) is not None}
+    data = {path for source in sources for path in source.parent.iterdir() if path.suffix in PACKAGE_DATA}
+    return tuple(sorted(sources | data))
 
 
 @cache

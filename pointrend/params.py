@@ -97,7 +97,9 @@ class Recipe(Strict):
     workers: Count = setting("loader processes a GPU", part="operation")
     checkpoint_minutes: Annotated[float, Field(ge=0)] = setting("time between checkpoints", part="operation")
     log_every: PositiveInt = setting("iterations between records in metrics.jsonl", part="operation")
-    pictures: Count = setting("val pictures drawn side by side", part="operation", layer="scale")
+    pictures: Count = setting(
+        "first val pictures drawn, besides the best, the median and the worst one", part="operation", layer="scale"
+    )
     inference: Inference = setting("how pictures are segmented, not in training", part="scoring", layer="scale")
 
     @model_validator(mode="after")

@@ -32,12 +32,12 @@ def run(project: Project, arguments: argparse.Namespace) -> None:
     if arguments.show:
         print(_summary(project, terminal_table(results)))
     elif arguments.check:
-        check(results, published, folder)
+        check(results, published, folder, project.runs_folder)
         if readme:
             check_readme(readme, results)
     else:
         log_to_file(project.log_file("report"))
-        report(results, published, folder)
+        report(results, published, folder, project.runs_folder)
         if readme:
             update_readme(readme, results)
 

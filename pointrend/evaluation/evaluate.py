@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import math
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,9 +20,10 @@ from pointrend.evaluation.boundary import boundary_counts
 from pointrend.evaluation.confusion import Confusion, Counts, LabelMap
 from pointrend.evaluation.counts_file import counts_table, write_counts
 from pointrend.evaluation.inference import Picture, Transform
-from pointrend.evaluation.pictures import side_by_side
+from pointrend.evaluation.pictures import contact_sheet
 from pointrend.evaluation.prefetch import prefetched
 from pointrend.evaluation.segmenters import segmenter
+from pointrend.evaluation.selection import chosen_pictures
 from pointrend.files import sha256_file, write_bytes, write_json
 from pointrend.model.pointrend import PointRend
 
@@ -30,6 +31,16 @@ logger = logging.getLogger(__name__)
 
 LINES = 10
 """Lines of progress where there is no terminal."""
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """A drawn picture and what metrics.json says of it."""
+
+    png: bytes
+    facts: dict[str, Any]
+    """id, index in the split, miou of this picture alone (percent, null where nothing is labelled), shown_as (of best,
+    median, worst and first), bytes of the PNG."""
 
 
 @dataclass(frozen=True)
@@ -41,8 +52,8 @@ class Scores:
     boundary_iou, boundary_dilation_ratio, inference, and coarse with the miou and boundary_iou before refinement."""
     counts: dict[str, Counts]
     """What every image contributed to miou, by image id."""
-    pictures: dict[str, bytes]
-    """PNGs of the first images, by file name."""
+    pictures: dict[str, Drawn]
+    """The best, the median and the worst image and the first few, by file name."""
 
 
 class _Tally:
@@ -73,8 +84,9 @@ def evaluate_split(
 ) -> Scores:
     """Score a model on every image of a split, one at a time and each exactly once (RECIPE sections 4 and 5).
 
-    ``pictures``: how many of the first images are drawn; ``dilation_ratio``: see :mod:`pointrend.evaluation.boundary`;
-    ``inference``: see :mod:`pointrend.evaluation.segmenters`.
+    ``pictures``: how many of the first images are drawn besides the best, the median and the worst one;
+    ``dilation_ratio``: see :mod:`pointrend.evaluation.boundary`; ``inference``: see
+    :mod:`pointrend.evaluation.segmenters`.
 
     Raises:
         CheckFailed: two images have the same id.
@@ -87,19 +99,16 @@ def evaluate_split(
     segment = segmenter(model, inference, device)
     refined, coarse = (_Tally(len(classes.names), dilation_ratio) for _ in range(2))
     counts: dict[str, Counts] = {}
-    drawn: dict[str, bytes] = {}
 
     def load(index: int) -> tuple[Picture, LabelMap, torch.Tensor]:
         picture = store.picture(index)
         return picture, store.label(index), torch.from_numpy(transform(picture)).unsqueeze(0)
 
     loaded = prefetched(load, range(len(store)))
-    for index, (name, (picture, label, images)) in enumerate(zip(_progress(store.ids), loaded, strict=True)):
+    for name, (_, label, images) in zip(_progress(store.ids), loaded, strict=True):
         segmentation = segment(images, label.shape, name)
         counts[name] = refined.add(segmentation.refined, label)
         coarse.add(segmentation.coarse, label)
-        if index < pictures:
-            drawn[name.replace("/", "_") + ".png"] = side_by_side(picture, label, segmentation, classes)
     total = refined.confusion.counts()
     if not total.ground_truth.any():
         raise DatasetError(f"no pixel of the {len(counts)} images is labelled", "prepare the dataset again")
@@ -111,21 +120,39 @@ def evaluate_split(
         "inference": inference,
         "coarse": coarse.summary(),
     }
-    return Scores(metrics, counts, drawn)
+
+    def draw(index: int) -> bytes:
+        # Segmented once more: which images are drawn is known only after all were scored.
+        picture, label, images = load(index)
+        return contact_sheet(picture, label, segment(images, label.shape, store.ids[index]), classes)
+
+    return Scores(metrics, counts, _drawn(draw, list(counts.items()), pictures))
+
+
+def _drawn(draw: Callable[[int], bytes], counts: Sequence[tuple[str, Counts]], first: int) -> dict[str, Drawn]:
+    mious = [100 * of_image.miou() for _, of_image in counts]
+    drawn = {}
+    for index, words in chosen_pictures(mious, first).items():
+        name, png = counts[index][0], draw(index)
+        miou = None if math.isnan(mious[index]) else mious[index]
+        facts = {"id": name, "index": index, "miou": miou, "shown_as": list(words), "bytes": len(png)}
+        drawn[name.replace("/", "_") + ".png"] = Drawn(png, facts)
+    return drawn
 
 
 def write_evaluation(folder: Path, scores: Scores, scored: Mapping[str, str]) -> None:
     """Write ``confusion.parquet``, ``pictures/`` and, when they are whole, ``metrics.json`` into ``folder``.
 
-    metrics.json also names the ``pictures``, the ``sha256`` of confusion.parquet, and what was ``scored``: at least
-    the ``model_sha256`` of the weights, by which stale metrics are noticed.
+    metrics.json also says of the ``pictures`` which they are, and has the ``sha256`` of confusion.parquet and what was
+    ``scored``: at least the ``model_sha256`` of the weights, by which stale metrics are noticed.
     """
     counts_file = folder / "confusion.parquet"
     write_counts(counts_file, counts_table(scores.counts, len(scores.metrics["iou"])))
     (folder / "pictures").mkdir(exist_ok=True)
-    for name, png in scores.pictures.items():
-        write_bytes(folder / "pictures" / name, png)
-    written = {"pictures": sorted(scores.pictures), "sha256": sha256_file(counts_file)}
+    for name, drawn in scores.pictures.items():
+        write_bytes(folder / "pictures" / name, drawn.png)
+    pictures = {name: drawn.facts for name, drawn in scores.pictures.items()}
+    written = {"pictures": pictures, "sha256": sha256_file(counts_file)}
     write_json(folder / "metrics.json", {**scores.metrics, **scored, **written})
 
 

@@ -21,11 +21,13 @@ Entry = tuple[str, tuple[int, ...]]
 
 NOT_LABELLED = (255, 255, 255)
 """White, which no palette uses."""
-PAPER, INK, POINT = (240, 240, 238), (40, 40, 40), (255, 90, 0)
-PANEL_HEIGHT, PANEL_WIDTH, SHEET_WIDTH = 240, 560, 1860
-"""Largest height and width of a panel, and width of a row of panels, in pixels."""
-GAP, CAPTION, LINE = 8, 22, 20
-"""Space between panels, height of a caption and of a line of the legend, in pixels."""
+PAPER, INK, POINT, WRONG = (240, 240, 238), (40, 40, 40), (255, 90, 0), (214, 0, 60)
+PANEL_HEIGHT, PANEL_WIDTH, COLUMNS = 240, 480, 2
+"""Largest height and width of a panel in pixels, and panels in a row: two stay readable on a narrow screen."""
+GAP, CAPTION, CAPTION_WIDTH, LINE = 8, 22, 160, 20
+"""Space between panels, height and least width of a caption, and height of a line of the legend, in pixels."""
+PHOTO_COLOURS = 128
+"""Colours left for photographs in the palette of a sheet."""
 OVERLAY = 0.55
 """Share of the class colour in an overlay."""
 
@@ -43,29 +45,50 @@ def overlaid(picture: Picture, labels: LabelMap, palette: RgbImage) -> RgbImage:
     return np.rint(mixed).astype(np.uint8)
 
 
-def side_by_side(picture: Picture, label: LabelMap, segmentation: Segmentation, classes: DatasetClasses) -> bytes:
-    """A PNG of five captioned panels and a legend: photo, label, coarse, refined, where the last step refined."""
+def contact_sheet(picture: Picture, label: LabelMap, segmentation: Segmentation, classes: DatasetClasses) -> bytes:
+    """A PNG of six captioned panels and a legend, with the colours of the classes exact and those of the photo rounded.
+
+    The panels: photo, label, coarse, refined, where the last step refined, where the refined labels are wrong.
+    """
     height, width = label.shape
     scale = min(PANEL_HEIGHT / height, PANEL_WIDTH / width)
     size = (max(1, round(scale * width)), max(1, round(scale * height)))
     photo = Image.fromarray(np.ascontiguousarray(picture[..., ::-1])).resize(size, Image.Resampling.LANCZOS)
     maps = {"label": label, "coarse": segmentation.coarse, "refined": segmentation.refined}
-    panels = {"photo": photo}
-    for caption, labels in maps.items():
-        painted = Image.fromarray(colour(labels, classes.palette))
-        panels[caption] = painted.resize(size, Image.Resampling.NEAREST)
-    panels["refined in the last step"] = _marked(photo, segmentation.last_refined)
+    painted = {name: Image.fromarray(colour(labels, classes.palette)) for name, labels in maps.items()}
+    wrong = (segmentation.refined != label) & (label < len(classes.names))
+    panels = {
+        "photo": photo,
+        **{name: panel.resize(size, Image.Resampling.NEAREST) for name, panel in painted.items()},
+        "refined in the last step": _marked(photo, segmentation.last_refined, POINT),
+        "wrong after refining": _marked(photo, wrong, WRONG),
+    }
     present = np.unique(np.concatenate([labels.ravel() for labels in maps.values()]))
-    return _png(_sheet(panels, _legend(present, classes)))
+    legend = _legend(present, classes)
+    exact = [PAPER, INK, POINT, WRONG, *(entry for _, entry in legend)]
+    photographs = [panels[name] for name in panels if name not in maps]
+    return _png(_sheet(panels, legend).quantize(palette=_palette(exact, photographs), dither=Image.Dither.NONE))
 
 
-def _marked(photo: Image.Image, marks: NDArray[np.bool_]) -> Image.Image:
+def _marked(photo: Image.Image, marks: NDArray[np.bool_], mark: tuple[int, int, int]) -> Image.Image:
     """The photo in pale grey, with the marked cells of a map of any size on it."""
     pale = photo.convert("L").point(lambda grey: grey // 2 + 100).convert("RGB")
     covered = Image.fromarray(marks.astype(np.uint8) * 255).resize(photo.size, Image.Resampling.BOX)
     # A lone cell of a large map covers little of a panel's pixel; the square root keeps it visible.
-    pale.paste(POINT, mask=covered.point(lambda share: round(math.sqrt(255 * share))))
+    pale.paste(mark, mask=covered.point(lambda share: round(math.sqrt(255 * share))))
     return pale
+
+
+def _palette(exact: list[tuple[int, ...]], photographs: list[Image.Image]) -> Image.Image:
+    """An image with a palette of at most 256: the ``exact`` colours, then those that suit the photographs best."""
+    width, height = photographs[0].size
+    joined = Image.new("RGB", (width, height * len(photographs)))
+    for index, panel in enumerate(photographs):
+        joined.paste(panel, (0, index * height))
+    suited = joined.quantize(min(PHOTO_COLOURS, 256 - len(exact)), Image.Quantize.MEDIANCUT).getpalette() or []
+    palette = Image.new("P", (1, 1))
+    palette.putpalette([*(level for entry in exact for level in entry), *suited][: 3 * 256])
+    return palette
 
 
 def _legend(present: NDArray[np.uint8], classes: DatasetClasses) -> list[Entry]:
@@ -75,19 +98,17 @@ def _legend(present: NDArray[np.uint8], classes: DatasetClasses) -> list[Entry]:
 
 
 def _sheet(panels: dict[str, Image.Image], legend: list[Entry]) -> Image.Image:
-    """Captioned panels in as many rows as they need, and the legend below them."""
+    """Captioned panels in rows of :data:`COLUMNS`, and the legend below them."""
     font = ImageFont.load_default(13)
     panel_width, panel_height = next(iter(panels.values())).size
-    rows = math.ceil(len(panels) / max(1, SHEET_WIDTH // (panel_width + GAP)))
-    columns = math.ceil(len(panels) / rows)
-    width = GAP + columns * (panel_width + GAP)
-    legend_top = math.ceil(len(panels) / columns) * (CAPTION + panel_height + GAP)
+    width = GAP + COLUMNS * (max(panel_width, CAPTION_WIDTH) + GAP)
+    legend_top = math.ceil(len(panels) / COLUMNS) * (CAPTION + panel_height + GAP)
     places, lines = _place(legend, font, width)
     sheet = Image.new("RGB", (width, legend_top + lines * LINE + GAP), PAPER)
     draw = ImageDraw.Draw(sheet)
     for index, (caption, panel) in enumerate(panels.items()):
-        left = GAP + index % columns * (panel_width + GAP)
-        top = index // columns * (CAPTION + panel_height + GAP) + CAPTION
+        left = GAP + index % COLUMNS * (max(panel_width, CAPTION_WIDTH) + GAP)
+        top = index // COLUMNS * (CAPTION + panel_height + GAP) + CAPTION
         draw.text((left, top - 5), caption, INK, font, anchor="ls")
         sheet.paste(panel, (left, top))
     for (name, fill), (x, line) in zip(legend, places, strict=True):

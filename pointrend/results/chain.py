@@ -20,7 +20,7 @@ from pointrend.params import RunSetting, validated
 from pointrend.project import Project
 from pointrend.results.compare import assumed_spreads, judge, read_results
 from pointrend.results.published import load_published, published_miou
-from pointrend.results.report import check, check_readme
+from pointrend.results.report import PAGE, README, check, check_readme
 from pointrend.results.run_files import LOGGED_FILES, SHOWN_SCORES, recounted_miou
 
 RESULTS = "results.json"
@@ -186,8 +186,8 @@ class Chain:
 
     def _pages(self, results: Mapping[str, Any]) -> None:
         project = self.project
-        check(results, load_published(project.published_folder), project.results_folder)
-        self.files |= {project.results_folder / name for name in ("README.md", "index.html")}
+        check(results, load_published(project.published_folder), project.results_folder, project.runs_folder)
+        self.files |= {project.results_folder / name for name in (README, PAGE)}
         if project.params.scale == "paper":
             check_readme(project.root / "README.md", results)
             self.files.add(project.root / "README.md")

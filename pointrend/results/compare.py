@@ -110,7 +110,7 @@ def _row(selected: SelectedRun, published: float | None, judgement: Verdict, rea
         "reasons": [*reasons, *selected.reasons],
         "image_interval": None,
         "measures": None,
-        "pictures": [],
+        "pictures": {},
         "hashes": {"fingerprint": selected.fingerprint} if selected.fingerprint else {},
         "setting": selected.setting,
         **_statistics(judgement),
@@ -175,7 +175,7 @@ def _seeds_row(rows: Sequence[Row], spreads: Mapping[str, Spread]) -> list[Row]:
         "reasons": [f"{missing} of its {len(rows)} seeds have no score that counts"] if missing else [],
         "image_interval": None,
         "measures": None,
-        "pictures": [],
+        "pictures": {},
         "hashes": {f"metrics.json of seed {row['seed']}": row["hashes"]["metrics.json"] for row in scored},
         **_statistics(verdict.seeds(differences, spread), spread.source),
     }

@@ -39,12 +39,18 @@ class _Measures(_Form):
     n_images: int
 
 
+class _Picture(_Form):
+    id: str
+    miou: float | None
+    shown_as: list[str]
+
+
 class _Row(_Form):
     run: str
     seed: int | None
     kind: str
     miou: float | None
-    published_miou: float
+    published_miou: float | None
     difference: float | None
     comparable: bool
     evidence: str
@@ -56,7 +62,7 @@ class _Row(_Form):
     interval: Annotated[Interval, Field(strict=False)] | None
     image_interval: Annotated[Interval, Field(strict=False)] | None
     measures: _Measures | None
-    pictures: list[PictureName]
+    pictures: dict[PictureName, _Picture]
     hashes: dict[str, str]
     setting: _Setting
 

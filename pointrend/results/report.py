@@ -9,29 +9,35 @@ from typing import Any
 from pointrend.errors import CheckFailed, ResultsError
 from pointrend.files import write_text
 from pointrend.results.markdown import render_readme, with_summary
-from pointrend.results.page import render_page
+from pointrend.results.page.carried import gather
+from pointrend.results.page.render import render_page
 from pointrend.results.published import Published
 
+README, PAGE = "README.md", "index.html"
 REPORT_AGAIN = "run `pointrend report`"
 
 
-def report(results: Mapping[str, Any], published: Published, out: Path) -> None:
+def report(results: Mapping[str, Any], published: Published, out: Path, runs: Path) -> None:
     """Write ``README.md`` and ``index.html`` into ``out``, the folder of results.json.
 
+    The page also shows files from ``runs``, the folder of all runs.
+
     Raises:
-        CheckFailed: the results were compared with other published files.
+        CheckFailed: the results were compared with other published files, or made from other files of the runs.
+        ResultsError: a file of a run is neither there nor in the page as it was written before.
     """
-    for name, text in _files(results, published).items():
+    for name, text in _files(results, published, out, runs).items():
         write_text(out / name, text)
 
 
-def check(results: Mapping[str, Any], published: Published, out: Path) -> None:
+def check(results: Mapping[str, Any], published: Published, out: Path, runs: Path) -> None:
     """Hold the files in ``out`` against what :func:`report` would write, byte for byte.
 
     Raises:
-        CheckFailed: one is missing or differs, or the results were compared with another published table.
+        CheckFailed: one is missing or differs, or as for :func:`report`.
+        ResultsError: as for :func:`report`.
     """
-    for name, text in _files(results, published).items():
+    for name, text in _files(results, published, out, runs).items():
         _check_text(out / name, text)
 
 
@@ -54,11 +60,12 @@ def check_readme(readme: Path, results: Mapping[str, Any]) -> None:
     _check_text(readme, with_summary(_read(readme), results))
 
 
-def _files(results: Mapping[str, Any], published: Published) -> dict[str, str]:
+def _files(results: Mapping[str, Any], published: Published, out: Path, runs: Path) -> dict[str, str]:
     if results["published"] != published.hashes():
         what = f"the results were compared with another {published.file}, table or recipe than those that are there"
         raise CheckFailed(what, "run `pointrend compare`")
-    return {"README.md": render_readme(results, published), "index.html": render_page(results, published)}
+    carried = gather(results, runs, out / PAGE)
+    return {README: render_readme(results, published), PAGE: render_page(results, published, carried)}
 
 
 def _check_text(path: Path, text: str) -> None:

@@ -28,7 +28,7 @@ TRAIN_KEYS: dict[str, Any] = {
 }
 METRICS_KEYS: dict[str, Any] = {
     **dict.fromkeys(("miou", "all_accuracy", "boundary_iou"), int | float),
-    **{"coarse": dict, "n_images": int, "pictures": list},
+    **{"coarse": dict, "n_images": int, "pictures": dict},
     **dict.fromkeys(("model_sha256", "sha256"), str),
 }
 """What is taken from train.json and metrics.json, and of which kind it is."""

@@ -136,9 +136,14 @@ def row_name(row: Row) -> str:
     return f"{row['run']} ({_seed(row)})" if row["seed"] is None else f"{row['run']} (seed {row['seed']})"
 
 
+def folder_name(row: Row) -> str:
+    """Name of the folder in ``runs/<scale>/`` with the files of a row; a row of kind ``seeds`` has none of its own."""
+    return f"{row['run']}-{'released' if row['kind'] == 'released' else 's' + str(row['seed'])}"
+
+
 def run_folder(scale: str, row: Row) -> str:
-    """Folder of a trained run as seen from ``results/<scale>/``."""
-    return f"../../runs/{scale}/{row['run']}-s{row['seed']}"
+    """Folder of a run as seen from ``results/<scale>/``."""
+    return f"../../runs/{scale}/{folder_name(row)}"
 
 
 def percent(value: float | None) -> str:
@@ -181,7 +186,7 @@ def _our_cells(row: Row) -> tuple[Cell, ...]:
 
 
 def _seed(row: Row) -> str:
-    return f"mean of {row['n']}" if row["kind"] == "seeds" else str(row["seed"])
+    return {"seeds": f"mean of {row['n']}", "released": "released"}.get(row["kind"], str(row["seed"]))
 
 
 def _difference(row: Row) -> str:
@@ -207,4 +212,4 @@ def _refinement_cells(row: Row) -> tuple[Cell, ...]:
         measures["boundary_iou"],
         measures["all_accuracy"],
     )
-    return row["run"], str(row["seed"]), str(measures["n_images"]), *map(percent, figures)
+    return row["run"], _seed(row), str(measures["n_images"]), *map(percent, figures)

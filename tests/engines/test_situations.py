@@ -53,7 +53,7 @@ def count_of_pictures(checkout: Checkout) -> None:
 
 
 def page(checkout: Checkout) -> None:
-    append_comment(checkout, "pointrend/results/page.py")
+    append_comment(checkout, "pointrend/results/page/render.py")
 
 
 def network(checkout: Checkout) -> None:
@@ -69,7 +69,12 @@ def append_comment(checkout: Checkout, file: str) -> None:
         stream.write("\n# changed\n")
 
 
-CHANGED = ("params.yaml", "pointrend/results/page.py", "pointrend/model/points.py", "pointrend/datasets/demo/scenes.py")
+CHANGED = (
+    "params.yaml",
+    "pointrend/results/page/render.py",
+    "pointrend/model/points.py",
+    "pointrend/datasets/demo/scenes.py",
+)
 DOWNSTREAM = ("--force-downstream",)
 """With this ``dvc repro --dry`` names what follows from a changed output, too, as ``snakemake -n`` always does."""
 NEW_STAGES = ("--allow-missing", "--force-downstream")

@@ -89,11 +89,12 @@ def test_the_coarse_prediction_is_scored_too(tmp_path: Path) -> None:
     assert metrics["coarse"]["miou"] != metrics["miou"]
 
 
-def test_every_image_is_seen_once_and_alone(tmp_path: Path) -> None:
+def test_every_image_is_scored_once_and_alone(tmp_path: Path) -> None:
+    """Those that are drawn are looked at a second time, when the best and the worst are known."""
     store, model = store_of(tmp_path, random_maps(2, 7)), ReadsBlue(21)
     model.train()
     scores = scores_of(store, model=model)
-    assert model.seen == 7
+    assert model.seen == 7 + len(scores.pictures)
     assert list(scores.counts) == store.ids
     summed = sum(scores.counts.values(), Counts.zeros(21))
     assert 100 * summed.miou() == scores.metrics["miou"]
@@ -116,11 +117,46 @@ def test_files_say_what_was_scored(tmp_path: Path) -> None:
     out = tmp_path / "run"
     write_evaluation(out, scores, SCORED)
     metrics = json.loads((out / "metrics.json").read_text())
-    written = {"sha256": sha256_file(out / "confusion.parquet"), "pictures": ["street_0.png", "street_1.png"]}
-    assert metrics == {**scores.metrics, **SCORED, **written}
-    assert sorted(path.name for path in (out / "pictures").iterdir()) == metrics["pictures"]
+    facts = {name: drawn.facts for name, drawn in scores.pictures.items()}
+    assert metrics == {**scores.metrics, **SCORED, "sha256": sha256_file(out / "confusion.parquet"), "pictures": facts}
+    assert {path.name: path.stat().st_size for path in (out / "pictures").iterdir()} == {
+        name: picture["bytes"] for name, picture in metrics["pictures"].items()
+    }
     assert miou_from_counts(out / "confusion.parquet") == metrics["miou"]
     assert read_counts(out / "confusion.parquet").images == 4
+
+
+def test_the_best_the_median_the_worst_and_the_first_are_drawn(tmp_path: Path) -> None:
+    """Each picture's share of wrong pixels grows in an order that is not that of the split."""
+    truth = np.zeros((10, 10), np.uint8)
+    pairs = []
+    for wrong in (30, 0, 70, 50, 20):
+        prediction = truth.copy()
+        prediction.flat[:wrong] = 1
+        pairs.append((prediction, truth))
+    pairs.insert(2, (truth, np.full((10, 10), 255, np.uint8)))
+    pictures = scores_of(store_of(tmp_path, pairs), pictures=1).pictures
+    assert {drawn.facts["index"]: drawn.facts["shown_as"] for drawn in pictures.values()} == {
+        1: ["best"],
+        0: ["median", "first"],
+        3: ["worst"],
+    }
+    facts = pictures["street_3.png"].facts
+    assert facts == {
+        "id": "street/3",
+        "index": 3,
+        "miou": pytest.approx(100 * 0.3 / 2),
+        "shown_as": ["worst"],
+        "bytes": len(pictures["street_3.png"].png),
+    }
+
+
+def test_a_picture_without_labels_has_no_score_of_its_own(tmp_path: Path) -> None:
+    pairs = random_maps(1, 2)
+    pairs[0][1][:] = 255
+    pictures = scores_of(store_of(tmp_path, pairs), pictures=1).pictures
+    assert pictures["street_0.png"].facts["miou"] is None
+    assert pictures["street_1.png"].facts["shown_as"] == ["best", "median", "worst"]
 
 
 def test_metrics_come_last(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -136,11 +172,6 @@ def test_metrics_come_last(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
         write_evaluation(out, scores, SCORED)
     assert sorted(path.name for path in out.iterdir()) == ["confusion.parquet", "pictures"]
     assert len(list((out / "pictures").iterdir())) == 2
-
-
-def test_without_pictures_their_folder_is_there_and_empty(tmp_path: Path) -> None:
-    write_evaluation(tmp_path / "run", scores_of(store_of(tmp_path, random_maps(4, 1)), pictures=0), SCORED)
-    assert list((tmp_path / "run/pictures").iterdir()) == []
 
 
 def test_progress_is_a_few_lines_without_a_terminal(

@@ -10,15 +10,18 @@ from pointrend.datasets.classes import CLASSES
 from pointrend.evaluation.inference import Segmentation
 from pointrend.evaluation.pictures import (
     CAPTION,
+    CAPTION_WIDTH,
+    COLUMNS,
     GAP,
     NOT_LABELLED,
     PANEL_HEIGHT,
+    PANEL_WIDTH,
     PAPER,
     POINT,
-    SHEET_WIDTH,
+    WRONG,
     colour,
+    contact_sheet,
     overlaid,
-    side_by_side,
 )
 
 VOC = CLASSES["voc"]
@@ -31,9 +34,9 @@ def sheet(height: int, width: int, label_value: int = 1, dataset: str = "voc") -
     marks = np.zeros((height, width), bool)
     marks[: height // 2] = True
     maps = [np.full((height, width), value, np.uint8) for value in (label_value, 2, 3)]
-    png = side_by_side(picture, maps[0], Segmentation(maps[2], maps[1], marks), CLASSES[dataset])
-    assert png == side_by_side(picture, maps[0], Segmentation(maps[2], maps[1], marks), CLASSES[dataset])
-    return np.asarray(Image.open(io.BytesIO(png)))
+    png = contact_sheet(picture, maps[0], Segmentation(maps[2], maps[1], marks), CLASSES[dataset])
+    assert png == contact_sheet(picture, maps[0], Segmentation(maps[2], maps[1], marks), CLASSES[dataset])
+    return np.asarray(Image.open(io.BytesIO(png)).convert("RGB"))
 
 
 def test_what_is_no_class_is_white() -> None:
@@ -48,28 +51,48 @@ def test_no_palette_has_the_colour_of_what_is_no_class(dataset: str) -> None:
 
 def test_panels_stand_in_order() -> None:
     found = sheet(30, 40)
-    panel_width = PANEL_HEIGHT * 40 // 30
-    middle = [GAP + panel_width // 2 + i * (panel_width + GAP) for i in range(5)]
-    low = CAPTION + PANEL_HEIGHT - 10
-    expected = [(0, 0, 200), *(tuple(VOC.palette[i].tolist()) for i in (1, 2, 3))]
-    assert [tuple(found[low, x].tolist()) for x in middle[:4]] == expected
-    assert tuple(found[CAPTION + 10, middle[4]].tolist()) == POINT
-    grey = found[low, middle[4]].tolist()
-    assert len(set(grey)) == 1
-    assert found.shape[1] <= SHEET_WIDTH
+    width, step = PANEL_HEIGHT * 40 // 30, CAPTION + PANEL_HEIGHT + GAP
+    middle = [GAP + width // 2 + i * (width + GAP) for i in range(2)]
+    low = [CAPTION + PANEL_HEIGHT - 10 + row * step for row in range(3)]
+    panels = [[tuple(found[y, x].tolist()) for x in middle] for y in low]
+    label, coarse, refined = (tuple(VOC.palette[i].tolist()) for i in (1, 2, 3))
+    assert panels[:2] == [[(0, 0, 200), label], [coarse, refined]]
+    assert len(set(panels[2][0])) == 1
+    assert panels[2][1] == WRONG
+    assert tuple(found[low[1] + 40, middle[0]].tolist()) == POINT
+    assert found.shape[1] == GAP + COLUMNS * (width + GAP)
 
 
-def test_wide_panels_take_two_rows() -> None:
-    found = sheet(20, 40)
-    assert found.shape[1] == GAP + 3 * (2 * PANEL_HEIGHT + GAP)
-    second_row = CAPTION + PANEL_HEIGHT + GAP + CAPTION
-    assert tuple(found[second_row + PANEL_HEIGHT - 10, GAP + 100].tolist()) == tuple(VOC.palette[3].tolist())
-    assert tuple(found[second_row + 100, -100].tolist()) == PAPER
+def test_what_has_no_label_is_not_wrong() -> None:
+    found = sheet(30, 40, 255)
+    right_half = found[CAPTION + 2 * (CAPTION + PANEL_HEIGHT + GAP) :][:PANEL_HEIGHT, found.shape[1] // 2 :]
+    assert not (right_half == WRONG).all(axis=-1).any()
+
+
+def test_colours_of_the_classes_are_exact_among_many() -> None:
+    """The palette of a sheet holds 256 colours, of which ADE20K's classes may take 150."""
+    labels = np.arange(150, dtype=np.uint8).reshape(10, 15)
+    noise = np.random.default_rng(0).integers(0, 256, (10, 15, 3)).astype(np.uint8)
+    maps = Segmentation(labels, labels, np.zeros((10, 15), bool))
+    found = Image.open(io.BytesIO(contact_sheet(noise, labels, maps, CLASSES["ade20k"])))
+    assert found.mode == "P"
+    colours = {tuple(pixel) for pixel in np.asarray(found.convert("RGB")).reshape(-1, 3).tolist()}
+    assert {tuple(entry) for entry in CLASSES["ade20k"].palette.tolist()} <= colours
+
+
+def test_wide_panels_are_made_smaller() -> None:
+    found = sheet(20, 80)
+    assert found.shape[1] == GAP + COLUMNS * (PANEL_WIDTH + GAP)
+    second_row = CAPTION + PANEL_WIDTH // 4 + GAP + CAPTION
+    assert tuple(found[second_row + 10, GAP + 100].tolist()) == tuple(VOC.palette[2].tolist())
+    assert tuple(found[second_row - 3, -100].tolist()) == PAPER
 
 
 @pytest.mark.parametrize("size", [(3, 400), (400, 3), (1, 1)])
 def test_extreme_sizes_can_be_drawn(size: tuple[int, int]) -> None:
-    assert max(sheet(*size).shape) <= SHEET_WIDTH
+    height, width, _ = sheet(*size).shape
+    assert height < 3 * (CAPTION + PANEL_HEIGHT + GAP) + 60
+    assert GAP + COLUMNS * (CAPTION_WIDTH + GAP) <= width <= GAP + COLUMNS * (PANEL_WIDTH + GAP)
 
 
 def test_unlabelled_pixels_are_named_in_the_legend() -> None:
@@ -79,7 +102,7 @@ def test_unlabelled_pixels_are_named_in_the_legend() -> None:
 def test_a_long_legend_takes_more_lines() -> None:
     labels = np.arange(150, dtype=np.uint8).reshape(10, 15)
     maps = Segmentation(labels, labels, np.zeros((10, 15), bool))
-    png = side_by_side(np.zeros((10, 15, 3), np.uint8), labels, maps, CLASSES["ade20k"])
+    png = contact_sheet(np.zeros((10, 15, 3), np.uint8), labels, maps, CLASSES["ade20k"])
     assert Image.open(io.BytesIO(png)).height > sheet(10, 15).shape[0] + 60
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,17 +12,19 @@ import numpy as np
 
 from pointrend.evaluation.confusion import Counts
 from pointrend.evaluation.counts_file import counts_table, write_counts
-from pointrend.files import sha256_file, write_json, write_text
+from pointrend.files import sha256_file, write_bytes, write_json, write_text
 from pointrend.results.compare import compare
 from pointrend.results.published import Published, load_published
 from pointrend.results.run_files import SelectedRun
 from pointrend.results.verdict import Spread
+from pointrend.training.metrics_log import curve_csv
 
 PUBLISHED = Path(__file__).parents[2] / "published"
 FINGERPRINT = "f" * 64
 RUNS = ("voc_r50", "voc_r101", "ade20k_r50", "ade20k_r101", "cityscapes_r50", "cityscapes_r101")
 ASSUMED = {dataset: Spread(0.3, "assumed") for dataset in ("voc", "ade20k", "cityscapes")}
 INPUTS = {"data_manifest_sha256": "d" * 64, "backbone_sha256": "b" * 64, "code_sha256": "c" * 64}
+NO_PICTURES: Mapping[str, bytes] = {}
 MIOU = 100 * (8 / 11 + 1 / 4) / 2
 """Percent; of the counts that :func:`finish` writes."""
 
@@ -38,7 +41,11 @@ def selected(folder: Path, run: str = "voc_r50", seed: int = 0, *reasons: str, f
     return SelectedRun(run, seed, dataset, backbone, not reasons, reasons, setting, place, fingerprint)
 
 
-def finish(run: SelectedRun, pictures: Sequence[str] = ()) -> None:
+PICTURES = {"2007_000033.png": b"picture of a street", "a b#1.png": b"picture of a horse"}
+"""Contents by file name; :func:`finish` calls the first one the best, and the others the first of the split."""
+
+
+def finish(run: SelectedRun, pictures: Mapping[str, bytes] = NO_PICTURES) -> None:
     """Write the files of a trained and evaluated run."""
     train = {"run": run.run, "seed": run.seed, "fingerprint": FINGERPRINT, "model_sha256": "a" * 64}
     write_json(run.folder / "train.json", train | INPUTS | {"setting": run.setting})
@@ -46,20 +53,35 @@ def finish(run: SelectedRun, pictures: Sequence[str] = ()) -> None:
     write_counts(run.folder / "confusion.parquet", counts_table({"a": first, "b": second}, 2))
     metrics = {
         "miou": MIOU,
+        "iou": {"background": 100 * 8 / 11, "aeroplane": 25.0, "bicycle": None},
         "all_accuracy": 75.0,
         "boundary_iou": 40.0,
         "coarse": {"miou": 50.0, "boundary_iou": 30.0},
         "n_images": 2,
-        "pictures": list(pictures),
+        "pictures": {
+            name: {
+                "id": name.removesuffix(".png"),
+                "index": index,
+                "miou": 90.0 - index,
+                "shown_as": ["first"] if index else ["best"],
+                "bytes": len(content),
+            }
+            for index, (name, content) in enumerate(pictures.items())
+        },
         "model_sha256": "a" * 64,
         "sha256": sha256_file(run.folder / "confusion.parquet"),
     }
     write_json(run.folder / "metrics.json", metrics)
-    write_text(run.folder / "curve.csv", "iteration,loss\n50,1.0\n")
+    records = [
+        {"iteration": 50 * i, "lr": 0.01 / i, "loss": 4 / i, "loss_point": 3 / i, "loss_coarse": 1 / i}
+        for i in range(1, 9)
+    ]
+    log = "".join(json.dumps(record) + "\n" for record in records)
+    write_text(run.folder / "metrics.jsonl", log)
+    write_text(run.folder / "curve.csv", curve_csv(log.encode()))
     write_text(run.folder / "scores.json", "{}\n")
-    write_text(run.folder / "metrics.jsonl", '{"iteration": 50, "loss": 1.0}\n')
-    for name in pictures:
-        write_text(run.folder / "pictures" / name, f"picture {name}")
+    for name, content in pictures.items():
+        write_bytes(run.folder / "pictures" / name, content)
 
 
 def results_of(folder: Path, scale: str = "demo", reasons: Sequence[str] = ("scale demo",)) -> dict[str, Any]:
@@ -67,6 +89,6 @@ def results_of(folder: Path, scale: str = "demo", reasons: Sequence[str] = ("sca
     runs = [selected(folder, name, 0, *reasons) for name in RUNS]
     for run in runs:
         if run.run != "ade20k_r101":
-            finish(run, ["2007_000033.png", "a b#1.png"] if run.run == "voc_r50" else [])
+            finish(run, PICTURES if run.run == "voc_r50" else NO_PICTURES)
     runs[2] = replace(runs[2], fingerprint="0" * 64)
     return compare(scale, runs, published(), ASSUMED)

@@ -31,7 +31,7 @@ def row_of(run: SelectedRun, scale: str = "paper") -> dict[str, Any]:
 
 def test_a_comparable_run_has_a_difference_and_a_verdict(tmp_path: Path) -> None:
     run = selected(tmp_path)
-    finish(run, ["a.png"])
+    finish(run, {"a.png": b"picture"})
     reach = 1.959964 * math.sqrt(2) * 0.3
     row = row_of(run)
     assert row.pop("interval") == pytest.approx([MIOU - 69.84 - reach, MIOU - 69.84 + reach], abs=1e-6)
@@ -57,7 +57,7 @@ def test_a_comparable_run_has_a_difference_and_a_verdict(tmp_path: Path) -> None
             "coarse": {"miou": 50.0, "boundary_iou": 30.0},
             "n_images": 2,
         },
-        "pictures": ["a.png"],
+        "pictures": {"a.png": {"id": "a", "index": 0, "miou": 90.0, "shown_as": ["best"], "bytes": 7}},
         "hashes": {
             **{name: sha256_file(run.folder / name) for name in HASHED},
             "backbone": "b" * 64,
@@ -173,7 +173,7 @@ def test_a_difference_below_the_tolerance_is_none(tmp_path: Path) -> None:
 
 def test_a_missing_picture_is_a_contradiction(tmp_path: Path) -> None:
     run = selected(tmp_path)
-    finish(run, ["a.png"])
+    finish(run, {"a.png": b"picture"})
     without("pictures/a.png")(run)
     assert row_of(run)["verdict"] == "unverified"
 

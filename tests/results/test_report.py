@@ -3,7 +3,6 @@ from __future__ import annotations
 import copy
 import re
 from collections.abc import Callable
-from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +12,10 @@ from pointrend.errors import CheckFailed, ResultsError
 from pointrend.files import write_text
 from pointrend.results.compare import compare
 from pointrend.results.markdown import BEGIN, END, render_readme, render_summary
-from pointrend.results.page import VERDICT_CLASSES, render_page
 from pointrend.results.published import render_introduction
 from pointrend.results.report import check, check_readme, report, update_readme
-from pointrend.results.tables import VERDICT_SENTENCES
 from pointrend.results.terminal import terminal_table
+from tests.results.pages import PageReader, page_of
 from tests.results.runs import ASSUMED, PUBLISHED, RUNS, finish, published, results_of, selected
 
 COLUMNS = [
@@ -35,39 +33,6 @@ def table_rows(markdown: str) -> list[list[str]]:
 
 def section_rows(markdown: str, heading: str) -> list[list[str]]:
     return table_rows(markdown.partition(f"\n#### {heading}\n")[2].partition("\n\n")[0])
-
-
-class PageReader(HTMLParser):
-    """The cells of all table rows, the links, the pictures and the open tags of a page."""
-
-    def __init__(self, page: str) -> None:
-        super().__init__()
-        self.rows: list[list[str]] = []
-        self.links: list[str] = []
-        self.pictures: list[str] = []
-        self.tags: list[str] = []
-        self.open: list[str] = []
-        self.feed(page)
-        self.close()
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append(tag)
-        if tag not in ("meta", "img"):
-            self.open.append(tag)
-        values = dict(attrs)
-        self.links += [str(values["href"])] if tag == "a" else []
-        self.pictures += [str(values["src"])] if tag == "img" else []
-        if tag == "tr":
-            self.rows.append([])
-        if tag in ("td", "th"):
-            self.rows[-1].append("")
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self.open.pop() == tag
-
-    def handle_data(self, data: str) -> None:
-        if {"td", "th"} & set(self.open):
-            self.rows[-1][-1] += data
 
 
 def test_readme_has_the_published_form(tmp_path: Path) -> None:
@@ -126,14 +91,14 @@ def test_scales_that_are_not_comparable_say_so_first(scale: str, tmp_path: Path)
     results = results_of(tmp_path, scale, [f"scale {scale}"])
     first = "These figures cannot be compared with the published ones."
     assert render_readme(results, published()).splitlines()[2].startswith(f"> **{first} The {scale} ")
-    assert first in render_page(results, published()).partition("<h2>")[0]
+    assert first in page_of(results, tmp_path).partition("<h2")[0]
     assert terminal_table(results).startswith(first)
 
 
 def test_paper_says_how_much_is_scored(tmp_path: Path) -> None:
     results = results_of(tmp_path, "paper", ())
     assert "unless a row says otherwise. 4 of 6 runs are scored." in render_readme(results, published())
-    assert "cannot be compared" not in render_page(results, published())
+    assert "cannot be compared" not in page_of(results, tmp_path)
 
 
 def test_reasons_are_given_once_with_their_runs(tmp_path: Path) -> None:
@@ -147,7 +112,7 @@ def test_the_published_label_has_a_footnote(tmp_path: Path) -> None:
     assert "\n\\* The published label. The code that made the published numbers has output stride 32" in render_readme(
         results, published()
     )
-    assert ">* The published label." in render_page(results, published())
+    assert ">* The published label." in page_of(results, tmp_path)
 
 
 def test_refinement_shows_both_predictions(tmp_path: Path) -> None:
@@ -155,21 +120,20 @@ def test_refinement_shows_both_predictions(tmp_path: Path) -> None:
     readme = render_readme(results, published())
     expected = ["voc_r50", "0", "2", "50.00%", "48.86%", "30.00%", "40.00%", "75.00%"]
     assert table_rows(readme.partition("## Refinement")[2])[2] == expected
-    assert expected in PageReader(render_page(results, published())).rows
+    assert expected in PageReader(page_of(results, tmp_path)).rows
 
 
 def test_without_scores_there_is_no_refinement_and_no_picture(tmp_path: Path) -> None:
     results = compare("paper", [selected(tmp_path, run) for run in RUNS], published(), ASSUMED)
-    readme, page = render_readme(results, published()), render_page(results, published())
+    readme, page = render_readme(results, published()), page_of(results, tmp_path)
     assert [row[9] for row in table_rows(readme) if row[0].startswith("R-")] == ["not run"] * 6
     assert "Refinement" not in readme + page
-    assert "Pictures" not in page
+    assert ">Pictures<" not in page
 
 
 def test_the_page_shows_the_same_tables(tmp_path: Path) -> None:
     results = results_of(tmp_path)
-    page = PageReader(render_page(results, published()))
-    assert page.open == []
+    page = PageReader(page_of(results, tmp_path))
     plain = [row[:-1] for row in table_rows(render_readme(results, published())) if len(row) == len(COLUMNS)]
     markdown = [[cell.replace("\\", "") for cell in row] for row in plain if row[0] != ":-:"]
     assert [row[:-1] for row in page.rows if len(row) == len(COLUMNS)] == markdown
@@ -178,29 +142,11 @@ def test_the_page_shows_the_same_tables(tmp_path: Path) -> None:
     assert [row[-1] for row in page.rows if row[0].startswith("R-")].count("cfg | model | log") == 4
 
 
-def test_the_page_shows_the_pictures_and_needs_nothing_else(tmp_path: Path) -> None:
-    page = PageReader(render_page(results_of(tmp_path), published()))
-    folder = "../../runs/demo/voc_r50-s0/pictures"
-    assert page.pictures == [f"{folder}/2007_000033.png", f"{folder}/a%20b%231.png"]
-    assert not {"script", "link", "iframe"} & set(page.tags)
-
-
-def test_the_page_lists_every_hash(tmp_path: Path) -> None:
-    results = results_of(tmp_path)
-    page = PageReader(render_page(results, published()))
-    expected = [[name, value] for row in results["runs"] for name, value in sorted(row["hashes"].items())]
-    assert [row for row in page.rows if len(row) == 2] == expected
-
-
-def test_names_are_escaped(tmp_path: Path) -> None:
+def test_names_are_escaped_in_the_readme(tmp_path: Path) -> None:
     evil = "<script>alert('x')</script> & | *b* `c` [d](e)"
     results = results_of(tmp_path, evil, [evil])
     for row in results["runs"]:
-        row["pictures"], row["verdict"] = [f'"{evil}.png'], evil
-    page = PageReader(render_page(results, published()))
-    assert not {"script", "b"} & set(page.tags)
-    assert any(evil in cell for row in page.rows for cell in row)
-    assert [picture.rpartition("/pictures/")[2][:12] for picture in page.pictures] == ["%22%3Cscript"] * 6
+        row["verdict"] = evil
     readme = render_readme(results, published())
     row = next(line for line in readme.splitlines() if line.startswith("| R-50"))
     assert r"\<script\>alert('x')\</script\> & \| \*b\* \`c\` \[d\](e)" in row
@@ -252,17 +198,13 @@ def test_what_a_verdict_rests_on_is_shown(tmp_path: Path) -> None:
     assert rows[5] == ["voc_r50", "mean of 3", "3", "0.00", source, "-20.98 to -20.98", "–", "below"]
     low, high = results["runs"][0]["image_interval"]
     assert rows[2][5:7] == ["-20.98 to -20.98", f"{low:.2f}% to {high:.2f}%"]
-    assert rows[5] in PageReader(render_page(results, published())).rows
-
-
-def test_every_verdict_of_a_run_is_explained_and_coloured() -> None:
-    assert set(VERDICT_CLASSES) == set(VERDICT_SENTENCES)
+    assert rows[5] in PageReader(page_of(results, tmp_path)).rows
 
 
 def test_a_report_that_was_just_written_holds(tmp_path: Path) -> None:
     results = results_of(tmp_path)
-    report(results, published(), tmp_path / "results")
-    check(results, published(), tmp_path / "results")
+    report(results, published(), tmp_path / "results", tmp_path)
+    check(results, published(), tmp_path / "results", tmp_path)
     assert sorted(path.name for path in (tmp_path / "results").iterdir()) == ["README.md", "index.html"]
 
 
@@ -282,10 +224,10 @@ def carriage_returns(path: Path) -> None:
 @pytest.mark.parametrize("name", ["README.md", "index.html"])
 def test_drift_is_noticed_and_named(name: str, drift: Callable[[Path], None], tmp_path: Path) -> None:
     results = results_of(tmp_path)
-    report(results, published(), tmp_path)
-    drift(tmp_path / name)
-    with pytest.raises(CheckFailed, match=str(tmp_path / name)) as caught:
-        check(results, published(), tmp_path)
+    report(results, published(), tmp_path / "results", tmp_path)
+    drift(tmp_path / "results" / name)
+    with pytest.raises(CheckFailed, match=str(tmp_path / "results" / name)) as caught:
+        check(results, published(), tmp_path / "results", tmp_path)
     assert caught.value.exit_code == 3
 
 
@@ -293,7 +235,7 @@ def test_results_against_another_table_are_refused(tmp_path: Path) -> None:
     results = results_of(tmp_path)
     results["published"]["sha256"] = "0" * 64
     with pytest.raises(CheckFailed, match=r"another pointrend\.md, table or recipe"):
-        report(results, published(), tmp_path / "results")
+        report(results, published(), tmp_path / "results", tmp_path)
     assert not (tmp_path / "results").exists()
 
 

@@ -37,7 +37,7 @@ class Checkout:
         demo["images"] = {"train": 8, "val": 4}
         demo["recipe"] |= {"batch_size": 4, "epochs": 2, "width": 4, "point_channels": 8, "fpn_channels": 8}
         demo["operation"] |= {"log_every": 1}
-        demo["pictures"] = 1
+        demo["pictures"] = 0
         params["operation"]["tracking"] = False  # MLflow takes seconds; tests/engines/test_tracking.py has it on
         self.write_params(params)
 

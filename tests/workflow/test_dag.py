@@ -28,7 +28,7 @@ def restored(done: Checkout):
     """The same, its params and code put back afterwards."""
     files = [
         done.root / "params.yaml",
-        done.root / "pointrend/results/page.py",
+        done.root / "pointrend/results/page/render.py",
         done.root / "pointrend/model/points.py",
     ]
     before = {path: path.read_bytes() for path in files}
@@ -50,7 +50,9 @@ def test_all_stages_run_once_and_leave_their_files(done: Checkout) -> None:
         folder = done.root / f"runs/demo/{row['run']}-s0"
         assert row["hashes"]["model.safetensors"] == sha256(folder / "model.safetensors")
         assert row["hashes"]["confusion.parquet"] == sha256(folder / "confusion.parquet")
-        assert len(list((folder / "pictures").glob("*.png"))) == 1
+        pictures = json.loads((folder / "metrics.json").read_text())["pictures"]
+        assert {path.name for path in (folder / "pictures").glob("*.png")} == set(pictures)
+        assert {word for picture in pictures.values() for word in picture["shown_as"]} == {"best", "median", "worst"}
         record = json.loads((folder / "train.json").read_text())
         assert record["setting"]["recipe"]["output_stride"] == 32
         assert record["machine"]["threads"] == 1
@@ -86,7 +88,7 @@ def test_what_changes_no_result_redoes_nothing(restored: Checkout) -> None:
 
 
 def test_a_changed_page_does_not_retrain(restored: Checkout) -> None:
-    with open(restored.root / "pointrend/results/page.py", "a") as stream:
+    with open(restored.root / "pointrend/results/page/render.py", "a") as stream:
         stream.write("\n# changed\n")
     assert restored.planned() == Counter(report=1, track=1)
 

@@ -50,8 +50,10 @@ def chain(root: Path) -> list[Path]:
 
 
 def test_what_has_just_been_made_holds(done: Checkout, capsys: pytest.CaptureFixture[str]) -> None:
-    assert len(chain(done.root)) == 34
-    assert verify(done.root, capsys) == (0, "34 files and 2 mIoU recomputed from their counts: all hold\n")
+    pictures = len(list((done.root / "runs/demo").glob("*/pictures/*.png")))  # one may be the best and the median
+    assert len(chain(done.root)) == 32 + pictures > 32
+    expected = f"{32 + pictures} files and 2 mIoU recomputed from their counts: all hold\n"
+    assert verify(done.root, capsys) == (0, expected)
     assert "all hold" in done.run("pointrend", "verify")
 
 

@@ -10,10 +10,22 @@ rule evaluate:
         model=ancient(MODEL),
         store=lambda w: ancient(PROJECT.store_files(PROJECT.setting(w.run).dataset)),
     output:
-        metrics=f"runs/{SCALE}/{{run}}-s{{seed}}/metrics.json",
+        metrics=report(
+            f"runs/{SCALE}/{{run}}-s{{seed}}/metrics.json",
+            caption="../report/metrics.rst",
+            category="Runs",
+            labels={"run": "{run}", "seed": "{seed}", "what": "scores"},
+        ),
         scores=f"runs/{SCALE}/{{run}}-s{{seed}}/scores.json",
         counts=f"runs/{SCALE}/{{run}}-s{{seed}}/confusion.parquet",
-        pictures=directory(f"runs/{SCALE}/{{run}}-s{{seed}}/pictures"),
+        pictures=report(
+            directory(f"runs/{SCALE}/{{run}}-s{{seed}}/pictures"),
+            patterns=["{picture}.png"],
+            caption="../report/pictures.rst",
+            category="Pictures",
+            subcategory="{run}",
+            labels={"seed": "{seed}", "picture": "{picture}"},
+        ),
     log:
         f"logs/{SCALE}/evaluate-{{run}}-s{{seed}}.log",
     benchmark:

@@ -14,7 +14,12 @@ rule compare:
         ),
         published=["published/pointrend_table.json", "published/recipe.json"],
     output:
-        f"results/{SCALE}/results.json",
+        report(
+            f"results/{SCALE}/results.json",
+            caption="../report/results.rst",
+            category="Results",
+            labels={"what": "figures and hashes"},
+        ),
     log:
         f"logs/{SCALE}/compare.log",
     benchmark:
@@ -29,10 +34,26 @@ rule compare:
 
 rule report:
     input:
-        rules.compare.output,
+        results=rules.compare.output,
+        metrics=rules.compare.input.metrics,
+        curves=expand(rules.train.output.curve, run=WANTED.runs, seed=WANTED.seeds),
+        # Their hashes stand in results.json, so that they need no time stamps.
+        pictures=ancient(
+            expand(rules.evaluate.output.pictures, run=WANTED.runs, seed=WANTED.seeds)
+        ),
     output:
-        readme=f"results/{SCALE}/README.md",
-        page=f"results/{SCALE}/index.html",
+        readme=report(
+            f"results/{SCALE}/README.md",
+            caption="../report/table.rst",
+            category="Results",
+            labels={"what": "tables"},
+        ),
+        page=report(
+            f"results/{SCALE}/index.html",
+            caption="../report/page.rst",
+            category="Results",
+            labels={"what": "page"},
+        ),
     log:
         f"logs/{SCALE}/report.log",
     benchmark:

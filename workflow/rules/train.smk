@@ -14,7 +14,12 @@ rule train:
         record=f"runs/{SCALE}/{{run}}-s{{seed}}/train.json",
         model=MODEL,
         metrics=f"runs/{SCALE}/{{run}}-s{{seed}}/metrics.jsonl",
-        curve=f"runs/{SCALE}/{{run}}-s{{seed}}/curve.csv",
+        curve=report(
+            f"runs/{SCALE}/{{run}}-s{{seed}}/curve.csv",
+            caption="../report/curve.rst",
+            category="Runs",
+            labels={"run": "{run}", "seed": "{seed}", "what": "training curve"},
+        ),
     log:
         f"logs/{SCALE}/train-{{run}}-s{{seed}}.log",
     benchmark:

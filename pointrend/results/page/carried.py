@@ -1,0 +1,129 @@
+"""The files of the runs that the page carries inside itself.
+
+The page shows more than results.json says: curves, scores per class, pictures. It is made from files of the runs and
+carries these files whole, as data URIs; their sha256 stand in results.json. So the page can be made again, byte for
+byte, where the runs are no longer at hand: from the page itself.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import html
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import zip_longest
+from pathlib import Path
+from typing import Any
+
+from pointrend.errors import CheckFailed, ResultsError
+from pointrend.results.tables import Row, folder_name
+
+Carried = Mapping[str, bytes]
+"""Contents by ``<folder of the run>/<file>``."""
+
+METRICS, CURVE = "metrics.json", "curve.csv"
+PICTURE_BYTES = 4_000_000
+"""Of all pictures in the page together; as base64 they are a third more."""
+RANKS = ("best", "median", "worst")
+"""What a picture may stand for besides being one of the first, in the order of showing."""
+TYPES = {".json": "application/json", ".csv": "text/csv", ".png": "image/png"}
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A drawn validation image of a run; ``miou`` is its own, in percent, None where nothing is labelled in it."""
+
+    file: str
+    id: str
+    index: int
+    miou: float | None
+    shown_as: tuple[str, ...]
+    bytes: int
+
+    @property
+    def rank(self) -> int:
+        """Place among what is shown first; ``len(RANKS)`` for a picture that is only one of the first."""
+        return min((RANKS.index(word) for word in self.shown_as if word in RANKS), default=len(RANKS))
+
+
+def pictures_of(row: Row) -> list[Picture]:
+    """The pictures of a row: best, median, worst, then the others by their place in the split."""
+    pictures = [
+        Picture(file, facts["id"], facts["index"], facts["miou"], tuple(facts["shown_as"]), facts["bytes"])
+        for file, facts in dict(row["pictures"]).items()
+    ]
+    return sorted(pictures, key=lambda picture: (picture.rank, picture.index))
+
+
+def carried_name(row: Row, name: str) -> str:
+    """What a file of a row is called among those that the page carries."""
+    return f"{folder_name(row)}/{name}"
+
+
+def shown_pictures(results: Mapping[str, Any]) -> dict[str, list[Picture]]:
+    """The pictures that the page shows, by folder of the run, in the order in which they are shown.
+
+    The best, the median and the worst of every run come first, then the first ones of the split, run by run in turn,
+    for as long as :data:`PICTURE_BYTES` last.
+    """
+    queues = {folder_name(row): pictures_of(row) for row in results["runs"] if row["pictures"]}
+    shown: dict[str, list[Picture]] = {folder: [] for folder in queues}
+    left = PICTURE_BYTES
+    for turn in zip_longest(*queues.values()):
+        for folder, picture in zip(queues, turn, strict=True):
+            if picture is not None and picture.bytes <= left:
+                shown[folder].append(picture)
+                left -= picture.bytes
+    return shown
+
+
+def gather(results: Mapping[str, Any], runs: Path, page: Path) -> dict[str, bytes]:
+    """The files to be carried, from the folder of all ``runs``, or else from the ``page`` as it was written before.
+
+    Raises:
+        ResultsError: a file is neither there nor in the page.
+        CheckFailed: a file of a run is not the one that the results were made from.
+    """
+    before = read_carried(page.read_text(encoding="utf-8", errors="replace")) if page.is_file() else {}
+    return {name: _content(runs / name, before.get(name), expected, page) for name, expected in _wanted(results)}
+
+
+def data_uri(name: str, content: bytes) -> str:
+    """A file as a URI that needs nothing else."""
+    return f"data:{TYPES[Path(name).suffix]};base64,{base64.b64encode(content).decode()}"
+
+
+def read_carried(page: str) -> dict[str, bytes]:
+    """The files that a page carries; those that are damaged are left out."""
+    found = re.findall(r' data-file="([^"]*)" (?:src|href)="data:[^";]*;base64,([A-Za-z0-9+/=]*)"', page)
+    carried = {}
+    for name, content in found:
+        try:
+            carried[html.unescape(name)] = base64.b64decode(content, validate=True)
+        except ValueError:
+            continue
+    return carried
+
+
+def _wanted(results: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Names of the files to be carried, and their sha256."""
+    shown = shown_pictures(results)
+    for row in results["runs"]:
+        pictures = [f"pictures/{picture.file}" for picture in shown.get(folder_name(row), ())]
+        for name in (METRICS, CURVE, *pictures):
+            if name in row["hashes"]:
+                yield carried_name(row, name), row["hashes"][name]
+
+
+def _content(path: Path, before: bytes | None, expected: str, page: Path) -> bytes:
+    if path.is_file():
+        content = path.read_bytes()
+        if hashlib.sha256(content).hexdigest() != expected:
+            raise CheckFailed(f"{path} is not the one whose sha256 is in results.json", "run `pointrend compare`")
+        return content
+    if before is None or hashlib.sha256(before).hexdigest() != expected:
+        what = f"{path} is not there, and {page} does not carry it"
+        raise ResultsError(what, "restore it, or evaluate the run again and run `pointrend compare`")
+    return before

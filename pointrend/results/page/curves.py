@@ -1,0 +1,143 @@
+"""Loss and learning rate over the training, a figure a run."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pointrend.errors import CheckFailed
+from pointrend.results.page import plot
+from pointrend.results.page.carried import CURVE, Carried, carried_name
+from pointrend.results.page.markup import element, text
+from pointrend.results.page.plot import Scale
+from pointrend.results.tables import Row, folder_name, row_name
+
+WIDTH, LEFT, RIGHT = 340, 40, 330
+LOSS_TOP, LOSS_BASE, RATE_TOP, RATE_BASE, HEIGHT = 18, 176, 208, 256, 292
+"""Pixels: the two plots of a figure, one above the other."""
+MOST_POINTS = 200
+"""Of a drawn line; longer ones are averaged."""
+LOSSES = {"loss": "total", "loss_point": "points", "loss_coarse": "coarse"}
+"""Columns of curve.csv and what they are called."""
+
+
+@dataclass(frozen=True)
+class Reference:
+    """What a published training log says of the loss of a run, to be drawn under ours.
+
+    ``points``: (iteration, loss) of the log; ``band``: (iteration, low, high) between which a loss would be expected.
+    """
+
+    points: tuple[tuple[int, float], ...] = ()
+    band: tuple[tuple[int, float, float], ...] = ()
+
+
+@dataclass(frozen=True)
+class Curve:
+    """Columns of a curve.csv, all of one length."""
+
+    iterations: Sequence[float]
+    rates: Sequence[float]
+    losses: Mapping[str, Sequence[float]]
+    """By column name, see :data:`LOSSES`."""
+
+
+def curves_section(results: Mapping[str, Any], carried: Carried, references: Mapping[str, Reference]) -> str:
+    """The figures of all runs that have a curve; ``references`` are by :func:`~pointrend.results.tables.folder_name`.
+
+    Raises:
+        CheckFailed: a curve.csv is no table of numbers.
+    """
+    figures = []
+    for row in results["runs"]:
+        name = carried_name(row, CURVE)
+        if name in carried:
+            figures.append(_figure(row, read_curve(name, carried[name]), references.get(folder_name(row))))
+    if not figures:
+        return ""
+    marks = [(plot.line(1, 7, 25, 7, f"curve {column}"), words) for column, words in LOSSES.items()]
+    if references:
+        marks += [
+            (plot.path([(1, 10), (13, 4), (25, 7)], "curve reference"), "published log"),
+            (plot.bar(1, 2, 24, 10, "reference-band"), "expected around the published log"),
+        ]
+    return plot.key(marks) + element("div", {"class": "figures"}, *figures)
+
+
+def read_curve(name: str, content: bytes) -> Curve:
+    """The columns of a curve.csv; ``name`` is what errors call it."""
+    try:
+        rows = list(csv.DictReader(content.decode().splitlines()))
+        column = {key: [float(row[key]) for row in rows] for key in ("iteration", "lr", *LOSSES)}
+    except (KeyError, TypeError, ValueError) as problem:
+        raise CheckFailed(f"{name} is no table of numbers: {problem}", "train that run again") from problem
+    return Curve(column["iteration"], column["lr"], {key: column[key] for key in LOSSES})
+
+
+def thinned(values: Sequence[float], most: int = MOST_POINTS) -> list[float]:
+    """At most ``most`` values: means of equally many neighbours, of fewer at the end."""
+    many = -(-len(values) // most) or 1
+    groups = (values[start : start + many] for start in range(0, len(values), many))
+    return [sum(group) / len(group) for group in groups]
+
+
+def _figure(row: Row, curve: Curve, reference: Reference | None) -> str:
+    if not curve.iterations:
+        return ""
+    theirs = reference or Reference()
+    x = Scale(0, max([*curve.iterations, *(point[0] for point in theirs.points)]), LEFT, RIGHT)
+    drawing = plot.svg(
+        (WIDTH, HEIGHT),
+        f"curve-{folder_name(row)}",
+        f"Loss and learning rate of {row_name(row)}",
+        _told(curve),
+        _loss(curve, theirs, x),
+        _rate(curve, x),
+    )
+    caption = element("figcaption", {}, text(row_name(row)))
+    return element("figure", {}, caption, drawing)
+
+
+def _loss(curve: Curve, reference: Reference, x: Scale) -> str:
+    highest = [*(value for losses in curve.losses.values() for value in thinned(losses))]
+    highest += [loss for _, loss in reference.points] + [high for *_, high in reference.band]
+    y = plot.enclosing([0, *highest], LOSS_BASE, LOSS_TOP, 4)
+    parts = [_axes(x, y, "loss")]
+    if reference.band:
+        upper = [(x(at), y(high)) for at, _, high in reference.band]
+        lower = [(x(at), y(low)) for at, low, _ in reference.band]
+        parts.append(plot.area([*upper, *reversed(lower)], "reference-band"))
+    if reference.points:
+        parts.append(plot.path([(x(at), y(loss)) for at, loss in reference.points], "curve reference"))
+    parts += [_line(curve.iterations, losses, x, y, column) for column, losses in reversed(list(curve.losses.items()))]
+    return "".join(parts)
+
+
+def _rate(curve: Curve, x: Scale) -> str:
+    y = plot.enclosing([0, *curve.rates], RATE_BASE, RATE_TOP, 2)
+    parts = [_axes(x, y, "learning rate"), _line(curve.iterations, curve.rates, x, y, "rate")]
+    parts += [plot.label(x(at), RATE_BASE + 15, plot.tick_text(at), "tick", "middle") for at in x.ticks(4)]
+    parts.append(plot.label((LEFT + RIGHT) / 2, HEIGHT - 4, "iteration", "tick", "middle"))
+    return "".join(parts)
+
+
+def _line(iterations: Sequence[float], values: Sequence[float], x: Scale, y: Scale, style: str) -> str:
+    points = zip(map(x, thinned(iterations)), map(y, thinned(values)), strict=True)
+    return plot.path(list(points), f"curve {style}")
+
+
+def _axes(x: Scale, y: Scale, words: str) -> str:
+    parts = [plot.label(LEFT, y.end - 7, words, "tick")]
+    for value in y.ticks(4):
+        parts.append(plot.line(LEFT, y(value), RIGHT, y(value), "axis" if value == 0 else "grid"))
+        parts.append(plot.label(LEFT - 6, y(value) + 4, plot.tick_text(value), "tick", "end"))
+    return "".join(parts)
+
+
+def _told(curve: Curve) -> str:
+    total, count = curve.losses["loss"], len(curve.iterations)
+    first, last = (f"{total[i]:.3g} at iteration {curve.iterations[i]:.0f}" for i in (0, -1))
+    averaged = f"; each drawn point is the mean of {-(-count // MOST_POINTS)} records" if count > MOST_POINTS else ""
+    return f"The total loss goes from {first} to {last}. {count} records{averaged}."

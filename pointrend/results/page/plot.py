@@ -1,0 +1,111 @@
+"""What every plot is made of: a scale, round numbers along it, and SVG that says what it shows."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from pointrend.results.page.markup import element, number, text
+
+
+@dataclass(frozen=True)
+class Scale:
+    """Maps values from ``low`` to ``high`` onto pixels from ``start`` to ``end``."""
+
+    low: float
+    high: float
+    start: float
+    end: float
+
+    def __call__(self, value: float) -> float:
+        return self.start + (value - self.low) / (self.high - self.low) * (self.end - self.start)
+
+    def ticks(self, about: int) -> list[float]:
+        """About so many round numbers within the scale."""
+        step = _round_step((self.high - self.low) / about)
+        first = math.ceil(self.low / step - 1e-9)
+        return [step * i for i in range(first, math.floor(self.high / step + 1e-9) + 1)]
+
+
+def enclosing(values: Iterable[float], start: float, end: float, about: int) -> Scale:
+    """A scale that begins and ends at round numbers and has room for all ``values``."""
+    values = list(values)
+    low, high = min(values), max(values)
+    step = _round_step(max(high - low, 1e-9) / about)
+    low, high = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
+    return Scale(step * low, step * max(high, low + 1), start, end)
+
+
+def tick_text(value: float) -> str:
+    """A round number as an axis shows it: 40000 is 40k."""
+    thousands = abs(value) >= 10_000
+    return f"{value / 1000 if thousands else value:.6g}" + ("k" if thousands else "")
+
+
+def svg(size: tuple[float, float], name: str, title: str, description: str, *content: str) -> str:
+    """A drawing with a name and a description for those who do not see it; ``name`` is unique in the page."""
+    width, height = size
+    attributes = {
+        "viewBox": f"0 0 {number(width)} {number(height)}",
+        "role": "img",
+        "aria-labelledby": f"{name}-title {name}-desc",
+        "class": "plot",
+    }
+    told = [
+        element("title", {"id": f"{name}-title"}, text(title)),
+        element("desc", {"id": f"{name}-desc"}, text(description)),
+    ]
+    return element("svg", attributes, *told, *content)
+
+
+def line(x1: float, y1: float, x2: float, y2: float, style: str) -> str:
+    """A straight line of a CSS class."""
+    return element("line", {"x1": x1, "y1": y1, "x2": x2, "y2": y2, "class": style})
+
+
+def label(x: float, y: float, words: str, style: str = "", anchor: str | None = None) -> str:
+    """Words at a place; ``anchor``: the part of them that is there, start where none is given."""
+    return element("text", {"x": x, "y": y, "class": style or None, "text-anchor": anchor}, text(words))
+
+
+def path(points: Sequence[tuple[float, float]], style: str) -> str:
+    """A line through points."""
+    return element("polyline", {"points": _joined(points), "class": style})
+
+
+def area(points: Sequence[tuple[float, float]], style: str) -> str:
+    """A filled outline."""
+    return element("polygon", {"points": _joined(points), "class": style})
+
+
+def diamond(x: float, y: float, radius: float, style: str) -> str:
+    """A square that stands on a corner."""
+    return area([(x - radius, y), (x, y - radius), (x + radius, y), (x, y + radius)], style)
+
+
+def circle(x: float, y: float, radius: float, style: str) -> str:
+    """A circle."""
+    return element("circle", {"cx": x, "cy": y, "r": radius, "class": style})
+
+
+def bar(x: float, y: float, width: float, height: float, style: str) -> str:
+    """A rectangle."""
+    return element("rect", {"x": x, "y": y, "width": width, "height": height, "class": style})
+
+
+def key(entries: Iterable[tuple[str, str]]) -> str:
+    """A legend: small drawings of 26 by 14 pixels, and what they stand for."""
+    box = {"viewBox": "0 0 26 14", "class": "swatch", "aria-hidden": "true"}
+    items = (element("li", {}, element("svg", box, drawing), text(words)) for drawing, words in entries)
+    return element("ul", {"class": "key"}, *items)
+
+
+def _joined(points: Sequence[tuple[float, float]]) -> str:
+    return " ".join(f"{number(x)},{number(y)}" for x, y in points)
+
+
+def _round_step(least: float) -> float:
+    """The smallest of 1, 2 and 5 times a power of ten that is not below ``least``."""
+    power = 10.0 ** math.floor(math.log10(least))
+    return next(step * power for step in (1, 2, 5, 10) if step * power >= least * (1 - 1e-9))

@@ -1,0 +1,74 @@
+"""`snakemake --report` on a tiny checkout in which everything has run: what it holds, and that it needs no network."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.workflow.checkout import Checkout
+
+NO_NETWORK = """
+import socket
+
+def refuse(self, address):
+    raise OSError(f"no network in this test: {address}")
+
+socket.socket.connect = socket.socket.connect_ex = refuse
+"""
+"""Python imports a module of the name sitecustomize before anything else."""
+
+
+@pytest.fixture(scope="module")
+def page(by_snakemake: Checkout, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The report, made where no connection can be opened."""
+    checkout = by_snakemake.copy(tmp_path_factory.mktemp("report") / "pointrend")
+    (checkout.root / "sitecustomize.py").write_text(NO_NETWORK)
+    (checkout.root / "build").mkdir()
+    checkout.run("snakemake", "--report", "build/report.html")
+    return (checkout.root / "build/report.html").read_text()
+
+
+def results(page: str) -> dict[str, dict[str, Any]]:
+    """What the report shows, by path."""
+    found = re.search(r"var results = (\{.*\});\n", page)
+    assert found
+    return json.loads(found[1])
+
+
+def test_the_report_shows_results_scores_curves_and_pictures(page: str, by_snakemake: Checkout) -> None:
+    shown = results(page)
+    pages = {f"results/demo/{name}" for name in ("results.json", "README.md", "index.html")}
+    runs = {f"runs/demo/{run}-s0/{name}" for run in ("voc_r50", "voc_r101") for name in ("metrics.json", "curve.csv")}
+    pictures = {
+        str(path.relative_to(by_snakemake.root)) for path in by_snakemake.root.glob("runs/demo/*/pictures/*.png")
+    }
+    assert len(pictures) >= 2
+    assert set(shown) == pages | runs | pictures
+    assert all(result["data_uri"].startswith("data:") for result in shown.values())
+
+
+def test_everything_has_a_caption_and_labels(page: str) -> None:
+    shown = results(page)
+    assert all(result["caption"].startswith("<p>") for result in shown.values())
+    assert (
+        "Scores of voc_r50, seed 0, on the validation pictures" in shown["runs/demo/voc_r50-s0/metrics.json"]["caption"]
+    )
+    assert shown["runs/demo/voc_r101-s0/curve.csv"]["labels"] == {
+        "run": "voc_r101",
+        "seed": "0",
+        "what": "training curve",
+    }
+    (picture, *_) = (path for path in shown if "/voc_r50-s0/pictures/" in path)
+    assert shown[picture]["labels"] == {"seed": "0", "picture": Path(picture).stem}
+
+
+def test_the_report_begins_with_what_it_is_about(page: str) -> None:
+    assert "its figures cannot be compared with the published ones" in " ".join(page.split())
+
+
+def test_the_report_loads_nothing_from_elsewhere(page: str) -> None:
+    assert not re.search(r"<(script|link|img|iframe)[^>]+(src|href)=\"?(https?:)?//", page)

@@ -1,0 +1,259 @@
+"""The results page in a real browser: what its script does, and whether everybody can read and use it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from pointrend.datasets.classes import CLASSES
+from pointrend.evaluation.inference import Segmentation
+from pointrend.evaluation.pictures import contact_sheet
+from pointrend.results.compare import compare
+from tests.needs import programs
+from tests.results.page.inspection import CONTRASTS, FAULTS, OVERFLOWING
+from tests.results.pages import page_of
+from tests.results.runs import ASSUMED, RUNS, finish, published, selected
+
+ARGUMENTS = (
+    *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
+    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
+)
+MILLISECONDS = 10_000
+"""That any step may take."""
+SUMMARY = "#results table"
+ALL_OPEN = "() => document.querySelectorAll('details').forEach((each) => { each.open = true; })"
+EVIL = "<b>&\"'"
+
+
+@cache
+def sheet(seed: int) -> bytes:
+    """A picture as evaluation draws it, of noise."""
+    rng = np.random.default_rng(seed)
+    label, coarse, refined = (rng.integers(0, 5, (30, 40)).astype(np.uint8) for _ in range(3))
+    photo = rng.integers(0, 256, (30, 40, 3)).astype(np.uint8)
+    return contact_sheet(photo, label, Segmentation(refined, coarse, label == 1), CLASSES["voc"])
+
+
+def results_in(folder: Path, *reasons: str) -> dict[str, Any]:
+    """Runs of which the first two have pictures, the third and fourth were not run, and the others have none."""
+    runs = [selected(folder, run, 0, *reasons) for run in RUNS]
+    pictures = {f"{name} {EVIL}.png": sheet(seed) for seed, name in enumerate(("street", "horse", "boat"))}
+    for number, run in enumerate(runs):
+        if number not in (2, 3):
+            finish(run, pictures if number < 2 else {})
+    results = compare("demo" if reasons else "paper", runs, published(), ASSUMED)
+    results["runs"][1]["miou"] = 9.5  # as a text it would come after 48.86
+    results["runs"][0]["provenance"] = {"lock": "a" * 64, "machine": {"gpus": ["H100"], "cores": 8}}
+    return results
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """Debian's Chromium, or the one that the variable CHROMIUM names."""
+    programs("chromium", package="chromium")
+    with sync_playwright() as playwright:
+        path = os.environ.get("CHROMIUM") or shutil.which("chromium")
+        browser = playwright.chromium.launch(executable_path=path, args=list(ARGUMENTS), timeout=60_000)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """URLs of three pages: comparable and not, and one where nothing was run."""
+    folder = tmp_path_factory.mktemp("pages")
+    pages = {
+        "paper": page_of(results_in(folder / "paper"), folder / "paper"),
+        "demo": page_of(results_in(folder / "demo", "scale demo"), folder / "demo"),
+        "empty": page_of(compare("paper", [selected(folder, run) for run in RUNS], published(), ASSUMED), folder),
+    }
+    for name, content in pages.items():
+        (folder / f"{name}.html").write_text(content, encoding="utf-8")
+    return {name: (folder / f"{name}.html").as_uri() for name in pages}
+
+
+@pytest.fixture
+def open_page(browser: Browser) -> Iterator[Any]:
+    """Open a URL in a context of its own; no page may ask the network for anything or write to the console."""
+    contexts, complaints = [], []
+
+    def opened(url: str, width: int = 1280, **options: Any) -> Page:
+        context = browser.new_context(viewport={"width": width, "height": 800}, **options)
+        context.set_default_timeout(MILLISECONDS)
+        contexts.append(context)
+        page = context.new_page()
+        page.on("console", lambda message: complaints.append(message.text))
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on("request", lambda request: complaints.append(request.url) if _outside(request.url) else None)
+        page.goto(url)
+        return page
+
+    yield opened
+    for context in contexts:
+        context.close()
+    assert complaints == []
+
+
+def _outside(url: str) -> bool:
+    return not url.startswith(("file:", "data:"))
+
+
+def column(page: Page, number: int) -> list[str]:
+    """Texts of a column of the first table."""
+    return page.locator(f"{SUMMARY} tbody tr > :nth-child({number})").all_inner_texts()
+
+
+@pytest.mark.parametrize("name", ["paper", "demo", "empty"])
+def test_the_page_opens_without_complaints_and_without_the_network(name: str, files: Any, open_page: Any) -> None:
+    page = open_page(files[name])
+    assert page.title().startswith("PointRend: results at scale")
+    page.evaluate(ALL_OPEN)
+    assert page.locator("main img").evaluate_all("(images) => images.every((image) => image.naturalWidth > 0)")
+    assert page.locator("main img").count() == (0 if name == "empty" else 6)
+    assert page.locator("main b").count() == 0
+
+
+def test_a_table_sorts_by_numbers_and_what_was_not_run_stays_last(files: Any, open_page: Any) -> None:
+    page = open_page(files["paper"])
+    assert column(page, 4) == ["48.86%", "9.50%", "–", "–", "48.86%", "48.86%"]
+    ours = page.get_by_role("columnheader", name="Ours").first
+    ours.get_by_role("button").click()
+    assert ours.get_attribute("aria-sort") == "ascending"
+    assert column(page, 4) == ["9.50%", "48.86%", "48.86%", "48.86%", "–", "–"]
+    ours.get_by_role("button").click()
+    assert ours.get_attribute("aria-sort") == "descending"
+    assert column(page, 4) == ["48.86%", "48.86%", "48.86%", "9.50%", "–", "–"]
+    difference = page.get_by_role("columnheader", name="Difference").first
+    difference.get_by_role("button").click()
+    assert ours.get_attribute("aria-sort") == "none"
+    assert column(page, 5)[-2:] == ["–", "–"]
+    assert [float(cell.split()[0]) for cell in column(page, 5)[:4]] == sorted([-29.94, -28.03, -23.45, -20.98])
+
+
+def test_a_table_sorts_by_words_with_the_keyboard(files: Any, open_page: Any) -> None:
+    page = open_page(files["paper"])
+    page.locator(f"{SUMMARY} thead button").first.focus()
+    page.keyboard.press("Enter")
+    assert column(page, 1) == [*("ade20k_r50", "ade20k_r101"), *("cityscapes_r50", "cityscapes_r101"), *RUNS[:2]]
+    page.keyboard.press("Space")
+    assert column(page, 1)[0] == "voc_r101"
+    for _ in range(5):
+        page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    assert column(page, 6) == [*["below"] * 4, "not run", "not run"]
+    page.keyboard.press("Enter")
+    assert column(page, 6) == [*["below"] * 4, "not run", "not run"]
+
+
+def test_pictures_open_move_and_close_by_keyboard(files: Any, open_page: Any) -> None:
+    page = open_page(files["paper"])
+    opener = page.locator(".gallery").first.locator("button").first
+    opener.focus()
+    page.keyboard.press("Enter")
+    dialog = page.get_by_role("dialog")
+    assert dialog.is_visible()
+    caption = dialog.locator("p")
+    assert caption.inner_text() == f"voc_r50 (seed 0): best · mIoU 90.00% · street {EVIL} (1 of 3)"
+    small = opener.locator("img")
+    assert dialog.locator("img").get_attribute("src") == small.get_attribute("src")
+    assert dialog.locator("img").get_attribute("alt") == small.get_attribute("alt")
+    page.keyboard.press("ArrowRight")
+    assert f"horse {EVIL} (2 of 3)" in caption.inner_text()
+    page.keyboard.press("ArrowLeft")
+    page.keyboard.press("ArrowLeft")
+    assert f"boat {EVIL} (3 of 3)" in caption.inner_text()
+    page.keyboard.press("Escape")
+    assert not dialog.is_visible()
+    assert opener.evaluate("(element) => element === document.activeElement")
+
+
+def test_pictures_open_and_close_by_mouse(files: Any, open_page: Any) -> None:
+    page = open_page(files["demo"], 360)
+    opener = page.locator(".gallery").nth(1).locator("button").first
+    opener.click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_role("button", name="Next").click()
+    assert "voc_r101 (seed 0): no. 2" in dialog.locator("p").inner_text()
+    assert page.evaluate(OVERFLOWING) == []
+    dialog.get_by_role("button", name="Close").click()
+    assert opener.evaluate("(element) => element === document.activeElement")
+
+
+@pytest.mark.parametrize("interface", [True, False], ids=["clipboard", "the old way"])
+def test_a_hash_is_copied_and_that_is_said(interface: bool, files: Any, open_page: Any) -> None:
+    page = open_page(files["paper"])
+    if not interface:
+        page.evaluate("() => Object.defineProperty(navigator, 'clipboard', { value: undefined })")
+    page.evaluate(ALL_OPEN)
+    button = page.get_by_role("button", name="Copy the sha256 of data_manifest").first
+    button.focus()
+    page.keyboard.press("Enter")
+    page.get_by_role("status").get_by_text("Copied: sha256 of data_manifest").wait_for()
+    assert button.evaluate("(element) => element === document.activeElement")
+    page.evaluate(
+        "() => { const field = document.createElement('textarea'); document.body.append(field); field.focus(); }"
+    )
+    page.keyboard.press("Control+V")
+    assert page.locator("textarea").input_value() == "d" * 64
+
+
+def test_dark_colours_follow_the_system_until_someone_chooses(files: Any, open_page: Any) -> None:
+    background = "() => getComputedStyle(document.body).backgroundColor"
+    page = open_page(files["demo"], color_scheme="dark")
+    dark = page.evaluate(background)
+    toggle = page.get_by_role("button", name="Light colours")
+    toggle.click()
+    light = page.evaluate(background)
+    assert sum(map(int, light[4:-1].split(","))) > 600 > 150 > sum(map(int, dark[4:-1].split(",")))
+    page.reload()
+    assert page.evaluate(background) == light
+    page.get_by_role("button", name="Dark colours").click()
+    assert page.evaluate(background) == dark
+    assert open_page(files["demo"], color_scheme="light").evaluate(background) == light
+
+
+@pytest.mark.parametrize("name", ["paper", "demo", "empty"])
+def test_nothing_is_wider_than_a_phone(name: str, files: Any, open_page: Any) -> None:
+    page = open_page(files[name], 360)
+    page.evaluate(ALL_OPEN)
+    assert page.evaluate(OVERFLOWING) == []
+
+
+@pytest.mark.parametrize("name", ["paper", "demo", "empty"])
+def test_everything_has_a_name_and_its_place(name: str, files: Any, open_page: Any) -> None:
+    page = open_page(files[name])
+    page.evaluate(ALL_OPEN)
+    assert page.evaluate(FAULTS) == []
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_every_word_stands_out(scheme: str, files: Any, open_page: Any) -> None:
+    for name in ("paper", "demo"):
+        page = open_page(files[name], color_scheme=scheme)
+        page.evaluate(ALL_OPEN)
+        contrasts = page.evaluate(CONTRASTS)
+        assert len(contrasts) > 200
+        assert [each for each in contrasts if each["ratio"] < 4.5] == []
+
+
+def test_the_keyboard_comes_to_the_content_first(files: Any, open_page: Any) -> None:
+    page = open_page(files["demo"])
+    page.keyboard.press("Tab")
+    assert page.evaluate("() => document.activeElement.textContent") == "Skip to the content"
+    page.keyboard.press("Enter")
+    assert page.evaluate("() => document.activeElement.id") == "content"
+
+
+def test_without_script_the_page_can_be_read(files: Any, open_page: Any) -> None:
+    page = open_page(files["demo"], java_script_enabled=False)
+    assert page.locator("button").count() == 0
+    assert column(page, 4) == ["48.86%", "9.50%", "–", "–", "48.86%", "48.86%"]
+    assert page.locator(".pictures img").first.is_visible()

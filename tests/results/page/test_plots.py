@@ -1,0 +1,125 @@
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from pointrend.errors import CheckFailed
+from pointrend.results.compare import compare
+from pointrend.results.page.curves import Reference, curves_section, read_curve, thinned
+from pointrend.results.page.markup import number
+from pointrend.results.page.plot import Scale, enclosing, tick_text
+from pointrend.results.page.score_plot import score_plots
+from tests.results.pages import page_of
+from tests.results.runs import ASSUMED, MIOU, RUNS, finish, published, results_of, selected
+
+
+def test_a_scale_maps_its_ends_and_what_lies_between() -> None:
+    scale = Scale(0, 10, 200, 100)
+    assert [scale(value) for value in (0, 5, 10)] == [200, 150, 100]
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "about", "expected"),
+    [(0, 10, 5, [0, 2, 4, 6, 8, 10]), (-2, 2, 4, [-2, -1, 0, 1, 2]), (57.6, 87.9, 7, [60, 65, 70, 75, 80, 85])],
+)
+def test_ticks_are_round(low: float, high: float, about: int, expected: list[float]) -> None:
+    assert Scale(low, high, 0, 1).ticks(about) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(("values", "ends"), [([57.6, 87.9], (50, 90)), ([0.0, 3.1], (0, 4)), ([5, 5], (5, 5))])
+def test_a_scale_ends_at_round_numbers(values: list[float], ends: tuple[float, float]) -> None:
+    scale = enclosing(values, 0, 1, 6 if values[0] > 50 else 4)
+    assert (scale.low, scale.high) == pytest.approx(ends)
+    assert scale.high > scale.low
+
+
+@pytest.mark.parametrize(
+    ("value", "words"), [(0.05, "0.05"), (40000, "40k"), (-1.5, "-1.5"), (9000, "9000"), (1e-5, "1e-05")]
+)
+def test_ticks_are_short(value: float, words: str) -> None:
+    assert tick_text(value) == words
+
+
+@pytest.mark.parametrize(
+    ("value", "written"), [(1.0, "1"), (-0.001, "0"), (120, "120"), (3.14159, "3.14"), (10.5, "10.5")]
+)
+def test_coordinates_have_no_needless_digits(value: float, written: str) -> None:
+    assert number(value) == written
+
+
+def test_thinning_keeps_the_mean_and_the_order() -> None:
+    assert thinned([1, 2, 3], 3) == [1, 2, 3]
+    assert thinned([1, 3, 5, 7, 9], 3) == [2, 6, 9]
+    assert thinned([], 3) == []
+    assert len(thinned(list(range(3285)))) <= 200
+
+
+def circles(page: str, style: str) -> list[tuple[float, float]]:
+    return [
+        (float(x), float(y))
+        for x, y in re.findall(rf'<circle cx="([\d.]+)" cy="([\d.]+)" r="\d\.?\d*" class="{style}"', page)
+    ]
+
+
+def test_comparable_scores_are_drawn_as_differences(tmp_path: Path) -> None:
+    runs = [selected(tmp_path, run) for run in RUNS[:2]]
+    finish(runs[0])
+    plots = score_plots(compare("paper", runs, published(), ASSUMED))
+    (ours,) = circles(plots, "ours")[1:]
+    ticks = {float(at): float(x) for x, at in re.findall(r'<text x="([\d.]+)"[^>]*>([+-]?\d+)</text>', plots)}
+    assert ours[0] == pytest.approx(Scale(-20, 20, ticks[-20], ticks[20])(MIOU - 69.84), abs=0.02)
+    assert plots.count('class="theirs"') == 1 + 2
+    assert plots.count('class="seeds"') == 2 * 3
+    assert "voc_r50 (seed 0): published 69.84%, ours 48.86%, difference -20.98, below" in plots
+    assert "voc_r101 (seed 0): published 72.31%, not run" in plots
+    assert "Not comparable" not in plots
+
+
+def test_what_is_not_comparable_has_its_own_plot_without_the_published_values(tmp_path: Path) -> None:
+    plots = score_plots(results_of(tmp_path))
+    assert 'class="theirs"' not in plots
+    assert "published 69.84%" not in plots
+    assert len(circles(plots, "ours hollow")) == 1 + 4
+    assert "the distance between the two would mean nothing" in plots
+
+
+def test_nothing_scored_leaves_the_published_values(tmp_path: Path) -> None:
+    plots = score_plots(compare("paper", [selected(tmp_path, run) for run in RUNS], published(), ASSUMED))
+    assert plots.count('class="theirs"') == 1 + 6
+    assert plots.count(">not run</text>") == 6
+
+
+def test_a_curve_is_drawn_for_every_run_that_logged_one(tmp_path: Path) -> None:
+    page = page_of(results_of(tmp_path), tmp_path)
+    assert re.findall(r'<title id="curve-([\w-]+)-title">', page) == [
+        *("voc_r50-s0", "voc_r101-s0", "cityscapes_r50-s0", "cityscapes_r101-s0")
+    ]
+    assert "The total loss goes from 4 at iteration 50 to 0.5 at iteration 400. 8 records." in page
+    for style in ("loss", "loss_point", "loss_coarse", "rate"):
+        lines = re.findall(rf'<polyline points="([^"]*)" class="curve {style}"', page)
+        assert [len(line.split()) for line in lines] == [8] * 4
+
+
+def test_a_published_curve_is_drawn_under_ours(tmp_path: Path) -> None:
+    run = selected(tmp_path)
+    finish(run)
+    results = compare("paper", [run], published(), ASSUMED)
+    content = {"voc_r50-s0/curve.csv": (run.folder / "curve.csv").read_bytes()}
+    theirs = Reference(points=((50, 6.0), (800, 1.0)), band=((50, 5.0, 7.0), (800, 0.5, 1.5)))
+    without, drawn = (curves_section(results, content, references) for references in ({}, {"voc_r50-s0": theirs}))
+    assert "reference" not in without
+    (line,) = re.findall(r'<polyline points="([^"]*)" class="curve reference"', drawn)[1:]
+    (band,) = re.findall(r'<polygon points="([^"]*)" class="reference-band"', drawn)
+    assert len(line.split()) == 2
+    assert len(band.split()) == 4
+    assert "published log" in drawn
+
+
+@pytest.mark.parametrize(
+    "content", [b"iteration,lr\n1,2\n", b"iteration,lr,loss,loss_point,loss_coarse\n1,2,x,1,1\n", b"\xff"]
+)
+def test_a_curve_that_is_none_is_named(content: bytes) -> None:
+    with pytest.raises(CheckFailed, match=r"voc/curve\.csv is no table of numbers"):
+        read_curve("voc/curve.csv", content)

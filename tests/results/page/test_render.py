@@ -1,0 +1,131 @@
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pointrend.results.compare import compare
+from pointrend.results.page.grid import VERDICT_STYLES
+from pointrend.results.page.provenance import nested
+from pointrend.results.page.render import render_page
+from pointrend.results.tables import VERDICT_SENTENCES
+from tests.results.pages import PageReader, page_of
+from tests.results.runs import ASSUMED, PICTURES, RUNS, finish, published, results_of, selected
+
+
+def with_released(results: dict[str, Any]) -> dict[str, Any]:
+    """The results and a row of released weights: scored, never trained."""
+    row = {**results["runs"][0], "kind": "released", "seed": None, "evidence": "released", "verdict": "matches"}
+    row["pictures"], row["hashes"] = {}, {"confusion.parquet": "e" * 64}
+    return {**results, "runs": [*results["runs"], row]}
+
+
+def test_the_page_is_whole_and_needs_nothing_beside_it(tmp_path: Path) -> None:
+    page = PageReader(page_of(results_of(tmp_path), tmp_path))
+    assert page.open == []
+    assert not {"link", "iframe", "object", "base"} & set(page.tags)
+    assert [base64.b64decode(source.partition("base64,")[2]) for source in page.pictures] == list(PICTURES.values())
+    assert all(source.startswith("data:image/png;base64,") for source in page.pictures)
+
+
+def test_every_style_and_script_has_its_hash_in_the_policy(tmp_path: Path) -> None:
+    page = page_of(results_of(tmp_path), tmp_path)
+    policy = re.search(r'Content-Security-Policy" content="([^"]*)"', page)
+    assert policy
+    for tag in ("style", "script"):
+        (content,) = re.findall(f"<{tag}>(.*?)</{tag}>", page, re.DOTALL)
+        digest = base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()
+        assert f"{tag}-src &#x27;sha256-{digest}&#x27;" in policy[1]
+    assert policy[1].startswith("default-src &#x27;none&#x27;; img-src data:;")
+    assert "style=" not in page
+    assert not re.search(r" on\w+=", page)
+
+
+def test_the_page_lists_every_hash(tmp_path: Path) -> None:
+    results = results_of(tmp_path)
+    page = PageReader(page_of(results, tmp_path))
+    rows = [row for row in page.rows if len(row) == 2 and row != ["What", "sha256"]]
+    assert rows == [[name, value] for row in results["runs"] for name, value in sorted(row["hashes"].items())]
+
+
+def test_sections_are_those_that_have_something_to_show(tmp_path: Path) -> None:
+    def sections(page: str) -> list[str]:
+        return re.findall(r'<section id="(\w+)"', page)
+
+    everything = [
+        *("results", "published", "certainty", "refinement"),
+        *("curves", "classes", "pictures", "provenance"),
+    ]
+    assert sections(page_of(results_of(tmp_path), tmp_path)) == everything
+    runs = [selected(tmp_path / "no", run, fingerprint="") for run in RUNS]
+    nothing = compare("paper", runs, published(), ASSUMED)
+    page = page_of(nothing, tmp_path)
+    assert sections(page) == ["results", "published", "provenance"]
+    assert page.count("Nothing has been made for this row yet.") == 6
+
+
+def test_names_are_escaped(tmp_path: Path) -> None:
+    evil = "<script>alert('x')</script> & \"q\""
+    results = results_of(tmp_path, evil, [evil])
+    facts = {"id": evil, "index": 0, "miou": None, "shown_as": ["best"], "bytes": 3}
+    row = results["runs"][0]
+    row |= {"pictures": {f"{evil}.png": facts}, "verdict": evil, "provenance": {evil: {evil: evil}}}
+    row["hashes"] = {f"pictures/{evil}.png": "0" * 64, evil: "1" * 64}
+    rendered = render_page(results, published(), {f"voc_r50-s0/pictures/{evil}.png": b"abc"})
+    page = PageReader(rendered)
+    assert page.open == []
+    assert page.tags.count("script") == 1
+    assert rendered.count(evil) == 0
+    assert sum(evil in cell for row in page.rows for cell in row) >= 3
+
+
+def test_every_verdict_is_coloured() -> None:
+    assert set(VERDICT_SENTENCES) <= set(VERDICT_STYLES)
+
+
+def test_a_row_of_released_weights_looks_like_the_others(tmp_path: Path) -> None:
+    page = PageReader(page_of(with_released(results_of(tmp_path)), tmp_path))
+    assert ["voc_r50", "69.84%", "released", "48.86%", "–", "matches"] in page.rows
+
+
+def test_a_provenance_of_any_shape_is_shown() -> None:
+    machine = {"cores": 8, "cuda": None, "gpus": ["H100", "H100"], "synchronised": True, "half": False}
+    shown = nested({"lock": "a" * 64, "machine": machine, "<rule>": 0.5, "notes": []})
+    assert shown == (
+        f'<dl><dt>lock</dt><dd><code class="hash">{"a" * 64}</code></dd><dt>machine</dt><dd><dl>'
+        "<dt>cores</dt><dd>8</dd><dt>cuda</dt><dd>–</dd><dt>gpus</dt><dd>H100, H100</dd>"
+        "<dt>synchronised</dt><dd>yes</dd><dt>half</dt><dd>no</dd></dl></dd>"
+        "<dt>&lt;rule&gt;</dt><dd>0.5</dd><dt>notes</dt><dd>–</dd></dl>"
+    )
+
+
+def test_provenance_is_shown_where_there_is_one(tmp_path: Path) -> None:
+    results = results_of(tmp_path)
+    assert "<dt>batch_norm</dt>" not in page_of(results, tmp_path)
+    results["runs"][1]["provenance"] = {"batch_norm": "synchronised"}
+    assert page_of(results, tmp_path).count("<dt>batch_norm</dt><dd>synchronised</dd>") == 1
+
+
+def test_absent_classes_come_last_and_are_counted(tmp_path: Path) -> None:
+    page = page_of(results_of(tmp_path), tmp_path)
+    assert "<caption>voc: 2 classes, 1 absent</caption>" in page
+    rows = [row for row in PageReader(page).rows if row[0] in ("background", "aeroplane", "bicycle")]
+    assert rows[:3] == [
+        ["aeroplane", "25.00%", "25.00%"],
+        ["background", "72.73%", "72.73%"],
+        ["bicycle", "absent", "absent"],
+    ]
+
+
+@pytest.mark.parametrize("pictures", [1, 2])
+def test_pictures_say_which_they_are(pictures: int, tmp_path: Path) -> None:
+    run = selected(tmp_path)
+    finish(run, dict(list(PICTURES.items())[:pictures]))
+    page = page_of(compare("paper", [run], published(), ASSUMED), tmp_path)
+    assert "<strong>best</strong> · mIoU 90.00% · 2007_000033" in page
+    assert ("<strong>no. 2</strong> · mIoU 89.00% · a b#1" in page) == (pictures == 2)
+    assert ("1 more of voc_r50 (seed 0): the first of the split" in page) == (pictures == 2)
