@@ -41,8 +41,10 @@ class _Measures(_Form):
 
 class _Picture(_Form):
     id: str
+    index: int
     miou: float | None
     shown_as: list[str]
+    bytes: int
 
 
 class _Row(_Form):

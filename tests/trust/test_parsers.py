@@ -15,10 +15,11 @@ from hypothesis import given
 
 from pointrend.cli import main
 from pointrend.datasets.classes import CLASSES
+from pointrend.datasets.masks import decode_mask, decode_sbd_mask
 from pointrend.datasets.prepare import prepare_dataset
-from pointrend.datasets.samples import EncodedSample, decode_mask, decode_sample
+from pointrend.datasets.samples import EncodedSample, decode_sample
 from pointrend.datasets.store import Store, StoreWriter
-from pointrend.datasets.voc import decode_sbd_mask, read_ids
+from pointrend.datasets.voc import read_ids
 from pointrend.errors import PointrendError
 from pointrend.evaluation.counts_file import read_counts
 from pointrend.files import read_json, write_json
@@ -26,9 +27,9 @@ from pointrend.params import Params, load_params, validated
 from pointrend.params_file import parse_override
 from pointrend.results.compare import read_results, sealed
 from pointrend.results.markdown import render_readme
-from pointrend.results.page import render_page
 from pointrend.results.terminal import terminal_table
 from tests.datasets.layouts import archive_members, encoded, pixels, sbd_mask, values, write_archives
+from tests.results.pages import page_of
 from tests.results.runs import published, results_of
 from tests.trust.ground import ROOT, Ground
 from tests.trust.profiles import examples
@@ -191,8 +192,8 @@ def test_results_with_a_right_hash_and_any_values(folder: Path, results: dict[st
         return  # no JSON could hold this
     read = survives(lambda: read_results(folder / "results.json"))
     if read is not None:
-        for render in (render_page, render_readme):
-            survives(lambda render=render: render(read, published()))
+        survives(lambda: page_of(read, folder))
+        survives(lambda: render_readme(read, published()))
         terminal_table(read)
 
 
