@@ -7,6 +7,7 @@ recipe is the default of :class:`Recipe`; what a run does otherwise is listed by
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -19,6 +20,12 @@ from pointrend.params_file import nearest, parse_override, read_yaml
 PositiveInt = Annotated[int, Field(gt=0)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Pair = tuple[PositiveInt, PositiveInt]
+
+SCORING_KEYS = (
+    *("base_size", "output_stride", "width", "fpn_channels", "scale_channels", "point_channels"),
+    *("subdivision_steps", "subdivision_points"),
+)
+"""What a score of given weights follows from; the rest of the recipe is about training."""
 
 
 def setting(description: str, **extra: Any) -> Any:
@@ -181,12 +188,13 @@ class PublishedFiles(Strict):
 
     log: Annotated[tuple[str, ...], Field(min_length=1, max_length=1)]
     cfg: Annotated[tuple[str, ...], Field(min_length=1)]
+    released: Annotated[tuple[str, ...], Field(min_length=1, max_length=1)]
 
 
 class ScaleParams(Strict):
     """How much of the recipe a scale runs, and on what. Nothing has a default: DVC needs every path to be there."""
 
-    published: tuple[Literal["log", "cfg"], ...]
+    published: tuple[Literal["log", "cfg", "released"], ...]
     data: Literal["drawn", "official"]
     images: Images | None
     limit: PositiveInt | None
@@ -226,9 +234,16 @@ class RunSetting(Strict):
         parts = {"setting": self.deterministic(), "seed": seed, "data": data, "backbone": backbone, "code": code}
         return sha256_json(parts)
 
-    def deviations(self, published: Recipe) -> list[str]:
-        """Where this setting leaves the published recipe, as ``key ours (published theirs)``."""
-        pairs = ((key, getattr(self.recipe, key), getattr(published, key)) for key in sorted(Recipe.keys_of("recipe")))
+    def scoring_fingerprint(self, weights: str, data: str, code: str) -> str:
+        """What a score of weights that were not trained here follows from, as one sha256, as above."""
+        recipe = self.recipe.model_dump(mode="json", include=set(SCORING_KEYS))
+        network = {"dataset": self.dataset, "depth": self.depth, "recipe": recipe}
+        return sha256_json({"setting": network, "weights": weights, "data": data, "code": code})
+
+    def deviations(self, published: Recipe, keys: Iterable[str] | None = None) -> list[str]:
+        """Where this setting leaves the published recipe, as ``key ours (published theirs)``; of ``keys`` alone."""
+        among = sorted(Recipe.keys_of("recipe") if keys is None else keys)
+        pairs = ((key, getattr(self.recipe, key), getattr(published, key)) for key in among)
         return [f"{key} {ours} (published {theirs})" for key, ours, theirs in pairs if ours != theirs]
 
 
@@ -275,7 +290,7 @@ class Params(Strict):
         names = [pin.name for pin in [*pins, *(backbone.pretrained for backbone in self.backbones.values())]]
         for run, files in self.published.items():
             _check_name("published", run, self.runs)
-            names += [*files.log, *files.cfg]
+            names += [*files.log, *files.cfg, *files.released]
         for name in names:
             _check_name("places", name, self.places)
         return self
