@@ -11,6 +11,7 @@ rule compare:
         metrics=expand(
             rules.evaluate.output.metrics, run=WANTED.runs, seed=WANTED.seeds
         ),
+        released=expand(rules.evaluate_released.output.metrics, run=WANTED.released),
         published=["published/pointrend_table.json", "published/recipe.json"],
     output:
         f"results/{SCALE}/results.json",
@@ -42,6 +43,15 @@ rule report:
         page=WANTED.report_digest(),
     shell:
         f"{POINTREND} report"
+
+
+# What can be said without any training. Both commands take what lies in runs/, whoever made it.
+rule released:
+    input:
+        expand(rules.evaluate_released.output.metrics, run=WANTED.released),
+    localrule: True
+    shell:
+        f"{WANTED.compare_command()} && {POINTREND} report"
 
 
 for run in WANTED.runs:
