@@ -252,6 +252,7 @@ class Params(Strict):
 
     scale: str
     seeds: Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(min_length=1)]
+    released_scales: tuple[str, ...] = setting("where DVC scores released weights; none, or the one that `scale` names")
     recipe: RecipePart
     operation: OperationPart
     datasets: dict[str, DatasetParams]
@@ -266,6 +267,11 @@ class Params(Strict):
         _check_name("scale", self.scale, self.scales)
         if len(set(self.seeds)) != len(self.seeds):
             raise ValueError("seeds: each seed once")
+        if self.released_scales not in ((), (self.scale,)):
+            raise ValueError(f"released_scales: must be [] or [{self.scale}], as scale is {self.scale}")
+        for name in self.released_scales:
+            if "released" not in self.scales[name].published:
+                raise ValueError(f"released_scales: scale {name} has no released weights")
         for name, run in self.runs.items():
             _check_name(f"runs.{name}.dataset", run.dataset, self.datasets)
             _check_name(f"runs.{name}.backbone", run.backbone, self.backbones)

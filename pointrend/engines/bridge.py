@@ -18,8 +18,6 @@ from pointrend.files import read_json, sha256_file
 from pointrend.project import Project
 
 BIN = Path(sys.executable).parent
-PIPELINE = ("--with-deps", "dvc.yaml")
-"""What `dvc repro` runs: not the stages of another scale than that of params.yaml."""
 
 
 def tell_dvc(project: Project) -> None:
@@ -39,7 +37,7 @@ def tell_dvc(project: Project) -> None:
         do = "if dvc made the files, run pointrend bridge snakemake instead"
         raise CheckFailed(f"snakemake has no record of how the files of these stages were made: {unrecorded[1]}", do)
     _check_files(project, do)
-    _engine(project, "dvc", "commit", "--force", *PIPELINE)
+    _engine(project, "dvc", "commit", "--force")
 
 
 def tell_snakemake(project: Project) -> None:
@@ -49,7 +47,10 @@ def tell_snakemake(project: Project) -> None:
         CheckFailed: DVC would still run something, or a file is missing or not what its manifest says.
     """
     do = "run dvc repro, then this again"
-    status = json.loads(_engine(project, "dvc", "status", "--json", *PIPELINE))
+    if project.released_runs and not project.params.released_scales:
+        what = "dvc has not scored the released weights, which belong to this scale"
+        raise CheckFailed(what, f"write released_scales: [{project.params.scale}] into params.yaml, {do}")
+    status = json.loads(_engine(project, "dvc", "status", "--json"))
     if status:
         raise CheckFailed(f"dvc would still run {_listed(list(status))}: {_first_reason(status)}", do)
     _check_files(project, do)
