@@ -38,10 +38,28 @@ def selected(folder: Path, run: str = "voc_r50", seed: int = 0, *reasons: str, f
     return SelectedRun(run, seed, dataset, backbone, not reasons, reasons, setting, place, fingerprint)
 
 
+def released(folder: Path, run: str = "voc_r50", *reasons: str) -> SelectedRun:
+    """The released weights of a run, scored in ``folder/<run>-released``."""
+    return replace(selected(folder, run, 0, *reasons), seed=None, folder=folder / f"{run}-released")
+
+
 def finish(run: SelectedRun, pictures: Sequence[str] = ()) -> None:
     """Write the files of a trained and evaluated run."""
     train = {"run": run.run, "seed": run.seed, "fingerprint": FINGERPRINT, "model_sha256": "a" * 64}
     write_json(run.folder / "train.json", train | INPUTS | {"setting": run.setting})
+    write_text(run.folder / "curve.csv", "iteration,loss\n50,1.0\n")
+    write_text(run.folder / "metrics.jsonl", '{"iteration": 50, "loss": 1.0}\n')
+    write_score(run, pictures)
+
+
+def finish_release(run: SelectedRun, pictures: Sequence[str] = ()) -> None:
+    """Write the files of scored released weights."""
+    made_from = {"fingerprint": FINGERPRINT, "code_sha256": "e" * 64, "data_manifest_sha256": "d" * 64}
+    write_score(run, pictures, **made_from)
+
+
+def write_score(run: SelectedRun, pictures: Sequence[str], **more: str) -> None:
+    """Write what an evaluation leaves behind; ``more`` goes into metrics.json."""
     first, second = (Counts(*np.array(rows)) for rows in ([[5, 0], [6, 2], [7, 1]], [[3, 1], [3, 1], [3, 1]]))
     write_counts(run.folder / "confusion.parquet", counts_table({"a": first, "b": second}, 2))
     metrics = {
@@ -53,11 +71,10 @@ def finish(run: SelectedRun, pictures: Sequence[str] = ()) -> None:
         "pictures": list(pictures),
         "model_sha256": "a" * 64,
         "sha256": sha256_file(run.folder / "confusion.parquet"),
+        **more,
     }
     write_json(run.folder / "metrics.json", metrics)
-    write_text(run.folder / "curve.csv", "iteration,loss\n50,1.0\n")
     write_text(run.folder / "scores.json", "{}\n")
-    write_text(run.folder / "metrics.jsonl", '{"iteration": 50, "loss": 1.0}\n')
     for name in pictures:
         write_text(run.folder / "pictures" / name, f"picture {name}")
 
