@@ -9,8 +9,10 @@ from typing import Any
 
 import numpy as np
 import torch
+import yaml
 from numpy.typing import NDArray
 
+from pointrend.cli import main
 from pointrend.model.pointrend import Architecture, PointRend
 from pointrend.model.weights import to_upstream
 from tests.datasets.layouts import SBD, VOC, Members, encoded, pixels, values, write_archives
@@ -56,6 +58,30 @@ def serve_from(url: str, params: dict[str, Any]) -> None:
     for name, place in params["places"].items():
         names = [address.rpartition("/")[2] for address in place["urls"]] or [name]
         place["urls"] = [f"{url}/{offered}" for offered in dict.fromkeys(names)]
+
+
+def read_params() -> dict[str, Any]:
+    """params.yaml of the working folder."""
+    return yaml.safe_load(Path("params.yaml").read_text())
+
+
+def write_params(params: dict[str, Any]) -> None:
+    """Replace params.yaml of the working folder."""
+    Path("params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
+
+
+def paper(words: str) -> int:
+    """Exit code of a verb at scale paper."""
+    return main(["--scale", "paper", *words.split()])
+
+
+def prepare(offered: Path, masks: Mapping[str, NDArray[np.uint8]], **recipe: Any) -> None:
+    """Fetch and prepare a VOC with these val masks; ``recipe`` overrides the published one for voc_r50."""
+    params = read_params()
+    offer_voc(offered, masks, params)
+    params["runs"]["voc_r50"] |= recipe
+    write_params(params)
+    assert paper("fetch voc") == paper("prepare voc") == 0
 
 
 def sha256(data: bytes) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from pointrend.cli import main
-from pointrend.datasets.loopback import serve_folder
 from pointrend.evaluation.confusion import confusion_matrix
 from pointrend.files import sha256_file
 from pointrend.results.published import load_published
@@ -27,54 +26,17 @@ from tests.released import (
     SECOND_NAME,
     THIN,
     noise_masks,
-    offer_voc,
     offer_weights,
-    serve_from,
+    paper,
+    prepare,
     thin_state,
 )
 
 ROOT = Path(__file__).parents[2]
+pytestmark = pytest.mark.usefixtures("offered")
 LABEL_TOLERANCE = 0.001
 WEIGHTS = f"data/paper/archives/released_voc_r50/{FIRST_NAME}"
 SCORED = Path("runs/paper/voc_r50-released")
-
-
-@pytest.fixture(autouse=True)
-def offered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """An empty checkout whose files come from a server of its own, out of this folder."""
-    shutil.copytree(ROOT / "published", tmp_path / "published")
-    shutil.copy(ROOT / "README.md", tmp_path)
-    monkeypatch.chdir(tmp_path)
-    for name in ("POINTREND_SCALE", "POINTREND_PINS", "POINTREND_ARCHIVES", "POINTREND_PARAMS"):
-        monkeypatch.delenv(name, raising=False)
-    folder = tmp_path / "offered"
-    folder.mkdir()
-    with serve_folder(folder) as url:
-        params = yaml.safe_load((ROOT / "params.yaml").read_text())
-        serve_from(url, params)
-        write_params(params)
-        yield folder
-
-
-def read_params() -> dict[str, Any]:
-    return yaml.safe_load(Path("params.yaml").read_text())
-
-
-def write_params(params: dict[str, Any]) -> None:
-    Path("params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
-
-
-def paper(words: str) -> int:
-    return main(["--scale", "paper", *words.split()])
-
-
-def prepare(offered: Path, masks: dict[str, NDArray[np.uint8]], **recipe: Any) -> None:
-    """Fetch and prepare a VOC with these val masks; ``recipe`` overrides the published one."""
-    params = read_params()
-    offer_voc(offered, masks, params)
-    params["runs"]["voc_r50"] |= recipe
-    write_params(params)
-    assert paper("fetch voc") == paper("prepare voc") == 0
 
 
 def golden_masks() -> dict[str, NDArray[np.uint8]]:
