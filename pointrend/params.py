@@ -252,7 +252,7 @@ class Params(Strict):
 
     scale: str
     seeds: Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(min_length=1)]
-    released_scales: tuple[str, ...] = setting("where DVC scores released weights; none, or the one that `scale` names")
+    released_scales: tuple[str, ...] = Field(description="where DVC scores released weights: [], or the one in `scale`")
     recipe: RecipePart
     operation: OperationPart
     datasets: dict[str, DatasetParams]

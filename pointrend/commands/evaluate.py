@@ -63,6 +63,10 @@ def _evaluate_released(project: Project, setting: RunSetting) -> None:
     weights = project.fetched_file(f"released_{setting.run}", project.released_weights(setting.run).name)
     log_to_file(project.log_file(f"evaluate-{setting.run}-released"))
     expected = _released_sha256(project, setting)
+    if not weights.is_file():
+        raise WeightsError(f"{weights} is not there", _fetch_released(setting))
+    if sha256_file(weights) != expected:
+        raise CheckFailed(f"{weights} is not the file that was fetched", _fetch_released(setting))
     scored = {
         "fingerprint": released_fingerprint(project, setting),
         "model_sha256": expected,
@@ -70,8 +74,6 @@ def _evaluate_released(project: Project, setting: RunSetting) -> None:
         "data_manifest_sha256": sha256_file(project.manifest(setting.dataset)),
     }
     scores = _score(project, setting, weights)
-    if sha256_file(weights) != expected:
-        raise CheckFailed(f"{weights} is not the file that was fetched", _fetch_released(setting))
     _write(project.released_folder(setting.run), scores, scored)
 
 

@@ -188,6 +188,9 @@ def test_weights_that_changed_after_they_were_fetched_are_not_scored(
     offer_weights(offered / FIRST_NAME, thin_state())
     assert paper("fetch released_voc_r50") == 0
     Path(WEIGHTS).unlink()
+    capsys.readouterr()
+    assert paper("evaluate voc_r50 --released") == 2
+    assert f"{WEIGHTS} is not there; run: pointrend --scale paper fetch" in capsys.readouterr().err
     torch.save({"model": thin_state(), "cur_epoch": 1}, WEIGHTS)
     assert paper("evaluate voc_r50 --released") == 3
     assert f"{WEIGHTS} is not the file that was fetched; run: " in capsys.readouterr().err
