@@ -17,12 +17,13 @@ from pointrend.errors import ParamsError, PointrendError
 log = logging.getLogger("pointrend")
 
 VERBS = {
-    "fetch": "download, resume and verify the archives of a dataset, a backbone, a published log or config",
+    "fetch": "download, resume and verify a dataset, a backbone, released weights, a published log or config",
     "prepare": "turn a dataset's archives into the prepared form",
     "describe": "count pictures and pixels of a prepared dataset",
     "train": "train a run, or resume it",
-    "evaluate": "score a trained run on the val pictures",
+    "evaluate": "score a trained run, or released weights, on the val pictures",
     "predict": "label the pictures in a folder",
+    "export": "write trained weights as a checkpoint of SSSegmentation",
     "audit": "hold the published training log and config of a run against our recipe",
     "compare": "write results.json: every run beside its published number",
     "report": "write the results pages, or check that they are up to date",

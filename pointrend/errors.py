@@ -27,6 +27,10 @@ class DownloadError(PointrendError):
     """An archive, a weights file or a log could not be had from any of its places."""
 
 
+class OtherBytesError(DownloadError):
+    """A place offers the file, but with other bytes than are wanted, and no other place has the right ones."""
+
+
 class ArchiveError(PointrendError):
     """An archive is not what it should be: size, checksum, format, or an unsafe member."""
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import reprlib
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
@@ -32,6 +33,12 @@ FileName = Annotated[str, Field(pattern="^[A-Za-z0-9][A-Za-z0-9._-]*$", max_leng
 _SHORT = reprlib.Repr()
 """For values in messages; what a YAML alias repeats a billion times is not written out."""
 _SHORT.maxstring, _SHORT.maxlevel = 80, 2
+
+SCORING_KEYS = (
+    *("base_size", "output_stride", "width", "fpn_channels", "scale_channels", "point_channels"),
+    *("subdivision_steps", "subdivision_points"),
+)
+"""What a score of given weights follows from; the rest of the recipe is about training."""
 
 
 def setting(description: str, **extra: Any) -> Any:
@@ -212,12 +219,13 @@ class PublishedFiles(Strict):
 
     log: Annotated[tuple[FileName, ...], Field(min_length=1, max_length=1)]
     cfg: Annotated[tuple[FileName, ...], Field(min_length=1)]
+    released: Annotated[tuple[FileName, ...], Field(min_length=1, max_length=1)]
 
 
 class ScaleParams(Strict):
     """How much of the recipe a scale runs, and on what. Nothing has a default: DVC needs every path to be there."""
 
-    published: tuple[Literal["log", "cfg"], ...]
+    published: tuple[Literal["log", "cfg", "released"], ...]
     data: Literal["drawn", "official"]
     images: Images | None
     limit: PositiveInt | None
@@ -258,9 +266,16 @@ class RunSetting(Strict):
         parts = {"setting": self.deterministic(), "seed": seed, "data": data, "backbone": backbone, "code": code}
         return sha256_json(parts)
 
-    def deviations(self, published: Recipe) -> list[str]:
-        """Where this setting leaves the published recipe, as ``key ours (published theirs)``."""
-        pairs = ((key, getattr(self.recipe, key), getattr(published, key)) for key in sorted(Recipe.keys_of("recipe")))
+    def scoring_fingerprint(self, weights: str, data: str, code: str) -> str:
+        """What a score of weights that were not trained here follows from, as one sha256, as above."""
+        recipe = self.recipe.model_dump(mode="json", include=set(SCORING_KEYS))
+        network = {"dataset": self.dataset, "depth": self.depth, "recipe": recipe}
+        return sha256_json({"setting": network, "weights": weights, "data": data, "code": code})
+
+    def deviations(self, published: Recipe, keys: Iterable[str] | None = None) -> list[str]:
+        """Where this setting leaves the published recipe, as ``key ours (published theirs)``; of ``keys`` alone."""
+        among = sorted(Recipe.keys_of("recipe") if keys is None else keys)
+        pairs = ((key, getattr(self.recipe, key), getattr(published, key)) for key in among)
         return [f"{key} {ours} (published {theirs})" for key, ours, theirs in pairs if ours != theirs]
 
 
@@ -269,6 +284,7 @@ class Params(Strict):
 
     scale: Name
     seeds: Annotated[tuple[Seed, ...], Field(min_length=1)]
+    released_scales: tuple[str, ...] = Field(description="where DVC scores released weights: [], or the one in `scale`")
     recipe: RecipePart
     operation: Operation
     datasets: dict[Name, DatasetParams]
@@ -283,6 +299,11 @@ class Params(Strict):
         _check_name("scale", self.scale, self.scales)
         if len(set(self.seeds)) != len(self.seeds):
             raise ValueError("seeds: each seed once")
+        if self.released_scales not in ((), (self.scale,)):
+            raise ValueError(f"released_scales: must be [] or [{self.scale}], as scale is {self.scale}")
+        for name in self.released_scales:
+            if "released" not in self.scales[name].published:
+                raise ValueError(f"released_scales: scale {name} has no released weights")
         for name, run in self.runs.items():
             _check_name(f"runs.{name}.dataset", run.dataset, self.datasets)
             _check_name(f"runs.{name}.backbone", run.backbone, self.backbones)
@@ -307,7 +328,7 @@ class Params(Strict):
         names = [pin.name for pin in [*pins, *(backbone.pretrained for backbone in self.backbones.values())]]
         for run, files in self.published.items():
             _check_name("published", run, self.runs)
-            names += [*files.log, *files.cfg]
+            names += [*files.log, *files.cfg, *files.released]
         for name in names:
             _check_name("places", name, self.places)
         return self

@@ -11,6 +11,7 @@ from typing import Any
 from pointrend.errors import ParamsError, PointrendError, ResultsError
 from pointrend.files import read_json, sha256_json
 from pointrend.params import (
+    SCORING_KEYS,
     ArchivePin,
     Images,
     Md5,
@@ -28,6 +29,8 @@ STORE_PARTS = ("pictures.bin", "labels.bin", "index.json")
 STORE_FILES = tuple(f"{split}.{part}" for split in ("train", "val") for part in STORE_PARTS)
 OFFICIAL = "official"
 DRAWN = "demo"
+PUBLISHED_KINDS = {"log": "published log", "cfg": "published cfg", "released": "released weights"}
+"""What may be offered beside a published number, in words."""
 
 
 class FilePin(Strict):
@@ -127,7 +130,7 @@ class Project:
         return (self.pinned(backbones[name.removeprefix("backbone_")].pretrained),)
 
     def published_files(self) -> dict[str, tuple[str, ...]]:
-        """File names by what ``fetch`` calls them, ``log_<run>`` and ``cfg_<run>``, at any scale."""
+        """File names by what ``fetch`` calls them: ``log_<run>``, ``cfg_<run>``, ``released_<run>``, at any scale."""
         runs = self.params.published.items()
         return {f"{kind}_{run}": names for run, files in runs for kind, names in files}
 
@@ -142,7 +145,21 @@ class Project:
         if kind not in self.scale.published:
             others = [scale for scale, params in self.params.scales.items() if kind in params.published]
             do = f"name another scale, for example pointrend --scale {others[0]}" if others else "add it to params.yaml"
-            raise ParamsError(f"scale {self.params.scale} has no published {kind} of {run}", do)
+            raise ParamsError(f"scale {self.params.scale} has no {PUBLISHED_KINDS[kind]} of {run}", do)
+
+    @property
+    def released_runs(self) -> tuple[str, ...]:
+        """The runs whose released weights are scored at this scale."""
+        return tuple(self.params.published) if "released" in self.scale.published else ()
+
+    def released_weights(self, run: str) -> ArchivePin:
+        """The released weights of ``run``, with the checksums that hold here.
+
+        Raises:
+            ParamsError: this scale has none; a scale that has them is named.
+        """
+        self.check_published("released", run)
+        return self.pinned(ArchivePin(name=self.params.published[run].released[0]))
 
     def expected_images(self, dataset: str) -> Images:
         """Full counts of a dataset's splits at this scale."""
@@ -198,6 +215,10 @@ class Project:
         """What a trained run leaves behind."""
         return self.runs_folder / f"{run}-s{seed}"
 
+    def released_folder(self, run: str) -> Path:
+        """What scoring the released weights of a run leaves behind."""
+        return self.runs_folder / f"{run}-released"
+
     @property
     def runs_folder(self) -> Path:
         """What all runs of the current scale leave behind."""
@@ -252,6 +273,19 @@ class Project:
         elif setting.scale == "paper":
             reasons += setting.deviations(published)
         return reasons
+
+    def released_not_comparable(self, setting: RunSetting) -> list[str]:
+        """Why a score of released weights cannot be held against the published number; empty if it can.
+
+        Only what the score follows from counts: how we train says nothing about weights that others trained.
+        """
+        reasons = [] if self.archive_set == OFFICIAL else [f"archives {self.archive_set}"]
+        if self.scale.limit is not None:
+            reasons.append(f"the first {self.scale.limit} pictures alone")
+        published = self.published_recipe(setting.dataset)
+        if published is None:
+            return [*reasons, "nothing was published for this dataset"]
+        return reasons + setting.deviations(published, SCORING_KEYS)
 
     def data_manifest(self, dataset: str) -> dict[str, Any]:
         """The manifest of a prepared dataset.

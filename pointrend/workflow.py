@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -58,6 +58,21 @@ class Workflow:
         """Datasets of the wanted runs, each once."""
         return tuple(dict.fromkeys(self.project.params.runs[run].dataset for run in self.runs))
 
+    @property
+    def released(self) -> tuple[str, ...]:
+        """The wanted runs whose released weights are scored at this scale."""
+        return tuple(run for run in self.runs if run in self.project.released_runs)
+
+    def check_targets(self, words: Collection[str]) -> None:
+        """Make sure that the words of a command line name no target which this scale does not have.
+
+        Raises:
+            ParamsError: it is; a scale that has it is named.
+        """
+        if "released" in words:
+            for run in self.runs:
+                self.project.check_published("released", run)
+
     def command(self) -> str:
         """How a rule's command begins."""
         sets = [word for override in self.project.overrides for word in ("--set", override)]
@@ -91,10 +106,19 @@ class Workflow:
         """Those of the training, how many pictures are drawn, and how they are segmented."""
         return [*self.train_paths(run), *(f"scales.{self.scale}.{key}" for key in ("pictures", "inference"))]
 
+    def evaluate_released_paths(self, run: str) -> list[str]:
+        """Those of the data, the weights, the network, every layer of the recipe, and how many pictures are drawn."""
+        params = self.project.params
+        chosen = params.runs[run]
+        weights = [*self.fetch_paths(f"released_{run}"), f"backbones.{chosen.backbone}.depth"]
+        recipe = [*params.recipe_paths(run), *(f"scales.{self.scale}.{key}" for key in ("pictures", "inference"))]
+        return [*self.prepare_paths(chosen.dataset), *weights, *recipe]
+
     def compare_paths(self) -> list[str]:
         """Everything that a stage before it follows from, and which seeds are listed."""
-        scale = ("data", "images", "limit", "pretrained", "pictures", "inference", "recipe", "datasets")
-        return ["seeds", "recipe", "datasets", "backbones", "runs", *(f"scales.{self.scale}.{key}" for key in scale)]
+        whole = ("seeds", "recipe", "datasets", "backbones", "runs", "published")
+        scale = ("data", "images", "limit", "pretrained", "pictures", "inference", "recipe", "datasets", "published")
+        return [*whole, *(f"scales.{self.scale}.{key}" for key in scale)]
 
     def track_paths(self) -> list[str]:
         """Whether anything is sent."""
@@ -119,6 +143,10 @@ class Workflow:
     def evaluate_digest(self, run: str) -> str:
         """Of the paths, the overrides and the code; the weights come in through train.json."""
         return self._digest(self.evaluate_paths(run), self.project.overrides, code_digest("evaluate"))
+
+    def evaluate_released_digest(self, run: str) -> str:
+        """Of the paths, the overrides and the code; the weights come in through the manifest of what was fetched."""
+        return self._digest(self.evaluate_released_paths(run), self.project.overrides, code_digest("evaluate"))
 
     def compare_digest(self) -> str:
         """Of the paths, the overrides, which seeds are listed, and the code."""

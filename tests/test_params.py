@@ -114,16 +114,23 @@ def test_a_deviation_from_the_published_recipe_is_named() -> None:
         ("seeds: [0]", "seeds: [0, 0]", "seeds: each seed once"),
         ("seeds: [0]", "seeds: []", "seeds:"),
         ("seeds: [0]", "seeds: [0", "line "),
+        ("released_scales: []", "released_scales: [paper]", "released_scales: must be [] or [demo], as scale is demo"),
+        ("released_scales: []", "released_scales: [demo]", "released_scales: scale demo has no released weights"),
         ("output_stride: 32", "output_stride: 4", "output_stride: Input should be 8, 16 or 32"),
         ("recipe:  ", "recipes:  ", "unknown key 'recipes' (did you mean 'recipe'?)"),
         ("md5: 6cd6", "md5: xcd6", "archives.0.md5"),
-        ("voc_r50: {log", "voc_r5: {log", "published: there is no 'voc_r5' (did you mean 'voc_r50'?)"),
+        ("voc_r50:\n    log", "voc_r5:\n    log", "published: there is no 'voc_r5' (did you mean 'voc_r50'?)"),
         (
             "os8_voc.py, base_cfg.py]",
             "os8_voc.py, base_cgf.py]",
             "there is no 'base_cgf.py' (did you mean 'base_cfg.py'?)",
         ),
-        ("published: [log, cfg]", "published: [logs]", "scales.paper.published.0: Input should be 'log' or 'cfg'"),
+        (
+            "os8_voc_train.pth]",
+            "os8_vok_train.pth]",
+            "places: there is no 'pointrend_resnet50os8_vok_train.pth' (did you mean",
+        ),
+        ("[log, cfg, released]", "[logs]", "scales.paper.published.0: Input should be 'log', 'cfg' or 'released'"),
     ],
 )
 def test_wrong_params_are_one_line(tmp_path: Path, text: str, old: str, new: str, words: str) -> None:

@@ -1,5 +1,6 @@
-"""Score a trained run, or a weights file, on the val pictures: one process, one whole picture at a time.
+"""Score a trained run, its released weights, or a file, on the val pictures: one process, one whole picture at a time.
 
+--released scores what `fetch released_RUN` got and writes to runs/<scale>/RUN-released/.
 --weights scores a file (ours .safetensors, SSSegmentation's .pth) and writes to --out, or prints, never into runs/.
 
 example: pointrend evaluate voc_r50 --seed 0
@@ -12,6 +13,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from pointrend.code_digest import code_digest
 from pointrend.commands.arguments import seed_number
 from pointrend.errors import CheckFailed, ParamsError, WeightsError
 from pointrend.files import read_json, sha256_file, write_json
@@ -27,6 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of this verb."""
     parser.add_argument("run", metavar="RUN")
     parser.add_argument("--seed", type=seed_number, default=0)
+    parser.add_argument("--released", action="store_true", help="score the released weights")
     parser.add_argument("--weights", metavar="FILE", type=Path)
     parser.add_argument("--out", metavar="DIR", type=Path, help="with --weights: where to write")
 
@@ -36,6 +39,11 @@ def run(project: Project, arguments: argparse.Namespace) -> None:
     setting = project.setting(arguments.run)
     if arguments.out is not None and arguments.weights is None:
         raise ParamsError("--out goes with --weights", "leave it out: a trained run is written to its own folder")
+    if arguments.released and arguments.weights is not None:
+        raise ParamsError("--released and --weights name two files", "leave one of them out")
+    if arguments.released:
+        _evaluate_released(project, setting)
+        return
     project.data_manifest(setting.dataset)
     if arguments.weights is None:
         _evaluate_trained(project, setting, arguments.seed)
@@ -44,8 +52,6 @@ def run(project: Project, arguments: argparse.Namespace) -> None:
 
 
 def _evaluate_trained(project: Project, setting: RunSetting, seed: int) -> None:
-    from pointrend.evaluation.evaluate import write_evaluation
-
     log_to_file(project.log_file(f"evaluate-{setting.run}-s{seed}"))
     folder = project.run_folder(setting.run, seed)
     do = f"run: pointrend --scale {setting.scale} train {setting.run} --seed {seed}"
@@ -54,8 +60,56 @@ def _evaluate_trained(project: Project, setting: RunSetting, seed: int) -> None:
     if weights.is_file() and sha256_file(weights) != train["model_sha256"]:
         raise CheckFailed(f"{weights} is not the one that train.json describes", f"restore it, or {do}")
     scores = _score(project, setting, weights)
-    extra = {"fingerprint": train["fingerprint"], "model_sha256": train["model_sha256"]}
-    write_evaluation(folder, scores, extra)
+    _write(folder, scores, {"fingerprint": train["fingerprint"], "model_sha256": train["model_sha256"]})
+
+
+def _evaluate_released(project: Project, setting: RunSetting) -> None:
+    weights = project.fetched_file(f"released_{setting.run}", project.released_weights(setting.run).name)
+    log_to_file(project.log_file(f"evaluate-{setting.run}-released"))
+    expected = _released_sha256(project, setting)
+    if not weights.is_file():
+        raise WeightsError(f"{weights} is not there", _fetch_released(setting))
+    if sha256_file(weights) != expected:
+        raise CheckFailed(f"{weights} is not the file that was fetched", _fetch_released(setting))
+    scored = {
+        "fingerprint": released_fingerprint(project, setting),
+        "model_sha256": expected,
+        "code_sha256": code_digest("evaluate"),
+        "data_manifest_sha256": sha256_file(project.manifest(setting.dataset)),
+    }
+    scores = _score(project, setting, weights)
+    _write(project.released_folder(setting.run), scores, scored)
+
+
+def released_fingerprint(project: Project, setting: RunSetting) -> str:
+    """What a score of the released weights that starts now would follow from.
+
+    Raises:
+        WeightsError: they have not been fetched.
+        ResultsError: the data have not been prepared.
+    """
+    weights = _released_sha256(project, setting)
+    data = project.data_manifest(setting.dataset)["content"]
+    return setting.scoring_fingerprint(weights, data, code_digest("evaluate"))
+
+
+def _released_sha256(project: Project, setting: RunSetting) -> str:
+    manifest, name = project.fetched(f"released_{setting.run}"), project.released_weights(setting.run).name
+    files = read_json(manifest, WeightsError, _fetch_released(setting))["files"]
+    if name not in files:
+        raise WeightsError(f"{manifest} does not list {name}", _fetch_released(setting))
+    return str(files[name]["sha256"])
+
+
+def _fetch_released(setting: RunSetting) -> str:
+    return f"run: pointrend --scale {setting.scale} fetch released_{setting.run}"
+
+
+def _write(folder: Path, scores: Any, scored: dict[str, str]) -> None:
+    """Leave what evaluating leaves, and scores.json for tables that show every number of a file."""
+    from pointrend.evaluation.evaluate import write_evaluation
+
+    write_evaluation(folder, scores, scored)
     write_json(folder / "scores.json", {key: scores.metrics[key] for key in SCORES})
 
 

@@ -1,7 +1,8 @@
 """Download, resume and verify archives into data/archives/, and link them into data/<scale>/archives/.
 
-NAME is a dataset of params.yaml, backbone_<name>, or log_<run> or cfg_<run>: the published training log and config of a
-run, whose checksums are those of the first download (published/released.lock.json). Files that already lie at hand are
+NAME is a dataset of params.yaml, backbone_<name>, or log_<run>, cfg_<run> or released_<run>: the published training log
+and config of a run and its released weights, whose checksums are those of the first download
+(published/released.lock.json). Files that already lie at hand are
 taken from the folder or URL in POINTREND_ARCHIVES. Cityscapes needs CITYSCAPES_USERNAME and CITYSCAPES_PASSWORD, or its
 archives put there by hand.
 
@@ -29,7 +30,7 @@ from pointrend.project import Project
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of this verb."""
-    parser.add_argument("name", metavar="NAME", help="voc, backbone_r50, log_voc_r50, cfg_voc_r50, ...")
+    parser.add_argument("name", metavar="NAME", help="voc, backbone_r50, released_voc_r50, log_voc_r50, cfg_voc_r50")
 
 
 def run(project: Project, arguments: argparse.Namespace) -> None:

@@ -25,11 +25,13 @@ def run(project: Project, arguments: argparse.Namespace) -> None:
     print(f"{'run':<16}{'GPUs':>5}{'batch':>7}{'epochs':>8}{'it/epoch':>10}{'iterations':>12}  comparable")
     for name in project.params.runs:
         print(_run_line(project, name))
-    print(f"\n{'archives':<32}{'download':>14}  state")
+    print(f"\n{'archives':<44}{'download':>14}  state")
     if project.scale.data == "drawn":
         print("drawn by the project itself, a few MB")
     else:
-        for name in (*project.params.datasets, *(f"backbone_{backbone}" for backbone in project.params.backbones)):
+        backbones = (f"backbone_{backbone}" for backbone in project.params.backbones)
+        released = (f"released_{run}" for run in project.released_runs)
+        for name in (*project.params.datasets, *backbones, *released):
             for pin in project.archives_of(name):
                 print(_archive_line(project, pin))
     if project.scale.data == "drawn":
@@ -60,7 +62,7 @@ def _archive_line(project: Project, pin: ArchivePin) -> str:
     place = project.params.places[pin.name]
     size = _gigabytes(pin.bytes) if pin.bytes else f"about {place.about_gb} GB"
     here = (project.archives_folder / pin.name).exists()
-    return f"{pin.name:<32}{size:>14}  {'here' if here else 'to download' if place.urls else 'needs an account'}"
+    return f"{pin.name:<44}{size:>14}  {'here' if here else 'to download' if place.urls else 'needs an account'}"
 
 
 def _gigabytes(size: float) -> str:

@@ -49,6 +49,10 @@ class SourceFailed(Exception):
     """The file cannot be had from this place; the text says why, in a few words without credentials."""
 
 
+class OtherSize(SourceFailed):
+    """The place offers a file of another size than is wanted."""
+
+
 class Interrupted(Exception):
     """An attempt failed in a way that may pass; the text says why, as above."""
 
@@ -235,7 +239,7 @@ def _begin_or_continue(response: requests.Response, url: str, part: PartFile, or
 
 def _check_size(archive: Archive, total: int | None) -> None:
     if archive.bytes is not None and total is not None and total != archive.bytes:
-        raise SourceFailed(f"it offers {total} bytes instead of {archive.bytes}")
+        raise OtherSize(f"it offers {total} bytes instead of {archive.bytes}")
 
 
 def _check_room(part: PartFile, total: int | None) -> None:

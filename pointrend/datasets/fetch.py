@@ -11,9 +11,9 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from pointrend.datasets.download import PATIENCE, PartFile, Patience, SourceFailed, download, public_url
-from pointrend.datasets.verification import Archive, Digests, WrongFile, verify_file
-from pointrend.errors import ArchiveError, DownloadError, MachineError, PointrendError
+from pointrend.datasets.download import PATIENCE, OtherSize, PartFile, Patience, SourceFailed, download, public_url
+from pointrend.datasets.verification import Archive, Digests, OtherBytes, WrongFile, verify_file
+from pointrend.errors import ArchiveError, DownloadError, MachineError, OtherBytesError, PointrendError
 from pointrend.files import read_json, write_json
 
 __all__ = ["Archive", "FetchedFile", "fetch_archive"]
@@ -48,7 +48,8 @@ def fetch_archive(
     ``progress``: show a bar (None: if stderr is a terminal).
 
     Raises :class:`ArchiveError` where another file lies under the name (it is left alone),
-    :class:`DownloadError` where no place has the archive, :class:`MachineError` where the disk is full or the
+    :class:`DownloadError` where no place has the archive (:class:`OtherBytesError` where one has another file under
+    its name), :class:`MachineError` where the disk is full or the
     folder cannot be written.
     """
     folder = Path(folder)
@@ -154,20 +155,19 @@ def _download_from_any(
     if not urls:
         raise DownloadError(f"{archive.name} is not at hand and cannot be downloaded freely", PUT_AT_HAND)
     part = PartFile(folder / f"{archive.name}.part")
-    failures = []
+    failures: list[str] = []
+    error = DownloadError
     for url in urls:
         source = public_url(url)
         try:
             download(url, archive, part, bar, patience)
             return accept(archive, part, folder / archive.name, source)
-        except SourceFailed as failure:
+        except (SourceFailed, WrongFile) as failure:
             failures.append(f"{source}: {failure}")
-        except WrongFile as fault:
-            failures.append(f"{source}: {fault}")
+            if isinstance(failure, OtherSize | OtherBytes):
+                error = OtherBytesError
         logger.warning("%s: %s", archive.name, failures[-1])
-    raise DownloadError(
-        f"cannot download {archive.name} ({'; '.join(failures)})", f"fetch again later, or {PUT_AT_HAND}"
-    )
+    raise error(f"cannot download {archive.name} ({'; '.join(failures)})", f"fetch again later, or {PUT_AT_HAND}")
 
 
 def _record(target: Path) -> Path:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from pointrend.datasets.fetch import Archive, FetchedFile, exclusive, fetch_archive
-from pointrend.errors import ArchiveError, CheckFailed
+from pointrend.errors import ArchiveError, CheckFailed, OtherBytesError
 from pointrend.files import read_json, write_json
 
 RESTORE = "restore it from version control"
@@ -27,13 +27,18 @@ def fetch_first_seen(archive: Archive, folder: Path, seen: Path, at_hand: str | 
     of its own is held against that alone.
 
     Raises what :func:`fetch_archive` does, and :class:`ArchiveError` where ``seen`` cannot be read,
-    :class:`CheckFailed` where another process noted other bytes meanwhile.
+    :class:`CheckFailed` where other bytes are offered than were noted, or another process noted others meanwhile.
     """
     if archive.sha256 or archive.sha256_prefix or archive.md5:
         return fetch_archive(archive, folder, at_hand)
-    known = _read(seen).get(archive.name)
+    known = read_notes(seen).get(archive.name)
     if known is not None:
-        return fetch_archive(replace(archive, bytes=known["bytes"], sha256=known["sha256"]), folder, at_hand)
+        wanted = replace(archive, bytes=known["bytes"], sha256=known["sha256"])
+        try:
+            return fetch_archive(wanted, folder, at_hand)
+        except OtherBytesError as other:
+            what = f"{other.what}, and {seen} says what the first download was"
+            raise CheckFailed(what, "find out why it has changed before taking it") from other
     file = fetch_archive(archive, folder, at_hand)
     with exclusive(folder, seen.name):
         _note(seen, archive.name, file)
@@ -41,7 +46,7 @@ def fetch_first_seen(archive: Archive, folder: Path, seen: Path, at_hand: str | 
 
 
 def _note(seen: Path, name: str, file: FetchedFile) -> None:
-    notes = _read(seen)
+    notes = read_notes(seen)
     known = notes.setdefault(name, {"bytes": file.bytes, "sha256": file.sha256, "source": _public(file)})
     if known["sha256"] != file.sha256:
         what = f"{file.path} has sha256 {file.sha256}, but {seen} now says {known['sha256']}"
@@ -61,8 +66,12 @@ def _public(file: FetchedFile) -> str:
     return file.source if "://" in file.source else "a file at hand"
 
 
-def _read(seen: Path) -> dict[str, dict[str, Any]]:
-    """What was noted; nothing where nothing was fetched yet."""
+def read_notes(seen: Path) -> dict[str, dict[str, Any]]:
+    """What was noted of every file, by its name: at least ``bytes`` and ``sha256``; empty before the first download.
+
+    Raises:
+        ArchiveError: ``seen`` cannot be read.
+    """
     if not seen.exists():
         return {}
     notes = read_json(seen, ArchiveError, RESTORE)

@@ -41,6 +41,10 @@ class WrongFile(Exception):
     """A file is not the archive it should be. The text says why."""
 
 
+class OtherBytes(WrongFile):
+    """A file of the right kind, but not the very bytes that are wanted."""
+
+
 def digest_file(path: Path) -> Digests:
     """Size, md5 and sha256 of a file, in one pass."""
     size, md5, sha256 = 0, hashlib.md5(usedforsecurity=False), hashlib.sha256()
@@ -63,7 +67,7 @@ def verify_file(archive: Archive, path: Path, known: Digests | None = None) -> D
     _check_head(archive, path)
     size = path.stat().st_size
     if archive.bytes is not None and size != archive.bytes:
-        raise WrongFile(f"it has {size} bytes instead of {archive.bytes}")
+        raise OtherBytes(f"it has {size} bytes instead of {archive.bytes}")
     digests = known or digest_file(path)
     for kind, found, wanted in (
         ("md5", digests.md5, archive.md5),
@@ -71,7 +75,7 @@ def verify_file(archive: Archive, path: Path, known: Digests | None = None) -> D
         ("sha256", digests.sha256, archive.sha256_prefix),
     ):
         if wanted is not None and not found.startswith(wanted.lower()):
-            raise WrongFile(f"its {kind} is {found[:16]}... instead of {wanted[:16]}...")
+            raise OtherBytes(f"its {kind} is {found[:16]}... instead of {wanted[:16]}...")
     return digests
 
 

@@ -47,6 +47,9 @@ def tell_snakemake(project: Project) -> None:
         CheckFailed: DVC would still run something, or a file is missing or not what its manifest says.
     """
     do = "run dvc repro, then this again"
+    if project.released_runs and not project.params.released_scales:
+        what = "dvc has not scored the released weights, which belong to this scale"
+        raise CheckFailed(what, f"write released_scales: [{project.params.scale}] into params.yaml, {do}")
     status = json.loads(_engine(project, "dvc", "status", "--json"))
     if status:
         raise CheckFailed(f"dvc would still run {_listed(list(status))}: {_first_reason(status)}", do)
@@ -92,7 +95,8 @@ def _check_files(project: Project, do: str) -> None:
 def _manifested(project: Project, do: str) -> Iterator[tuple[Path, str, Path]]:
     """(file, sha256, manifest) of the archives, the prepared data and the runs."""
     params = project.params
-    for name in (*params.datasets, *(f"backbone_{backbone}" for backbone in params.backbones)):
+    weights = (*map("backbone_{}".format, params.backbones), *map("released_{}".format, project.released_runs))
+    for name in (*params.datasets, *weights):
         manifest = project.fetched(name)
         found = read_json(manifest, CheckFailed, do)
         if found["set"] != project.archive_set:
@@ -111,3 +115,7 @@ def _manifested(project: Project, do: str) -> Iterator[tuple[Path, str, Path]]:
             train, metrics = (read_json(folder / name, CheckFailed, do) for name in ("train.json", "metrics.json"))
             yield folder / "model.safetensors", train["model_sha256"], folder / "train.json"
             yield folder / "confusion.parquet", metrics["sha256"], folder / "metrics.json"
+    for run in project.released_runs:
+        folder = project.released_folder(run)
+        metrics = read_json(folder / "metrics.json", CheckFailed, do)
+        yield folder / "confusion.parquet", metrics["sha256"], folder / "metrics.json"

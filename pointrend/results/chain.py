@@ -22,12 +22,15 @@ from pointrend.results.compare import assumed_spreads, judge, read_results
 from pointrend.results.published import load_published, published_miou
 from pointrend.results.report import PAGE, README, check, check_readme
 from pointrend.results.run_files import LOGGED_FILES, SHOWN_SCORES, recounted_miou
+from pointrend.results.tables import row_name
 
 RESULTS = "results.json"
+RESTORE = "restore it from version control"
 COMPARE_AGAIN = "run `pointrend compare`, or restore what it was made from"
 MODEL = "model.safetensors"
 """May be absent, being too large to be kept everywhere."""
-RUN_FILES = ("train.json", MODEL, *LOGGED_FILES, "metrics.json", SHOWN_SCORES, "confusion.parquet")
+SCORED_FILES = ("metrics.json", SHOWN_SCORES, "confusion.parquet")
+RUN_FILES = ("train.json", MODEL, *LOGGED_FILES, *SCORED_FILES)
 """In the order in which they follow from one another."""
 
 Row = Mapping[str, Any]
@@ -63,14 +66,18 @@ class Chain:
         if "data" not in results["published"]:
             raise CheckFailed(f"{self._name(path)} was written by an earlier version of this project", COMPARE_AGAIN)
         self._published(results["published"])
-        trained = [row for row in results["runs"] if row["kind"] == "trained"]
+        trained, released = (
+            [row for row in results["runs"] if row["kind"] == kind] for kind in ("trained", "released")
+        )
         for dataset in self.project.params.datasets:
-            self._dataset(dataset, [row for row in trained if row["setting"]["dataset"] == dataset])
+            self._dataset(dataset, [row for row in trained + released if row["setting"]["dataset"] == dataset])
         for backbone in self.project.params.backbones:
             self._backbone(backbone, [row for row in trained if row["setting"].get("backbone") == backbone])
         for row in trained:
             self._run(row)
-        self._verdicts(results, trained)
+        for row in released:
+            self._release(row)
+        self._verdicts(results, trained + released)
         self._pages(results)
 
     # -- the published side
@@ -129,21 +136,64 @@ class Chain:
 
     def _run(self, row: Row) -> None:
         run, seed = row["run"], row["seed"]
-        if row["verdict"] == "unverified":
-            raise CheckFailed(f"{run} seed {seed} is unverified: {row['reasons'][0]}", COMPARE_AGAIN)
-        if row["miou"] is None:
-            return
         folder = self.project.run_folder(run, seed)
-        if not folder.is_dir():
-            return self._note(folder)
         do = f"restore it, or run `pointrend train {run} --seed {seed}` and `evaluate` again"
-        for name in (*RUN_FILES, *(f"pictures/{picture}" for picture in row["pictures"])):
+        if self._is_here(folder, row):
+            self._scored(folder, row, RUN_FILES, do)
+            self._training(folder / "train.json", row, do)
+
+    def _release(self, row: Row) -> None:
+        """The released weights: as the first download noted them, as they were fetched, and their score."""
+        run = row["run"]
+        name, folder = f"released_{run}", self.project.released_folder(run)
+        do = f"restore it, or run `pointrend fetch {name}` and `pointrend evaluate {run} --released` again"
+        if not self._is_here(folder, row):
+            return
+        file, sha256 = self.project.released_weights(run).name, row["hashes"]["weights"]
+        self._first_seen(file, sha256)
+        self._fetched(name, {file: {"sha256": sha256}}, self.project.archive_set)
+        self._scored(folder, row, SCORED_FILES, do)
+        self._scoring(folder / "metrics.json", row, do)
+
+    def _scoring(self, path: Path, row: Row, do: str) -> None:
+        """The score of released weights names what results.json names, and its fingerprint follows from that."""
+        metrics, name, hashes = read_json(path, do=do), self._name(path), row["hashes"]
+        keys = {"weights": "model_sha256", "code": "code_sha256", "data_manifest": "data_manifest_sha256"}
+        if any(hashes[key] != metrics[named] for key, named in {**keys, "fingerprint": "fingerprint"}.items()):
+            raise CheckFailed(f"{name} names other files than {RESULTS}", do)
+        if hashes["code"] != code_digest("evaluate"):
+            self.notes.append(f"{name}: scored by other code than is here")
+        setting = self.project.setting(row["run"])
+        manifest = self.project.manifest(setting.dataset)
+        if manifest.is_file():
+            data = read_json(manifest, do=do)["content"]
+            if setting.scoring_fingerprint(hashes["weights"], data, hashes["code"]) != hashes["fingerprint"]:
+                self.notes.append(f"{name}: scored with other settings than params.yaml has now")
+
+    def _first_seen(self, file: str, sha256: str) -> None:
+        """A file of which no checksum was published is the one that the first download noted."""
+        seen = self.project.first_seen_file
+        if file in self.project.pins:
+            return
+        if self._json(seen, (file,), RESTORE)[file].get("sha256") != sha256:
+            raise CheckFailed(f"{self._name(seen)} does not have the {file} that was scored", RESTORE)
+
+    def _is_here(self, folder: Path, row: Row) -> bool:
+        """Whether a row has a figure, and the folder that it comes from is on this machine."""
+        if row["verdict"] == "unverified":
+            raise CheckFailed(f"{row_name(row)} is unverified: {row['reasons'][0]}", COMPARE_AGAIN)
+        if row["miou"] is not None and not folder.is_dir():
+            self._note(folder)
+        return row["miou"] is not None and folder.is_dir()
+
+    def _scored(self, folder: Path, row: Row, names: Sequence[str], do: str) -> None:
+        """What lies in the folder of a score is what the results say, and its counts give its mIoU."""
+        for name in (*names, *(f"pictures/{picture}" for picture in row["pictures"])):
             self._file(folder / name, row["hashes"].get(name), RESULTS, do, optional=name == MODEL)
-        self._training(folder / "train.json", row, do)
         metrics, counts = folder / "metrics.json", folder / "confusion.parquet"
         recounted_miou(read_counts(counts), read_json(metrics, do=do), self._name(counts), do)
         if read_json(metrics, do=do)["miou"] != row["miou"]:
-            what = f"{RESULTS} gives another mIoU of {run} seed {seed} than {self._name(metrics)}"
+            what = f"{RESULTS} gives another mIoU of {row_name(row)} than {self._name(metrics)}"
             raise CheckFailed(what, COMPARE_AGAIN)
         self.mious += 1
 
@@ -171,17 +221,17 @@ class Chain:
 
     # -- results and pages
 
-    def _verdicts(self, results: Mapping[str, Any], trained: Sequence[Row]) -> None:
+    def _verdicts(self, results: Mapping[str, Any], scored: Sequence[Row]) -> None:
         """Differences and verdicts follow from the figures."""
         published = load_published(self.project.published_folder)
-        for row in trained:
+        for row in scored:
             expected = published_miou(published, row["run"])
             difference = None if expected is None or row["difference"] is None else row["miou"] - expected
             if (row["published_miou"], row["difference"]) != (expected, difference):
                 raise CheckFailed(
                     f"{RESULTS}: the difference of {row['run']} is not ours minus published", COMPARE_AGAIN
                 )
-        if judge([dict(row) for row in trained], assumed_spreads(self.project.params.datasets)) != results["runs"]:
+        if judge([dict(row) for row in scored], assumed_spreads(self.project.params.datasets)) != results["runs"]:
             raise CheckFailed(f"{RESULTS}: its verdicts do not follow from its figures and params.yaml", COMPARE_AGAIN)
 
     def _pages(self, results: Mapping[str, Any]) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from pointrend.errors import CheckFailed, ResultsError
-from pointrend.evaluation.intervals import miou_interval
+from pointrend.evaluation.intervals import miou_interval, paired_interval
 from pointrend.files import read_json, sha256_json, write_json
 from pointrend.params import DatasetParams
 from pointrend.results import verdict
@@ -28,26 +28,32 @@ def compare(
 ) -> dict[str, Any]:
     """The content of results.json and a hash over it all.
 
-    It has a row of kind ``trained`` per selected run and seed, and one of kind ``seeds`` after those of a run with
-    enough comparable scores. Figures are in percent. ``assumed`` is sigma per dataset until it is measured.
-    ``interval`` is that of the difference over seeds, ``image_interval`` that of the mIoU over images; ``measures``
-    repeats what metrics.json says beside the mIoU, and ``reasons`` says why a row is not run, unverified or not
-    comparable.
+    It has a row of kind ``trained`` per selected run and seed, one of kind ``seeds`` after those of a run with enough
+    comparable scores, and one of kind ``released`` per selected release. Figures are in percent. ``assumed`` is sigma
+    per dataset until it is measured. ``interval`` is that of the difference over seeds, ``image_interval`` that of the
+    mIoU over images, ``paired_interval`` that of the mIoU minus the released weights' over the same images;
+    ``measures`` repeats what metrics.json says beside the mIoU, and ``reasons`` says why a row is not run, unverified
+    or not comparable.
 
     Raises:
         ResultsError: a file of a run cannot be read.
     """
-    rows = [_trained_row(run, published_miou(published, run.run)) for run in selected]
+    found = [_scored_row(run, published_miou(published, run.run)) for run in selected]
+    released = {row["run"]: score for row, score in found if row["kind"] == "released"}
+    rows = [row | {"paired_interval": _paired(row, score, released.get(row["run"]))} for row, score in found]
     return sealed({"scale": scale, "published": published.hashes(), "runs": judge(rows, assumed)})
 
 
 def judge(rows: Sequence[Row], assumed: Mapping[str, Spread]) -> list[Row]:
-    """Rows of kind ``trained`` with the verdicts that follow from their differences, and the rows of kind ``seeds``."""
-    spreads = {**assumed, **_measured(rows)}
+    """Rows of kind ``trained`` and ``released`` with the verdicts that follow from their differences, and the rows of
+    kind ``seeds``."""
+    trained = [row for row in rows if row["kind"] == "trained"]
+    spreads = {**assumed, **_measured(trained)}
     judged = []
     for name in dict.fromkeys(row["run"] for row in rows):
-        of_run = [_judged(row, spreads) for row in rows if row["run"] == name]
-        judged += [*of_run, *_seeds_row(of_run, spreads)]
+        of_run = [_judged(row, spreads) for row in trained if row["run"] == name]
+        released = [_judged_release(row) for row in rows if (row["run"], row["kind"]) == (name, "released")]
+        judged += [*of_run, *_seeds_row(of_run, spreads), *released]
     return judged
 
 
@@ -85,23 +91,35 @@ def read_results(path: Path) -> dict[str, Any]:
     return results
 
 
-def _trained_row(selected: SelectedRun, published: float | None) -> Row:
-    """A row whose verdict is not known yet where it is a matter of statistics."""
+def _scored_row(selected: SelectedRun, published: float | None) -> tuple[Row, Score | None]:
+    """A row and the score in it; where it has a difference, its verdict is not known yet."""
     try:
         score, reason = find_score(selected)
     except CheckFailed as contradiction:
         log.warning("%s", contradiction)
-        return _row(selected, published, verdict.UNVERIFIED, [str(contradiction)])
+        return _row(selected, published, verdict.UNVERIFIED, [str(contradiction)]), None
     if score is None:
-        return _row(selected, published, verdict.NOT_RUN, [reason] if reason else [])
-    return _row(selected, published, verdict.NOT_COMPARABLE) | _scored(score, published, selected.comparable)
+        return _row(selected, published, verdict.NOT_RUN, [reason] if reason else []), None
+    row = _row(selected, published, verdict.NOT_COMPARABLE)
+    return row | _scored(score, published, selected), score
+
+
+def _paired(row: Row, score: Score | None, released: Score | None) -> list[float] | None:
+    """Interval of a training's mIoU minus that of the released weights, both on the same images."""
+    if row["kind"] != "trained" or score is None or released is None:
+        return None
+    try:
+        return list(paired_interval(score.counts, released.counts))
+    except ValueError as problem:
+        log.warning("%s seed %s and its released weights: %s", row["run"], row["seed"], problem)
+        return None
 
 
 def _row(selected: SelectedRun, published: float | None, judgement: Verdict, reasons: Sequence[str] = ()) -> Row:
     return {
         "run": selected.run,
         "seed": selected.seed,
-        "kind": "trained",
+        "kind": "released" if selected.seed is None else "trained",
         "miou": None,
         "published_miou": published,
         "difference": None,
@@ -117,12 +135,12 @@ def _row(selected: SelectedRun, published: float | None, judgement: Verdict, rea
     }
 
 
-def _scored(score: Score, published: float | None, comparable: bool) -> Row:
+def _scored(score: Score, published: float | None, selected: SelectedRun) -> Row:
     metrics = score.metrics
     return {
         "miou": metrics["miou"],
-        "difference": metrics["miou"] - published if comparable and published is not None else None,
-        "evidence": "one-seed",
+        "difference": metrics["miou"] - published if selected.comparable and published is not None else None,
+        "evidence": "released" if selected.seed is None else "one-seed",
         "image_interval": list(miou_interval(score.counts)),
         "measures": {key: metrics[key] for key in ("all_accuracy", "boundary_iou", "coarse", "n_images")},
         "pictures": metrics["pictures"],
@@ -157,6 +175,10 @@ def _judged(row: Row, spreads: Mapping[str, Spread]) -> Row:
     return row | _statistics(verdict.one_seed(row["difference"], spread), spread.source)
 
 
+def _judged_release(row: Row) -> Row:
+    return row if row["difference"] is None else row | _statistics(verdict.released(row["difference"]))
+
+
 def _seeds_row(rows: Sequence[Row], spreads: Mapping[str, Spread]) -> list[Row]:
     """The row of a run as a whole, from the rows of its seeds; none where they are too few."""
     scored = [row for row in rows if row["difference"] is not None]
@@ -174,6 +196,7 @@ def _seeds_row(rows: Sequence[Row], spreads: Mapping[str, Spread]) -> list[Row]:
         "evidence": "seeds",
         "reasons": [f"{missing} of its {len(rows)} seeds have no score that counts"] if missing else [],
         "image_interval": None,
+        "paired_interval": None,
         "measures": None,
         "pictures": {},
         "hashes": {f"metrics.json of seed {row['seed']}": row["hashes"]["metrics.json"] for row in scored},

@@ -20,12 +20,13 @@ def render_readme(results: Mapping[str, Any], published: Published) -> str:
         f"# PointRend: results at scale {_text(results['scale'])}\n",
         f"> **{_text(tables.scale_sentence(results))}**\n",
         render_introduction(published),
-        f"## Results\n\n{tables.COLUMNS_SENTENCE}\n",
+        f"## Results\n\n{tables.columns_sentence(results)}\n",
         *map(_section, tables.result_tables(results, published)),
         f"{_text(tables.STRIDE_SENTENCE)}\n",
         _list("Verdicts", tables.verdict_sentences(results)),
         _list("Reasons", tables.reason_lines(results)),
         _explained(tables.certainty_table(results), tables.CERTAINTY_SENTENCE),
+        _explained(tables.paired_table(results), tables.PAIRED_SENTENCE),
         _explained(tables.refinement_table(results), tables.REFINEMENT_SENTENCE),
         f"## Evidence\n\nMade from [results.json](results.json) (sha256 `{results['sha256']}`) and the published"
         f" document {published.file} (sha256 `{published.sha256}`).\n",
@@ -34,8 +35,8 @@ def render_readme(results: Mapping[str, Any], published: Published) -> str:
 
 
 def render_summary(results: Mapping[str, Any]) -> str:
-    """The short table of the top README."""
-    return _table(tables.summary_table(results))
+    """The short table of the top README, one line a run."""
+    return _table(tables.overview_table(results))
 
 
 def with_summary(readme: str, results: Mapping[str, Any]) -> str:

@@ -16,6 +16,7 @@ MIOU_TOLERANCE = 1e-9
 """Percent; between ``metrics.json`` and the mIoU recomputed from ``confusion.parquet``."""
 NOT_EVALUATED = "trained but not evaluated"
 STALE = "stale: trained with another setting, data or code"
+STALE_SCORE = "stale: scored with other weights, another setting, data or code"
 LOGGED_FILES = ("metrics.jsonl", "curve.csv")
 """What a training leaves behind of its course."""
 SHOWN_SCORES = "scores.json"
@@ -32,14 +33,17 @@ METRICS_KEYS: dict[str, Any] = {
     **dict.fromkeys(("model_sha256", "sha256"), str),
 }
 """What is taken from train.json and metrics.json, and of which kind it is."""
+RELEASED_KEYS: dict[str, Any] = dict.fromkeys(("fingerprint", "code_sha256", "data_manifest_sha256"), str)
+"""What metrics.json also has where released weights were scored: nothing else says it there."""
 
 
 @dataclass(frozen=True)
 class SelectedRun:
-    """A run and seed to report, and what its results must have been made with."""
+    """A run and seed, or the released weights of a run, to report, and what the results must have been made with."""
 
     run: str
-    seed: int
+    seed: int | None
+    """None: the released weights."""
     dataset: str
     backbone: str
     comparable: bool
@@ -49,21 +53,22 @@ class SelectedRun:
     setting: dict[str, Any]
     """All resolved parameters; the tables show ``setting["recipe"]["output_stride"]``."""
     folder: Path
-    """Where ``train.json``, ``metrics.json`` and ``confusion.parquet`` are."""
+    """Where ``train.json``, ``metrics.json`` and ``confusion.parquet`` are; the first not of released weights."""
     fingerprint: str
-    """Of what a training now would be; empty where it could not start, and then nothing fits it."""
+    """Of what a training or scoring now would be; empty where it could not start, and then nothing fits it."""
 
     def __str__(self) -> str:
-        return f"run {self.run} seed {self.seed}"
+        return f"released weights of {self.run}" if self.seed is None else f"run {self.run} seed {self.seed}"
 
     def command(self, verb: str) -> str:
         """What to do where a file of this run is no good."""
-        return f"run `pointrend {verb} {self.run} --seed {self.seed}` again"
+        which = "--released" if self.seed is None else f"--seed {self.seed}"
+        return f"run `pointrend {verb} {self.run} {which}` again"
 
 
 @dataclass(frozen=True)
 class Score:
-    """A trained and evaluated run whose files belong together."""
+    """An evaluated run, or released weights, whose files belong together."""
 
     metrics: dict[str, Any]
     """The content of ``metrics.json``."""
@@ -74,12 +79,14 @@ class Score:
 
 
 def find_score(selected: SelectedRun) -> tuple[Score | None, str]:
-    """The score of a run, or None and the reason; the reason is empty where nothing was ever trained.
+    """The score of a trained run or of released weights, or None and the reason; empty where nothing was ever done.
 
     Raises:
         CheckFailed: files of the run contradict each other; the run and what to do again are named.
         ResultsError: a file of the run cannot be read.
     """
+    if selected.seed is None:
+        return _released_score(selected)
     train_file, metrics_file = selected.folder / "train.json", selected.folder / "metrics.json"
     if not train_file.exists():
         return None, ""
@@ -92,24 +99,45 @@ def find_score(selected: SelectedRun) -> tuple[Score | None, str]:
     if not metrics_file.exists():
         return None, NOT_EVALUATED
     metrics = _read(metrics_file, METRICS_KEYS, selected.command("evaluate"))
-    counts = _checked_counts(selected, train, metrics)
-    files = (
-        *LOGGED_FILES,
-        SHOWN_SCORES,
-        "train.json",
-        "metrics.json",
-        *(f"pictures/{name}" for name in metrics["pictures"]),
-    )
+    if metrics["model_sha256"] != train["model_sha256"]:
+        what = f"{selected}: metrics.json scores other weights than train.json names"
+        raise CheckFailed(what, selected.command("evaluate"))
+    counts = _checked_counts(selected, metrics)
     hashes = {
-        **{name: _sha256(selected, name) for name in files},
+        **{name: _sha256(selected, name) for name in (*LOGGED_FILES, "train.json")},
+        **_scored_hashes(selected, metrics),
         **({"backbone": train["backbone_sha256"]} if train["backbone_sha256"] else {}),
         "code": train["code_sha256"],
-        "confusion.parquet": metrics["sha256"],
         "data_manifest": train["data_manifest_sha256"],
         "fingerprint": train["fingerprint"],
         "model.safetensors": train["model_sha256"],
     }
     return Score(metrics, counts, hashes), ""
+
+
+def _released_score(selected: SelectedRun) -> tuple[Score | None, str]:
+    """The score of released weights: metrics.json itself says what it was made from."""
+    metrics_file = selected.folder / "metrics.json"
+    if not metrics_file.exists():
+        return None, ""
+    metrics = _read(metrics_file, METRICS_KEYS | RELEASED_KEYS, selected.command("evaluate"))
+    if metrics["fingerprint"] != selected.fingerprint:
+        return None, STALE_SCORE
+    counts = _checked_counts(selected, metrics)
+    hashes = {
+        **_scored_hashes(selected, metrics),
+        "code": metrics["code_sha256"],
+        "data_manifest": metrics["data_manifest_sha256"],
+        "fingerprint": metrics["fingerprint"],
+        "weights": metrics["model_sha256"],
+    }
+    return Score(metrics, counts, hashes), ""
+
+
+def _scored_hashes(selected: SelectedRun, metrics: Mapping[str, Any]) -> dict[str, str]:
+    """sha256 of what an evaluation left behind."""
+    names = (SHOWN_SCORES, "metrics.json", *(f"pictures/{name}" for name in metrics["pictures"]))
+    return {**{name: _sha256(selected, name) for name in names}, "confusion.parquet": metrics["sha256"]}
 
 
 def recounted_miou(counts: StoredCounts, metrics: Mapping[str, Any], whose: str, do: str) -> float:
@@ -135,11 +163,9 @@ def _sha256(selected: SelectedRun, name: str) -> str:
     return sha256_file(path)
 
 
-def _checked_counts(selected: SelectedRun, train: dict[str, Any], metrics: dict[str, Any]) -> StoredCounts:
-    """Metrics of these weights, made from these counts, which count up to this mIoU."""
+def _checked_counts(selected: SelectedRun, metrics: dict[str, Any]) -> StoredCounts:
+    """The counts that the metrics were made from, which count up to this mIoU."""
     counts_file, again = selected.folder / "confusion.parquet", selected.command("evaluate")
-    if metrics["model_sha256"] != train["model_sha256"]:
-        raise CheckFailed(f"{selected}: metrics.json scores other weights than train.json names", again)
     if not counts_file.exists() or sha256_file(counts_file) != metrics["sha256"]:
         raise CheckFailed(f"{selected}: {counts_file} is not the one that metrics.json was made from", again)
     counts = read_counts(counts_file)

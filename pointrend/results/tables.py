@@ -13,6 +13,13 @@ Row = Mapping[str, Any]
 """A row of results.json."""
 
 NOTHING = "–"
+EVIDENCE = ("inputs", "log", "released", "one-seed", "seeds")
+"""What a figure can rest on, from the weakest to the strongest; docs/verdicts.md."""
+DOWNLOADS = {
+    "trained": {"cfg": "train.json", "model": "model.safetensors", "log": "metrics.jsonl"},
+    "released": {"scores": "metrics.json"},
+}
+"""Links of a scored row, by kind: text and file in the run's folder."""
 
 COMPARABLE_SENTENCE = "The published recipe on the official data, unless a row says otherwise."
 NOT_COMPARABLE_SENTENCE = "These figures cannot be compared with the published ones."
@@ -23,9 +30,15 @@ SCALE_SENTENCES = {
     " shows that everything is in place before GPU weeks are spent.",
 }
 VERDICT_SENTENCES = {
-    "not run": "nothing has been trained with this setting, or it has not been evaluated",
+    "not run": "nothing has been trained or downloaded with this setting, or it has not been scored",
     "not comparable": "scored, but not with the published recipe on the official data; no difference is given",
     "unverified": "the files of the run contradict each other; no figure is taken from them",
+    "matches": "the released weights score the published number under our evaluation, to within 0.02 points: it is what"
+    " these weights give",
+    "close": "the released weights score within 0.05 points of the published number, but not within 0.02: some images"
+    " were treated otherwise, and the cause is to be found",
+    "differs": "the released weights score more than 0.05 points from the published number: other weights, or another"
+    " protocol",
     "consistent": "one training, as near to the published number as two trainings of one recipe are to each other;"
     " this does not reproduce it",
     "reproduced": "the published number lies in the band of a future single training, and the difference is shown to"
@@ -39,6 +52,10 @@ COLUMNS_SENTENCE = (
     "The columns up to “mIoU (published)” repeat the published table; those after it are ours. Figures are in percent;"
     " the difference is ours minus published, in percentage points, ± the reach of chance over seeds at 95 %."
 )
+RELEASED_SENTENCE = (
+    "Rows whose seed is “released” are the weights that were published, scored by our evaluation: nothing was trained,"
+    " and no chance is left in them."
+)
 STRIDE_SENTENCE = (
     "* The published label. The code that made the published numbers has output stride 32, whatever the labels “D8” and"
     " “os8” say; the output stride of our network is given beside it."
@@ -48,6 +65,10 @@ CERTAINTY_SENTENCE = (
     " 0 lies in it where the verdict is neither below nor above. Sigma is the standard deviation over seeds. The"
     " interval over images is another one: it says how far the mIoU of the same weights would move with other"
     " validation images, by a bootstrap."
+)
+PAIRED_SENTENCE = (
+    "Our weights and the released ones on the same images, both resampled together: how far the difference of the two"
+    " mIoU would move with other validation images, in points, by a bootstrap."
 )
 REFINEMENT_SENTENCE = (
     "Scores of the coarse prediction and of the one with refined points. Boundary IoU (Cheng et al., CVPR 2021) looks"
@@ -73,9 +94,17 @@ def scale_sentence(results: Mapping[str, Any]) -> str:
     """What the figures are good for; the first thing that a reader must know."""
     if not comparable(results):
         return NOT_COMPARABLE_SENTENCE + SCALE_SENTENCES.get(results["scale"], "")
-    trained = [row for row in results["runs"] if row["kind"] == "trained"]
-    scored = sum(row["miou"] is not None for row in trained)
-    return f"{COMPARABLE_SENTENCE} {scored} of {len(trained)} runs are scored."
+    trained, released = (
+        [row["miou"] is not None for row in results["runs"] if row["kind"] == kind] for kind in ("trained", "released")
+    )
+    weights = f", and {sum(released)} of {len(released)} released weights" if released else ""
+    return f"{COMPARABLE_SENTENCE} {sum(trained)} of {len(trained)} runs are scored{weights}."
+
+
+def columns_sentence(results: Mapping[str, Any]) -> str:
+    """How the result tables are to be read."""
+    has_released = any(row["kind"] == "released" for row in results["runs"])
+    return f"{COLUMNS_SENTENCE} {RELEASED_SENTENCE}" if has_released else COLUMNS_SENTENCE
 
 
 def result_tables(results: Mapping[str, Any], published: Published) -> list[Table]:
@@ -105,8 +134,26 @@ def certainty_table(results: Mapping[str, Any]) -> Table:
     return Table("How certain the figures are", columns, tuple(_certainty_cells(row) for row in scored))
 
 
+def paired_table(results: Mapping[str, Any]) -> Table:
+    """Trained and released weights on the same images, one row a training that can be held against a release."""
+    columns = ("Run", "Seed", "Ours", "Released", "Ours minus released", "Interval (images)")
+    released = {row["run"]: row["miou"] for row in results["runs"] if row["kind"] == "released"}
+    rows = [row for row in results["runs"] if row["paired_interval"] is not None]
+    heading = "Our weights against the released ones"
+    return Table(heading, columns, tuple(_paired_cells(row, released[row["run"]]) for row in rows))
+
+
+def overview_table(results: Mapping[str, Any]) -> Table:
+    """One row a run: what training and what the released weights gave, and the strongest evidence that there is."""
+    columns = ("Run", "Published", "Trained", "Difference", "Verdict")
+    released = ("Released weights", "Difference", "Verdict", "Evidence")
+    runs = dict.fromkeys(row["run"] for row in results["runs"])
+    rows = (_overview_cells([row for row in results["runs"] if row["run"] == run]) for run in runs)
+    return Table("Results", (*columns, *released), tuple(rows))
+
+
 def summary_table(results: Mapping[str, Any]) -> Table:
-    """One short row a run."""
+    """One short row a figure."""
     columns = ("Run", "Published", "Seed", "Ours", "Difference", "Verdict")
     rows = ((row["run"], percent(row["published_miou"]), *_our_cells(row)) for row in results["runs"])
     return Table("Results", columns, tuple(rows))
@@ -142,7 +189,7 @@ def folder_name(row: Row) -> str:
 
 
 def run_folder(scale: str, row: Row) -> str:
-    """Folder of a run as seen from ``results/<scale>/``."""
+    """Folder of a trained run, or of scored released weights, as seen from ``results/<scale>/``."""
     return f"../../runs/{scale}/{folder_name(row)}"
 
 
@@ -175,8 +222,8 @@ def _published_cells(row: PublishedRow) -> tuple[Cell, ...]:
 def _result_cells(scale: str, row: Row) -> tuple[Cell, ...]:
     stride = str(row["setting"]["recipe"]["output_stride"])
     download: Cell = NOTHING
-    if row["kind"] == "trained" and row["miou"] is not None:
-        files = {"cfg": "train.json", "model": "model.safetensors", "log": "metrics.jsonl"}
+    files = DOWNLOADS.get(row["kind"], {})
+    if files and row["miou"] is not None:
         download = tuple(Link(text, f"{run_folder(scale, row)}/{name}") for text, name in files.items())
     return (stride, *_our_cells(row), download)
 
@@ -186,12 +233,15 @@ def _our_cells(row: Row) -> tuple[Cell, ...]:
 
 
 def _seed(row: Row) -> str:
-    return {"seeds": f"mean of {row['n']}", "released": "released"}.get(row["kind"], str(row["seed"]))
+    names = {"seeds": f"mean of {row['n']}", "released": "released"}
+    return names.get(row["kind"], str(row["seed"]))
 
 
 def _difference(row: Row) -> str:
     if row["difference"] is None:
         return NOTHING
+    if row["kind"] == "released":
+        return f"{row['difference']:+.3f}"
     low, high = row["interval"]
     return f"{row['difference']:+.2f} ± {(high - low) / 2:.2f}"
 
@@ -213,3 +263,26 @@ def _refinement_cells(row: Row) -> tuple[Cell, ...]:
         measures["all_accuracy"],
     )
     return row["run"], _seed(row), str(measures["n_images"]), *map(percent, figures)
+
+
+def _paired_cells(row: Row, released: float) -> tuple[Cell, ...]:
+    interval = "{:+.2f} to {:+.2f}".format(*row["paired_interval"])
+    figures = (percent(row["miou"]), percent(released), f"{row['miou'] - released:+.2f}")
+    return row["run"], _seed(row), *figures, interval
+
+
+def _overview_cells(rows: Sequence[Row]) -> tuple[Cell, ...]:
+    """Cells of one run; the row of its seeds as a whole stands for them all."""
+    trained = [row for row in rows if row["kind"] == "seeds"] or [row for row in rows if row["kind"] == "trained"]
+    released = [row for row in rows if row["kind"] == "released"]
+    evidence = max((row["evidence"] for row in rows), key=EVIDENCE.index)
+    return rows[0]["run"], percent(rows[0]["published_miou"]), *_joined(trained), *_joined(released), evidence
+
+
+def _joined(rows: Sequence[Row]) -> tuple[str, str, str]:
+    """mIoU, difference and verdict of the rows that are scored, or else why none is."""
+    scored = [row for row in rows if row["miou"] is not None]
+    verdicts = dict.fromkeys(row["verdict"] for row in scored or rows)
+    figures = ([percent(row["miou"]) for row in scored], [_difference(row) for row in scored])
+    mious, differences = (", ".join(texts) or NOTHING for texts in figures)
+    return mious, differences, ", ".join(verdicts) or NOTHING

@@ -188,8 +188,10 @@ def test_fetched_files_are_audited_and_their_first_checksum_holds(
         capsys.readouterr()
         assert paper("fetch", "log_voc_r50") == 0
         assert "is enforced from now on" not in capsys.readouterr().err
-        assert paper("fetch", "cfg_voc_r50") == 2
-        assert "base_cfg.py: its sha256 is " in capsys.readouterr().err
+        assert paper("fetch", "cfg_voc_r50") == 3
+        refusal = capsys.readouterr().err
+        assert "base_cfg.py: its sha256 is " in refusal
+        assert "released.lock.json says what the first download was" in refusal
     assert json.loads(seen.read_text()) == notes
 
 

@@ -30,6 +30,10 @@ def send_other(request: Request) -> None:
     request.answer(200, OTHER)
 
 
+def send_longer(request: Request) -> None:
+    request.answer(200, GOOD + b"more")
+
+
 def test_the_first_download_is_noted_and_the_log_says_so(
     tmp_path: Path, seen: Path, good_server: Asked, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -41,18 +45,29 @@ def test_the_first_download_is_noted_and_the_log_says_so(
     assert SHA256 in warning
 
 
+@pytest.mark.parametrize("send", [send_other, send_longer])
 def test_from_then_on_it_is_enforced(
-    tmp_path: Path, seen: Path, good_server: Asked, caplog: pytest.LogCaptureFixture
+    tmp_path: Path,
+    seen: Path,
+    good_server: Asked,
+    caplog: pytest.LogCaptureFixture,
+    send: Callable[[Request], None],
 ) -> None:
     fetch_first_seen(Archive(NAME, (good_server.url,)), tmp_path / "a", seen)
     before = seen.read_bytes()
     caplog.clear()
-    with misbehaving(send_other) as server, pytest.raises(DownloadError):
+    with misbehaving(send) as server, pytest.raises(CheckFailed, match=str(seen)):
         fetch_first_seen(Archive(NAME, (server.url,)), tmp_path / "b", seen)
     assert not (tmp_path / "b" / NAME).exists()
     assert_fetched(fetch_first_seen(Archive(NAME, (good_server.url,)), tmp_path / "b", seen), tmp_path / "b")
     assert seen.read_bytes() == before
     assert "no checksum was ever published" not in caplog.text
+
+
+def test_a_place_that_has_nothing_is_no_contradiction(tmp_path: Path, seen: Path, good_server: Asked) -> None:
+    fetch_first_seen(Archive(NAME, (good_server.url,)), tmp_path / "a", seen)
+    with misbehaving(lambda request: request.answer(404)) as server, pytest.raises(DownloadError, match="404"):
+        fetch_first_seen(Archive(NAME, (server.url,)), tmp_path / "b", seen)
 
 
 def test_a_file_that_lies_there_already_is_held_against_the_note(

@@ -41,6 +41,11 @@ def selected(folder: Path, run: str = "voc_r50", seed: int = 0, *reasons: str, f
     return SelectedRun(run, seed, dataset, backbone, not reasons, reasons, setting, place, fingerprint)
 
 
+def released(folder: Path, run: str = "voc_r50", *reasons: str) -> SelectedRun:
+    """The released weights of a run, scored in ``folder/<run>-released``."""
+    return replace(selected(folder, run, 0, *reasons), seed=None, folder=folder / f"{run}-released")
+
+
 PICTURES = {"2007_000033.png": b"picture of a street", "a b#1.png": b"picture of a horse"}
 """Contents by file name; :func:`finish` calls the first one the best, and the others the first of the split."""
 
@@ -49,6 +54,24 @@ def finish(run: SelectedRun, pictures: Mapping[str, bytes] = NO_PICTURES) -> Non
     """Write the files of a trained and evaluated run."""
     train = {"run": run.run, "seed": run.seed, "fingerprint": FINGERPRINT, "model_sha256": "a" * 64}
     write_json(run.folder / "train.json", train | INPUTS | {"setting": run.setting})
+    records = [
+        {"iteration": 50 * i, "lr": 0.01 / i, "loss": 4 / i, "loss_point": 3 / i, "loss_coarse": 1 / i}
+        for i in range(1, 9)
+    ]
+    log = "".join(json.dumps(record) + "\n" for record in records)
+    write_text(run.folder / "metrics.jsonl", log)
+    write_text(run.folder / "curve.csv", curve_csv(log.encode()))
+    write_score(run, pictures)
+
+
+def finish_release(run: SelectedRun, pictures: Mapping[str, bytes] = NO_PICTURES) -> None:
+    """Write the files of scored released weights."""
+    made_from = {"fingerprint": FINGERPRINT, "code_sha256": "e" * 64, "data_manifest_sha256": "d" * 64}
+    write_score(run, pictures, **made_from)
+
+
+def write_score(run: SelectedRun, pictures: Mapping[str, bytes], **more: str) -> None:
+    """Write what an evaluation leaves behind; ``more`` goes into metrics.json."""
     first, second = (Counts(*np.array(rows)) for rows in ([[5, 0], [6, 2], [7, 1]], [[3, 1], [3, 1], [3, 1]]))
     write_counts(run.folder / "confusion.parquet", counts_table({"a": first, "b": second}, 2))
     metrics = {
@@ -70,15 +93,9 @@ def finish(run: SelectedRun, pictures: Mapping[str, bytes] = NO_PICTURES) -> Non
         },
         "model_sha256": "a" * 64,
         "sha256": sha256_file(run.folder / "confusion.parquet"),
+        **more,
     }
     write_json(run.folder / "metrics.json", metrics)
-    records = [
-        {"iteration": 50 * i, "lr": 0.01 / i, "loss": 4 / i, "loss_point": 3 / i, "loss_coarse": 1 / i}
-        for i in range(1, 9)
-    ]
-    log = "".join(json.dumps(record) + "\n" for record in records)
-    write_text(run.folder / "metrics.jsonl", log)
-    write_text(run.folder / "curve.csv", curve_csv(log.encode()))
     write_text(run.folder / "scores.json", "{}\n")
     for name, content in pictures.items():
         write_bytes(run.folder / "pictures" / name, content)

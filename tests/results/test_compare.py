@@ -51,6 +51,7 @@ def test_a_comparable_run_has_a_difference_and_a_verdict(tmp_path: Path) -> None
         "n": 1,
         "sigma": 0.3,
         "sigma_source": "assumed",
+        "paired_interval": None,
         "measures": {
             "all_accuracy": 75.0,
             "boundary_iou": 40.0,

@@ -249,9 +249,11 @@ def test_the_top_readme_gets_its_table_and_nothing_else(tmp_path: Path) -> None:
     update_readme(readme, results)
     assert readme.read_text() == f"# Title\n\n{BEGIN}\n{render_summary(results)}{END}\n\nafter\n"
     rows = table_rows(readme.read_text())
-    assert rows[0] == ["Run", "Published", "Seed", "Ours", "Difference", "Verdict"]
-    assert rows[2] == ["voc_r50", "69.84%", "0", "48.86%", "-20.98 ± 0.83", "below"]
-    assert rows[5] == ["ade20k_r101", "40.26%", "0", "–", "–", "not run"]
+    columns = ["Run", "Published", "Trained", "Difference", "Verdict"]
+    assert rows[0] == [*columns, "Released weights", "Difference", "Verdict", "Evidence"]
+    none = ["–", "–", "–"]
+    assert rows[2] == ["voc_r50", "69.84%", "48.86%", "-20.98 ± 0.83", "below", *none, "one-seed"]
+    assert rows[5] == ["ade20k_r101", "40.26%", "–", "–", "not run", *none, "inputs"]
     update_readme(readme, results)
     check_readme(readme, results)
 

@@ -134,7 +134,7 @@ def another_model(row: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        (other_miou, "results.json gives another mIoU of voc_r50 seed 0 than"),
+        (other_miou, "results.json gives another mIoU of voc_r50 (seed 0) than"),
         (other_verdict, "results.json: the difference of voc_r50 is not ours minus published"),
         (other_published, "results.json: the difference of voc_r50 is not ours minus published"),
         (other_sigma, "results.json: its verdicts do not follow from its figures"),

@@ -11,6 +11,7 @@ from pointrend.workflow import Workflow
 
 try:
     WANTED = Workflow.from_config(config, Path.cwd())
+    WANTED.check_targets(sys.argv[1:])
 except PointrendError as error:
     print(f"error: {error}", file=sys.stderr)
     sys.exit(error.exit_code)

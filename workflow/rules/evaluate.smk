@@ -39,6 +39,32 @@ rule evaluate:
         f"{POINTREND} evaluate {{wildcards.run}} --seed {{wildcards.seed}}"
 
 
+rule evaluate_released:
+    input:
+        weights=f"data/{SCALE}/archives/released_{{run}}.json",
+        data=lambda w: PROJECT.relative(
+            PROJECT.manifest(PROJECT.setting(w.run).dataset)
+        ),
+        file=ancient(f"data/{SCALE}/archives/released_{{run}}"),
+        store=lambda w: ancient(PROJECT.store_files(PROJECT.setting(w.run).dataset)),
+    output:
+        metrics=f"runs/{SCALE}/{{run}}-released/metrics.json",
+        scores=f"runs/{SCALE}/{{run}}-released/scores.json",
+        counts=f"runs/{SCALE}/{{run}}-released/confusion.parquet",
+        pictures=directory(f"runs/{SCALE}/{{run}}-released/pictures"),
+    log:
+        f"logs/{SCALE}/evaluate-{{run}}-released.log",
+    benchmark:
+        f"logs/{SCALE}/evaluate-{{run}}-released.tsv"
+    threads: lambda w: PROJECT.setting(w.run).recipe.threads or workflow.cores or 1
+    resources:
+        mem_mb=4000,
+    params:
+        setting=lambda w: WANTED.evaluate_released_digest(w.run),
+    shell:
+        f"{POINTREND} evaluate {{wildcards.run}} --released"
+
+
 rule evaluated:
     input:
         expand(rules.evaluate.output.metrics, run=WANTED.runs, seed=WANTED.seeds),

@@ -12,6 +12,7 @@ rule compare:
         metrics=expand(
             rules.evaluate.output.metrics, run=WANTED.runs, seed=WANTED.seeds
         ),
+        released=expand(rules.evaluate_released.output.metrics, run=WANTED.released),
         published=["published/pointrend_table.json", "published/recipe.json"],
     output:
         report(
@@ -82,6 +83,13 @@ rule track:
         setting=WANTED.track_digest(),
     shell:
         f"{POINTREND} track sync"
+# What can be said without any training. Both commands take what lies in runs/, whoever made it.
+rule released:
+    input:
+        expand(rules.evaluate_released.output.metrics, run=WANTED.released),
+    localrule: True
+    shell:
+        f"{WANTED.compare_command()} && {POINTREND} report"
 
 
 for run in WANTED.runs:

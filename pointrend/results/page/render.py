@@ -48,6 +48,7 @@ def render_page(
         "results": ("Results", _results(results)),
         "published": ("The published tables", _published(results, published)),
         "certainty": _explained(tables.certainty_table(results), tables.CERTAINTY_SENTENCE, "judged"),
+        "paired": _explained(tables.paired_table(results), tables.PAIRED_SENTENCE),
         "refinement": _explained(tables.refinement_table(results), tables.REFINEMENT_SENTENCE),
         "curves": ("Training curves", _told(CURVES_SENTENCE, curves_section(results, carried, references))),
         "classes": ("IoU per class", _told(CLASSES_SENTENCE, class_section(results, carried))),
@@ -115,7 +116,7 @@ def _published(results: Mapping[str, Any], published: Published) -> str:
     bibtex = element("details", {}, "<summary>BibTeX</summary>", element("pre", {}, text(published.bibtex)))
     return lines(
         [
-            element("p", {}, text(tables.COLUMNS_SENTENCE)),
+            element("p", {}, text(tables.columns_sentence(results))),
             *(table_box(table, "published") for table in tables.result_tables(results, published)),
             element("p", {"class": "small"}, text(tables.STRIDE_SENTENCE)),
             element("p", {"class": "links"}, links),

@@ -1,0 +1,41 @@
+"""Write trained weights as a checkpoint of SSSegmentation: its format, its key names.
+
+example: pointrend export voc_r50 --seed 0 --out voc_r50.pth
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from pointrend.errors import CheckFailed, ParamsError, WeightsError
+from pointrend.files import read_json, sha256_file
+from pointrend.project import Project
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Arguments of this verb."""
+    parser.add_argument("run", metavar="RUN")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--out", metavar="FILE.pth", type=Path, required=True)
+
+
+def run(project: Project, arguments: argparse.Namespace) -> None:
+    """Export the weights that train.json names."""
+    setting, seed, out = project.setting(arguments.run), arguments.seed, arguments.out
+    if out.suffix != ".pth":
+        raise ParamsError(f"--out {out} does not end in .pth", "that ending is how the format is told")
+    folder = project.run_folder(setting.run, seed)
+    do = f"run: pointrend --scale {setting.scale} train {setting.run} --seed {seed}"
+    train = read_json(folder / "train.json", WeightsError, do)
+
+    from pointrend.commands.loaded import load_network
+    from pointrend.model.weights import save_upstream
+
+    weights = folder / "model.safetensors"
+    model, _ = load_network(setting, weights)
+    if sha256_file(weights) != train["model_sha256"]:
+        raise CheckFailed(f"{weights} is not the one that train.json names", do)
+    epochs = train["setting"]["recipe"]["epochs"]
+    save_upstream(model, out, epochs)
+    print(f"{out}: {setting.run} seed {seed} after {epochs} epochs")

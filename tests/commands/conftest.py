@@ -1,0 +1,32 @@
+"""An empty checkout whose files come from a server of its own."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+
+from pointrend.datasets.loopback import serve_folder
+from tests.released import serve_from, write_params
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def offered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """The folder that is served; the working folder is the checkout."""
+    shutil.copytree(ROOT / "published", tmp_path / "published")
+    shutil.copy(ROOT / "README.md", tmp_path)
+    monkeypatch.chdir(tmp_path)
+    for name in ("POINTREND_SCALE", "POINTREND_PINS", "POINTREND_ARCHIVES", "POINTREND_PARAMS"):
+        monkeypatch.delenv(name, raising=False)
+    folder = tmp_path / "offered"
+    folder.mkdir()
+    with serve_folder(folder) as url:
+        params = yaml.safe_load((ROOT / "params.yaml").read_text())
+        serve_from(url, params)
+        write_params(params)
+        yield folder

@@ -1,0 +1,73 @@
+"""`pointrend export`: our weights as a checkpoint of SSSegmentation, which scores as ours do."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from pointrend.cli import main
+from pointrend.evaluation.counts_file import read_counts
+from pointrend.files import sha256_file, write_json
+from tests.golden_weights import published_state
+from tests.tiny import ROOT, TINY, write_tiny_store
+
+RUN = Path("runs/demo/voc_r50-s0")
+OF_THE_WEIGHTS = {"fingerprint", "model_sha256"}
+"""What metrics.json says of the weights and not of the score."""
+
+
+@pytest.fixture
+def trained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A checkout with a tiny run, trained and scored."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("POINTREND_SCALE", raising=False)
+    Path("params.yaml").write_text((ROOT / "params.yaml").read_text())
+    write_tiny_store(Path("data/demo/voc"))
+    write_json(Path("data/demo/voc/manifest.json"), {"content": "c"})
+    assert tiny("train voc_r50") == tiny("evaluate voc_r50") == 0
+
+
+def tiny(words: str) -> int:
+    sets = [word for value in TINY for word in ("--set", value)]
+    return main(["--scale", "demo", *sets, *words.split()])
+
+
+def test_exported_weights_score_as_the_trained_ones_do(trained: None) -> None:
+    assert tiny("export voc_r50 --out exported.pth") == 0
+    assert tiny("evaluate voc_r50 --weights exported.pth --out scored") == 0
+    ours, theirs = (json.loads((folder / "metrics.json").read_text()) for folder in (RUN, Path("scored")))
+    assert theirs["model_sha256"] == sha256_file(Path("exported.pth"))
+    same = ours.keys() - OF_THE_WEIGHTS
+    assert {key: theirs[key] for key in same} == {key: ours[key] for key in same}
+    assert (Path("scored") / "confusion.parquet").read_bytes() == (RUN / "confusion.parquet").read_bytes()
+    assert read_counts(RUN / "confusion.parquet").images == 12
+
+
+def test_the_file_is_of_the_published_form(trained: None, capsys: pytest.CaptureFixture[str]) -> None:
+    capsys.readouterr()
+    assert tiny("export voc_r50 --out exported.pth") == 0
+    assert capsys.readouterr().out == "exported.pth: voc_r50 seed 0 after 2 epochs\n"
+    content = torch.load("exported.pth", weights_only=True)
+    assert content.keys() == {"model", "cur_epoch"}
+    assert content["cur_epoch"] == 2
+    assert content["model"].keys() == published_state("r50_voc").keys()
+
+
+def test_what_cannot_be_exported_is_one_line(trained: None, capsys: pytest.CaptureFixture[str]) -> None:
+    record = json.loads((RUN / "train.json").read_text())
+    write_json(RUN / "train.json", record | {"model_sha256": "0" * 64})
+    cases = {
+        "export voc_r50 --out exported.safetensors": (2, "--out exported.safetensors does not end in .pth"),
+        "export voc_r50 --seed 1 --out exported.pth": (2, "train.json is not there; run: pointrend --scale demo train"),
+        "export voc_r50 --out exported.pth": (3, "model.safetensors is not the one that train.json names"),
+    }
+    for words, (code, expected) in cases.items():
+        capsys.readouterr()
+        assert tiny(words) == code
+        error = capsys.readouterr().err
+        assert error.count("\n") == 1
+        assert expected in error
+    assert not list(Path().glob("*.pth"))

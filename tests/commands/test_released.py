@@ -1,0 +1,214 @@
+"""`fetch released_RUN`, `evaluate RUN --released` and what takes a .pth file, through the command line."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import yaml
+from numpy.typing import NDArray
+from PIL import Image
+
+from pointrend.cli import main
+from pointrend.evaluation.confusion import confusion_matrix
+from pointrend.files import sha256_file
+from pointrend.results.published import load_published
+from tests.datasets.layouts import encoded, pixels
+from tests.golden_weights import golden_arrays, golden_batch, golden_facts, golden_state
+from tests.released import (
+    FIRST_NAME,
+    SECOND_NAME,
+    THIN,
+    noise_masks,
+    offer_weights,
+    paper,
+    prepare,
+    thin_state,
+)
+
+ROOT = Path(__file__).parents[2]
+pytestmark = pytest.mark.usefixtures("offered")
+LABEL_TOLERANCE = 0.001
+WEIGHTS = f"data/paper/archives/released_voc_r50/{FIRST_NAME}"
+SCORED = Path("runs/paper/voc_r50-released")
+
+
+def golden_masks() -> dict[str, NDArray[np.uint8]]:
+    """The golden label maps, by test picture."""
+    names = {f"test{case}": "{}x{}".format(*golden_facts()[f"test{case}"]["orig_hw"]) for case in (0, 1)}
+    return {name: golden_arrays()[f"{name}_labelmap_{size}"].astype(np.uint8) for name, size in names.items()}
+
+
+@pytest.fixture
+def golden_inputs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The golden pictures are inputs of the network and no photographs: a photograph's size says which one it means."""
+    inputs = {}
+    for case in (0, 1):
+        facts = golden_facts()[f"test{case}"]
+        inputs[tuple(facts["orig_hw"])] = golden_batch(5010 + 10 * case, 1, *facts["input_hw"])[0].numpy()
+    transform = "pointrend.datasets.transforms.TestTransform.__call__"
+    monkeypatch.setattr(transform, lambda self, picture: inputs[picture.shape[:2]])
+
+
+def test_released_weights_score_the_golden_label_maps(
+    offered: Path, golden_inputs: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    masks = golden_masks()
+    prepare(offered, masks)
+    offer_weights(offered / SECOND_NAME, golden_state())
+    assert paper("fetch released_voc_r50") == paper("evaluate voc_r50 --released") == 0
+    metrics = json.loads((SCORED / "metrics.json").read_text())
+    assert metrics["n_images"] == 2
+    assert metrics["all_accuracy"] >= 100 * (1 - LABEL_TOLERANCE)
+    assert metrics["model_sha256"] == sha256_file(offered / SECOND_NAME)
+    assert sorted(path.name for path in (SCORED / "pictures").iterdir()) == ["test0.png", "test1.png"]
+    assert json.loads((SCORED / "scores.json").read_text())["miou"] == metrics["miou"]
+
+    # The same file by --weights, and label maps by predict.
+    capsys.readouterr()
+    assert paper(f"evaluate voc_r50 --weights {WEIGHTS}") == 0
+    assert json.loads(capsys.readouterr().out)["iou"] == metrics["iou"]
+    for name, mask in masks.items():
+        Path("photos").mkdir(exist_ok=True)
+        Path(f"photos/{name}.png").write_bytes(encoded(pixels(0, *mask.shape)))
+    assert paper(f"predict voc_r50 --weights {WEIGHTS} --images photos --out maps") == 0
+    found = {name: np.asarray(Image.open(f"maps/{name}.png")) for name in masks}
+    for name, mask in masks.items():
+        assert (found[name] != mask).mean() <= LABEL_TOLERANCE, name
+    matrix = sum(confusion_matrix(found[name], masks[name], 21) for name in masks)
+    union = matrix.sum(axis=0) + matrix.sum(axis=1) - matrix.diagonal()
+    assert metrics["miou"] == pytest.approx(100 * (matrix.diagonal()[union > 0] / union[union > 0]).mean(), abs=1e-9)
+
+    # Scored under the published recipe on what passes for the official data here, so it is judged.
+    assert paper("compare") == paper("report") == paper("verify") == 0
+    rows = json.loads(Path("results/paper/results.json").read_text())["runs"]
+    assert [(row["kind"], row["verdict"]) for row in rows if row["run"] == "voc_r50"] == [
+        ("trained", "not run"),
+        ("released", "differs"),
+    ]
+    (row,) = (row for row in rows if row["kind"] == "released" and row["miou"] is not None)
+    assert (row["seed"], row["evidence"], row["n"], row["sigma"]) == (None, "released", 1, None)
+    assert row["difference"] == metrics["miou"] - 69.84
+    assert row["hashes"]["weights"] == metrics["model_sha256"]
+
+
+def test_the_first_download_is_enforced_from_then_on(offered: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    offer_weights(offered / FIRST_NAME, thin_state())
+    assert paper("fetch released_voc_r50") == 0
+    assert "no checksum was ever published" in capsys.readouterr().err
+    seen = Path("published/released.lock.json")
+    noted = seen.read_bytes()
+    assert json.loads(noted)[FIRST_NAME]["sha256"] == sha256_file(offered / FIRST_NAME)
+    shutil.rmtree("data")
+    state = thin_state()
+    state["decoder.1.bias"][0] += 1
+    offer_weights(offered / FIRST_NAME, state)
+    assert paper("fetch released_voc_r50") == 3
+    lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error: ")]
+    assert len(lines) == 1
+    assert "published/released.lock.json says what the first download was" in lines[0]
+    assert seen.read_bytes() == noted
+    assert not Path(WEIGHTS).exists()
+
+
+def test_the_places_are_those_of_the_published_table() -> None:
+    params = yaml.safe_load((ROOT / "params.yaml").read_text())
+    for section in load_published(ROOT / "published").sections:
+        for row in section.rows:
+            (name,) = params["published"][row.run]["released"]
+            second = row.model.replace("os8", "os32").replace("_train.pth", ".pth")
+            assert params["places"][name]["urls"] == [row.model, second]
+
+
+def without(name: str) -> Callable[[dict[str, Any]], None]:
+    return lambda state: state.pop(name)
+
+
+def with_extra(state: dict[str, Any]) -> None:
+    state["fcs.9.0.weight"] = torch.zeros(1)
+
+
+def with_nan(state: dict[str, Any]) -> None:
+    state["fcs.0.0.weight"][0] = float("nan")
+
+
+def unchanged(state: dict[str, Any]) -> None:
+    """As it is."""
+
+
+@pytest.mark.parametrize(
+    ("network", "change", "words"),
+    [
+        ({}, without("fcs.1.0.weight"), "1 missing (fcs.1.0.weight)"),
+        ({}, with_extra, "1 unexpected (fcs.9.0.weight)"),
+        ({}, with_nan, "holds NaN or infinity in fcs.0.0.weight"),
+        ({"num_classes": 19}, unchanged, "is for 19 classes, this model has 21"),
+        ({"depth": 101}, unchanged, "unexpected (backbone_net.layer3.6."),
+    ],
+)
+def test_weights_that_do_not_fit_are_one_line(
+    offered: Path,
+    network: dict[str, int],
+    change: Callable[[dict[str, Any]], None],
+    words: str,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    prepare(offered, noise_masks(1), **THIN)
+    state = thin_state(**network)
+    change(state)
+    offer_weights(offered / FIRST_NAME, state)
+    assert paper("fetch released_voc_r50") == 0
+    capsys.readouterr()
+    assert paper("evaluate voc_r50 --released") == 2
+    error = capsys.readouterr().err
+    assert error.startswith("error: ")
+    assert error.count("\n") == 1
+    assert words in error
+    assert not SCORED.exists()
+
+
+def test_a_pickle_is_never_loaded(offered: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    prepare(offered, noise_masks(1), **THIN)
+    torch.save({"model": Path}, offered / FIRST_NAME)
+    assert paper("fetch released_voc_r50") == 0
+    assert paper("evaluate voc_r50 --released") == 2
+    assert "is not a readable weights file (UnpicklingError)" in capsys.readouterr().err
+
+
+def test_weights_that_changed_after_they_were_fetched_are_not_scored(
+    offered: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    prepare(offered, noise_masks(1), **THIN)
+    offer_weights(offered / FIRST_NAME, thin_state())
+    assert paper("fetch released_voc_r50") == 0
+    Path(WEIGHTS).unlink()
+    capsys.readouterr()
+    assert paper("evaluate voc_r50 --released") == 2
+    assert f"{WEIGHTS} is not there; run: pointrend --scale paper fetch" in capsys.readouterr().err
+    torch.save({"model": thin_state(), "cur_epoch": 1}, WEIGHTS)
+    assert paper("evaluate voc_r50 --released") == 3
+    assert f"{WEIGHTS} is not the file that was fetched; run: " in capsys.readouterr().err
+    assert not SCORED.exists()
+
+
+@pytest.mark.parametrize(
+    ("scale", "words", "expected"),
+    [
+        ("paper", "evaluate voc_r50 --released", "run: pointrend --scale paper fetch released_voc_r50"),
+        ("paper", "evaluate voc_r50 --released --weights x.pth", "--released and --weights name two files"),
+        ("demo", "evaluate voc_r50 --released", "scale demo has no released weights of voc_r50; name another scale"),
+        ("pilot", "fetch released_voc_r50", "scale pilot has no released weights of voc_r50; name another scale"),
+        ("paper", "fetch released_voc_r5", "(did you mean 'released_voc_r50'?)"),
+    ],
+)
+def test_wrong_input_is_one_line(scale: str, words: str, expected: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--scale", scale, *words.split()]) == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    assert expected in error

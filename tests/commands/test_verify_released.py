@@ -1,0 +1,191 @@
+"""`pointrend verify` where released weights were scored: every file of that chain, spoilt in turn."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pointrend.files import sha256_file, write_json
+from pointrend.results.compare import read_results, sealed, write_results
+from tests.released import (
+    FIRST_NAME,
+    THIN,
+    noise_masks,
+    offer_weights,
+    paper,
+    prepare,
+    read_params,
+    thin_state,
+    write_params,
+)
+
+SCORED = Path("runs/paper/voc_r50-released")
+RESULTS = Path("results/paper/results.json")
+SEEN = Path("published/released.lock.json")
+FETCHED = Path("data/paper/archives/released_voc_r50.json")
+FILES = (
+    *(SCORED / name for name in ("metrics.json", "scores.json", "confusion.parquet", "pictures/val0.png")),
+    *(SEEN, FETCHED, Path(f"data/paper/archives/released_voc_r50/{FIRST_NAME}"), RESULTS, Path("README.md")),
+)
+
+
+@pytest.fixture(autouse=True)
+def scored(offered: Path) -> None:
+    """Released weights of a thin network, scored, compared and reported."""
+    prepare(offered, noise_masks(2), **THIN)
+    offer_weights(offered / FIRST_NAME, thin_state())
+    assert paper("fetch released_voc_r50") == paper("evaluate voc_r50 --released") == 0
+    assert paper("compare") == paper("report") == 0
+
+
+def verify(capsys: pytest.CaptureFixture[str]) -> tuple[int, str]:
+    capsys.readouterr()
+    code = paper("verify")
+    printed = capsys.readouterr()
+    return code, printed.out + printed.err
+
+
+def change_row(change: Callable[[dict[str, Any]], None]) -> None:
+    """Change the row of the released weights and seal the results again."""
+    results = read_results(RESULTS)
+    (row,) = (row for row in results["runs"] if (row["run"], row["kind"]) == ("voc_r50", "released"))
+    change(row)
+    write_results(RESULTS, sealed(results))
+
+
+def test_one_byte_of_any_file_is_noticed_and_the_file_named(capsys: pytest.CaptureFixture[str]) -> None:
+    code, printed = verify(capsys)
+    assert code == 0
+    assert "1 mIoU recomputed" in printed
+    for path in FILES:
+        whole = path.read_bytes()
+        # In the top README only what stands between the markers is the results'.
+        place = whole.index(b"| voc_r50") if path.name == "README.md" else len(whole) // 2
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
+        code, printed = verify(capsys)
+        path.write_bytes(whole)
+        assert (code, printed.count("\n")) == (3, 1), (path, printed)
+        assert str(path) in printed.partition("; ")[0]
+    assert verify(capsys)[0] == 0
+
+
+def test_another_file_than_the_first_download_does_not_pass(capsys: pytest.CaptureFixture[str]) -> None:
+    notes = json.loads(SEEN.read_text())
+    notes[FIRST_NAME]["sha256"] = "0" * 64
+    write_json(SEEN, notes)
+    code, printed = verify(capsys)
+    assert code == 3
+    assert f"{SEEN} does not have the {FIRST_NAME} that was scored" in printed
+    SEEN.unlink()
+    assert f"{SEEN} is not there; restore it" in verify(capsys)[1]
+
+
+@pytest.mark.parametrize("key", ["fingerprint", "model_sha256", "data_manifest_sha256", "code_sha256"])
+def test_a_score_of_something_else_does_not_pass(key: str, capsys: pytest.CaptureFixture[str]) -> None:
+    metrics = SCORED / "metrics.json"
+    write_json(metrics, json.loads(metrics.read_text()) | {key: "0" * 64})
+    change_row(lambda row: row["hashes"].update({"metrics.json": sha256_file(metrics)}))
+    code, printed = verify(capsys)
+    assert code == 3
+    assert f"{metrics} names other files than results.json" in printed
+
+
+def other_miou(row: dict[str, Any]) -> None:
+    row["miou"] = 1.0
+
+
+def other_difference(row: dict[str, Any]) -> None:
+    row |= {"verdict": "matches", "difference": 0.0}
+
+
+def other_verdict(row: dict[str, Any]) -> None:
+    row |= {"verdict": "matches", "difference": row["miou"] - row["published_miou"]}
+
+
+def unverified(row: dict[str, Any]) -> None:
+    row |= {"verdict": "unverified", "reasons": ["x"]}
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (other_miou, "results.json gives another mIoU of voc_r50 (released) than"),
+        (other_difference, "the difference of voc_r50 is not ours minus published"),
+        (other_verdict, "its verdicts do not follow from its figures"),
+        (unverified, "voc_r50 (released) is unverified: x"),
+    ],
+)
+def test_results_that_were_changed_and_sealed_again_do_not_pass(
+    change: Callable[[dict[str, Any]], None], words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    change_row(change)
+    code, printed = verify(capsys)
+    assert code == 3
+    assert words in printed
+
+
+@pytest.mark.parametrize("remove", [lambda: FETCHED.unlink(), lambda: shutil.rmtree(SCORED)])
+def test_what_is_kept_elsewhere_is_noted(remove: Callable[[], None], capsys: pytest.CaptureFixture[str]) -> None:
+    remove()
+    code, printed = verify(capsys)
+    assert code == 0
+    assert "is not here: not checked" in printed
+
+
+def test_other_settings_and_code_are_notes(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    params = read_params()
+    params["runs"]["voc_r50"]["lr"] = 0.5
+    write_params(params)
+    assert "voc_r50-released" not in verify(capsys)[1]  # how we train says nothing about a release
+    params["runs"]["voc_r50"]["subdivision_points"] = 16
+    write_params(params)
+    monkeypatch.setattr("pointrend.results.chain.code_digest", lambda stage: "0" * 64)
+    code, printed = verify(capsys)
+    assert code == 0
+    assert f"note: {SCORED}/metrics.json: scored by other code than is here\n" in printed
+    assert f"note: {SCORED}/metrics.json: scored with other settings than params.yaml has now\n" in printed
+
+
+def compared() -> dict[str, Any]:
+    """The row of the released weights, made again."""
+    assert paper("compare") == 0
+    return next(row for row in read_results(RESULTS)["runs"] if row["kind"] == "released")
+
+
+def set_for_the_run(key: str, value: float) -> None:
+    params = read_params()
+    params["runs"]["voc_r50"][key] = value
+    write_params(params)
+
+
+def fetch_other_weights() -> None:
+    found = json.loads(FETCHED.read_text())
+    found["files"][FIRST_NAME]["sha256"] = "0" * 64
+    write_json(FETCHED, found)
+
+
+def prepare_other_data() -> None:
+    manifest = Path("data/paper/voc/manifest.json")
+    write_json(manifest, json.loads(manifest.read_text()) | {"content": "0" * 64})
+
+
+def test_how_we_train_leaves_a_score_as_it_is() -> None:
+    before = compared()
+    set_for_the_run("lr", 0.5)
+    after = compared()
+    assert (after["miou"], after["hashes"], after["reasons"]) == (before["miou"], before["hashes"], before["reasons"])
+
+
+@pytest.mark.parametrize(
+    "change", [lambda: set_for_the_run("subdivision_points", 16), fetch_other_weights, prepare_other_data]
+)
+def test_a_score_goes_stale_with_what_it_follows_from(change: Callable[[], None]) -> None:
+    change()
+    row = compared()
+    assert (row["verdict"], row["miou"]) == ("not run", None)
+    assert row["reasons"][0].startswith("stale: scored with other weights")

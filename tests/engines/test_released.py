@@ -1,0 +1,66 @@
+"""Released weights are scored and reported without any training, by either engine."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from pointrend.datasets.loopback import serve_folder
+from tests.engines.conftest import small_checkout
+from tests.released import FIRST_NAME, THIN, noise_masks, offer_voc, offer_weights, serve_from, thin_state
+from tests.workflow.checkout import Checkout
+
+SNAKEMAKE = ("snakemake", "--cores", "2", "released", "--config", "scale=paper", "runs=voc_r50")
+RESULTS = "results/paper/results.json"
+
+
+@pytest.fixture(scope="module")
+def offering(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Checkout]:
+    """A checkout whose scale paper is thin, and whose files come from a server of its own."""
+    root = tmp_path_factory.mktemp("released")
+    checkout, offered = small_checkout(root / "pointrend"), root / "offered"
+    params = checkout.params()
+    offer_voc(offered, noise_masks(), params)
+    offer_weights(offered / FIRST_NAME, thin_state())
+    params["scales"]["paper"] |= {"recipe": THIN, "pictures": 1}
+    with serve_folder(offered) as url:
+        serve_from(url, params)
+        checkout.write_params(params)
+        yield checkout
+
+
+def test_both_engines_score_and_report_them_without_any_training(offering: Checkout, tmp_path: Path) -> None:
+    by_dvc = offering.copy(tmp_path / "pointrend")
+    offering.run(*SNAKEMAKE)
+    rows = json.loads((offering.root / RESULTS).read_text())["runs"]
+    assert [(row["run"], row["kind"], row["verdict"]) for row in rows] == [
+        ("voc_r50", "trained", "not run"),
+        ("voc_r50", "released", "not comparable"),
+        ("voc_r101", "trained", "not run"),
+        ("voc_r101", "released", "not run"),
+    ]
+    assert "width 4 (published 64)" in rows[1]["reasons"]
+    assert sorted(path.name for path in (offering.root / "runs/paper").iterdir()) == ["voc_r50-released"]
+    assert "1 mIoU recomputed" in offering.run("pointrend", "--scale", "paper", "verify")
+    again = offering.run(*SNAKEMAKE, "-n", "--quiet", "reason")
+    assert "evaluate_released" not in again
+
+    by_dvc.write_params(by_dvc.params() | {"scale": "paper", "released_scales": ["paper"]})
+    by_dvc.run("dvc", "repro", "evaluate_released@paper-voc-r50")
+    by_dvc.run("dvc", "repro", "--single-item", "compare@paper", "report@paper")
+    assert (by_dvc.root / RESULTS).read_bytes() == (offering.root / RESULTS).read_bytes()
+    assert not (by_dvc.root / "runs/paper/voc_r50-s0").exists()
+    line = by_dvc.run("pointrend", "bridge", "snakemake", expect=3)
+    assert "dvc would still run" in line
+
+
+def test_dvc_is_asked_for_the_scores_that_belong_to_the_scale(offering: Checkout, tmp_path: Path) -> None:
+    checkout = offering.copy(tmp_path / "pointrend")
+    checkout.write_params(checkout.params() | {"scale": "paper"})
+    (line,) = checkout.run("pointrend", "bridge", "snakemake", expect=3).splitlines()
+    assert line.startswith(
+        "error: dvc has not scored the released weights, which belong to this scale; write released_"
+    )

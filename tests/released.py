@@ -1,0 +1,88 @@
+"""What scoring released weights needs, small: VOC's two archives with a few pictures, and a checkpoint on offer."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import yaml
+from numpy.typing import NDArray
+
+from pointrend.cli import main
+from pointrend.model.pointrend import Architecture, PointRend
+from pointrend.model.weights import to_upstream
+from tests.datasets.layouts import SBD, VOC, Members, encoded, pixels, values, write_archives
+
+FIRST_NAME = "pointrend_resnet50os8_voc_train.pth"
+SECOND_NAME = "pointrend_resnet50os32_voc.pth"
+THIN = {"width": 4, "fpn_channels": 8, "scale_channels": 8, "point_channels": 8, "base_size": [64, 32]}
+
+
+def noise_masks(count: int = 3) -> dict[str, NDArray[np.uint8]]:
+    """Masks of noise, by the id of their picture."""
+    return {f"val{number}": values(number, [0, 1, 20, 255], 18, 24) for number in range(count)}
+
+
+def offer_voc(folder: Path, masks: Mapping[str, NDArray[np.uint8]], params: dict[str, Any]) -> None:
+    """Write VOC with these val masks into ``folder``, and let ``params`` take it for the official one."""
+    ids = {"train": ["a"], "val": list(masks)}
+    voc: Members = {f"{VOC}ImageSets/Segmentation/{split}.txt": "\n".join(ids[split]).encode() for split in ids}
+    for seed, (name, mask) in enumerate({"a": values(9, [0, 1]), **masks}.items()):
+        voc[f"{VOC}JPEGImages/{name}.jpg"] = encoded(pixels(seed, *mask.shape), "JPEG")
+        voc[f"{VOC}SegmentationClass/{name}.png"] = encoded(mask, mode="P")
+    sbd = {f"{SBD}train.txt": b"a\n", f"{SBD}val.txt": b""}
+    paths = write_archives(folder, {"VOCtrainval_11-May-2012.tar": voc, "benchmark.tgz": sbd})
+    dataset = params["datasets"]["voc"]
+    dataset["images"] = {"train": 1, "val": len(masks)}
+    dataset["archives"] = [{"name": name, "sha256": sha256(path.read_bytes())} for name, path in paths.items()]
+
+
+def offer_weights(path: Path, state: Mapping[str, Any]) -> None:
+    """Write a checkpoint as SSSegmentation's trainer does, with an optimiser's state that nobody needs."""
+    torch.save({"epoch": 60, "model": dict(state), "optimizer": {"state": {}, "param_groups": [{"lr": 1e-4}]}}, path)
+
+
+def thin_state(num_classes: int = 21, depth: int = 50) -> dict[str, Any]:
+    """Random weights of a network of the sizes THIN, under SSSegmentation's names."""
+    torch.manual_seed(1)
+    sizes = {key: THIN[key] for key in ("width", "fpn_channels", "scale_channels", "point_channels")}
+    return to_upstream(PointRend(Architecture(num_classes, depth, **sizes)).state_dict())
+
+
+def serve_from(url: str, params: dict[str, Any]) -> None:
+    """Let every file come from ``url``, under each name that it was ever offered by."""
+    for name, place in params["places"].items():
+        names = [address.rpartition("/")[2] for address in place["urls"]] or [name]
+        place["urls"] = [f"{url}/{offered}" for offered in dict.fromkeys(names)]
+
+
+def read_params() -> dict[str, Any]:
+    """params.yaml of the working folder."""
+    return yaml.safe_load(Path("params.yaml").read_text())
+
+
+def write_params(params: dict[str, Any]) -> None:
+    """Replace params.yaml of the working folder."""
+    Path("params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
+
+
+def paper(words: str) -> int:
+    """Exit code of a verb at scale paper."""
+    return main(["--scale", "paper", *words.split()])
+
+
+def prepare(offered: Path, masks: Mapping[str, NDArray[np.uint8]], **recipe: Any) -> None:
+    """Fetch and prepare a VOC with these val masks; ``recipe`` overrides the published one for voc_r50."""
+    params = read_params()
+    offer_voc(offered, masks, params)
+    params["runs"]["voc_r50"] |= recipe
+    write_params(params)
+    assert paper("fetch voc") == paper("prepare voc") == 0
+
+
+def sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
