@@ -34,9 +34,8 @@ def page(by_snakemake: Checkout, tmp_path_factory: pytest.TempPathFactory) -> st
 
 def embedded(page: str, name: str) -> Any:
     """A value that the report holds."""
-    found = re.search(rf"var {name} = (.*);\n", page)
-    assert found
-    return json.loads(found[1])
+    _, _, rest = page.partition(f'<script id="{name.replace("_", "-")}">')
+    return json.JSONDecoder().raw_decode(rest.partition(f"var {name} = ")[2])[0]
 
 
 def test_the_report_shows_results_scores_curves_and_pictures(page: str, by_snakemake: Checkout) -> None:
