@@ -28,6 +28,8 @@ ARGUMENTS = (
 )
 MILLISECONDS = 10_000
 """That any step may take."""
+A4_WIDTH = 718
+"""Pixels of CSS between margins of a centimetre."""
 SUMMARY = "#results table"
 ALL_OPEN = "() => document.querySelectorAll('details').forEach((each) => { each.open = true; })"
 EVIL = "<b>&\"'"
@@ -224,6 +226,13 @@ def test_dark_colours_follow_the_system_until_someone_chooses(files: Any, open_p
 def test_nothing_is_wider_than_a_phone(name: str, files: Any, open_page: Any) -> None:
     page = open_page(files[name], 360)
     page.evaluate(ALL_OPEN)
+    assert page.evaluate(OVERFLOWING) == []
+
+
+def test_nothing_is_cut_off_on_paper(files: Any, open_page: Any) -> None:
+    page = open_page(files["paper"], A4_WIDTH)
+    page.evaluate(ALL_OPEN)
+    page.emulate_media(media="print")
     assert page.evaluate(OVERFLOWING) == []
 
 

@@ -115,9 +115,9 @@ def test_absent_classes_come_last_and_are_counted(tmp_path: Path) -> None:
     assert "<caption>voc: 2 classes, 1 absent</caption>" in page
     rows = [row for row in PageReader(page).rows if row[0] in ("background", "aeroplane", "bicycle")]
     assert rows[:3] == [
-        ["aeroplane", "25.00%", "25.00%"],
         ["background", "72.73%", "72.73%"],
-        ["bicycle", "absent", "absent"],
+        ["bicycle", "25.00%", "25.00%"],
+        ["aeroplane", "absent", "absent"],
     ]
 
 
