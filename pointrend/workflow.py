@@ -121,8 +121,8 @@ class Workflow:
         return [*whole, *(f"scales.{self.scale}.{key}" for key in scale)]
 
     def track_paths(self) -> list[str]:
-        """Whether anything is sent."""
-        return ["operation.tracking"]
+        """Those of the tables, and whether anything is sent."""
+        return [*self.compare_paths(), "operation.tracking"]
 
     def fetch_digest(self, name: str) -> str:
         """Of the paths, replaced checksums, whether backbones are taken, and the code where it draws the archives."""

@@ -29,8 +29,9 @@ SUPERSEDED = "pointrend.superseded"
 EXPERIMENT_TAGS = {
     "mlflow.experimentKind": "custom_model_development",
     MLFLOW_RUN_NOTE: "One run for each dataset and backbone, with ours beside the published mIoU; under its + one run a"
-    " training, with the curves. All curves side by side: search for tags.`pointrend.kind` = 'training' and choose the"
-    " charts. Superseded trainings have the tag pointrend.superseded = true.",
+    " training, with the curves. All curves in one picture: choose the charts, search for"
+    " tags.`pointrend.kind` = 'training', and sort by a metric. Superseded trainings have the tag"
+    " pointrend.superseded = true.",
 }
 """So that the pages are those for training, and say how to read them."""
 

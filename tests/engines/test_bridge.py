@@ -41,7 +41,7 @@ RUN = "runs/demo/voc_r50-s0"
 REFUSALS = [
     ("by_snakemake", nothing, "snakemake", "dvc would still run", "fetch@demo-voc"),
     ("by_dvc", nothing, "dvc", "snakemake has no record", "compare evaluate fetch prepare report track train"),
-    ("dvc_told", other_lr, "dvc", "snakemake would still run pointrend --scale demo train voc_r", "and 3 more"),
+    ("dvc_told", other_lr, "dvc", "snakemake would still run pointrend --scale demo train voc_r", "and 4 more"),
     ("dvc_told", other_lr, "snakemake", "dvc would still run train@demo-voc-r50-0", "scales.demo.recipe"),
     ("by_snakemake", remove(f"{RUN}/confusion.parquet"), "dvc", f"{RUN}/confusion.parquet is not there", ""),
     ("by_snakemake", spoil(f"{RUN}/model.safetensors"), "dvc", f"{RUN}/model.safetensors is not the one", "train.json"),
