@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/installed
 
-.PHONY: demo test docs plots lint format schema lock
+.PHONY: demo test fuzz reliability docs plots lint format schema lock
 
 demo: $(INSTALLED)
 	$(BIN)/snakemake --cores all --config scale=demo
@@ -12,6 +12,15 @@ demo: $(INSTALLED)
 
 test: $(INSTALLED)
 	$(BIN)/pytest
+
+# Parsers and numbers, looked at for hours instead of seconds: 100 times the examples of the suite.
+fuzz: $(INSTALLED)
+	POINTREND_FUZZ=100 $(BIN)/pytest --timeout 0 tests/trust/test_parsers.py tests/trust/test_numbers.py
+
+# 200 kills at random moments and 100,000 iterations; rewrites the table in docs/reliability.md.
+reliability: $(INSTALLED)
+	$(BIN)/python -m tests.trust.kills 200 --write
+	$(BIN)/python -m tests.trust.endless 100000
 
 # The documentation as a site in build/docs; a link that leads nowhere fails it.
 docs: $(INSTALLED)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from pointrend.allocator import keep_freed_memory
 from pointrend.code_digest import code_digest
 from pointrend.commands.arguments import seed_number
-from pointrend.errors import WeightsError
+from pointrend.errors import MachineError, WeightsError
 from pointrend.files import sha256_file, write_bytes, write_json, write_text
 from pointrend.logs import log_to_file
 from pointrend.params import RunSetting
@@ -83,12 +83,18 @@ def _start_torchrun(processes: int) -> None:
 
 
 def _trained(project: Project, setting: RunSetting, seed: int, fingerprint: str, processes: Any) -> Any:
+    import torch
+
     from pointrend.training.loop import Trainer
 
     checkpoints = project.checkpoint_folder(setting.run, seed, fingerprint)
     data = project.data_folder(setting.dataset)
     trainer = Trainer(setting, seed, data, checkpoints, _backbone(project, setting), processes)
-    trainer.run()
+    try:
+        trainer.run()
+    except torch.OutOfMemoryError as problem:
+        what = f"{processes.device} has not enough memory for a batch of {setting.recipe.batch_size}"
+        raise MachineError(what, "set more gpus, or another device, in params.yaml") from problem
     return trainer
 
 

@@ -9,6 +9,7 @@ from contextlib import AbstractContextManager
 from typing import Any
 
 import pytest
+import torch
 
 from tests.datasets.fetching import GOOD, send_good
 from tests.datasets.layouts import encoded, pixels
@@ -68,6 +69,31 @@ def no_loopback(ground: Ground) -> Iterator[None]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("pointrend.datasets.loopback.ThreadingHTTPServer", refuse)
+        yield
+
+
+@contextlib.contextmanager
+def full_device(ground: Ground) -> Iterator[None]:
+    """A device whose memory a batch does not fit into, met by a training of another setting."""
+
+    def refuse(*_: object) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB.")
+
+    ground.put("runs.voc_r50.lr", 0.02)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("pointrend.training.loop.Trainer._step", refuse)
+        yield
+
+
+@contextlib.contextmanager
+def full_memory(ground: Ground) -> Iterator[None]:
+    """A machine whose memory ends while pictures are decoded."""
+
+    def refuse(*_: object) -> None:
+        raise MemoryError
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("pointrend.datasets.prepare.decode_samples", refuse)
         yield
 
 
@@ -165,6 +191,10 @@ CASES = (
         2,
         ("3 process(es) were started",),
     ),
+    Case(
+        "no memory left on the device", "done", full_device, "train voc_r50", 2, ("not enough memory for a batch of 2",)
+    ),
+    Case("no memory left", "ade20k", full_memory, "prepare ade20k", 2, ("there is not enough memory",)),
     Case("no git, no repository", "done", lambda g: without(path="/nonexistent"), "verify", 0, ("all hold",)),
     Case("no HOME", "done", lambda g: without("HOME", "XDG_CACHE_HOME", "USER"), "train voc_r50", 0, ()),
     Case("umask 077", "done", lambda g: umask(0o077), "report", 0, (), private_pages),
