@@ -27,6 +27,7 @@ VERBS = {
     "verify": "recompute every hash and every mIoU; name the first link that broke",
     "bridge": "tell one engine, dvc or snakemake, what the other has done",
     "plan": "say what a scale would run: iterations, downloads, disk",
+    "bench": "time what takes long against the plain way to do it",
 }
 EXAMPLES = """examples:
   pointrend plan

@@ -1,0 +1,18 @@
+"""The benchmarks by name. Each is a module ``pointrend.bench.<name>`` with ``run() -> list[Finding]``."""
+
+from __future__ import annotations
+
+import importlib
+
+from pointrend.bench.figures import Finding
+
+BENCHES = {
+    "hash": "sha256 of a file against the same bytes in memory",
+    "step": "a training step at full width against plain PyTorch",
+    "inference": "segmenting a picture at full width against plain PyTorch, and the memory it takes",
+}
+
+
+def run_bench(name: str) -> list[Finding]:
+    """Run one benchmark; only its own module is imported, so that no other's needs slow it down."""
+    return importlib.import_module(f"pointrend.bench.{name}").run()
