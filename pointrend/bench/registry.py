@@ -10,6 +10,8 @@ BENCHES = {
     "loader": "training samples, from files as upstream makes them and from the prepared form",
     "metric": "the confusion matrix, from stored maps and picture by picture",
     "hash": "sha256 of a file against the same bytes in memory",
+    "step": "a training step at full width against plain PyTorch",
+    "inference": "segmenting a picture at full width against plain PyTorch, and the memory it takes",
 }
 
 

@@ -77,7 +77,8 @@ class JoinedBatchNorm(nn.Module):
 
 
 class _Statistics(NamedTuple):
-    elements: int
+    elements: Tensor
+    """How many, a float64 scalar: as a number it would end the graph that torch.compile makes."""
     mean: Tensor
     variance: Tensor
 
@@ -90,9 +91,9 @@ def _join_statistics(inputs: Tensor, group: dist.ProcessGroup | None) -> _Statis
     gathered = [torch.empty_like(local) for _ in range(dist.get_world_size(group))]
     dist.all_gather(gathered, local, group)
     means, variances, counts = torch.stack(gathered).split((mean.numel(), mean.numel(), 1), dim=1)
-    elements = int(counts.sum())
-    if elements < 2:
+    if len(gathered) == 1 and inputs.numel() == inputs.size(1):
         raise ValueError("training a batch norm needs more than one value per channel")
+    elements = counts.sum()
     shares = counts / elements
     joined_mean = (shares * means).sum(dim=0)
     joined_variance = (shares * (variances + (means - joined_mean).square())).sum(dim=0)
@@ -110,24 +111,24 @@ class _Normalise(torch.autograd.Function):
         bias: Tensor,
         mean: Tensor,
         inverse_std: Tensor,
-        elements: int,
+        elements: Tensor,
         group: dist.ProcessGroup | None,
     ) -> Tensor:
-        ctx.save_for_backward(inputs, weight, mean, inverse_std)
-        ctx.elements, ctx.group = elements, group
+        ctx.save_for_backward(inputs, weight, mean, inverse_std, elements)
+        ctx.group = group
         scale = weight * inverse_std
         return torch.addcmul(_spread(bias - mean * scale, inputs), inputs, _spread(scale, inputs))
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
-        inputs, weight, mean, inverse_std = ctx.saved_tensors
+        inputs, weight, mean, inverse_std, elements = ctx.saved_tensors
         normalised = (inputs - _spread(mean, inputs)) * _spread(inverse_std, inputs)
         axes = _all_but_channels(inputs)
         for_bias, for_weight = gradient.sum(axes), (gradient * normalised).sum(axes)
         joined = torch.stack((for_bias, for_weight))
         dist.all_reduce(joined, group=ctx.group)
-        through_mean, through_std = (_spread(total / ctx.elements, inputs) for total in joined)
+        through_mean, through_std = (_spread(total / elements, inputs) for total in joined)
         centred = gradient - through_mean - normalised * through_std
         for_inputs = centred * _spread(weight * inverse_std, inputs)
         return for_inputs, for_weight, for_bias, None, None, None, None
