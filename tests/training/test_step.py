@@ -18,6 +18,7 @@ from pointrend.bench.plain_network import PlainPointRend
 from pointrend.errors import MachineError
 from pointrend.model.build import architecture
 from pointrend.model.pointrend import PointDraws, PointRend, draw_points
+from pointrend.model.precision import autocast
 from pointrend.params import Recipe
 from pointrend.training.distributed import Processes
 from pointrend.training.optimizer import make_optimizer
@@ -81,6 +82,9 @@ def test_bf16_computes_in_bfloat16_and_keeps_everything_in_float32() -> None:
     assert found.dtype == torch.float32
     assert not torch.equal(found, expected)
     torch.testing.assert_close(found, expected, rtol=0.02, atol=0)
+    with autocast("bf16", CPU):
+        fine, coarse = model.features(batch()[0])
+    assert (fine.dtype, coarse.dtype) == (torch.bfloat16, torch.float32)
     momenta = [state["momentum_buffer"] for state in ours.optimizer.state.values()]
     assert {tensor.dtype for tensor in (*model.parameters(), *momenta)} == {torch.float32}
 
