@@ -58,7 +58,14 @@ class Project:
 
     def setting(self, run: str) -> RunSetting:
         """The resolved setting of ``run``, overrides included."""
-        return self.params.setting(run, self.overrides)
+        if run not in self._settings:
+            self._settings[run] = self.params.setting(run, self.overrides)
+        return self._settings[run]
+
+    @cached_property
+    def _settings(self) -> dict[str, RunSetting]:
+        """Those asked for so far: an engine asks several times for every job of a run."""
+        return {}
 
     @property
     def pretrained(self) -> bool:

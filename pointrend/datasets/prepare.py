@@ -68,7 +68,7 @@ def prepare_dataset(
         _check_counts(classes.title, counts, enforce)
         with ExitStack() as stack:
             writers = {split: stack.enter_context(StoreWriter(out, split)) for split in ids}
-            splits = {split: _fill(writers[split], source, classes, split, ids[split][:limit]) for split in ids}
+            splits = {split: fill_split(writers[split], source, classes, split, ids[split][:limit]) for split in ids}
             # From here on old files may be replaced, so the old manifest no longer speaks for them.
             (out / MANIFEST).unlink(missing_ok=True)
     files = {file: record for writer in writers.values() for file, record in writer.files.items()}
@@ -134,7 +134,7 @@ def _check_counts(title: str, counts: Mapping[str, Mapping[str, int | None]], en
         log.warning("%s", what)
 
 
-def _fill(
+def fill_split(
     writer: StoreWriter, source: ArchiveSource, classes: DatasetClasses, split: str, ids: Sequence[str]
 ) -> dict[str, Any]:
     """Write the samples of a split; return how many images and how many pixels of each train id they are."""
