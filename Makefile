@@ -2,9 +2,10 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
+BENCHES := loader metric prepare planning hash
 INSTALLED := .venv/installed
 
-.PHONY: demo test plots lint format schema lock
+.PHONY: demo test bench plots lint format schema lock
 
 demo: $(INSTALLED)
 	$(BIN)/snakemake --cores all --config scale=demo
@@ -12,6 +13,10 @@ demo: $(INSTALLED)
 
 test: $(INSTALLED)
 	$(BIN)/pytest
+
+# Minutes each; the figures go to benchmarks/ and into docs/performance.md.
+bench: $(INSTALLED)
+	@for what in $(BENCHES); do $(BIN)/pointrend bench $$what || exit; done
 
 # The curves of all trainings as build/plots/index.html, which needs no network.
 plots: $(INSTALLED)

@@ -1,13 +1,17 @@
 """Say what a scale would run before it runs: iterations of every run, what is to be downloaded, what disk it takes.
 
-example: pointrend --scale paper plan
+With the time of a training step, as `pointrend bench step` measures it on the GPU that will train, also the hours.
+
+example: pointrend --scale paper plan --step-ms r50=210 --step-ms r101=320
 """
 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping
 
-from pointrend.params import ArchivePin
+from pointrend.commands.plan_cost import EXPLANATION, HEADING, cost_line, sample_times, step_times
+from pointrend.params import ArchivePin, RunSetting
 from pointrend.project import Project
 from pointrend.training.schedule import iterations_per_epoch
 
@@ -16,15 +20,25 @@ BYTES_PER_PIXEL = 4
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """This verb has no arguments of its own."""
+    """Arguments of this verb."""
+    parser.add_argument(
+        "--step-ms",
+        metavar="NAME=MS",
+        action="append",
+        default=[],
+        help="milliseconds of a step of a run, or of all runs with a backbone",
+    )
 
 
 def run(project: Project, arguments: argparse.Namespace) -> None:
     """Print the plan of the current scale."""
+    steps = step_times(project, arguments.step_ms)
     print(f"scale {project.params.scale}, archives {project.archive_set}\n")
     print(f"{'run':<16}{'GPUs':>5}{'batch':>7}{'epochs':>8}{'it/epoch':>10}{'iterations':>12}  comparable")
     for name in project.params.runs:
         print(_run_line(project, name))
+    if steps:
+        _print_costs(project, steps)
     print(f"\n{'archives':<32}{'download':>14}  state")
     if project.scale.data == "drawn":
         print("drawn by the project itself, a few MB")
@@ -47,10 +61,25 @@ def run(project: Project, arguments: argparse.Namespace) -> None:
     print(f"\n{'dvc cache':<32}{sizes}")
 
 
+def _print_costs(project: Project, steps: Mapping[str, float]) -> None:
+    samples = sample_times(project.root / "benchmarks")
+    print(f"\n{HEADING}")
+    for name, step_ms in steps.items():
+        setting = project.setting(name)
+        iterations = _epoch_iterations(project, setting) * setting.recipe.epochs
+        print(cost_line(name, setting, iterations, step_ms, samples.get(setting.dataset)))
+    print(EXPLANATION)
+
+
+def _epoch_iterations(project: Project, setting: RunSetting) -> int:
+    images = project.expected_images(setting.dataset).train
+    kept = min(images, project.scale.limit or images)
+    return iterations_per_epoch(kept, setting.recipe.gpus, setting.recipe.batch_size)
+
+
 def _run_line(project: Project, name: str) -> str:
     setting = project.setting(name)
-    recipe, images = setting.recipe, project.expected_images(setting.dataset).train
-    each = iterations_per_epoch(min(images, project.scale.limit or images), recipe.gpus, recipe.batch_size)
+    recipe, each = setting.recipe, _epoch_iterations(project, setting)
     reasons = ", ".join(project.not_comparable(setting))
     numbers = f"{recipe.gpus:>5}{recipe.batch_size:>7}{recipe.epochs:>8}{each:>10}{each * recipe.epochs:>12}"
     return f"{name:<16}{numbers}  {'no: ' + reasons if reasons else 'yes'}"
