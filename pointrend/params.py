@@ -77,6 +77,7 @@ class Recipe(Strict):
     channels_last: bool = setting("memory layout of the network", part="machine")
     loader: Literal["fast", "exact"] = setting("resize the crop alone, or step by step as published", part="machine")
     workers: Annotated[int, Field(ge=0)] = setting("loader processes a GPU", part="operation")
+    store: Literal["raw", "compact"] = setting("form of the prepared pictures, when next prepared", part="operation")
     checkpoint_minutes: Annotated[float, Field(ge=0)] = setting("time between checkpoints", part="operation")
     log_every: PositiveInt = setting("iterations between records in metrics.jsonl", part="operation")
     pictures: Annotated[int, Field(ge=0)] = setting("val pictures drawn side by side", part="operation", layer="scale")

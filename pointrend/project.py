@@ -72,6 +72,11 @@ class Project:
         """Whether trainings start from an ImageNet backbone; the scale says so, or an override."""
         return self.setting(next(iter(self.params.runs))).recipe.pretrained
 
+    @property
+    def store_form(self) -> str:
+        """How ``prepare`` writes pictures, ``raw`` or ``compact``."""
+        return self.setting(next(iter(self.params.runs))).recipe.store
+
     # -- archives
 
     @cached_property

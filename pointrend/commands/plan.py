@@ -15,8 +15,8 @@ from pointrend.params import ArchivePin, RunSetting
 from pointrend.project import Project
 from pointrend.training.schedule import iterations_per_epoch
 
-BYTES_PER_PIXEL = 4
-"""Of the prepared form: three of the picture, one of the label."""
+BYTES_PER_PIXEL = {"raw": 4, "compact": 2}
+"""Of the prepared form: raw, three of the picture and one of the label; compact, about what photographs come to."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -48,13 +48,13 @@ def run(project: Project, arguments: argparse.Namespace) -> None:
                 print(_archive_line(project, pin))
     if project.scale.data == "drawn":
         return
-    print(f"\n{'prepared data':<32}{'disk':>14}")
+    print(f"\n{'prepared data':<32}{'raw':>14}{'compact':>18}  chosen: {project.store_form}")
     total = 0.0
     for name, dataset in project.params.datasets.items():
         kept = sum(min(count, project.scale.limit or count) for count in (dataset.images.train, dataset.images.val))
-        disk = kept * dataset.about_megapixels * 1e6 * BYTES_PER_PIXEL
-        total += disk
-        print(f"{name:<32}{'about ' + _gigabytes(disk):>14}")
+        disk = {form: kept * dataset.about_megapixels * 1e6 * each for form, each in BYTES_PER_PIXEL.items()}
+        total += disk[project.store_form]
+        print(f"{name:<32}{'about ' + _gigabytes(disk['raw']):>14}{'about ' + _gigabytes(disk['compact']):>18}")
     # DVC copies the archives, which lie in data/archives/ as well, and links the rest where it can.
     archives = sum(place.about_gb * 1e9 for place in project.params.places.values())
     sizes = f"{'about ' + _gigabytes(archives):>14}  with reflinks or hard links, else {_gigabytes(archives + total)}"
