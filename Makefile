@@ -2,9 +2,10 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
+BENCHES := loader step inference metric prepare planning hash
 INSTALLED := .venv/installed
 
-.PHONY: demo test fuzz reliability docs plots lint format schema lock
+.PHONY: demo test bench fuzz reliability docs plots lint format schema lock
 
 demo: $(INSTALLED)
 	$(BIN)/snakemake --cores all --config scale=demo
@@ -26,6 +27,10 @@ reliability: $(INSTALLED)
 docs: $(INSTALLED)
 	$(BIN)/python docs/hooks/error_texts.py
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
+
+# Minutes each; the figures go to benchmarks/ and into docs/performance.md.
+bench: $(INSTALLED)
+	@for what in $(BENCHES); do $(BIN)/pointrend bench $$what || exit; done
 
 # The curves of all trainings as build/plots/index.html, which needs no network.
 plots: $(INSTALLED)

@@ -102,6 +102,7 @@ class Recipe(Strict):
     compile: bool = setting("train through torch.compile, which needs a C++ compiler", part="machine")
     loader: Literal["fast", "exact"] = setting("resize the crop alone, or step by step as published", part="machine")
     workers: Count = setting("loader processes a GPU", part="operation")
+    store: Literal["raw", "compact"] = setting("form of the prepared pictures, when next prepared", part="operation")
     checkpoint_minutes: Annotated[float, Field(ge=0)] = setting("time between checkpoints", part="operation")
     log_every: PositiveInt = setting("iterations between records in metrics.jsonl", part="operation")
     pictures: Count = setting(

@@ -73,12 +73,24 @@ class Project:
 
     def setting(self, run: str) -> RunSetting:
         """The resolved setting of ``run``, overrides included."""
-        return self.params.setting(run, self.overrides)
+        if run not in self._settings:
+            self._settings[run] = self.params.setting(run, self.overrides)
+        return self._settings[run]
+
+    @cached_property
+    def _settings(self) -> dict[str, RunSetting]:
+        """Those asked for so far: an engine asks several times for every job of a run."""
+        return {}
 
     @property
     def pretrained(self) -> bool:
         """Whether trainings start from an ImageNet backbone; the scale says so, or an override."""
         return self.setting(next(iter(self.params.runs))).recipe.pretrained
+
+    @property
+    def store_form(self) -> str:
+        """How ``prepare`` writes pictures, ``raw`` or ``compact``."""
+        return self.setting(next(iter(self.params.runs))).recipe.store
 
     # -- archives
 

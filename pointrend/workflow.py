@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -166,7 +167,15 @@ class Workflow:
         return f"{self.command()} compare{seeds}"
 
     def _digest(self, paths: list[str], *more: Any) -> str:
-        return sha256_json([{path: self.project.params.value(path) for path in paths}, *more])
+        key = repr((paths, more))
+        if key not in self._digests:
+            self._digests[key] = sha256_json([{path: self.project.params.value(path) for path in paths}, *more])
+        return self._digests[key]
+
+    @cached_property
+    def _digests(self) -> dict[str, str]:
+        """Those made so far: the seeds of a run share theirs."""
+        return {}
 
     def train_memory_mb(self, run: str) -> int:
         """Memory to ask for: measured 0.9 GB for the demo, about 1.5 GB for a 512x512 picture at full width."""

@@ -41,6 +41,10 @@ def in_a_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         ("report", "results.json is not there"),
         ("evaluate voc_r50 --out x", "--out goes with --weights"),
         ("compare --seeds 1,x", "--seeds '1,x' is not a list of numbers"),
+        ("plan --step-ms r5=10", "there is no run or backbone 'r5' (did you mean 'r50'?)"),
+        ("plan --step-ms r50=fast", "--step-ms 'r50=fast' is not NAME=MILLISECONDS"),
+        ("plan --step-ms r50=-1", "--step-ms 'r50=-1' is not NAME=MILLISECONDS"),
+        ("bench lodaer", "there is no benchmark 'lodaer' (did you mean 'loader'?)"),
     ],
 )
 def test_wrong_input_is_one_line_and_exit_2(arguments: str, words: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -85,3 +89,21 @@ def test_verbs_without_a_network_import_no_torch(arguments: str, tmp_path: Path)
     assert ran.returncode == 0, ran.stderr
     assert "'torch'" not in ran.stdout
     assert "'mlflow'" not in ran.stdout
+
+
+TORCHLESS = ("fetch", "prepare", "describe", "audit", "compare", "report", "verify", "bridge", "plan", "bench")
+"""Verbs that neither import torch nor do so in what they call, but for what ``bench`` times."""
+CALLED = (
+    "pointrend.datasets.fetch",
+    "pointrend.datasets.prepare",
+    "pointrend.datasets.demo.build",
+    "pointrend.bench.hash",
+)
+
+
+def test_every_verb_but_those_with_a_network_does_without_torch() -> None:
+    assert sorted({*VERBS} - {*TORCHLESS}) == ["evaluate", "predict", "train"]
+    modules = [*(f"pointrend.commands.{verb}" for verb in TORCHLESS), *CALLED]
+    code = f"import sys, {', '.join(modules)}; print([name for name in ('torch', 'mlflow') if name in sys.modules])"
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    assert ran.stdout == "[]\n"

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pointrend.datasets.store import StoreWriter
+from pointrend.datasets.store import RAW, StoreWriter
 from pointrend.params import RunSetting, load_params
 
 ROOT = Path(__file__).parents[1]
@@ -33,11 +33,11 @@ def tiny_setting(*more: str, run: str = "voc_r50") -> RunSetting:
     return load_params(ROOT / "params.yaml").at_scale("demo").setting(run, (*TINY, *more))
 
 
-def write_tiny_store(folder: Path, classes: int = 21, pictures: int = 12) -> Path:
+def write_tiny_store(folder: Path, classes: int = 21, pictures: int = 12, form: str = RAW) -> Path:
     """Write a store of coloured blocks in both splits and return its folder."""
     rng = np.random.default_rng(3)
     for split in ("train", "val"):
-        with StoreWriter(folder, split) as writer:
+        with StoreWriter(folder, split, form) as writer:
             for index in range(pictures):
                 label = np.kron(rng.integers(0, classes, (4, 5), np.uint8), np.ones((10, 10), np.uint8))
                 picture = np.stack([label * 11, label * 29, label * 53], axis=-1)  # uint8 wraps around

@@ -9,6 +9,8 @@ from pointrend.bench.figures import Finding
 BENCHES = {
     "loader": "training samples, from files as upstream makes them and from the prepared form",
     "metric": "the confusion matrix, from stored maps and picture by picture",
+    "prepare": "decoding and writing the prepared form, one picture after the other and in parallel",
+    "planning": "snakemake -n over the number of runs",
     "hash": "sha256 of a file against the same bytes in memory",
     "step": "a training step at full width against plain PyTorch",
     "inference": "segmenting a picture at full width against plain PyTorch, and the memory it takes",

@@ -1,30 +1,44 @@
 """Say what a scale would run before it runs: iterations of every run, what is to be downloaded, what disk it takes.
 
-example: pointrend --scale paper plan
+With the time of a training step, as `pointrend bench step` measures it on the GPU that will train, also the hours.
+
+example: pointrend --scale paper plan --step-ms r50=210 --step-ms r101=320
 """
 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping
 
-from pointrend.params import ArchivePin
+from pointrend.commands.plan_cost import EXPLANATION, HEADING, cost_line, sample_times, step_times
+from pointrend.params import ArchivePin, RunSetting
 from pointrend.project import Project
 from pointrend.training.schedule import iterations_per_epoch
 
-BYTES_PER_PIXEL = 4
-"""Of the prepared form: three of the picture, one of the label."""
+BYTES_PER_PIXEL = {"raw": 4, "compact": 2}
+"""Of the prepared form: raw, three of the picture and one of the label; compact, about what photographs come to."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """This verb has no arguments of its own."""
+    """Arguments of this verb."""
+    parser.add_argument(
+        "--step-ms",
+        metavar="NAME=MS",
+        action="append",
+        default=[],
+        help="milliseconds of a step of a run, or of all runs with a backbone",
+    )
 
 
 def run(project: Project, arguments: argparse.Namespace) -> None:
     """Print the plan of the current scale."""
+    steps = step_times(project, arguments.step_ms)
     print(f"scale {project.params.scale}, archives {project.archive_set}\n")
     print(f"{'run':<16}{'GPUs':>5}{'batch':>7}{'epochs':>8}{'it/epoch':>10}{'iterations':>12}  comparable")
     for name in project.params.runs:
         print(_run_line(project, name))
+    if steps:
+        _print_costs(project, steps)
     print(f"\n{'archives':<44}{'download':>14}  state")
     if project.scale.data == "drawn":
         print("drawn by the project itself, a few MB")
@@ -36,23 +50,38 @@ def run(project: Project, arguments: argparse.Namespace) -> None:
                 print(_archive_line(project, pin))
     if project.scale.data == "drawn":
         return
-    print(f"\n{'prepared data':<32}{'disk':>14}")
+    print(f"\n{'prepared data':<32}{'raw':>14}{'compact':>18}  chosen: {project.store_form}")
     total = 0.0
     for name, dataset in project.params.datasets.items():
         kept = sum(min(count, project.scale.limit or count) for count in (dataset.images.train, dataset.images.val))
-        disk = kept * dataset.about_megapixels * 1e6 * BYTES_PER_PIXEL
-        total += disk
-        print(f"{name:<32}{'about ' + _gigabytes(disk):>14}")
+        disk = {form: kept * dataset.about_megapixels * 1e6 * each for form, each in BYTES_PER_PIXEL.items()}
+        total += disk[project.store_form]
+        print(f"{name:<32}{'about ' + _gigabytes(disk['raw']):>14}{'about ' + _gigabytes(disk['compact']):>18}")
     # DVC copies the archives, which lie in data/archives/ as well, and links the rest where it can.
     archives = sum(place.about_gb * 1e9 for place in project.params.places.values())
     sizes = f"{'about ' + _gigabytes(archives):>14}  with reflinks or hard links, else {_gigabytes(archives + total)}"
     print(f"\n{'dvc cache':<32}{sizes}")
 
 
+def _print_costs(project: Project, steps: Mapping[str, float]) -> None:
+    samples = sample_times(project.root / "benchmarks")
+    print(f"\n{HEADING}")
+    for name, step_ms in steps.items():
+        setting = project.setting(name)
+        iterations = _epoch_iterations(project, setting) * setting.recipe.epochs
+        print(cost_line(name, setting, iterations, step_ms, samples.get(setting.dataset)))
+    print(EXPLANATION)
+
+
+def _epoch_iterations(project: Project, setting: RunSetting) -> int:
+    images = project.expected_images(setting.dataset).train
+    kept = min(images, project.scale.limit or images)
+    return iterations_per_epoch(kept, setting.recipe.gpus, setting.recipe.batch_size)
+
+
 def _run_line(project: Project, name: str) -> str:
     setting = project.setting(name)
-    recipe, images = setting.recipe, project.expected_images(setting.dataset).train
-    each = iterations_per_epoch(min(images, project.scale.limit or images), recipe.gpus, recipe.batch_size)
+    recipe, each = setting.recipe, _epoch_iterations(project, setting)
     reasons = ", ".join(project.not_comparable(setting))
     numbers = f"{recipe.gpus:>5}{recipe.batch_size:>7}{recipe.epochs:>8}{each:>10}{each * recipe.epochs:>12}"
     return f"{name:<16}{numbers}  {'no: ' + reasons if reasons else 'yes'}"

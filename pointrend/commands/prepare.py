@@ -40,4 +40,5 @@ def run(project: Project, arguments: argparse.Namespace) -> None:
         enforce=not project.pins,
         limit=project.scale.limit,
         pins=project.archive_set,
+        form=project.store_form,
     )

@@ -19,7 +19,7 @@ from pointrend.datasets.classes import IGNORE, DatasetClasses
 from pointrend.datasets.masks import FETCH_AGAIN
 from pointrend.datasets.registry import classes_of, source_of
 from pointrend.datasets.samples import ArchiveSource, decode_samples
-from pointrend.datasets.store import PREPARE_AGAIN, FileRecord, Store, StoreWriter
+from pointrend.datasets.store import PREPARE_AGAIN, RAW, FileRecord, Store, StoreWriter
 from pointrend.errors import DatasetError
 from pointrend.files import read_json, sha256_json, write_json
 
@@ -43,13 +43,15 @@ def prepare_dataset(
     enforce: bool,
     limit: int | None,
     pins: str,
+    form: str = RAW,
 ) -> dict[str, Any]:
     """Write the prepared form of dataset ``name`` to the folder ``out`` and return its manifest.
 
     ``archives`` are paths and ``archive_records`` sizes and hashes, both by official file name. ``expected`` are the
     numbers of pictures per split; they are compared with all that the archives hold, before ``limit`` keeps the first
     so many of each split. A difference is an error with ``enforce`` and a warning without. ``pins`` says which
-    checksums the archives were verified against.
+    checksums the archives were verified against; ``form`` is that of the store. ``content`` in the manifest is the same
+    for either form.
 
     The manifest is written last and says nothing of time or place: the same archives give the same bytes. Raises
     DatasetError for whatever is wrong in the archives.
@@ -63,8 +65,8 @@ def prepare_dataset(
         }
         _check_counts(classes.title, counts, enforce)
         with ExitStack() as stack:
-            writers = {split: stack.enter_context(StoreWriter(out, split)) for split in ids}
-            splits = {split: _fill(writers[split], source, classes, split, ids[split][:limit]) for split in ids}
+            writers = {split: stack.enter_context(StoreWriter(out, split, form)) for split in ids}
+            splits = {split: fill_split(writers[split], source, classes, split, ids[split][:limit]) for split in ids}
             # From here on old files may be replaced, so the old manifest no longer speaks for them.
             (out / MANIFEST).unlink(missing_ok=True)
     files = {file: record for writer in writers.values() for file, record in writer.files.items()}
@@ -79,7 +81,8 @@ def prepare_dataset(
         "counts": counts,
         "files": files,
         "splits": splits,
-        "content": sha256_json({file: record["sha256"] for file, record in files.items()}),
+        "content": sha256_json({file: record.get("raw_sha256", record["sha256"]) for file, record in files.items()}),
+        "form": form,
     }
     if source.label_source is not None:
         manifest["label_source"] = source.label_source
@@ -131,7 +134,7 @@ def _check_counts(title: str, counts: Mapping[str, Mapping[str, int | None]], en
         log.warning("%s", what)
 
 
-def _fill(
+def fill_split(
     writer: StoreWriter, source: ArchiveSource, classes: DatasetClasses, split: str, ids: Sequence[str]
 ) -> dict[str, Any]:
     """Write the samples of a split; return how many images and how many pixels of each train id they are."""

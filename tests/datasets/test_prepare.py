@@ -186,3 +186,11 @@ def test_the_description_reads_as_text(tmp_path: Path) -> None:
 def test_describing_nothing_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match=r"manifest\.json is not there; run `pointrend prepare`"):
         describe(tmp_path)
+
+
+def test_the_compact_form_has_the_content_of_the_raw_one(tmp_path: Path) -> None:
+    raw, compact = prepare(tmp_path, out="raw"), prepare(tmp_path, out="compact", form="compact")
+    assert (raw["form"], compact["form"]) == ("raw", "compact")
+    assert compact["content"] == raw["content"]
+    assert compact["splits"] == raw["splits"]
+    assert describe(tmp_path / "compact") == describe(tmp_path / "raw")

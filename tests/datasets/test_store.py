@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pointrend.datasets.store import Store, StoreWriter
+from pointrend.datasets.store import COMPACT, RAW, Store, StoreWriter
 from pointrend.errors import DatasetError
 from pointrend.files import sha256_file, write_json
 from tests.datasets.layouts import pixels, values
@@ -150,3 +150,35 @@ def test_an_index_that_is_none_is_an_error(tmp_path: Path, index: object) -> Non
     write_json(tmp_path / "train.index.json", index)
     with pytest.raises(DatasetError, match=r"train\.index\.json"):
         Store(tmp_path, "train")
+
+
+def test_either_form_gives_the_same_pictures_and_the_same_content(tmp_path: Path) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (9, 11, 3), np.uint8)[:, ::-1]
+    writers = {}
+    for form in (RAW, COMPACT):
+        with StoreWriter(tmp_path / form, "train", form) as writers[form]:
+            for index, (height, width) in enumerate([(5, 7), (1, 1), (30, 20)]):
+                picture = np.full((height, width, 3), 40 * index, np.uint8)
+                writers[form].add(f"id{index}", picture, np.full((height, width), index, np.uint8))
+            writers[form].add("noise", noise, noise[..., 1])
+    raw, compact = (Store(tmp_path / form, "train") for form in (RAW, COMPACT))
+    assert (raw.form, compact.form) == (RAW, COMPACT)
+    assert (raw.ids, raw.sizes) == (compact.ids, compact.sizes)
+    for store in (compact, pickle.loads(pickle.dumps(compact))):  # noqa: S301
+        for index in range(4):
+            for array, expected in ((store.picture(index), raw.picture(index)), (store.label(index), raw.label(index))):
+                np.testing.assert_array_equal(array, expected)
+                assert not array.flags.writeable
+    for name, record in writers[COMPACT].files.items():
+        path = tmp_path / COMPACT / name
+        assert (record["bytes"], record["sha256"]) == (path.stat().st_size, sha256_file(path))
+        assert record["raw_sha256"] == writers[RAW].files[name]["sha256"] != record["sha256"]
+
+
+def test_a_damaged_compact_picture_names_itself(tmp_path: Path) -> None:
+    with StoreWriter(tmp_path, "train", COMPACT) as writer:
+        writer.add("first", np.zeros((4, 4, 3), np.uint8), np.zeros((4, 4), np.uint8))
+    path = tmp_path / "train.pictures.bin"
+    path.write_bytes(bytes(path.stat().st_size))
+    with pytest.raises(DatasetError, match=r"^first of train in .* cannot be decoded; run `pointrend prepare` again"):
+        Store(tmp_path, "train").picture(0)

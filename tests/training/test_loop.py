@@ -15,6 +15,8 @@ import pytest
 import torch
 
 from pointrend.datasets.store import Store, StoreWriter
+from pointrend.datasets.transforms import TrainTransform
+from pointrend.datasets.windows import WindowTransform
 from pointrend.errors import ParamsError, TrainingError
 from pointrend.model.weights import load_weights
 from pointrend.training import loop
@@ -70,6 +72,19 @@ def test_every_step_is_taken_with_the_scheduled_rate(store: Path, tmp_path: Path
     watched.run()
     assert rates == [watched.learning_rate(t) for t in range(ITERATIONS)]
     assert len(set(rates)) == ITERATIONS
+
+
+def test_either_form_of_the_store_trains_the_same_weights(store: Path, tmp_path: Path) -> None:
+    compact = write_tiny_store(tmp_path / "compact", form="compact")
+    one, other = trainer(store, tmp_path / "one"), trainer(compact, tmp_path / "other")
+    one.run()
+    other.run()
+    assert_equal(weights(one), weights(other))
+
+
+def test_the_exact_loader_can_be_chosen(store: Path, tmp_path: Path) -> None:
+    chosen = {way: trainer(store, tmp_path / way, f"loader={way}").transform for way in ("fast", "exact")}
+    assert [type(transform) for transform in chosen.values()] == [WindowTransform, TrainTransform]
 
 
 @pytest.mark.parametrize("stop", [1, 2, 3, 4, 5])

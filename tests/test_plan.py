@@ -1,0 +1,58 @@
+"""The verb ``plan``: hours and disk from the time of a step."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from pointrend.cli import main
+from pointrend.commands.plan_cost import cost, sample_times, step_times
+from pointrend.project import Project
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture
+def project() -> Project:
+    """At the scale of the published recipe."""
+    return Project.load(ROOT / "params.yaml", "paper")
+
+
+def test_hours_follow_from_iterations_and_processes(project: Project) -> None:
+    found = cost(project.setting("voc_r50"), 39660, 200.0)
+    assert found.hours == pytest.approx(39660 * 0.2 / 3600)
+    assert found.gpu_hours == pytest.approx(4 * found.hours)
+    assert found.samples_a_second == pytest.approx(20.0)
+    assert 0.4 < found.disk_gb < 0.5
+
+
+def test_a_runs_own_step_time_wins_over_its_backbones(project: Project) -> None:
+    assert step_times(project, ["r50=100", "voc_r50=120"]) == {
+        "voc_r50": 120.0,
+        "ade20k_r50": 100.0,
+        "cityscapes_r50": 100.0,
+    }
+
+
+def test_the_loaders_rate_is_that_of_the_newest_record(tmp_path: Path) -> None:
+    def figure(milliseconds: float, dataset: str = "voc") -> dict:
+        return {"facts": {"dataset": dataset}, "count": 10, "timings": {"fast": {"cpu_s": milliseconds / 100}}}
+
+    assert sample_times(tmp_path) == {}
+    for name, figures in {
+        "loader_z_2024-01-02.json": [figure(9)],
+        "loader_a_2025-03-04.json": [figure(2), figure(5), figure(3, "ade20k")],
+    }.items():
+        (tmp_path / name).write_text(json.dumps({"figures": figures}))
+    assert sample_times(tmp_path) == pytest.approx({"voc": 2.0, "ade20k": 3.0})
+
+
+def test_plan_prints_hours_where_a_step_time_is_given(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--params", str(ROOT / "params.yaml"), "--scale", "paper", "plan", "--step-ms", "voc_r101=360"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    (line,) = [line for line in lines if line.startswith("voc_r101") and " 360 " in line]
+    assert line.split()[1:4] == ["360", "4.0", "15.9"]
+    assert main(["--params", str(ROOT / "params.yaml"), "--scale", "paper", "plan"]) == 0
+    assert "GPU-hours" not in capsys.readouterr().out
