@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from pointrend.errors import ParamsError, ResultsError
-from pointrend.files import read_json, sha256_json
+from pointrend.files import read_json, sha256_file, sha256_json
 from pointrend.params import ArchivePin, Images, Params, Recipe, RunSetting, ScaleParams, Strict, load_params, validated
 
 STORE_PARTS = ("pictures.bin", "labels.bin", "index.json")
@@ -231,3 +231,11 @@ class Project:
         """
         do = f"run: pointrend --scale {self.params.scale} prepare {dataset}"
         return read_json(self.manifest(dataset), ResultsError, do)
+
+    def data_record(self, dataset: str) -> dict[str, Any]:
+        """What a record says of the prepared data: their manifest, and the archives that they were made from."""
+        archives = self.data_manifest(dataset)["archives"]
+        return {
+            "data_manifest_sha256": sha256_file(self.manifest(dataset)),
+            "archives": {name: archive["sha256"] for name, archive in archives.items()},
+        }

@@ -12,8 +12,9 @@ import json
 from pathlib import Path
 from typing import Any
 
+from pointrend.code_digest import code_digest
 from pointrend.errors import ParamsError, WeightsError
-from pointrend.files import read_json, write_json
+from pointrend.files import read_json, sha256_file, write_json
 from pointrend.logs import log_to_file
 from pointrend.params import RunSetting
 from pointrend.project import Project
@@ -44,20 +45,39 @@ def run(project: Project, arguments: argparse.Namespace) -> None:
 
 def _evaluate_trained(project: Project, setting: RunSetting, seed: int) -> None:
     from pointrend.evaluation.evaluate import write_evaluation
+    from pointrend.training.record import code_record
 
     log_to_file(project.log_file(f"evaluate-{setting.run}-s{seed}"))
     folder = project.run_folder(setting.run, seed)
     do = f"run: pointrend --scale {setting.scale} train {setting.run} --seed {seed}"
     train = read_json(folder / "train.json", WeightsError, do)
+    code = code_record(code_digest("evaluate"))
     scores = _score(project, setting, folder / "model.safetensors")
     extra = {"fingerprint": train["fingerprint"], "model_sha256": train["model_sha256"]}
     write_evaluation(folder, scores, extra)
     write_json(folder / "scores.json", {key: scores.metrics[key] for key in SCORES})
+    made_from = {f"{name}_sha256": sha256_file(folder / f"{name}.json") for name in ("train", "metrics")}
+    record = {"seed": seed, "model_sha256": train["model_sha256"], **made_from}
+    write_json(folder / "evaluate.json", {**code, **_record(project, setting), **record})
+
+
+def _record(project: Project, setting: RunSetting) -> dict[str, Any]:
+    """What is written down of a scoring apart from metrics.json, which is the same on every machine."""
+    from pointrend.commands.loaded import scoring_device
+    from pointrend.training.record import machine_record, precision_record
+
+    return {
+        "run": setting.run,
+        "scale": setting.scale,
+        "setting": setting.model_dump(mode="json"),
+        **project.data_record(setting.dataset),
+        "machine": machine_record(scoring_device(setting)),
+        "precision": precision_record(),
+    }
 
 
 def _evaluate_file(project: Project, setting: RunSetting, weights: Path, out: Path | None) -> None:
     from pointrend.evaluation.evaluate import write_evaluation
-    from pointrend.files import sha256_file
 
     scores = _score(project, setting, weights)
     if out is None:

@@ -12,23 +12,29 @@ from pointrend.model.build import architecture
 from pointrend.model.pointrend import PointRend
 from pointrend.model.weights import load_released, load_weights
 from pointrend.params import RunSetting
-from pointrend.training.distributed import choose_device
+from pointrend.training.distributed import choose_device, keep_float32
 
 
 def load_network(setting: RunSetting, weights: Path) -> tuple[PointRend, torch.device]:
     """The network of ``setting`` in eval mode, and the device it is on.
 
-    One process scores, on CUDA where there is one unless the setting says ``cpu``, with the setting's CPU threads.
+    One process scores, with the setting's CPU threads. float32 stays float32, as in training.
 
     Raises:
         WeightsError: the file is missing or does not hold this network.
     """
     if not weights.is_file():
         raise WeightsError(f"weights {weights} are not there", "train the run first or name a file that exists")
+    keep_float32()
     if setting.recipe.threads:
         torch.set_num_threads(setting.recipe.threads)
     model = PointRend(architecture(setting, len(CLASSES[setting.dataset].names)))
     (load_weights if weights.suffix == ".safetensors" else load_released)(weights, model)
-    device = choose_device("cpu" if setting.recipe.device == "cpu" else "auto")
+    device = scoring_device(setting)
     layout = torch.channels_last if setting.recipe.channels_last else torch.contiguous_format
     return model.to(device).to(memory_format=layout).eval(), device
+
+
+def scoring_device(setting: RunSetting) -> torch.device:
+    """CUDA where there is one, unless the setting says ``cpu``."""
+    return choose_device("cpu" if setting.recipe.device == "cpu" else "auto")

@@ -85,8 +85,18 @@ def _trained(project: Project, setting: RunSetting, seed: int, fingerprint: str,
     checkpoints = project.checkpoint_folder(setting.run, seed, fingerprint)
     data = project.data_folder(setting.dataset)
     trainer = Trainer(setting, seed, data, checkpoints, _backbone(project, setting), processes)
+    if processes.first:
+        _note_attempt(trainer)
     trainer.run()
     return trainer
+
+
+def _note_attempt(trainer: Any) -> None:
+    """Who computes from here on: what is asked at the end would miss a commit made meanwhile."""
+    from pointrend.training.record import code_record, machine_record, note_attempt
+
+    start, machine = trainer.progress.iteration, machine_record(trainer.processes.device)
+    note_attempt(trainer.checkpoints, {"iteration": start, **code_record(code_digest("train")), "machine": machine})
 
 
 def _backbone(project: Project, setting: RunSetting) -> PretrainedBackbone | None:
@@ -103,7 +113,7 @@ def _write(project: Project, setting: RunSetting, seed: int, fingerprint: str, t
     """Leave model.safetensors, metrics.jsonl and curve.csv in the run's folder, and train.json last."""
     from pointrend.model.weights import save_weights
     from pointrend.training.metrics_log import curve_csv
-    from pointrend.training.record import machine_record
+    from pointrend.training.record import read_attempts, training_record
 
     folder = project.run_folder(setting.run, seed)
     save_weights(trainer.model, folder / "model.safetensors")
@@ -116,14 +126,9 @@ def _write(project: Project, setting: RunSetting, seed: int, fingerprint: str, t
         "scale": setting.scale,
         "fingerprint": fingerprint,
         "setting": setting.model_dump(mode="json"),
-        "code_sha256": code_digest("train"),
-        "data_manifest_sha256": sha256_file(project.data_folder(setting.dataset) / "manifest.json"),
+        **project.data_record(setting.dataset),
         "backbone_sha256": _backbone_sha256(project, setting),
         "model_sha256": sha256_file(folder / "model.safetensors"),
-        "iterations": trainer.total,
-        "iterations_per_epoch": trainer.epoch_iterations,
-        "images_per_gpu": setting.recipe.batch_size // setting.recipe.gpus,
-        "seconds": round(trainer.progress.seconds, 1),
-        "machine": machine_record(trainer.processes.device),
+        **training_record(trainer, read_attempts(trainer.checkpoints)),
     }
     write_json(folder / "train.json", record)

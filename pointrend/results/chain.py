@@ -8,7 +8,9 @@ settings) becomes a note.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -18,16 +20,25 @@ from pointrend.evaluation.counts_file import read_counts
 from pointrend.files import canonical_json, read_json, sha256_file, sha256_json
 from pointrend.params import RunSetting, validated
 from pointrend.project import Project
-from pointrend.results.compare import assumed_spreads, judge, read_results
+from pointrend.results.compare import assumed_spreads, judge, read_results, scored
+from pointrend.results.provenance import provenance
 from pointrend.results.published import load_published, published_miou
 from pointrend.results.report import check, check_readme
-from pointrend.results.run_files import LOGGED_FILES, SHOWN_SCORES, recounted_miou
+from pointrend.results.run_files import (
+    LOGGED_FILES,
+    SCORING,
+    SHOWN_SCORES,
+    Score,
+    checked_scoring,
+    recounted_miou,
+)
+from pointrend.source_version import source_version
 
 RESULTS = "results.json"
 COMPARE_AGAIN = "run `pointrend compare`, or restore what it was made from"
 MODEL = "model.safetensors"
 """May be absent, being too large to be kept everywhere."""
-RUN_FILES = ("train.json", MODEL, *LOGGED_FILES, "metrics.json", SHOWN_SCORES, "confusion.parquet")
+RUN_FILES = ("train.json", MODEL, *LOGGED_FILES, "metrics.json", SHOWN_SCORES, SCORING, "confusion.parquet")
 """In the order in which they follow from one another."""
 
 Row = Mapping[str, Any]
@@ -60,7 +71,7 @@ class Chain:
     def _walk(self, path: Path) -> None:
         results = read_results(path)
         self._canonical(path, results, COMPARE_AGAIN)
-        if "data" not in results["published"]:
+        if "data" not in results["published"] or not all("provenance" in row for row in results["runs"]):
             raise CheckFailed(f"{self._name(path)} was written by an earlier version of this project", COMPARE_AGAIN)
         self._published(results["published"])
         trained = [row for row in results["runs"] if row["kind"] == "trained"]
@@ -140,12 +151,33 @@ class Chain:
         for name in (*RUN_FILES, *(f"pictures/{picture}" for picture in row["pictures"])):
             self._file(folder / name, row["hashes"][name], RESULTS, do, optional=name == MODEL)
         self._training(folder / "train.json", row, do)
-        metrics, counts = folder / "metrics.json", folder / "confusion.parquet"
-        recounted_miou(read_counts(counts), read_json(metrics, do=do), self._name(counts), do)
-        if read_json(metrics, do=do)["miou"] != row["miou"]:
-            what = f"{RESULTS} gives another mIoU of {run} seed {seed} than {self._name(metrics)}"
-            raise CheckFailed(what, COMPARE_AGAIN)
+        self._score(folder, row, do)
+        self._source(self._name(folder), row["provenance"])
         self.mious += 1
+
+    def _score(self, folder: Path, row: Row, do: str) -> None:
+        """What results.json says of a run follows from what the run left behind."""
+        counts_file = folder / "confusion.parquet"
+        train, metrics = (read_json(folder / name, do=do) for name in ("train.json", "metrics.json"))
+        counts = read_counts(counts_file)
+        recounted_miou(counts, metrics, self._name(counts_file), do)
+        evaluation = checked_scoring(folder, train, metrics, self._name(folder), do)
+        if evaluation["code_sha256"] != code_digest("evaluate"):
+            self.notes.append(f"{self._name(folder / SCORING)}: scored by other code than is here")
+        score = Score(metrics, counts, row["hashes"], provenance(train, evaluation, metrics))
+        for key, value in scored(score, row["published_miou"], row["comparable"]).items():
+            if not _alike(row[key], value):
+                what = f"{RESULTS}: {key} of {row['run']} seed {row['seed']} does not follow from {self._name(folder)}"
+                raise CheckFailed(what, COMPARE_AGAIN)
+
+    def _source(self, name: str, chain: Row) -> None:
+        """Notes on the commits: the code itself is known by its hash, whatever commit it was of."""
+        here = self._commit
+        for what, source in (("trained", chain["code"]), ("scored", chain["scoring"])):
+            if source["dirty"]:
+                self.notes.append(f"{name}: {what} with changes that were not committed")
+            if here and source["commit"] not in (None, here):
+                self.notes.append(f"{name}: {what} at commit {source['commit'][:12]}, this is {here[:12]}")
 
     def _training(self, path: Path, row: Row, do: str) -> None:
         """The record of a training names what results.json names, and its fingerprint follows from that."""
@@ -162,12 +194,12 @@ class Chain:
             return
         if setting.deterministic() != self.project.setting(row["run"]).deterministic():
             self.notes.append(f"{name}: trained with other settings than params.yaml has now")
-        manifest = self.project.manifest(setting.dataset)
-        if manifest.is_file():
-            data = read_json(manifest, do=do)["content"]
-            backbone, code = train["backbone_sha256"], train["code_sha256"]
-            if setting.fingerprint(train["seed"], data, backbone, code) != train["fingerprint"]:
+        if self.project.manifest(setting.dataset).is_file():
+            data, backbone = self.project.data_manifest(setting.dataset)["content"], train["backbone_sha256"]
+            if setting.fingerprint(train["seed"], data, backbone, train["code_sha256"]) != train["fingerprint"]:
                 raise CheckFailed(f"{name}: its fingerprint does not follow from what it names", do)
+            if train["archives"] != self.project.data_record(setting.dataset)["archives"]:
+                raise CheckFailed(f"{name} names other archives than the manifest of the prepared data", do)
 
     # -- results and pages
 
@@ -221,6 +253,10 @@ class Chain:
     def _note(self, path: Path) -> None:
         self.notes.append(f"{self._name(path)} is not here: not checked")
 
+    @cached_property
+    def _commit(self) -> str | None:
+        return source_version().commit
+
     def _name(self, path: Path) -> str:
         return self.project.relative(path)
 
@@ -228,3 +264,10 @@ class Chain:
 def _recorded(rows: Sequence[Row], name: str) -> set[str]:
     """The hashes of ``name`` that the results rest on."""
     return {row["hashes"][name] for row in rows if name in row["hashes"]}
+
+
+def _alike(found: Any, expected: Any) -> bool:
+    """Equal, or the ends of an interval that another machine's arithmetic may round otherwise."""
+    if isinstance(expected, list) and all(isinstance(end, float) for end in expected):
+        return len(found) == len(expected) and all(map(math.isclose, found, expected))
+    return bool(found == expected)

@@ -30,8 +30,8 @@ def compare(
     It has a row of kind ``trained`` per selected run and seed, and one of kind ``seeds`` after those of a run with
     enough comparable scores. Figures are in percent. ``assumed`` is sigma per dataset until it is measured.
     ``interval`` is that of the difference over seeds, ``image_interval`` that of the mIoU over images; ``measures``
-    repeats what metrics.json says beside the mIoU, and ``reasons`` says why a row is not run, unverified or not
-    comparable.
+    repeats what metrics.json says beside the mIoU, ``provenance`` says what the figure of a training follows from, and
+    ``reasons`` says why a row is not run, unverified or not comparable.
 
     Raises:
         ResultsError: a file of a run cannot be read, or nothing is published for a run.
@@ -91,7 +91,7 @@ def _trained_row(selected: SelectedRun, published: float) -> Row:
         return _row(selected, published, verdict.UNVERIFIED, [str(contradiction)])
     if score is None:
         return _row(selected, published, verdict.NOT_RUN, [reason] if reason else [])
-    return _row(selected, published, verdict.NOT_COMPARABLE) | _scored(score, published, selected.comparable)
+    return _row(selected, published, verdict.NOT_COMPARABLE) | scored(score, published, selected.comparable)
 
 
 def _row(selected: SelectedRun, published: float, judgement: Verdict, reasons: Sequence[str] = ()) -> Row:
@@ -108,13 +108,15 @@ def _row(selected: SelectedRun, published: float, judgement: Verdict, reasons: S
         "image_interval": None,
         "measures": None,
         "pictures": [],
+        "provenance": None,
         "hashes": {"fingerprint": selected.fingerprint} if selected.fingerprint else {},
         "setting": selected.setting,
         **_statistics(judgement),
     }
 
 
-def _scored(score: Score, published: float, comparable: bool) -> Row:
+def scored(score: Score, published: float, comparable: bool) -> Row:
+    """What a row says of a score; all of it follows from the run's files, so that ``verify`` can say it again."""
     metrics = score.metrics
     return {
         "miou": metrics["miou"],
@@ -123,6 +125,7 @@ def _scored(score: Score, published: float, comparable: bool) -> Row:
         "image_interval": list(miou_interval(score.counts)),
         "measures": {key: metrics[key] for key in ("all_accuracy", "boundary_iou", "coarse", "n_images")},
         "pictures": metrics["pictures"],
+        "provenance": score.provenance,
         "hashes": score.hashes,
     }
 
@@ -149,7 +152,9 @@ def _measured(rows: Sequence[Row]) -> dict[str, Spread]:
 
 def _judged(row: Row, spreads: Mapping[str, Spread]) -> Row:
     if row["difference"] is None:
-        return row
+        unread = row["verdict"] == verdict.UNVERIFIED.word
+        missing = verdict.UNVERIFIED if unread else verdict.NOT_RUN
+        return row | _statistics(missing if row["miou"] is None else verdict.NOT_COMPARABLE)
     spread = spreads[row["setting"]["dataset"]]
     return row | _statistics(verdict.one_seed(row["difference"], spread), spread.source)
 
@@ -173,6 +178,7 @@ def _seeds_row(rows: Sequence[Row], spreads: Mapping[str, Spread]) -> list[Row]:
         "image_interval": None,
         "measures": None,
         "pictures": [],
+        "provenance": None,
         "hashes": {f"metrics.json of seed {row['seed']}": row["hashes"]["metrics.json"] for row in scored},
         **_statistics(verdict.seeds(differences, spread), spread.source),
     }

@@ -11,6 +11,7 @@ from typing import Any
 from pointrend.errors import CheckFailed, ResultsError
 from pointrend.evaluation.counts_file import StoredCounts, read_counts
 from pointrend.files import read_json, sha256_file
+from pointrend.results.provenance import EVALUATE_KEYS, TRAIN_KEYS, provenance
 
 MIOU_TOLERANCE = 1e-9
 """Percent; between ``metrics.json`` and the mIoU recomputed from ``confusion.parquet``."""
@@ -20,11 +21,9 @@ LOGGED_FILES = ("metrics.jsonl", "curve.csv")
 """What a training leaves behind of its course."""
 SHOWN_SCORES = "scores.json"
 """What an evaluation leaves behind for DVC's tables."""
+SCORING = "evaluate.json"
+"""What an evaluation leaves behind of its machine and code."""
 
-TRAIN_KEYS = (
-    *("run", "seed", "fingerprint", "model_sha256"),
-    *("data_manifest_sha256", "backbone_sha256", "code_sha256"),
-)
 METRICS_KEYS = (
     *("miou", "all_accuracy", "boundary_iou", "coarse", "n_images"),
     *("pictures", "model_sha256", "sha256"),
@@ -68,6 +67,8 @@ class Score:
     """The content of ``confusion.parquet``."""
     hashes: dict[str, str]
     """sha256 of what the score rests on, by file name in the run's folder, and of what it was made from."""
+    provenance: dict[str, Any]
+    """See :func:`provenance`."""
 
 
 def find_score(selected: SelectedRun) -> tuple[Score | None, str]:
@@ -90,9 +91,11 @@ def find_score(selected: SelectedRun) -> tuple[Score | None, str]:
         return None, NOT_EVALUATED
     metrics = _read(metrics_file, METRICS_KEYS, selected.command("evaluate"))
     counts = _checked_counts(selected, train, metrics)
+    evaluation = checked_scoring(selected.folder, train, metrics, str(selected), selected.command("evaluate"))
     files = (
         *LOGGED_FILES,
         SHOWN_SCORES,
+        SCORING,
         "train.json",
         "metrics.json",
         *(f"pictures/{name}" for name in metrics["pictures"]),
@@ -106,7 +109,30 @@ def find_score(selected: SelectedRun) -> tuple[Score | None, str]:
         "fingerprint": train["fingerprint"],
         "model.safetensors": train["model_sha256"],
     }
-    return Score(metrics, counts, hashes), ""
+    return Score(metrics, counts, hashes, provenance(train, evaluation, metrics)), ""
+
+
+def checked_scoring(
+    folder: Path, train: Mapping[str, Any], metrics: Mapping[str, Any], whose: str, do: str
+) -> dict[str, Any]:
+    """The content of evaluate.json in ``folder``, which must be of the scoring that wrote ``metrics`` beside it.
+
+    Raises:
+        CheckFailed: it is missing, or of another scoring, weights or data; the message begins with ``whose``.
+        ResultsError: it lacks a key.
+    """
+    path = folder / SCORING
+    if not path.is_file():
+        raise CheckFailed(f"{whose}: {path} is not there", do)
+    evaluation = _read(path, EVALUATE_KEYS, do)
+    if (evaluation["model_sha256"], evaluation["metrics_sha256"]) != (
+        metrics["model_sha256"],
+        sha256_file(folder / "metrics.json"),
+    ):
+        raise CheckFailed(f"{whose}: {path} is of another scoring than metrics.json", do)
+    if evaluation["data_manifest_sha256"] != train["data_manifest_sha256"]:
+        raise CheckFailed(f"{whose}: {path} names other data than train.json", do)
+    return evaluation
 
 
 def recounted_miou(counts: StoredCounts, metrics: Mapping[str, Any], whose: str, do: str) -> float:

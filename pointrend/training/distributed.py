@@ -57,6 +57,12 @@ def choose_device(wanted: str) -> torch.device:
     return torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
 
 
+def keep_float32() -> None:
+    """Have CUDA compute float32 as float32: torch's default for convolutions is TF32 (RECIPE section 10)."""
+    torch.backends.cuda.matmul.allow_tf32 = False
+    torch.backends.cudnn.allow_tf32 = False
+
+
 @contextmanager
 def join_processes(count: int, device: str, threads: int) -> Iterator[Processes]:
     """Join the processes that torchrun started (its RANK and WORLD_SIZE), or be the only one.
@@ -75,8 +81,7 @@ def join_processes(count: int, device: str, threads: int) -> Iterator[Processes]
     chosen = choose_device(device)
     if threads:
         torch.set_num_threads(threads)
-    torch.backends.cuda.matmul.allow_tf32 = False
-    torch.backends.cudnn.allow_tf32 = False
+    keep_float32()
     torch.backends.cudnn.benchmark = True
     if chosen.type == "cuda":
         torch.cuda.set_device(chosen)

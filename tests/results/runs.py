@@ -22,6 +22,22 @@ FINGERPRINT = "f" * 64
 RUNS = ("voc_r50", "voc_r101", "ade20k_r50", "ade20k_r101", "cityscapes_r50", "cityscapes_r101")
 ASSUMED = {dataset: Spread(0.3, "assumed") for dataset in ("voc", "ade20k", "cityscapes")}
 INPUTS = {"data_manifest_sha256": "d" * 64, "backbone_sha256": "b" * 64, "code_sha256": "c" * 64}
+MACHINE = {"device": "cpu", "processor": "x86_64", "torch": "2.14.1"}
+COMPUTED = {
+    "source": {"commit": "1" * 40, "dirty": False, "reason": None},
+    "lock_sha256": "e" * 64,
+    "machine": MACHINE,
+    "precision": {"dtype": "float32", "tf32": False},
+}
+TRAINED = {
+    **COMPUTED,
+    "archives": {"benchmark.tgz": "9" * 64},
+    "attempts": [{"iteration": 0}, {"iteration": 50}],
+    "gpus": 4,
+    "images_per_gpu": 4,
+    "batch_norm": "SyncBatchNorm",
+    "checkpoint_rule": "last iteration",
+}
 MIOU = 100 * (8 / 11 + 1 / 4) / 2
 """Percent; of the counts that :func:`finish` writes."""
 
@@ -41,7 +57,7 @@ def selected(folder: Path, run: str = "voc_r50", seed: int = 0, *reasons: str, f
 def finish(run: SelectedRun, pictures: Sequence[str] = ()) -> None:
     """Write the files of a trained and evaluated run."""
     train = {"run": run.run, "seed": run.seed, "fingerprint": FINGERPRINT, "model_sha256": "a" * 64}
-    write_json(run.folder / "train.json", train | INPUTS | {"setting": run.setting})
+    write_json(run.folder / "train.json", train | INPUTS | TRAINED | {"setting": run.setting})
     first, second = (Counts(*np.array(rows)) for rows in ([[5, 0], [6, 2], [7, 1]], [[3, 1], [3, 1], [3, 1]]))
     write_counts(run.folder / "confusion.parquet", counts_table({"a": first, "b": second}, 2))
     metrics = {
@@ -55,6 +71,9 @@ def finish(run: SelectedRun, pictures: Sequence[str] = ()) -> None:
         "sha256": sha256_file(run.folder / "confusion.parquet"),
     }
     write_json(run.folder / "metrics.json", metrics)
+    scoring = {"model_sha256": "a" * 64, "metrics_sha256": sha256_file(run.folder / "metrics.json")}
+    data = {"data_manifest_sha256": INPUTS["data_manifest_sha256"], "code_sha256": "5" * 64}
+    write_json(run.folder / "evaluate.json", COMPUTED | scoring | data)
     write_text(run.folder / "curve.csv", "iteration,loss\n50,1.0\n")
     write_text(run.folder / "scores.json", "{}\n")
     write_text(run.folder / "metrics.jsonl", '{"iteration": 50, "loss": 1.0}\n')

@@ -11,8 +11,10 @@ from typing import Any
 import pytest
 
 from pointrend.cli import main
+from pointrend.code_digest import code_digest
 from pointrend.files import sha256_file, write_json
 from pointrend.results.compare import read_results, sealed, write_results
+from pointrend.source_version import SourceVersion, source_version
 from tests.workflow.checkout import Checkout, keep_dataset
 
 CHAIN = ("published", "data/demo", "runs/demo", "results/demo")
@@ -27,8 +29,17 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
     params = checkout.params()
     keep_dataset(params, "voc")
     checkout.write_params(params)
+    checkout.git("init", "--quiet")
+    checkout.git("add", ".")
+    checkout.git("commit", "--quiet", "--message", "all")
     checkout.snakemake()
     return checkout
+
+
+@pytest.fixture(autouse=True)
+def verified_where_it_was_made(done: Checkout, monkeypatch: pytest.MonkeyPatch) -> None:
+    """verify runs in this process, but as if in the checkout."""
+    monkeypatch.setattr("pointrend.results.chain.source_version", lambda: source_version(done.root))
 
 
 @pytest.fixture
@@ -50,8 +61,8 @@ def chain(root: Path) -> list[Path]:
 
 
 def test_what_has_just_been_made_holds(done: Checkout, capsys: pytest.CaptureFixture[str]) -> None:
-    assert len(chain(done.root)) == 34
-    assert verify(done.root, capsys) == (0, "34 files and 2 mIoU recomputed from their counts: all hold\n")
+    assert len(chain(done.root)) == 36
+    assert verify(done.root, capsys) == (0, "36 files and 2 mIoU recomputed from their counts: all hold\n")
     assert "all hold" in done.run("pointrend", "verify")
 
 
@@ -122,7 +133,23 @@ def other_published(row: dict[str, Any]) -> None:
 
 
 def other_sigma(row: dict[str, Any]) -> None:
-    row |= {"difference": row["miou"] - row["published_miou"], "verdict": "consistent", "sigma": 99.0}
+    row |= {"verdict": "consistent", "sigma": 99.0}
+
+
+def other_interval(row: dict[str, Any]) -> None:
+    row["image_interval"][0] -= 0.01
+
+
+def other_measure(row: dict[str, Any]) -> None:
+    row["measures"]["coarse"]["miou"] += 1
+
+
+def other_archive(row: dict[str, Any]) -> None:
+    row["provenance"]["archives"]["benchmark.tgz"] = "0" * 64
+
+
+def other_machine(row: dict[str, Any]) -> None:
+    row["provenance"]["scoring"]["machine"]["torch"] = "1.0"
 
 
 def another_model(row: dict[str, Any]) -> None:
@@ -132,10 +159,14 @@ def another_model(row: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        (other_miou, "results.json gives another mIoU of voc_r50 seed 0 than"),
-        (other_verdict, "results.json: the difference of voc_r50 is not ours minus published"),
+        (other_miou, "results.json: miou of voc_r50 seed 0 does not follow from runs/demo/voc_r50-s0"),
+        (other_verdict, "results.json: difference of voc_r50 seed 0 does not follow"),
         (other_published, "results.json: the difference of voc_r50 is not ours minus published"),
         (other_sigma, "results.json: its verdicts do not follow from its figures"),
+        (other_interval, "results.json: image_interval of voc_r50 seed 0 does not follow from runs/demo/voc_r50-s0"),
+        (other_measure, "results.json: measures of voc_r50 seed 0 does not follow"),
+        (other_archive, "results.json: provenance of voc_r50 seed 0 does not follow"),
+        (other_machine, "results.json: provenance of voc_r50 seed 0 does not follow"),
         (another_model, "model.safetensors is not the one whose sha256 is in results.json"),
     ],
 )
@@ -158,6 +189,10 @@ def test_results_that_were_changed_and_sealed_again_do_not_pass(
         ("train.json", {"seed": 1}, "its fingerprint does not follow from what it names"),
         ("train.json", {"data_manifest_sha256": "0" * 64}, "names other files than results.json"),
         ("train.json", {"code_sha256": "0" * 64}, "names other files than results.json"),
+        ("train.json", {"archives": {}}, "names other archives than the manifest"),
+        ("train.json", {"gpus": 8}, "provenance of voc_r50 seed 0 does not follow"),
+        ("evaluate.json", {"metrics_sha256": "0" * 64}, "evaluate.json is of another scoring"),
+        ("evaluate.json", {"lock_sha256": "0" * 64}, "provenance of voc_r50 seed 0 does not follow"),
         ("metrics.json", {"miou": 99.0}, "its counts give mIoU"),
         ("metrics.json", {"n_images": 5}, "4 images were counted, but metrics.json says 5"),
     ],
@@ -199,7 +234,7 @@ def test_what_is_kept_elsewhere_is_noted(name: str, spoilt: Path, capsys: pytest
     )
 
 
-@pytest.mark.parametrize("name", ["train.json", "metrics.jsonl", "metrics.json", "confusion.parquet"])
+@pytest.mark.parametrize("name", ["train.json", "metrics.jsonl", "metrics.json", "evaluate.json", "confusion.parquet"])
 def test_a_run_that_has_lost_its_proof_does_not_pass(
     name: str, spoilt: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -238,6 +273,47 @@ def test_other_code_is_a_note(
     code, printed = verify(done.root, capsys)
     assert code == 0
     assert f"note: {RUN}/train.json: trained by other code than is here\n" in printed
+    assert f"note: {RUN}/evaluate.json: scored by other code than is here\n" in printed
+
+
+def test_another_commit_and_a_dirty_tree_are_notes(
+    done: Checkout, spoilt: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    commit = done.git("rev-parse", "HEAD").strip()
+    monkeypatch.setattr("pointrend.results.chain.source_version", lambda: SourceVersion("a" * 40, False))
+    code, printed = verify(done.root, capsys)
+    assert code == 0
+    assert f"note: {RUN}: trained at commit {commit[:12]}, this is aaaaaaaaaaaa\n" in printed
+    checkout = done.at(spoilt)
+    with (spoilt / "README.md").open("a") as stream:
+        stream.write("changed\n")
+    for words in (("evaluate", "voc_r50"), ("compare",), ("report",)):
+        checkout.run("pointrend", *words)
+    code, printed = verify(spoilt, capsys)
+    assert code == 0
+    assert f"note: {RUN}: scored with changes that were not committed\n" in printed
+    assert f"{RUN}: trained with changes" not in printed
+
+
+def test_the_whole_chain_of_a_figure_is_there(done: Checkout) -> None:
+    for row in read_results(done.root / "results/demo/results.json")["runs"]:
+        found, folder = row["provenance"], done.root / f"runs/demo/{row['run']}-s0"
+        archives = done.root / ARCHIVES / "voc"
+        assert found["archives"] == {path.name: sha256_file(path) for path in archives.glob("*.t*")}
+        assert found["data_manifest_sha256"] == sha256_file(done.root / "data/demo/voc/manifest.json")
+        assert found["model_sha256"] == sha256_file(folder / "model.safetensors")
+        assert found["counts_sha256"] == sha256_file(folder / "confusion.parquet")
+        assert found["code"]["commit"] == found["scoring"]["commit"] == done.git("rev-parse", "HEAD").strip()
+        assert (found["code"]["dirty"], found["code"]["no_commit_because"]) == (False, None)
+        assert {found["code"][f"{stage}_sha256"] for stage in ("train", "evaluate")} == {
+            code_digest("train"),
+            code_digest("evaluate"),
+        }
+        assert (found["gpus"], found["images_per_gpu"], found["batch_norm"]) == (1, 4, "BatchNorm")
+        assert found["precision"]["tf32"] is found["scoring"]["precision"]["tf32"] is False
+        assert (found["precision"]["dtype"], found["attempts"]) == ("float32", 1)
+        assert found["checkpoint_rule"] == "last iteration of the last epoch, never the best"
+        assert found["machine"].keys() >= {"device", "torch", "cuda", "processor", "threads"}
 
 
 def test_compare_marks_a_spoilt_run_and_verify_fails(

@@ -12,6 +12,7 @@ rule evaluate:
     output:
         metrics=f"runs/{SCALE}/{{run}}-s{{seed}}/metrics.json",
         scores=f"runs/{SCALE}/{{run}}-s{{seed}}/scores.json",
+        record=f"runs/{SCALE}/{{run}}-s{{seed}}/evaluate.json",
         counts=f"runs/{SCALE}/{{run}}-s{{seed}}/confusion.parquet",
         pictures=directory(f"runs/{SCALE}/{{run}}-s{{seed}}/pictures"),
     log:
