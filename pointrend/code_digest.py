@@ -18,6 +18,7 @@ STAGES = {
     "prepare": ("pointrend.datasets.prepare",),
     "train": ("pointrend.training.loop",),
     "evaluate": ("pointrend.evaluation.evaluate",),
+    "audit": ("pointrend.audit.record",),
     "compare": ("pointrend.results.compare",),
     "report": ("pointrend.results.report",),
 }

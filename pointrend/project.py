@@ -177,6 +177,15 @@ class Project:
         """What a trained run leaves behind."""
         return self.runs_folder / f"{run}-s{seed}"
 
+    def audited_folder(self, run: str) -> Path:
+        """What the audit of a run's published log and config leaves behind."""
+        return self.runs_folder / f"{run}-published"
+
+    @property
+    def audited_runs(self) -> tuple[str, ...]:
+        """The runs whose published log and config are audited at this scale."""
+        return tuple(self.params.published) if {"log", "cfg"} <= set(self.scale.published) else ()
+
     @property
     def runs_folder(self) -> Path:
         """What all runs of the current scale leave behind."""

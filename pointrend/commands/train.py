@@ -12,6 +12,7 @@ import os
 import sys
 from typing import TYPE_CHECKING, Any
 
+from pointrend.audit.curves import watch_training
 from pointrend.code_digest import code_digest
 from pointrend.errors import WeightsError
 from pointrend.files import read_json, sha256_file, write_bytes, write_json, write_text
@@ -87,7 +88,10 @@ def _trained(project: Project, setting: RunSetting, seed: int, fingerprint: str,
     trainer = Trainer(setting, seed, data, checkpoints, _backbone(project, setting), processes)
     if processes.first:
         _note_attempt(trainer)
-    trainer.run()
+        start, epochs = trainer.progress.iteration, setting.recipe.epochs
+        trainer.run(watch_training(project, setting.run, epochs, trainer.epoch_iterations, start))
+    else:
+        trainer.run()
     return trainer
 
 

@@ -18,6 +18,8 @@ from pointrend.files import read_json, sha256_file
 from pointrend.project import Project
 
 BIN = Path(sys.executable).parent
+PIPELINE = ("--with-deps", "dvc.yaml")
+"""What `dvc repro` runs: not the stages of another scale than that of params.yaml."""
 
 
 def tell_dvc(project: Project) -> None:
@@ -37,7 +39,7 @@ def tell_dvc(project: Project) -> None:
         do = "if dvc made the files, run pointrend bridge snakemake instead"
         raise CheckFailed(f"snakemake has no record of how the files of these stages were made: {unrecorded[1]}", do)
     _check_files(project, do)
-    _engine(project, "dvc", "commit", "--force")
+    _engine(project, "dvc", "commit", "--force", *PIPELINE)
 
 
 def tell_snakemake(project: Project) -> None:
@@ -47,7 +49,7 @@ def tell_snakemake(project: Project) -> None:
         CheckFailed: DVC would still run something, or a file is missing or not what its manifest says.
     """
     do = "run dvc repro, then this again"
-    status = json.loads(_engine(project, "dvc", "status", "--json"))
+    status = json.loads(_engine(project, "dvc", "status", "--json", *PIPELINE))
     if status:
         raise CheckFailed(f"dvc would still run {_listed(list(status))}: {_first_reason(status)}", do)
     _check_files(project, do)

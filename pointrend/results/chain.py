@@ -8,7 +8,6 @@ settings) becomes a note.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -17,10 +16,12 @@ from typing import Any
 from pointrend.code_digest import code_digest
 from pointrend.errors import CheckFailed, ParamsError, ResultsError
 from pointrend.evaluation.counts_file import read_counts
-from pointrend.files import canonical_json, read_json, sha256_file, sha256_json
+from pointrend.files import read_json, sha256_json
 from pointrend.params import RunSetting, validated
 from pointrend.project import Project
+from pointrend.results.audits import LEAST_EVIDENCE, with_audit
 from pointrend.results.compare import assumed_spreads, judge, read_results, scored
+from pointrend.results.links import Links, alike
 from pointrend.results.provenance import provenance
 from pointrend.results.published import load_published, published_miou
 from pointrend.results.report import check, check_readme
@@ -44,14 +45,12 @@ RUN_FILES = ("train.json", MODEL, *LOGGED_FILES, "metrics.json", SHOWN_SCORES, S
 Row = Mapping[str, Any]
 
 
-class Chain:
-    """A walk along the chain of one scale: the ``files`` and the number of ``mious`` that held, and ``notes``."""
+class Chain(Links):
+    """A walk along the chain of one scale; ``mious`` is the number of those that held."""
 
     def __init__(self, project: Project) -> None:
-        self.project = project
-        self.files: set[Path] = set()
+        super().__init__(project)
         self.mious = 0
-        self.notes: list[str] = []
 
     def walk(self) -> None:
         """Walk it all.
@@ -71,7 +70,9 @@ class Chain:
     def _walk(self, path: Path) -> None:
         results = read_results(path)
         self._canonical(path, results, COMPARE_AGAIN)
-        if "data" not in results["published"] or not all("provenance" in row for row in results["runs"]):
+        if "data" not in results["published"] or not all(
+            {"provenance", "audit"} <= row.keys() for row in results["runs"]
+        ):
             raise CheckFailed(f"{self._name(path)} was written by an earlier version of this project", COMPARE_AGAIN)
         self._published(results["published"])
         trained = [row for row in results["runs"] if row["kind"] == "trained"]
@@ -81,6 +82,7 @@ class Chain:
             self._backbone(backbone, [row for row in trained if row["setting"]["backbone"] == backbone])
         for row in trained:
             self._run(row)
+            self._audit(row)
         self._verdicts(results, trained)
         self._pages(results)
 
@@ -166,7 +168,7 @@ class Chain:
             self.notes.append(f"{self._name(folder / SCORING)}: scored by other code than is here")
         score = Score(metrics, counts, row["hashes"], provenance(train, evaluation, metrics))
         for key, value in scored(score, row["published_miou"], row["comparable"]).items():
-            if not _alike(row[key], value):
+            if not alike(row[key], value):
                 what = f"{RESULTS}: {key} of {row['run']} seed {row['seed']} does not follow from {self._name(folder)}"
                 raise CheckFailed(what, COMPARE_AGAIN)
 
@@ -201,6 +203,38 @@ class Chain:
             if train["archives"] != self.project.data_record(setting.dataset)["archives"]:
                 raise CheckFailed(f"{name} names other archives than the manifest of the prepared data", do)
 
+    def _audit(self, row: Row) -> None:
+        """What results.json says of a published log follows from what was fetched and found."""
+        if row["audit"] is None:
+            return
+        run, folder = row["run"], self.project.audited_folder(row["run"])
+        do = f"fetch log_{run} and cfg_{run} again, then run `pointrend audit {run} --record`"
+        for kind in ("log", "cfg"):
+            names = self.project.published_files()[f"{kind}_{run}"]
+            expected = {name: row["audit"]["files"][name] for name in names}
+            self._fetched(f"{kind}_{run}", expected, self.project.archive_set)
+        self._first_seen(row["audit"]["files"])
+        if not folder.is_dir():
+            return self._note(folder)
+        for name, sha256 in row["audit"]["hashes"].items():
+            self._file(folder / name, sha256, RESULTS, do)
+        before: Row = {"evidence": LEAST_EVIDENCE if row["miou"] is None else row["evidence"], "reasons": []}
+        expected = with_audit({**row, **before}, self.project.run_folder(run, row["seed"]))
+        same = all(row[key] == expected[key] for key in ("audit", "curve", "evidence"))
+        if not same or not set(expected["reasons"]) <= set(row["reasons"]):
+            what = f"{RESULTS}: what it says of the published log of {run} does not follow from {self._name(folder)}"
+            raise CheckFailed(what, COMPARE_AGAIN)
+
+    def _first_seen(self, files: Mapping[str, Any]) -> None:
+        """The notes of the first download say of these files what the audit found."""
+        noted = {name: record for name, record in files.items() if "source" in record}
+        if not noted:
+            return
+        do, path = "restore it from version control", self.project.first_seen_file
+        notes = self._json(path, (), do)
+        if any(notes.get(name) != record for name, record in noted.items()):
+            raise CheckFailed(f"{self._name(path)} says something else of a file than when it was audited", do)
+
     # -- results and pages
 
     def _verdicts(self, results: Mapping[str, Any], trained: Sequence[Row]) -> None:
@@ -224,50 +258,11 @@ class Chain:
             check_readme(project.root / "README.md", results)
             self.files.add(project.root / "README.md")
 
-    # -- links
-
-    def _file(self, path: Path, expected: str, witness: str, do: str, optional: bool = False) -> None:
-        """A file has the sha256 that ``witness`` names; an ``optional`` one may be absent."""
-        if not path.is_file():
-            if not optional:
-                raise CheckFailed(f"{self._name(path)} is not there", do)
-            return self._note(path)
-        if sha256_file(path) != expected:
-            raise CheckFailed(f"{self._name(path)} is not the one whose sha256 is in {witness}", do)
-        self.files.add(path)
-
-    def _json(self, path: Path, keys: Sequence[str], do: str) -> dict[str, Any]:
-        """A JSON file with these keys, as it was written."""
-        found = read_json(path, do=do)
-        if not isinstance(found, dict) or not found.keys() >= set(keys):
-            raise CheckFailed(f"{self._name(path)} does not have {', '.join(keys)}", do)
-        self._canonical(path, found, do)
-        return found
-
-    def _canonical(self, path: Path, value: Any, do: str) -> None:
-        """A JSON file is, byte for byte, as it was written."""
-        if path.read_bytes() != canonical_json(value).encode():
-            raise CheckFailed(f"{self._name(path)} is not as it was written", do)
-        self.files.add(path)
-
-    def _note(self, path: Path) -> None:
-        self.notes.append(f"{self._name(path)} is not here: not checked")
-
     @cached_property
     def _commit(self) -> str | None:
         return source_version().commit
-
-    def _name(self, path: Path) -> str:
-        return self.project.relative(path)
 
 
 def _recorded(rows: Sequence[Row], name: str) -> set[str]:
     """The hashes of ``name`` that the results rest on."""
     return {row["hashes"][name] for row in rows if name in row["hashes"]}
-
-
-def _alike(found: Any, expected: Any) -> bool:
-    """Equal, or the ends of an interval that another machine's arithmetic may round otherwise."""
-    if isinstance(expected, list) and all(isinstance(end, float) for end in expected):
-        return len(found) == len(expected) and all(map(math.isclose, found, expected))
-    return bool(found == expected)

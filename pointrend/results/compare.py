@@ -13,6 +13,7 @@ from pointrend.evaluation.intervals import miou_interval
 from pointrend.files import read_json, sha256_json, write_json
 from pointrend.params import DatasetParams
 from pointrend.results import verdict
+from pointrend.results.audits import with_audit
 from pointrend.results.published import Published, published_miou
 from pointrend.results.run_files import Score, SelectedRun, find_score
 from pointrend.results.verdict import Spread, Verdict
@@ -31,12 +32,13 @@ def compare(
     enough comparable scores. Figures are in percent. ``assumed`` is sigma per dataset until it is measured.
     ``interval`` is that of the difference over seeds, ``image_interval`` that of the mIoU over images; ``measures``
     repeats what metrics.json says beside the mIoU, ``provenance`` says what the figure of a training follows from, and
-    ``reasons`` says why a row is not run, unverified or not comparable.
+    ``reasons`` says why a row is not run, unverified or not comparable, and what in the published log or config differs
+    from us. ``audit`` and ``curve`` are those of :func:`with_audit`.
 
     Raises:
         ResultsError: a file of a run cannot be read, or nothing is published for a run.
     """
-    rows = [_trained_row(run, published_miou(published, run.run)) for run in selected]
+    rows = [with_audit(_trained_row(run, published_miou(published, run.run)), run.folder) for run in selected]
     return sealed({"scale": scale, "published": published.hashes(), "runs": judge(rows, assumed)})
 
 
@@ -179,6 +181,7 @@ def _seeds_row(rows: Sequence[Row], spreads: Mapping[str, Spread]) -> list[Row]:
         "measures": None,
         "pictures": [],
         "provenance": None,
+        "curve": None,
         "hashes": {f"metrics.json of seed {row['seed']}": row["hashes"]["metrics.json"] for row in scored},
         **_statistics(verdict.seeds(differences, spread), spread.source),
     }

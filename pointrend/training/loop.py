@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -72,8 +72,10 @@ class Trainer:
         self.progress = load_checkpoint(checkpoints, self.model, self.optimizer) or Progress(0, 0, 0.0, 0)
         self.replica = DistributedDataParallel(self.model) if processes.count > 1 else self.model
 
-    def run(self) -> PointRend:
+    def run(self, watch: Callable[[dict[str, Any]], None] | None = None) -> PointRend:
         """Train to the end and return the model; metrics.jsonl grows in the checkpoint folder.
+
+        ``watch`` is shown every record on the first process; nothing that it does enters the result.
 
         Raises:
             TrainingError: a loss is not finite; the message names the pictures of that batch.
@@ -96,6 +98,8 @@ class Trainer:
                 if self.processes.first:
                     metrics.append(record)
                     self._report(record)
+                    if watch is not None:
+                        watch(record)
                 now = time.monotonic()
                 if self.processes.agree(now - last_saved >= 60 * self.recipe.checkpoint_minutes):
                     last_saved = now

@@ -23,10 +23,11 @@ class Dag:
 
 
 def of_dvc(checkout: Checkout) -> Dag:
-    """The DAG of dvc.yaml."""
+    """The DAG of `dvc repro`: dvc.yaml, and what it depends on elsewhere."""
     with Repo(str(checkout.root)) as repo:
-        graph = nx.DiGraph((before.cmd, stage.cmd) for stage, before in repo.index.graph.edges)
-        outputs = {stage.cmd: [out.def_path for out in stage.outs] for stage in repo.index.stages}
+        stages = set(repo.stage.collect(str(checkout.root / "dvc.yaml"), with_deps=True))
+        graph = nx.DiGraph((before.cmd, stage.cmd) for stage, before in repo.index.graph.edges if stage in stages)
+        outputs = {stage.cmd: [out.def_path for out in stage.outs] for stage in stages}
     return _dag(outputs, graph)
 
 

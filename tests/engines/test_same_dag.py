@@ -41,7 +41,7 @@ def paper(params: dict[str, Any]) -> None:
     params["scale"] = "paper"
 
 
-@pytest.mark.parametrize(("change", "commands"), [(as_it_is, 22), (two_runs, 10), (three_seeds, 46), (paper, 22)])
+@pytest.mark.parametrize(("change", "commands"), [(as_it_is, 22), (two_runs, 10), (three_seeds, 46), (paper, 40)])
 def test_the_two_dags_are_equal(checkout: Checkout, change: Callable[..., None], commands: int) -> None:
     params = checkout.params()
     change(params)
@@ -107,6 +107,24 @@ def test_both_engines_follow_from_the_same_values_and_code(checkout: Checkout) -
         files = {str(file.relative_to(PACKAGE.parent)) for file in code_files(code)} if code else set()
         found = dvc_triggers(checkout.root, f"pointrend --scale demo {command}")
         assert found == (set(paths), files), f"dvc.yaml, stage of {command!r}: (paths, code) must be those on the right"
+
+
+def test_both_engines_follow_from_the_same_where_logs_are_audited(checkout: Checkout) -> None:
+    wanted = Workflow.from_config({"scale": "paper"}, checkout.root)
+    files = {str(file.relative_to(PACKAGE.parent)) for file in code_files("audit")}
+    stages: dict[str, tuple[list[str], set[str]]] = {
+        "fetch log_voc_r50": (wanted.fetch_paths("log_voc_r50"), set()),
+        "fetch cfg_ade20k_r101": (wanted.fetch_paths("cfg_ade20k_r101"), set()),
+        "audit cityscapes_r50 --record": (wanted.audit_paths("cityscapes_r50"), files),
+    }
+    for command, (paths, code) in stages.items():
+        found = dvc_triggers(checkout.root, f"pointrend --scale paper {command}")
+        assert found == (set(paths), code), f"workflow/paper/dvc.yaml, stage of {command!r}"
+
+
+def test_the_scales_with_logs_to_audit_are_those_with_a_file_of_dvc_stages(checkout: Checkout) -> None:
+    for scale, params in checkout.params()["scales"].items():
+        assert ("log" in params["published"]) == (checkout.root / f"workflow/{scale}/dvc.yaml").is_file()
 
 
 def test_every_path_is_there_at_every_scale(checkout: Checkout) -> None:

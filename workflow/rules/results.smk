@@ -11,9 +11,8 @@ rule compare:
         metrics=expand(
             rules.evaluate.output.metrics, run=WANTED.runs, seed=WANTED.seeds
         ),
-        records=expand(
-            rules.evaluate.output.record, run=WANTED.runs, seed=WANTED.seeds
-        ),
+        records=expand(rules.evaluate.output.record, run=WANTED.runs, seed=WANTED.seeds),
+        audits=expand(rules.audit.output, run=WANTED.audited),
         published=["published/pointrend_table.json", "published/recipe.json"],
     output:
         f"results/{SCALE}/results.json",
