@@ -98,6 +98,8 @@ def test_a_comparable_run_has_a_difference_and_a_verdict(tmp_path: Path) -> None
             "model.safetensors": "a" * 64,
         },
         "setting": run.setting,
+        "audit": None,
+        "curve": None,
     }
 
 
