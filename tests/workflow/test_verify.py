@@ -12,9 +12,11 @@ import pytest
 
 from pointrend.cli import main
 from pointrend.code_digest import code_digest
+from pointrend.datasets.loopback import serve_folder
 from pointrend.files import sha256_file, write_json
 from pointrend.results.compare import read_results, sealed, write_results
 from pointrend.source_version import SourceVersion, source_version
+from tests.audit.samples import LOGS, S21, VOC_R50, write_config
 from tests.workflow.checkout import Checkout, keep_dataset
 
 CHAIN = ("published", "data/demo", "runs/demo", "results/demo")
@@ -53,6 +55,83 @@ def verify(root: Path, capsys: pytest.CaptureFixture[str]) -> tuple[int, str]:
     code = main(["--params", str(root / "params.yaml"), "--scale", "demo", "verify"])
     printed = capsys.readouterr()
     return code, printed.out + printed.err
+
+
+LOG_FILE, CONFIG_FILE = "pointrend_resnet50os8_voc_train.log", "pointrend_resnet50os8_voc.py"
+
+
+@pytest.fixture(scope="module")
+def audited(done: Checkout, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Root of a copy at whose scale logs are published, and where one was audited; it differs from the demo."""
+    folder = tmp_path_factory.mktemp("audited")
+    root = done.copy(folder / "pointrend").root
+    offered = folder / "offered"
+    write_config(offered, VOC_R50).rename(offered / CONFIG_FILE)
+    shutil.copy(LOGS / S21, offered / LOG_FILE)
+    params = done.at(root).params()
+    params["scales"]["demo"]["published"] = ["log", "cfg"]
+    with serve_folder(offered) as url:
+        for name in (LOG_FILE, CONFIG_FILE, "base_cfg.py"):
+            params["places"][name]["urls"] = [f"{url}/{name}"]
+        done.at(root).write_params(params)
+        for words in ("fetch log_voc_r50", "fetch cfg_voc_r50", "audit voc_r50 --record", "compare", "report"):
+            assert main(["--params", str(root / "params.yaml"), "--scale", "demo", "--quiet", *words.split()]) == 0
+    return root
+
+
+AUDITED = (
+    *("published/released.lock.json", "runs/demo/voc_r50-published/audit.json"),
+    *("runs/demo/voc_r50-published/curve.json", f"{ARCHIVES}/log_voc_r50.json", f"{ARCHIVES}/cfg_voc_r50.json"),
+    *(f"{ARCHIVES}/log_voc_r50/{LOG_FILE}", f"{ARCHIVES}/cfg_voc_r50/{CONFIG_FILE}"),
+    f"{ARCHIVES}/cfg_voc_r50/base_cfg.py",
+)
+"""What an audit adds to the chain."""
+
+
+def test_an_audited_log_is_a_part_of_the_chain(audited: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, printed = verify(audited, capsys)
+    assert (code, printed.splitlines()[-1]) == (0, "44 files and 2 mIoU recomputed from their counts: all hold")
+    row = read_results(audited / "results/demo/results.json")["runs"][0]
+    assert row["evidence"] == "one-seed"
+    assert row["audit"]["files"].keys() == {LOG_FILE, CONFIG_FILE, "base_cfg.py"}
+    difference = f"its published log or config differs from our recipe: {LOG_FILE} line 1, 'Dataset used: voc, Number"
+    assert [reason for reason in row["reasons"] if reason.startswith(difference)]
+
+
+@pytest.mark.parametrize("name", AUDITED)
+def test_one_byte_of_what_was_audited_is_noticed(audited: Path, name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    path = audited / name
+    whole = path.read_bytes()
+    for place in (0, len(whole) // 3, len(whole) // 2, len(whole) - 1):
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
+        code, printed = verify(audited, capsys)
+        path.write_bytes(whole)
+        assert (code, printed.count("\n")) == (3, 1), (place, printed)
+        assert name in printed.partition("; ")[0], (place, printed)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"audit": None, "curve": None}, None),
+        ({"evidence": "log", "miou": None}, "what it says of the published log of voc_r50 does not follow"),
+        ({"curve": {"records": 5}}, "what it says of the published log of voc_r50 does not follow"),
+        ({"reasons": []}, "what it says of the published log of voc_r50 does not follow"),
+    ],
+)
+def test_what_results_say_of_a_log_must_follow_from_it(
+    audited: Path, change: dict[str, Any], words: str | None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path, page = audited / "results/demo/results.json", audited / "results/demo/README.md"
+    before = {file: file.read_bytes() for file in (path, page, page.with_name("index.html"))}
+    results = read_results(path)
+    results["runs"][0] |= change
+    write_results(path, sealed(results))
+    code, printed = verify(audited, capsys)
+    for file, content in before.items():
+        file.write_bytes(content)
+    assert code == 3
+    assert (words or "README.md") in printed
 
 
 def chain(root: Path) -> list[Path]:
