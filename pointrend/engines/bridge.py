@@ -94,7 +94,8 @@ def _check_files(project: Project, do: str) -> None:
 def _manifested(project: Project, do: str) -> Iterator[tuple[Path, str, Path]]:
     """(file, sha256, manifest) of the archives, the prepared data and the runs."""
     params = project.params
-    for name in (*params.datasets, *(f"backbone_{backbone}" for backbone in params.backbones)):
+    audited = [f"{kind}_{run}" for run in project.audited_runs for kind in ("log", "cfg")]
+    for name in (*params.datasets, *(f"backbone_{backbone}" for backbone in params.backbones), *audited):
         manifest = project.fetched(name)
         found = read_json(manifest, CheckFailed, do)
         if found["set"] != project.archive_set:
@@ -113,3 +114,6 @@ def _manifested(project: Project, do: str) -> Iterator[tuple[Path, str, Path]]:
             train, metrics = (read_json(folder / name, CheckFailed, do) for name in ("train.json", "metrics.json"))
             yield folder / "model.safetensors", train["model_sha256"], folder / "train.json"
             yield folder / "confusion.parquet", metrics["sha256"], folder / "metrics.json"
+    for run in project.audited_runs:
+        audit = project.audited_folder(run) / "audit.json"
+        yield audit.with_name("curve.json"), read_json(audit, CheckFailed, do)["curve_sha256"], audit
