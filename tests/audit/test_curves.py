@@ -124,7 +124,7 @@ def test_a_training_that_comes_back_is_told_of_too(project: Project, caplog: pyt
 
 
 def test_a_resumed_training_is_watched_from_there(project: Project, caplog: pytest.LogCaptureFixture) -> None:
-    assert len(warnings(project, records(factor=2)[20:], caplog)) == 3
+    assert len(warnings(project, records(factor=2)[30:], caplog)) == 3
 
 
 def test_records_over_other_iterations_are_not_compared(project: Project, caplog: pytest.LogCaptureFixture) -> None:
