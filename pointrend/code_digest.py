@@ -20,6 +20,7 @@ STAGES = {
     "prepare": ("pointrend.datasets.prepare",),
     "train": ("pointrend.training.loop",),
     "evaluate": ("pointrend.evaluation.evaluate",),
+    "audit": ("pointrend.audit.record",),
     "compare": ("pointrend.results.compare",),
     "report": ("pointrend.results.report",),
     "track": ("pointrend.tracking.mlflow_sync",),

@@ -285,7 +285,9 @@ class Params(Strict):
 
     scale: Name
     seeds: Annotated[tuple[Seed, ...], Field(min_length=1)]
-    released_scales: tuple[str, ...] = Field(description="where DVC scores released weights: [], or the one in `scale`")
+    published_scales: tuple[str, ...] = Field(
+        description="where DVC has stages for what is published: [], or the one in `scale`"
+    )
     recipe: RecipePart
     operation: Operation
     datasets: dict[Name, DatasetParams]
@@ -300,11 +302,12 @@ class Params(Strict):
         _check_name("scale", self.scale, self.scales)
         if len(set(self.seeds)) != len(self.seeds):
             raise ValueError("seeds: each seed once")
-        if self.released_scales not in ((), (self.scale,)):
-            raise ValueError(f"released_scales: must be [] or [{self.scale}], as scale is {self.scale}")
-        for name in self.released_scales:
-            if "released" not in self.scales[name].published:
-                raise ValueError(f"released_scales: scale {name} has no released weights")
+        if self.published_scales not in ((), (self.scale,)):
+            raise ValueError(f"published_scales: must be [] or [{self.scale}], as scale is {self.scale}")
+        for name in self.published_scales:
+            missing = {"log", "cfg", "released"} - set(self.scales[name].published)
+            if missing:
+                raise ValueError(f"published_scales: scale {name} has no published {', '.join(sorted(missing))}")
         for name, run in self.runs.items():
             _check_name(f"runs.{name}.dataset", run.dataset, self.datasets)
             _check_name(f"runs.{name}.backbone", run.backbone, self.backbones)

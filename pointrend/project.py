@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from pointrend.errors import ParamsError, PointrendError, ResultsError
-from pointrend.files import read_json, sha256_json
+from pointrend.files import read_json, sha256_file, sha256_json
 from pointrend.params import (
     SCORING_KEYS,
     ArchivePin,
@@ -231,6 +231,15 @@ class Project:
         """What scoring the released weights of a run leaves behind."""
         return self.runs_folder / f"{run}-released"
 
+    def audited_folder(self, run: str) -> Path:
+        """What the audit of a run's published log and config leaves behind."""
+        return self.runs_folder / f"{run}-published"
+
+    @property
+    def audited_runs(self) -> tuple[str, ...]:
+        """The runs whose published log and config are audited at this scale."""
+        return tuple(self.params.published) if {"log", "cfg"} <= set(self.scale.published) else ()
+
     @property
     def runs_folder(self) -> Path:
         """What all runs of the current scale leave behind."""
@@ -306,4 +315,12 @@ class Project:
             ResultsError: it has not been prepared.
         """
         do = f"run: pointrend --scale {self.params.scale} prepare {dataset}"
-        return read_json(self.manifest(dataset), ResultsError, do, keys=("content", "files"))
+        return read_json(self.manifest(dataset), ResultsError, do, keys=("content", "files", "archives"))
+
+    def data_record(self, dataset: str) -> dict[str, Any]:
+        """What a record says of the prepared data: their manifest, and the archives that they were made from."""
+        archives = self.data_manifest(dataset)["archives"]
+        return {
+            "data_manifest_sha256": sha256_file(self.manifest(dataset)),
+            "archives": {name: archive["sha256"] for name, archive in archives.items()},
+        }

@@ -74,6 +74,11 @@ class Workflow:
             for run in self.runs:
                 self.project.check_published("released", run)
 
+    @property
+    def audited(self) -> tuple[str, ...]:
+        """The wanted runs whose published log and config are audited at this scale."""
+        return tuple(run for run in self.runs if run in self.project.audited_runs)
+
     def command(self) -> str:
         """How a rule's command begins."""
         sets = [word for override in self.project.overrides for word in ("--set", override)]
@@ -125,6 +130,15 @@ class Workflow:
         """Those of the tables, and whether anything is sent."""
         return [*self.compare_paths(), "operation.tracking"]
 
+    def audit_paths(self, run: str) -> list[str]:
+        """Those of the log and the config, and of what they are held against."""
+        params = self.project.params
+        chosen, scale = params.runs[run], f"scales.{self.scale}"
+        counts = [f"{scale}.images", *(f"datasets.{chosen.dataset}.{key}" for key in ("images", "sets"))]
+        network = [f"backbones.{chosen.backbone}.depth", f"{scale}.pretrained"]
+        fetched = dict.fromkeys([*self.fetch_paths(f"log_{run}"), *self.fetch_paths(f"cfg_{run}")])
+        return [*fetched, *counts, *network, *params.recipe_paths(run)]
+
     def fetch_digest(self, name: str) -> str:
         """Of the paths, replaced checksums, whether backbones are taken, and the code where it draws the archives."""
         pins = [pin.model_dump(mode="json") for pin in self.project.archives_of(name)]
@@ -148,6 +162,10 @@ class Workflow:
     def evaluate_released_digest(self, run: str) -> str:
         """Of the paths, the overrides and the code; the weights come in through the manifest of what was fetched."""
         return self._digest(self.evaluate_released_paths(run), self.project.overrides, code_digest("evaluate"))
+
+    def audit_digest(self, run: str) -> str:
+        """Of the paths, the overrides and the code; log and config come in through what was fetched."""
+        return self._digest(self.audit_paths(run), self.project.overrides, code_digest("audit"))
 
     def compare_digest(self) -> str:
         """Of the paths, the overrides, which seeds are listed, and the code."""

@@ -114,8 +114,16 @@ def test_a_deviation_from_the_published_recipe_is_named() -> None:
         ("seeds: [0]", "seeds: [0, 0]", "seeds: each seed once"),
         ("seeds: [0]", "seeds: []", "seeds:"),
         ("seeds: [0]", "seeds: [0", "line "),
-        ("released_scales: []", "released_scales: [paper]", "released_scales: must be [] or [demo], as scale is demo"),
-        ("released_scales: []", "released_scales: [demo]", "released_scales: scale demo has no released weights"),
+        (
+            "published_scales: []",
+            "published_scales: [paper]",
+            "published_scales: must be [] or [demo], as scale is demo",
+        ),
+        (
+            "published_scales: []",
+            "published_scales: [demo]",
+            "published_scales: scale demo has no published cfg, log, released",
+        ),
         ("output_stride: 32", "output_stride: 4", "output_stride: Input should be 8, 16 or 32"),
         ("recipe:  ", "recipes:  ", "unknown key 'recipes' (did you mean 'recipe'?)"),
         ("md5: 6cd6", "md5: xcd6", "archives.0.md5"),

@@ -14,12 +14,11 @@ from statistics import median
 from typing import Any
 
 from pointrend.audit.logs import Header, Record, Session, TrainingLog
+from pointrend.losses.curve import LOG_INTERVAL
 from pointrend.params import RunSetting
 from pointrend.training.schedule import iterations_per_epoch, learning_rate
 
 MODEL = "pointrend"
-LOG_INTERVAL = 50
-"""A record is written when the number of finished iterations is a multiple of this."""
 MOST_LR_ERROR = 1e-9
 """Relative. A log holds every digit of a rate, so only the order of the arithmetic is left to differ."""
 MOST_ROUNDING = 0.5e-4

@@ -17,18 +17,24 @@ LOG_KEYS = ("images", "epochs", "iterations_per_epoch", "gpus", "records", "resu
 
 def as_json(run: str, log: LogFindings | None, config: Sequence[Comparison] | None) -> dict[str, Any]:
     """The whole audit; what belongs to the log is None without one, ``config`` is there only with one."""
-    differences = [
+    found_differences = [
         *(difference.as_json() for difference in (log.differences if log else ())),
         *(row.as_json() for row in disagreeing(config or ())),
     ]
     found = {
         "run": run,
-        "agrees": not differences,
-        "differences": differences,
+        "agrees": not found_differences,
+        "differences": found_differences,
         "max_lr_error": log.max_lr_error if log else None,
         **{key: getattr(log, key) if log else None for key in LOG_KEYS},
     }
     return found if config is None else {**found, "config": [row.as_json() for row in config]}
+
+
+def differences(log: LogFindings | None, config: Sequence[Comparison] | None, config_file: Path | None) -> list[str]:
+    """Everything that does not agree, a line each, that of the log first."""
+    of_log = [str(found) for found in (log.differences if log else ())]
+    return [*of_log, *(f"{config_file}: {row}" for row in disagreeing(config or ()))]
 
 
 def disagreeing(rows: Iterable[Comparison]) -> list[Comparison]:
@@ -66,8 +72,8 @@ def log_text(path: Path, findings: LogFindings, setting: RunSetting, images: int
         notes.append(f"{findings.seconds_per_iteration:.3f} s per iteration (median)")
     if findings.cut:
         notes.append("cut: a record is not whole and was left out")
-    differences = [f"differs: {difference}" for difference in findings.differences]
-    return "\n".join([f"log {path}", *_table(rows), *notes, *differences])
+    differing_records = [f"differs: {difference}" for difference in findings.differences]
+    return "\n".join([f"log {path}", *_table(rows), *notes, *differing_records])
 
 
 def config_text(path: Path, rows: Sequence[Comparison]) -> str:

@@ -3,6 +3,9 @@
 Without --log and --cfg both are those that `fetch log_RUN` and `fetch cfg_RUN` got; with one of them only that file
 is looked at. Exit code 3: something does not agree; the first record or value that differs is named.
 
+--record writes what was found to runs/<scale>/RUN-published/ instead, for the results, and exits with 0: there, what
+does not agree is a finding beside the others.
+
 example: pointrend --scale paper audit voc_r50
 """
 
@@ -12,7 +15,9 @@ import argparse
 import json
 from pathlib import Path
 
-from pointrend.errors import AuditError, CheckFailed
+from pointrend.errors import AuditError, CheckFailed, ParamsError
+from pointrend.logs import log_to_file
+from pointrend.params import RunSetting
 from pointrend.project import Project
 
 
@@ -22,6 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--log", metavar="FILE", type=Path, help="a training log at hand")
     parser.add_argument("--cfg", metavar="FILE", type=Path, help="a config at hand, base_cfg.py beside it")
     parser.add_argument("--json", action="store_true", help="as JSON")
+    parser.add_argument("--record", action="store_true", help="for the results; both files as they were fetched")
 
 
 def run(project: Project, arguments: argparse.Namespace) -> None:
@@ -35,6 +41,11 @@ def run(project: Project, arguments: argparse.Namespace) -> None:
     setting = project.setting(arguments.run)
     project.check_published("log", setting.run)
     log_file, config_file = arguments.log, arguments.cfg
+    if arguments.record and (log_file or config_file or arguments.json):
+        raise ParamsError("--record goes with neither --log, --cfg nor --json", "leave one of them out")
+    if arguments.record:
+        _record(project, setting, *_fetched(project, setting.run))
+        return
     if log_file is None and config_file is None:
         log_file, config_file = _fetched(project, setting.run)
 
@@ -49,14 +60,20 @@ def run(project: Project, arguments: argparse.Namespace) -> None:
         texts += [report.config_text(config_file, config)] if config else []
         print("\n\n".join(texts))
 
-    differences = [str(found) for found in (log.differences if log else ())]
-    differences += [f"{config_file}: {row}" for row in report.disagreeing(config or ())]
+    differences = report.differences(log, config, config_file)
     if differences:
         more = f" (and {len(differences) - 1} more)" if len(differences) > 1 else ""
         raise CheckFailed(
             f"{setting.run} does not agree: {differences[0]}{more}",
             "find out which of the two is wrong: the recipe in params.yaml or what was published",
         )
+
+
+def _record(project: Project, setting: RunSetting, log_file: Path, config_file: Path) -> None:
+    from pointrend.audit.record import write_audit
+
+    log_to_file(project.log_file(f"audit-{setting.run}"))
+    write_audit(project, setting, log_file, config_file)
 
 
 def _fetched(project: Project, run: str) -> tuple[Path, Path]:

@@ -59,8 +59,11 @@ def _evaluate_trained(project: Project, setting: RunSetting, seed: int) -> None:
     weights = folder / "model.safetensors"
     if weights.is_file() and sha256_file(weights) != train["model_sha256"]:
         raise CheckFailed(f"{weights} is not the one that train.json describes", f"restore it, or {do}")
+    code = _code_record()
     scores = _score(project, setting, weights)
-    _write(folder, scores, {"fingerprint": train["fingerprint"], "model_sha256": train["model_sha256"]})
+    scored = {"fingerprint": train["fingerprint"], "model_sha256": train["model_sha256"]}
+    record = {"seed": seed, "train_sha256": sha256_file(folder / "train.json")}
+    _write(folder, scores, scored, {**code, **_record(project, setting), **record})
 
 
 def _evaluate_released(project: Project, setting: RunSetting) -> None:
@@ -71,6 +74,7 @@ def _evaluate_released(project: Project, setting: RunSetting) -> None:
         raise WeightsError(f"{weights} is not there", _fetch_released(setting))
     if sha256_file(weights) != expected:
         raise CheckFailed(f"{weights} is not the file that was fetched", _fetch_released(setting))
+    code = _code_record()
     scored = {
         "fingerprint": released_fingerprint(project, setting),
         "model_sha256": expected,
@@ -78,7 +82,7 @@ def _evaluate_released(project: Project, setting: RunSetting) -> None:
         "data_manifest_sha256": sha256_file(project.manifest(setting.dataset)),
     }
     scores = _score(project, setting, weights)
-    _write(project.released_folder(setting.run), scores, scored)
+    _write(project.released_folder(setting.run), scores, scored, {**code, **_record(project, setting)})
 
 
 def released_fingerprint(project: Project, setting: RunSetting) -> str:
@@ -105,12 +109,35 @@ def _fetch_released(setting: RunSetting) -> str:
     return f"run: pointrend --scale {setting.scale} fetch released_{setting.run}"
 
 
-def _write(folder: Path, scores: Any, scored: dict[str, str]) -> None:
-    """Leave what evaluating leaves, and scores.json for tables that show every number of a file."""
+def _write(folder: Path, scores: Any, scored: dict[str, str], record: dict[str, Any]) -> None:
+    """Leave what evaluating leaves, scores.json for tables that show every number of a file, and evaluate.json last."""
     from pointrend.evaluation.evaluate import write_evaluation
 
     write_evaluation(folder, scores, scored)
     write_json(folder / "scores.json", {key: scores.metrics[key] for key in SCORES})
+    made = {"model_sha256": scored["model_sha256"], "metrics_sha256": sha256_file(folder / "metrics.json")}
+    write_json(folder / "evaluate.json", record | made)
+
+
+def _code_record() -> dict[str, Any]:
+    from pointrend.training.record import code_record
+
+    return code_record(code_digest("evaluate"))
+
+
+def _record(project: Project, setting: RunSetting) -> dict[str, Any]:
+    """What is written down of a scoring apart from metrics.json, which is the same on every machine."""
+    from pointrend.commands.loaded import scoring_device
+    from pointrend.training.record import machine_record, precision_record
+
+    return {
+        "run": setting.run,
+        "scale": setting.scale,
+        "setting": setting.model_dump(mode="json"),
+        **project.data_record(setting.dataset),
+        "machine": machine_record(scoring_device(setting)),
+        "precision": precision_record("bf16" if setting.recipe.inference == "bf16" else "float32"),
+    }
 
 
 def _evaluate_file(project: Project, setting: RunSetting, weights: Path, out: Path | None) -> None:

@@ -20,7 +20,7 @@ from pointrend.training.distributed import choose_device
 def load_network(setting: RunSetting, weights: Path) -> tuple[PointRend, torch.device]:
     """The network of ``setting`` in eval mode, and the device it is on.
 
-    One process scores, on CUDA where there is one unless the setting says ``cpu``, with the setting's CPU threads.
+    One process scores, with the setting's CPU threads. float32 stays float32, as in training.
 
     Raises:
         WeightsError: the file is missing or does not hold this network.
@@ -31,8 +31,13 @@ def load_network(setting: RunSetting, weights: Path) -> tuple[PointRend, torch.d
         torch.set_num_threads(setting.recipe.threads)
     model = PointRend(architecture(setting, len(classes_of(setting.dataset).names)))
     (load_weights if weights.suffix == ".safetensors" else load_released)(weights, model)
-    device = choose_device("cpu" if setting.recipe.device == "cpu" else "auto")
+    device = scoring_device(setting)
     allow_tf32(False)
     keep_freed_memory()
     layout = torch.channels_last if setting.recipe.channels_last else torch.contiguous_format
     return model.to(device).to(memory_format=layout).eval(), device
+
+
+def scoring_device(setting: RunSetting) -> torch.device:
+    """CUDA where there is one, unless the setting says ``cpu``."""
+    return choose_device("cpu" if setting.recipe.device == "cpu" else "auto")

@@ -13,6 +13,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from pointrend.allocator import keep_freed_memory
+from pointrend.audit.curves import watch_training
 from pointrend.code_digest import code_digest
 from pointrend.commands.arguments import seed_number
 from pointrend.errors import MachineError, WeightsError
@@ -90,12 +91,25 @@ def _trained(project: Project, setting: RunSetting, seed: int, fingerprint: str,
     checkpoints = project.checkpoint_folder(setting.run, seed, fingerprint)
     data = project.data_folder(setting.dataset)
     trainer = Trainer(setting, seed, data, checkpoints, _backbone(project, setting), processes)
+    watch = None
+    if processes.first:
+        _note_attempt(trainer)
+        start, epochs = trainer.progress.iteration, setting.recipe.epochs
+        watch = watch_training(project, setting.run, epochs, trainer.epoch_iterations, start)
     try:
-        trainer.run()
+        trainer.run(watch)
     except torch.OutOfMemoryError as problem:
         what = f"{processes.device} has not enough memory for a batch of {setting.recipe.batch_size}"
         raise MachineError(what, "set more gpus, or another device, in params.yaml") from problem
     return trainer
+
+
+def _note_attempt(trainer: Any) -> None:
+    """Who computes from here on: what is asked at the end would miss a commit made meanwhile."""
+    from pointrend.training.record import code_record, machine_record, note_attempt
+
+    start, machine = trainer.progress.iteration, machine_record(trainer.processes.device)
+    note_attempt(trainer.checkpoints, {"iteration": start, **code_record(code_digest("train")), "machine": machine})
 
 
 def _backbone(project: Project, setting: RunSetting) -> PretrainedBackbone | None:
@@ -112,7 +126,7 @@ def _write(project: Project, setting: RunSetting, seed: int, fingerprint: str, t
     """Leave model.safetensors, metrics.jsonl and curve.csv in the run's folder, and train.json last."""
     from pointrend.model.weights import save_weights
     from pointrend.training.metrics_log import curve_csv
-    from pointrend.training.record import machine_record
+    from pointrend.training.record import read_attempts, training_record
 
     folder = project.run_folder(setting.run, seed)
     save_weights(trainer.model, folder / "model.safetensors")
@@ -125,14 +139,9 @@ def _write(project: Project, setting: RunSetting, seed: int, fingerprint: str, t
         "scale": setting.scale,
         "fingerprint": fingerprint,
         "setting": setting.model_dump(mode="json"),
-        "code_sha256": code_digest("train"),
-        "data_manifest_sha256": sha256_file(project.data_folder(setting.dataset) / "manifest.json"),
+        **project.data_record(setting.dataset),
         "backbone_sha256": _backbone_sha256(project, setting),
         "model_sha256": sha256_file(folder / "model.safetensors"),
-        "iterations": trainer.total,
-        "iterations_per_epoch": trainer.epoch_iterations,
-        "images_per_gpu": setting.recipe.batch_size // setting.recipe.gpus,
-        "seconds": round(trainer.progress.seconds, 1),
-        "machine": machine_record(trainer.processes.device),
+        **training_record(trainer, read_attempts(trainer.checkpoints)),
     }
     write_json(folder / "train.json", record)

@@ -47,9 +47,9 @@ def tell_snakemake(project: Project) -> None:
         CheckFailed: DVC would still run something, or a file is missing or not what its manifest says.
     """
     do = "run dvc repro, then this again"
-    if project.released_runs and not project.params.released_scales:
-        what = "dvc has not scored the released weights, which belong to this scale"
-        raise CheckFailed(what, f"write released_scales: [{project.params.scale}] into params.yaml, {do}")
+    if (project.released_runs or project.audited_runs) and not project.params.published_scales:
+        what = "dvc has not scored the released weights or audited the published logs that belong to this scale"
+        raise CheckFailed(what, f"write published_scales: [{project.params.scale}] into params.yaml, {do}")
     status = json.loads(_engine(project, "dvc", "status", "--json"))
     if status:
         raise CheckFailed(f"dvc would still run {_listed(list(status))}: {_first_reason(status)}", do)
@@ -96,7 +96,8 @@ def _manifested(project: Project, do: str) -> Iterator[tuple[Path, str, Path]]:
     """(file, sha256, manifest) of the archives, the prepared data and the runs."""
     params = project.params
     weights = (*map("backbone_{}".format, params.backbones), *map("released_{}".format, project.released_runs))
-    for name in (*params.datasets, *weights):
+    audited = [f"{kind}_{run}" for run in project.audited_runs for kind in ("log", "cfg")]
+    for name in (*params.datasets, *weights, *audited):
         manifest = project.fetched(name)
         found = read_json(manifest, CheckFailed, do)
         if found["set"] != project.archive_set:
@@ -119,3 +120,6 @@ def _manifested(project: Project, do: str) -> Iterator[tuple[Path, str, Path]]:
         folder = project.released_folder(run)
         metrics = read_json(folder / "metrics.json", CheckFailed, do)
         yield folder / "confusion.parquet", metrics["sha256"], folder / "metrics.json"
+    for run in project.audited_runs:
+        audit = project.audited_folder(run) / "audit.json"
+        yield audit.with_name("curve.json"), read_json(audit, CheckFailed, do)["curve_sha256"], audit

@@ -12,38 +12,16 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from pointrend.code_digest import code_digest
-from pointrend.errors import CheckFailed, ParamsError, ResultsError
-from pointrend.evaluation.counts_file import read_counts
-from pointrend.files import canonical_json, read_json, sha256_file, sha256_json
-from pointrend.params import RunSetting, validated
-from pointrend.project import Project
+from pointrend.errors import CheckFailed, ResultsError
+from pointrend.results.chain_data import RESULTS, Row
+from pointrend.results.chain_runs import COMPARE_AGAIN, RunLinks
 from pointrend.results.compare import assumed_spreads, judge, read_results
 from pointrend.results.published import load_published, published_miou
 from pointrend.results.report import PAGE, README, check, check_readme
-from pointrend.results.run_files import LOGGED_FILES, SHOWN_SCORES, recounted_miou
-from pointrend.results.tables import row_name
-
-RESULTS = "results.json"
-RESTORE = "restore it from version control"
-COMPARE_AGAIN = "run `pointrend compare`, or restore what it was made from"
-MODEL = "model.safetensors"
-"""May be absent, being too large to be kept everywhere."""
-SCORED_FILES = ("metrics.json", SHOWN_SCORES, "confusion.parquet")
-RUN_FILES = ("train.json", MODEL, *LOGGED_FILES, *SCORED_FILES)
-"""In the order in which they follow from one another."""
-
-Row = Mapping[str, Any]
 
 
-class Chain:
-    """A walk along the chain of one scale: the ``files`` and the number of ``mious`` that held, and ``notes``."""
-
-    def __init__(self, project: Project) -> None:
-        self.project = project
-        self.files: set[Path] = set()
-        self.mious = 0
-        self.notes: list[str] = []
+class Chain(RunLinks):
+    """A walk along the chain of one scale."""
 
     def walk(self) -> None:
         """Walk it all.
@@ -75,152 +53,11 @@ class Chain:
             self._backbone(backbone, [row for row in trained if row["setting"].get("backbone") == backbone])
         for row in trained:
             self._run(row)
+            self._audit(row)
         for row in released:
             self._release(row)
         self._verdicts(results, trained + released)
         self._pages(results)
-
-    # -- the published side
-
-    def _published(self, recorded: Mapping[str, Any]) -> None:
-        folder = self.project.published_folder
-        do = "take the folder published/ from the repository again"
-        for name, expected in ((recorded["file"], recorded["sha256"]), *recorded["data"].items()):
-            self._file(folder / name, expected, RESULTS, do)
-        load_published(folder)
-
-    # -- data
-
-    def _dataset(self, dataset: str, rows: Sequence[Row]) -> None:
-        """The manifest of the prepared form, the archives that it was made from, and its files."""
-        do = f"run: pointrend --scale {self.project.params.scale} prepare {dataset}"
-        path = self.project.manifest(dataset)
-        if not path.is_file():
-            return self._note(path)
-        for expected in _recorded(rows, "data_manifest"):
-            self._file(path, expected, RESULTS, do)
-        manifest = self._json(path, ("archives", "content", "files", "pins"), do)
-        raw = {name: file.get("raw_sha256", file["sha256"]) for name, file in manifest["files"].items()}
-        if manifest["content"] != sha256_json(raw):
-            raise CheckFailed(f"{self._name(path)}: its content is not the hash of its files", do)
-        self._fetched(dataset, manifest["archives"], manifest["pins"])
-        for name, record in manifest["files"].items():
-            self._file(path.with_name(name), record["sha256"], path.name, do, optional=True)
-
-    def _backbone(self, backbone: str, rows: Sequence[Row]) -> None:
-        """The pretrained weights that runs started from."""
-        name, pin = f"backbone_{backbone}", self.project.params.backbones[backbone].pretrained.name
-        recorded = sorted(_recorded(rows, "backbone"))
-        self._fetched(name, {pin: {"sha256": recorded[0]}} if recorded else {}, self.project.archive_set)
-
-    def _fetched(self, name: str, expected: Mapping[str, Any], archive_set: str) -> None:
-        """What was downloaded: its manifest lists the ``expected`` files, and they are what it says."""
-        do = f"run: pointrend --scale {self.project.params.scale} fetch {name}"
-        path = self.project.fetched(name)
-        if not path.is_file():
-            return self._note(path)
-        found = self._json(path, ("name", "set", "files"), do)
-        hashes = {file: record.get("sha256") for file, record in found["files"].items()}
-        wanted = {file: record["sha256"] for file, record in expected.items()} or hashes
-        if (found["name"], found["set"], hashes) != (name, archive_set, wanted):
-            raise CheckFailed(f"{self._name(path)} does not list the archives that the data were made from", do)
-        for file, record in found["files"].items():
-            archive, kept = self.project.fetched_file(name, file), self.project.archives_folder / file
-            self._file(archive, record["sha256"], path.name, do, optional=True)
-            if kept.is_file() and not (archive.is_file() and kept.samefile(archive)):
-                self._file(kept, record["sha256"], path.name, do)
-            size = archive.stat().st_size if archive.is_file() else expected.get(file, record).get("bytes")
-            if size is not None and record.get("bytes") != size:
-                raise CheckFailed(f"{self._name(path)} gives another size of {file}", do)
-
-    # -- runs
-
-    def _run(self, row: Row) -> None:
-        run, seed = row["run"], row["seed"]
-        folder = self.project.run_folder(run, seed)
-        do = f"restore it, or run `pointrend train {run} --seed {seed}` and `evaluate` again"
-        if self._is_here(folder, row):
-            self._scored(folder, row, RUN_FILES, do)
-            self._training(folder / "train.json", row, do)
-
-    def _release(self, row: Row) -> None:
-        """The released weights: as the first download noted them, as they were fetched, and their score."""
-        run = row["run"]
-        name, folder = f"released_{run}", self.project.released_folder(run)
-        do = f"restore it, or run `pointrend fetch {name}` and `pointrend evaluate {run} --released` again"
-        if not self._is_here(folder, row):
-            return
-        file, sha256 = self.project.released_weights(run).name, row["hashes"]["weights"]
-        self._first_seen(file, sha256)
-        self._fetched(name, {file: {"sha256": sha256}}, self.project.archive_set)
-        self._scored(folder, row, SCORED_FILES, do)
-        self._scoring(folder / "metrics.json", row, do)
-
-    def _scoring(self, path: Path, row: Row, do: str) -> None:
-        """The score of released weights names what results.json names, and its fingerprint follows from that."""
-        metrics, name, hashes = read_json(path, do=do), self._name(path), row["hashes"]
-        keys = {"weights": "model_sha256", "code": "code_sha256", "data_manifest": "data_manifest_sha256"}
-        if any(hashes[key] != metrics[named] for key, named in {**keys, "fingerprint": "fingerprint"}.items()):
-            raise CheckFailed(f"{name} names other files than {RESULTS}", do)
-        if hashes["code"] != code_digest("evaluate"):
-            self.notes.append(f"{name}: scored by other code than is here")
-        setting = self.project.setting(row["run"])
-        manifest = self.project.manifest(setting.dataset)
-        if manifest.is_file():
-            data = read_json(manifest, do=do)["content"]
-            if setting.scoring_fingerprint(hashes["weights"], data, hashes["code"]) != hashes["fingerprint"]:
-                self.notes.append(f"{name}: scored with other settings than params.yaml has now")
-
-    def _first_seen(self, file: str, sha256: str) -> None:
-        """A file of which no checksum was published is the one that the first download noted."""
-        seen = self.project.first_seen_file
-        if file in self.project.pins:
-            return
-        if self._json(seen, (file,), RESTORE)[file].get("sha256") != sha256:
-            raise CheckFailed(f"{self._name(seen)} does not have the {file} that was scored", RESTORE)
-
-    def _is_here(self, folder: Path, row: Row) -> bool:
-        """Whether a row has a figure, and the folder that it comes from is on this machine."""
-        if row["verdict"] == "unverified":
-            raise CheckFailed(f"{row_name(row)} is unverified: {row['reasons'][0]}", COMPARE_AGAIN)
-        if row["miou"] is not None and not folder.is_dir():
-            self._note(folder)
-        return row["miou"] is not None and folder.is_dir()
-
-    def _scored(self, folder: Path, row: Row, names: Sequence[str], do: str) -> None:
-        """What lies in the folder of a score is what the results say, and its counts give its mIoU."""
-        for name in (*names, *(f"pictures/{picture}" for picture in row["pictures"])):
-            self._file(folder / name, row["hashes"].get(name), RESULTS, do, optional=name == MODEL)
-        metrics, counts = folder / "metrics.json", folder / "confusion.parquet"
-        recounted_miou(read_counts(counts), read_json(metrics, do=do), self._name(counts), do)
-        if read_json(metrics, do=do)["miou"] != row["miou"]:
-            what = f"{RESULTS} gives another mIoU of {row_name(row)} than {self._name(metrics)}"
-            raise CheckFailed(what, COMPARE_AGAIN)
-        self.mious += 1
-
-    def _training(self, path: Path, row: Row, do: str) -> None:
-        """The record of a training names what results.json names, and its fingerprint follows from that."""
-        train, name, hashes = read_json(path, do=do), self._name(path), row["hashes"]
-        keys = {"backbone": "backbone_sha256", "code": "code_sha256", "data_manifest": "data_manifest_sha256"}
-        if any(hashes.get(key) != train[named] for key, named in {**keys, MODEL: "model_sha256"}.items()):
-            raise CheckFailed(f"{name} names other files than {RESULTS}", do)
-        if train["code_sha256"] != code_digest("train"):
-            self.notes.append(f"{name}: trained by other code than is here")
-        try:
-            setting = validated(RunSetting, train["setting"], name)
-        except ParamsError:
-            self.notes.append(f"{name}: its setting has other keys than today's; its fingerprint was not recomputed")
-            return
-        if setting.deterministic() != self.project.setting(row["run"]).deterministic():
-            self.notes.append(f"{name}: trained with other settings than params.yaml has now")
-        manifest = self.project.manifest(setting.dataset)
-        if manifest.is_file():
-            data = read_json(manifest, do=do)["content"]
-            backbone, code = train["backbone_sha256"], train["code_sha256"]
-            if setting.fingerprint(train["seed"], data, backbone, code) != train["fingerprint"]:
-                raise CheckFailed(f"{name}: its fingerprint does not follow from what it names", do)
-
-    # -- results and pages
 
     def _verdicts(self, results: Mapping[str, Any], scored: Sequence[Row]) -> None:
         """Differences and verdicts follow from the figures."""
@@ -242,40 +79,3 @@ class Chain:
         if project.params.scale == "paper":
             check_readme(project.root / "README.md", results)
             self.files.add(project.root / "README.md")
-
-    # -- links
-
-    def _file(self, path: Path, expected: str | None, witness: str, do: str, optional: bool = False) -> None:
-        """A file has the sha256 that ``witness`` names; an ``optional`` one may be absent."""
-        if not path.is_file():
-            if not optional:
-                raise CheckFailed(f"{self._name(path)} is not there", do)
-            return self._note(path)
-        if sha256_file(path) != expected:
-            raise CheckFailed(f"{self._name(path)} is not the one whose sha256 is in {witness}", do)
-        self.files.add(path)
-
-    def _json(self, path: Path, keys: Sequence[str], do: str) -> dict[str, Any]:
-        """A JSON file with these keys, as it was written."""
-        found = read_json(path, do=do)
-        if not isinstance(found, dict) or not found.keys() >= set(keys):
-            raise CheckFailed(f"{self._name(path)} does not have {', '.join(keys)}", do)
-        self._canonical(path, found, do)
-        return found
-
-    def _canonical(self, path: Path, value: Any, do: str) -> None:
-        """A JSON file is, byte for byte, as it was written."""
-        if path.read_bytes() != canonical_json(value).encode():
-            raise CheckFailed(f"{self._name(path)} is not as it was written", do)
-        self.files.add(path)
-
-    def _note(self, path: Path) -> None:
-        self.notes.append(f"{self._name(path)} is not here: not checked")
-
-    def _name(self, path: Path) -> str:
-        return self.project.relative(path)
-
-
-def _recorded(rows: Sequence[Row], name: str) -> set[str]:
-    """The hashes of ``name`` that the results rest on."""
-    return {row["hashes"][name] for row in rows if name in row["hashes"]}

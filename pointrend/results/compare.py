@@ -13,6 +13,7 @@ from pointrend.evaluation.intervals import miou_interval, paired_interval
 from pointrend.files import read_json, sha256_json, write_json
 from pointrend.params import DatasetParams
 from pointrend.results import verdict
+from pointrend.results.audits import with_audit
 from pointrend.results.form import fault_of_form
 from pointrend.results.published import Published, published_miou
 from pointrend.results.run_files import Score, SelectedRun, find_score
@@ -32,15 +33,19 @@ def compare(
     comparable scores, and one of kind ``released`` per selected release. Figures are in percent. ``assumed`` is sigma
     per dataset until it is measured. ``interval`` is that of the difference over seeds, ``image_interval`` that of the
     mIoU over images, ``paired_interval`` that of the mIoU minus the released weights' over the same images;
-    ``measures`` repeats what metrics.json says beside the mIoU, and ``reasons`` says why a row is not run, unverified
-    or not comparable.
+    ``measures`` repeats what metrics.json says beside the mIoU, ``provenance`` says what the figure follows from, and
+    ``reasons`` says why a row is not run, unverified or not comparable, and what in the published log or config differs
+    from us. ``audit`` and ``curve`` are those of :func:`with_audit`.
 
     Raises:
         ResultsError: a file of a run cannot be read.
     """
     found = [_scored_row(run, published_miou(published, run.run)) for run in selected]
     released = {row["run"]: score for row, score in found if row["kind"] == "released"}
-    rows = [row | {"paired_interval": _paired(row, score, released.get(row["run"]))} for row, score in found]
+    rows = [
+        with_audit(row | {"paired_interval": _paired(row, score, released.get(row["run"]))}, run.folder)
+        for run, (row, score) in zip(selected, found, strict=True)
+    ]
     return sealed({"scale": scale, "published": published.hashes(), "runs": judge(rows, assumed)})
 
 
@@ -101,7 +106,7 @@ def _scored_row(selected: SelectedRun, published: float | None) -> tuple[Row, Sc
     if score is None:
         return _row(selected, published, verdict.NOT_RUN, [reason] if reason else []), None
     row = _row(selected, published, verdict.NOT_COMPARABLE)
-    return row | _scored(score, published, selected), score
+    return row | scored(score, published, selected.comparable, row["kind"]), score
 
 
 def _paired(row: Row, score: Score | None, released: Score | None) -> list[float] | None:
@@ -129,21 +134,24 @@ def _row(selected: SelectedRun, published: float | None, judgement: Verdict, rea
         "image_interval": None,
         "measures": None,
         "pictures": {},
+        "provenance": None,
         "hashes": {"fingerprint": selected.fingerprint} if selected.fingerprint else {},
         "setting": selected.setting,
         **_statistics(judgement),
     }
 
 
-def _scored(score: Score, published: float | None, selected: SelectedRun) -> Row:
+def scored(score: Score, published: float | None, comparable: bool, kind: str) -> Row:
+    """What a row says of a score; all of it follows from the run's files, so that ``verify`` can say it again."""
     metrics = score.metrics
     return {
         "miou": metrics["miou"],
-        "difference": metrics["miou"] - published if selected.comparable and published is not None else None,
-        "evidence": "released" if selected.seed is None else "one-seed",
+        "difference": metrics["miou"] - published if comparable and published is not None else None,
+        "evidence": "released" if kind == "released" else "one-seed",
         "image_interval": list(miou_interval(score.counts)),
         "measures": {key: metrics[key] for key in ("all_accuracy", "boundary_iou", "coarse", "n_images")},
         "pictures": metrics["pictures"],
+        "provenance": score.provenance,
         "hashes": score.hashes,
     }
 
@@ -170,13 +178,19 @@ def _measured(rows: Sequence[Row]) -> dict[str, Spread]:
 
 def _judged(row: Row, spreads: Mapping[str, Spread]) -> Row:
     if row["difference"] is None:
-        return row
+        return row | _undecided(row)
     spread = spreads[row["setting"]["dataset"]]
     return row | _statistics(verdict.one_seed(row["difference"], spread), spread.source)
 
 
 def _judged_release(row: Row) -> Row:
-    return row if row["difference"] is None else row | _statistics(verdict.released(row["difference"]))
+    return row | (_undecided(row) if row["difference"] is None else _statistics(verdict.released(row["difference"])))
+
+
+def _undecided(row: Row) -> Row:
+    unread = row["verdict"] == verdict.UNVERIFIED.word
+    missing = verdict.UNVERIFIED if unread else verdict.NOT_RUN
+    return _statistics(missing if row["miou"] is None else verdict.NOT_COMPARABLE)
 
 
 def _seeds_row(rows: Sequence[Row], spreads: Mapping[str, Spread]) -> list[Row]:
@@ -199,6 +213,8 @@ def _seeds_row(rows: Sequence[Row], spreads: Mapping[str, Spread]) -> list[Row]:
         "paired_interval": None,
         "measures": None,
         "pictures": {},
+        "provenance": None,
+        "curve": None,
         "hashes": {f"metrics.json of seed {row['seed']}": row["hashes"]["metrics.json"] for row in scored},
         **_statistics(verdict.seeds(differences, spread), spread.source),
     }

@@ -67,6 +67,10 @@ class _Row(_Form):
     pictures: dict[PictureName, _Picture]
     hashes: dict[str, str]
     setting: _Setting
+    provenance: dict[str, Any] | None
+    audit: dict[str, Any] | None
+    curve: dict[str, Any] | None
+    paired_interval: Annotated[Interval, Field(strict=False)] | None
 
     @model_validator(mode="after")
     def _whole(self) -> Self:

@@ -11,6 +11,7 @@ from typing import Any
 from pointrend.errors import CheckFailed, ResultsError
 from pointrend.evaluation.counts_file import StoredCounts, read_counts
 from pointrend.files import read_json, sha256_file
+from pointrend.results.provenance import EVALUATE_KEYS, TRAIN_KEYS, provenance
 
 MIOU_TOLERANCE = 1e-9
 """Percent; between ``metrics.json`` and the mIoU recomputed from ``confusion.parquet``."""
@@ -21,18 +22,15 @@ LOGGED_FILES = ("metrics.jsonl", "curve.csv")
 """What a training leaves behind of its course."""
 SHOWN_SCORES = "scores.json"
 """What an evaluation leaves behind for DVC's tables."""
+SCORING = "evaluate.json"
+"""What an evaluation leaves behind of its machine and code."""
 
-TRAIN_KEYS: dict[str, Any] = {
-    **dict.fromkeys(("run", "fingerprint", "model_sha256", "data_manifest_sha256", "code_sha256"), str),
-    "seed": int,
-    "backbone_sha256": str | None,
-}
 METRICS_KEYS: dict[str, Any] = {
     **dict.fromkeys(("miou", "all_accuracy", "boundary_iou"), int | float),
     **{"coarse": dict, "n_images": int, "pictures": dict},
     **dict.fromkeys(("model_sha256", "sha256"), str),
 }
-"""What is taken from train.json and metrics.json, and of which kind it is."""
+"""What is taken from metrics.json, and of which kind it is."""
 RELEASED_KEYS: dict[str, Any] = dict.fromkeys(("fingerprint", "code_sha256", "data_manifest_sha256"), str)
 """What metrics.json also has where released weights were scored: nothing else says it there."""
 
@@ -76,6 +74,8 @@ class Score:
     """The content of ``confusion.parquet``."""
     hashes: dict[str, str]
     """sha256 of what the score rests on, by file name in the run's folder, and of what it was made from."""
+    provenance: dict[str, Any]
+    """See :func:`provenance`."""
 
 
 def find_score(selected: SelectedRun) -> tuple[Score | None, str]:
@@ -103,6 +103,7 @@ def find_score(selected: SelectedRun) -> tuple[Score | None, str]:
         what = f"{selected}: metrics.json scores other weights than train.json names"
         raise CheckFailed(what, selected.command("evaluate"))
     counts = _checked_counts(selected, metrics)
+    evaluation = checked_scoring(selected.folder, train, metrics, str(selected), selected.command("evaluate"))
     hashes = {
         **{name: _sha256(selected, name) for name in (*LOGGED_FILES, "train.json")},
         **_scored_hashes(selected, metrics),
@@ -112,7 +113,32 @@ def find_score(selected: SelectedRun) -> tuple[Score | None, str]:
         "fingerprint": train["fingerprint"],
         "model.safetensors": train["model_sha256"],
     }
-    return Score(metrics, counts, hashes), ""
+    return Score(metrics, counts, hashes, provenance(train, evaluation, metrics)), ""
+
+
+def checked_scoring(
+    folder: Path, made_from: Mapping[str, Any], metrics: Mapping[str, Any], whose: str, do: str
+) -> dict[str, Any]:
+    """The content of evaluate.json in ``folder``, which must be of the scoring that wrote ``metrics`` beside it.
+
+    ``made_from`` names the data: the record of the training, or the metrics themselves for released weights.
+
+    Raises:
+        CheckFailed: it is missing, or of another scoring, weights or data; the message begins with ``whose``.
+        ResultsError: it lacks a key.
+    """
+    path = folder / SCORING
+    if not path.is_file():
+        raise CheckFailed(f"{whose}: {path} is not there", do)
+    evaluation = _read(path, EVALUATE_KEYS, do)
+    if (evaluation["model_sha256"], evaluation["metrics_sha256"]) != (
+        metrics["model_sha256"],
+        sha256_file(folder / "metrics.json"),
+    ):
+        raise CheckFailed(f"{whose}: {path} is of another scoring than metrics.json", do)
+    if evaluation["data_manifest_sha256"] != made_from["data_manifest_sha256"]:
+        raise CheckFailed(f"{whose}: {path} names other data than what was scored", do)
+    return evaluation
 
 
 def _released_score(selected: SelectedRun) -> tuple[Score | None, str]:
@@ -124,6 +150,7 @@ def _released_score(selected: SelectedRun) -> tuple[Score | None, str]:
     if metrics["fingerprint"] != selected.fingerprint:
         return None, STALE_SCORE
     counts = _checked_counts(selected, metrics)
+    evaluation = checked_scoring(selected.folder, metrics, metrics, str(selected), selected.command("evaluate"))
     hashes = {
         **_scored_hashes(selected, metrics),
         "code": metrics["code_sha256"],
@@ -131,12 +158,12 @@ def _released_score(selected: SelectedRun) -> tuple[Score | None, str]:
         "fingerprint": metrics["fingerprint"],
         "weights": metrics["model_sha256"],
     }
-    return Score(metrics, counts, hashes), ""
+    return Score(metrics, counts, hashes, provenance(None, evaluation, metrics)), ""
 
 
 def _scored_hashes(selected: SelectedRun, metrics: Mapping[str, Any]) -> dict[str, str]:
     """sha256 of what an evaluation left behind."""
-    names = (SHOWN_SCORES, "metrics.json", *(f"pictures/{name}" for name in metrics["pictures"]))
+    names = (SHOWN_SCORES, SCORING, "metrics.json", *(f"pictures/{name}" for name in metrics["pictures"]))
     return {**{name: _sha256(selected, name) for name in names}, "confusion.parquet": metrics["sha256"]}
 
 

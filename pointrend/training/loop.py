@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -77,8 +77,10 @@ class Trainer:
         self.progress = load_checkpoint(checkpoints, self.model, self.optimizer) or Progress(0, 0, 0.0, 0)
         self.step = TrainStep(self.model, self.optimizer, recipe, processes)
 
-    def run(self) -> PointRend:
+    def run(self, watch: Callable[[dict[str, Any]], None] | None = None) -> PointRend:
         """Train to the end and return the model; metrics.jsonl grows in the checkpoint folder.
+
+        ``watch`` is shown every record on the first process; nothing that it does enters the result.
 
         Raises:
             TrainingError: a loss is not finite; the message names the pictures of that batch.
@@ -101,6 +103,8 @@ class Trainer:
                 if self.processes.first:
                     metrics.append(record)
                     self._report(record)
+                    if watch is not None:
+                        watch(record)
                 now = time.monotonic()
                 if self.processes.agree(now - last_saved >= 60 * self.recipe.checkpoint_minutes):
                     last_saved = now

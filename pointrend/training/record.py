@@ -1,24 +1,102 @@
-"""What is written down about the machine and the software that trained a run."""
+"""What is written down about a training: the code, the machine and the software that it ran on. See docs/provenance.md.
+
+Nothing here enters a fingerprint.
+"""
 
 from __future__ import annotations
 
 import os
 import platform
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import torch
+from torch import nn
+
+from pointrend.errors import TrainingError
+from pointrend.files import read_json, write_json
+from pointrend.model.norm import JoinedBatchNorm
+from pointrend.source_version import lock_sha256, source_version
+
+if TYPE_CHECKING:
+    from pointrend.training.loop import Trainer
+
+ATTEMPTS = "attempts.json"
+"""Beside the checkpoints: every start of this training."""
+CHECKPOINT_RULE = "last iteration of the last epoch, never the best"
+"""Which weights are kept and scored (RECIPE section 11)."""
 
 
 def machine_record(device: torch.device) -> dict[str, str | int | None]:
-    """Device, processor, threads and versions; recorded, never part of a fingerprint."""
+    """Device, processor, threads and versions."""
+    cuda = device.type == "cuda"
     return {
-        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu",
+        "device": torch.cuda.get_device_name(device) if cuda else "cpu",
         "processor": platform.machine(),
         "cores": os.cpu_count(),
         "threads": torch.get_num_threads(),
         "python": platform.python_version(),
         "torch": torch.__version__,
-        "cuda": torch.version.cuda if device.type == "cuda" else None,
+        "cuda": torch.version.cuda if cuda else None,
+        "cudnn": torch.backends.cudnn.version() if cuda else None,
         "numpy": version("numpy"),
         "opencv": version("opencv-python-headless"),
     }
+
+
+def code_record(code_sha256: str) -> dict[str, Any]:
+    """The code of a stage, the commit that it is of as far as git knows, and the list of exact versions."""
+    return {"code_sha256": code_sha256, "source": asdict(source_version()), "lock_sha256": lock_sha256()}
+
+
+def training_record(trainer: Trainer, attempts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """How a finished training was computed; the last of its ``attempts`` speaks for the code and the machine."""
+    recipe, last = trainer.recipe, attempts[-1]
+    return {
+        **{key: last[key] for key in ("code_sha256", "source", "lock_sha256", "machine")},
+        "attempts": list(attempts),
+        "iterations": trainer.total,
+        "iterations_per_epoch": trainer.epoch_iterations,
+        "gpus": trainer.processes.count,
+        "images_per_gpu": recipe.batch_size // trainer.processes.count,
+        "batch_norm": batch_norm_kind(trainer.model),
+        "precision": precision_record(recipe.precision),
+        "checkpoint_rule": CHECKPOINT_RULE,
+        "seconds": round(trainer.progress.seconds, 1),
+    }
+
+
+def precision_record(arithmetic: str) -> dict[str, str | bool]:
+    """The ``arithmetic`` that was asked for, and what torch has now; networks are made in its default type."""
+    return {
+        "arithmetic": arithmetic,
+        "dtype": str(torch.get_default_dtype()).removeprefix("torch."),
+        "tf32": torch.backends.cuda.matmul.allow_tf32 or torch.backends.cudnn.allow_tf32,
+        "cudnn_benchmark": torch.backends.cudnn.benchmark,
+        "deterministic": torch.are_deterministic_algorithms_enabled(),
+    }
+
+
+def batch_norm_kind(model: nn.Module) -> str:
+    """What the network's norms are: of one process, torch's synchronised ones, or ours on CPUs."""
+    kinds = {nn.SyncBatchNorm: "SyncBatchNorm", JoinedBatchNorm: "JoinedBatchNorm", nn.BatchNorm2d: "BatchNorm"}
+    return next(name for kind, name in kinds.items() if any(isinstance(module, kind) for module in model.modules()))
+
+
+def note_attempt(checkpoints: Path, attempt: Mapping[str, Any]) -> None:
+    """Add the start of a training, possibly one of many, to its checkpoint folder."""
+    path = checkpoints / ATTEMPTS
+    write_json(path, [*(read_attempts(checkpoints) if path.exists() else []), attempt])
+
+
+def read_attempts(checkpoints: Path) -> list[dict[str, Any]]:
+    """All starts of a training, the first one first.
+
+    Raises:
+        TrainingError: the record is missing or damaged.
+    """
+    path = checkpoints / ATTEMPTS
+    return list(read_json(path, TrainingError, f"remove {path} and train again: it goes on from its checkpoint"))

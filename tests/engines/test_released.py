@@ -48,7 +48,7 @@ def test_both_engines_score_and_report_them_without_any_training(offering: Check
     again = offering.run(*SNAKEMAKE, "-n", "--quiet", "reason")
     assert "evaluate_released" not in again
 
-    by_dvc.write_params(by_dvc.params() | {"scale": "paper", "released_scales": ["paper"]})
+    by_dvc.write_params(by_dvc.params() | {"scale": "paper", "published_scales": ["paper"]})
     by_dvc.run("dvc", "repro", "evaluate_released@paper-voc-r50")
     by_dvc.run("dvc", "repro", "--single-item", "compare@paper", "report@paper")
     assert (by_dvc.root / RESULTS).read_bytes() == (offering.root / RESULTS).read_bytes()

@@ -39,10 +39,10 @@ def three_seeds(params: dict[str, Any]) -> None:
 
 def paper(params: dict[str, Any]) -> None:
     """The published recipe."""
-    params |= {"scale": "paper", "released_scales": ["paper"]}
+    params |= {"scale": "paper", "published_scales": ["paper"]}
 
 
-@pytest.mark.parametrize(("change", "commands"), [(as_it_is, 23), (two_runs, 11), (three_seeds, 47), (paper, 35)])
+@pytest.mark.parametrize(("change", "commands"), [(as_it_is, 23), (two_runs, 11), (three_seeds, 47), (paper, 53)])
 def test_the_two_dags_are_equal(checkout: Checkout, change: Callable[..., None], commands: int) -> None:
     params = checkout.params()
     change(params)
@@ -111,24 +111,29 @@ def test_both_engines_follow_from_the_same_values_and_code(checkout: Checkout) -
         assert found == (set(paths), files), f"dvc.yaml, stage of {command!r}: (paths, code) must be those on the right"
 
 
-def test_both_engines_follow_from_the_same_where_released_weights_are_scored(checkout: Checkout) -> None:
+def test_both_engines_follow_from_the_same_where_something_is_published(checkout: Checkout) -> None:
     params = checkout.params()
     paper(params)
     checkout.write_params(params)
     wanted = Workflow.from_config({}, checkout.root)
-    files = {str(file.relative_to(PACKAGE.parent)) for file in code_files("evaluate")}
+    files, audit = (
+        {str(file.relative_to(PACKAGE.parent)) for file in code_files(stage)} for stage in ("evaluate", "audit")
+    )
     stages: dict[str, tuple[list[str], set[str]]] = {
         "fetch released_voc_r50": (wanted.fetch_paths("released_voc_r50"), set()),
         "evaluate ade20k_r101 --released": (wanted.evaluate_released_paths("ade20k_r101"), files),
+        "fetch log_voc_r50": (wanted.fetch_paths("log_voc_r50"), set()),
+        "fetch cfg_ade20k_r101": (wanted.fetch_paths("cfg_ade20k_r101"), set()),
+        "audit cityscapes_r50 --record": (wanted.audit_paths("cityscapes_r50"), audit),
     }
     for command, (paths, code) in stages.items():
         assert dvc_triggers(checkout.root, f"pointrend --scale paper {command}") == (set(paths), code)
 
 
 @pytest.mark.parametrize("scale", ["demo", "pilot"])
-def test_scales_without_released_weights_have_no_stages_of_them(checkout: Checkout, scale: str) -> None:
+def test_scales_where_nothing_is_published_have_no_stages_of_them(checkout: Checkout, scale: str) -> None:
     checkout.write_params(checkout.params() | {"scale": scale})
-    assert not [command for command in of_dvc(checkout).outputs if "released" in command]
+    assert not [command for command in of_dvc(checkout).outputs if "released" in command or "audit" in command]
     line = checkout.run("snakemake", "--cores", "1", "-n", "released", expect=2)
     assert line.startswith(f"error: scale {scale} has no released weights of voc_r50; name another scale, for example ")
     assert line.count("\n") == 1

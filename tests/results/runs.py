@@ -25,6 +25,22 @@ RUNS = ("voc_r50", "voc_r101", "ade20k_r50", "ade20k_r101", "cityscapes_r50", "c
 ASSUMED = {dataset: Spread(0.3, "assumed") for dataset in ("voc", "ade20k", "cityscapes")}
 INPUTS = {"data_manifest_sha256": "d" * 64, "backbone_sha256": "b" * 64, "code_sha256": "c" * 64}
 NO_PICTURES: Mapping[str, bytes] = {}
+MACHINE = {"device": "cpu", "processor": "x86_64", "torch": "2.14.1"}
+COMPUTED = {
+    "source": {"commit": "1" * 40, "dirty": False, "reason": None},
+    "lock_sha256": "e" * 64,
+    "machine": MACHINE,
+    "precision": {"dtype": "float32", "tf32": False},
+}
+TRAINED = {
+    **COMPUTED,
+    "archives": {"benchmark.tgz": "9" * 64},
+    "attempts": [{"iteration": 0}, {"iteration": 50}],
+    "gpus": 4,
+    "images_per_gpu": 4,
+    "batch_norm": "SyncBatchNorm",
+    "checkpoint_rule": "last iteration",
+}
 MIOU = 100 * (8 / 11 + 1 / 4) / 2
 """Percent; of the counts that :func:`finish` writes."""
 
@@ -53,7 +69,7 @@ PICTURES = {"2007_000033.png": b"picture of a street", "a b#1.png": b"picture of
 def finish(run: SelectedRun, pictures: Mapping[str, bytes] = NO_PICTURES) -> None:
     """Write the files of a trained and evaluated run."""
     train = {"run": run.run, "seed": run.seed, "fingerprint": FINGERPRINT, "model_sha256": "a" * 64}
-    write_json(run.folder / "train.json", train | INPUTS | {"setting": run.setting})
+    write_json(run.folder / "train.json", train | INPUTS | TRAINED | {"setting": run.setting})
     records = [
         {"iteration": 50 * i, "lr": 0.01 / i, "loss": 4 / i, "loss_point": 3 / i, "loss_coarse": 1 / i}
         for i in range(1, 9)
@@ -96,6 +112,9 @@ def write_score(run: SelectedRun, pictures: Mapping[str, bytes], **more: str) ->
         **more,
     }
     write_json(run.folder / "metrics.json", metrics)
+    scoring = {"model_sha256": "a" * 64, "metrics_sha256": sha256_file(run.folder / "metrics.json")}
+    data = {"data_manifest_sha256": INPUTS["data_manifest_sha256"], "code_sha256": "5" * 64, "setting": run.setting}
+    write_json(run.folder / "evaluate.json", COMPUTED | scoring | data | {"archives": TRAINED["archives"]})
     write_text(run.folder / "scores.json", "{}\n")
     for name, content in pictures.items():
         write_bytes(run.folder / "pictures" / name, content)

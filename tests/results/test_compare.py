@@ -15,11 +15,11 @@ from pointrend.errors import CheckFailed, ResultsError
 from pointrend.files import canonical_json, sha256_file, sha256_json, write_json
 from pointrend.results.compare import compare, judge, read_results, sealed, write_results
 from pointrend.results.run_files import NOT_EVALUATED, STALE, SelectedRun
-from tests.results.runs import ASSUMED, FINGERPRINT, MIOU, finish, published, results_of, selected
+from tests.results.runs import ASSUMED, FINGERPRINT, MACHINE, MIOU, finish, published, results_of, selected
 
 HASHED = (
     *("train.json", "metrics.jsonl", "curve.csv", "scores.json"),
-    *("metrics.json", "confusion.parquet", "pictures/a.png"),
+    *("metrics.json", "evaluate.json", "confusion.parquet", "pictures/a.png"),
 )
 
 
@@ -59,6 +59,37 @@ def test_a_comparable_run_has_a_difference_and_a_verdict(tmp_path: Path) -> None
             "n_images": 2,
         },
         "pictures": {"a.png": {"id": "a", "index": 0, "miou": 90.0, "shown_as": ["best"], "bytes": 7}},
+        "provenance": {
+            "archives": {"benchmark.tgz": "9" * 64},
+            "data_manifest_sha256": "d" * 64,
+            "params_sha256": sha256_json(run.setting),
+            "code": {
+                "commit": "1" * 40,
+                "dirty": False,
+                "no_commit_because": None,
+                "train_sha256": "c" * 64,
+                "evaluate_sha256": "5" * 64,
+            },
+            "lock_sha256": "e" * 64,
+            "backbone_sha256": "b" * 64,
+            "model_sha256": "a" * 64,
+            "counts_sha256": sha256_file(run.folder / "confusion.parquet"),
+            "machine": MACHINE,
+            "gpus": 4,
+            "images_per_gpu": 4,
+            "batch_norm": "SyncBatchNorm",
+            "precision": {"dtype": "float32", "tf32": False},
+            "checkpoint_rule": "last iteration",
+            "attempts": 2,
+            "scoring": {
+                "commit": "1" * 40,
+                "dirty": False,
+                "no_commit_because": None,
+                "machine": MACHINE,
+                "precision": {"dtype": "float32", "tf32": False},
+                "lock_sha256": "e" * 64,
+            },
+        },
         "hashes": {
             **{name: sha256_file(run.folder / name) for name in HASHED},
             "backbone": "b" * 64,
@@ -68,6 +99,8 @@ def test_a_comparable_run_has_a_difference_and_a_verdict(tmp_path: Path) -> None
             "model.safetensors": "a" * 64,
         },
         "setting": run.setting,
+        "audit": None,
+        "curve": None,
     }
 
 
@@ -82,7 +115,7 @@ def test_a_run_that_is_not_comparable_has_no_difference(tmp_path: Path) -> None:
 
 def test_a_run_that_was_not_run_has_no_figure(tmp_path: Path) -> None:
     row = row_of(selected(tmp_path, "cityscapes_r101", 3))
-    figures = ("miou", "difference", "interval", "sigma", "measures")
+    figures = ("miou", "difference", "interval", "sigma", "measures", "provenance")
     assert all(row[name] is None for name in figures)
     assert (row["verdict"], row["evidence"], row["n"], row["seed"]) == ("not run", "inputs", 0, 3)
     assert row["published_miou"] == 78.80
@@ -117,11 +150,13 @@ def test_unfinished_runs_count_as_not_run_and_say_why(
 
 
 def edited(name: str, key: str, value: Any) -> Callable[[SelectedRun], None]:
-    """Change one value in a JSON file of a run."""
+    """Change one value in a JSON file of a run; evaluate.json names the changed metrics.json."""
 
     def edit(run: SelectedRun) -> None:
         values = json.loads((run.folder / name).read_text())
         write_json(run.folder / name, values | {key: value})
+        if name == "metrics.json":
+            edited("evaluate.json", "metrics_sha256", sha256_file(run.folder / name))(run)
 
     return edit
 
@@ -145,6 +180,10 @@ def without(name: str) -> Callable[[SelectedRun], None]:
         (edited("train.json", "model_sha256", "b" * 64), "scores other weights", "evaluate"),
         (edited("train.json", "seed", 1), "seed 1, not of", "train"),
         (edited("train.json", "run", "ade20k_r50"), "is of run ade20k_r50", "train"),
+        (edited("evaluate.json", "model_sha256", "b" * 64), "evaluate.json is of another scoring", "evaluate"),
+        (edited("evaluate.json", "metrics_sha256", "b" * 64), "evaluate.json is of another scoring", "evaluate"),
+        (edited("evaluate.json", "data_manifest_sha256", "b" * 64), "evaluate.json names other data", "evaluate"),
+        (without("evaluate.json"), r"evaluate\.json is not there", "evaluate"),
         (other_counts, "is not the one that metrics.json was made from", "evaluate"),
         (without("confusion.parquet"), "is not the one that metrics.json was made from", "evaluate"),
         (without("metrics.jsonl"), r"metrics\.jsonl is not there", "train"),

@@ -46,6 +46,12 @@ def assert_equal(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -
         assert torch.equal(tensor, other[name]), name
 
 
+def test_a_watch_is_shown_every_record(store: Path, tmp_path: Path) -> None:
+    shown: list[dict[str, object]] = []
+    trainer(store, tmp_path).run(shown.append)
+    assert shown == [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
+
+
 def test_a_run_of_the_whole_schedule(store: Path, tmp_path: Path) -> None:
     done = trainer(store, tmp_path)
     before = time.time()

@@ -129,7 +129,7 @@ def test_runs_seeds_and_targets_select(done: Checkout) -> None:
 def test_another_scale_uses_other_folders_and_the_backbones(done: Checkout) -> None:
     planned = done.planned("scale=paper", "runs=voc_r50,voc_r101")
     assert planned == Counter(
-        fetch=5, prepare=1, train=2, evaluate=2, evaluate_released=2, compare=1, report=1, track=1
+        fetch=9, prepare=1, train=2, evaluate=2, evaluate_released=2, audit=2, compare=1, report=1, track=1
     )
     planned = done.planned("scale=pilot", "runs=voc_r50", "pretrained=false")
     assert planned == Counter(fetch=2, prepare=1, train=1, evaluate=1, compare=1, report=1, track=1)

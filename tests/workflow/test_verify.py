@@ -11,8 +11,12 @@ from typing import Any
 import pytest
 
 from pointrend.cli import main
+from pointrend.code_digest import code_digest
+from pointrend.datasets.loopback import serve_folder
 from pointrend.files import sha256_file, write_json
 from pointrend.results.compare import read_results, sealed, write_results
+from pointrend.source_version import SourceVersion, source_version
+from tests.audit.samples import LOGS, S21, VOC_R50, write_config
 from tests.workflow.checkout import Checkout, keep_dataset
 
 CHAIN = ("published", "data/demo", "runs/demo", "results/demo")
@@ -27,8 +31,17 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
     params = checkout.params()
     keep_dataset(params, "voc")
     checkout.write_params(params)
+    checkout.git("init", "--quiet")
+    checkout.git("add", ".")
+    checkout.git("commit", "--quiet", "--message", "all")
     checkout.snakemake()
     return checkout
+
+
+@pytest.fixture(autouse=True)
+def verified_where_it_was_made(done: Checkout, monkeypatch: pytest.MonkeyPatch) -> None:
+    """verify runs in this process, but as if in the checkout."""
+    monkeypatch.setattr("pointrend.results.chain.source_version", lambda: source_version(done.root))
 
 
 @pytest.fixture
@@ -44,6 +57,83 @@ def verify(root: Path, capsys: pytest.CaptureFixture[str]) -> tuple[int, str]:
     return code, printed.out + printed.err
 
 
+LOG_FILE, CONFIG_FILE = "pointrend_resnet50os8_voc_train.log", "pointrend_resnet50os8_voc.py"
+
+
+@pytest.fixture(scope="module")
+def audited(done: Checkout, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Root of a copy at whose scale logs are published, and where one was audited; it differs from the demo."""
+    folder = tmp_path_factory.mktemp("audited")
+    root = done.copy(folder / "pointrend").root
+    offered = folder / "offered"
+    write_config(offered, VOC_R50).rename(offered / CONFIG_FILE)
+    shutil.copy(LOGS / S21, offered / LOG_FILE)
+    params = done.at(root).params()
+    params["scales"]["demo"]["published"] = ["log", "cfg"]
+    with serve_folder(offered) as url:
+        for name in (LOG_FILE, CONFIG_FILE, "base_cfg.py"):
+            params["places"][name]["urls"] = [f"{url}/{name}"]
+        done.at(root).write_params(params)
+        for words in ("fetch log_voc_r50", "fetch cfg_voc_r50", "audit voc_r50 --record", "compare", "report"):
+            assert main(["--params", str(root / "params.yaml"), "--scale", "demo", "--quiet", *words.split()]) == 0
+    return root
+
+
+AUDITED = (
+    *("published/released.lock.json", "runs/demo/voc_r50-published/audit.json"),
+    *("runs/demo/voc_r50-published/curve.json", f"{ARCHIVES}/log_voc_r50.json", f"{ARCHIVES}/cfg_voc_r50.json"),
+    *(f"{ARCHIVES}/log_voc_r50/{LOG_FILE}", f"{ARCHIVES}/cfg_voc_r50/{CONFIG_FILE}"),
+    f"{ARCHIVES}/cfg_voc_r50/base_cfg.py",
+)
+"""What an audit adds to the chain."""
+
+
+def test_an_audited_log_is_a_part_of_the_chain(audited: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, printed = verify(audited, capsys)
+    assert (code, printed.splitlines()[-1]) == (0, "44 files and 2 mIoU recomputed from their counts: all hold")
+    row = read_results(audited / "results/demo/results.json")["runs"][0]
+    assert row["evidence"] == "one-seed"
+    assert row["audit"]["files"].keys() == {LOG_FILE, CONFIG_FILE, "base_cfg.py"}
+    difference = f"its published log or config differs from our recipe: {LOG_FILE} line 1, 'Dataset used: voc, Number"
+    assert [reason for reason in row["reasons"] if reason.startswith(difference)]
+
+
+@pytest.mark.parametrize("name", AUDITED)
+def test_one_byte_of_what_was_audited_is_noticed(audited: Path, name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    path = audited / name
+    whole = path.read_bytes()
+    for place in (0, len(whole) // 3, len(whole) // 2, len(whole) - 1):
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
+        code, printed = verify(audited, capsys)
+        path.write_bytes(whole)
+        assert (code, printed.count("\n")) == (3, 1), (place, printed)
+        assert name in printed.partition("; ")[0], (place, printed)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"audit": None, "curve": None}, None),
+        ({"evidence": "log", "miou": None}, "what it says of the published log of voc_r50 does not follow"),
+        ({"curve": {"records": 5}}, "what it says of the published log of voc_r50 does not follow"),
+        ({"reasons": []}, "what it says of the published log of voc_r50 does not follow"),
+    ],
+)
+def test_what_results_say_of_a_log_must_follow_from_it(
+    audited: Path, change: dict[str, Any], words: str | None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path, page = audited / "results/demo/results.json", audited / "results/demo/README.md"
+    before = {file: file.read_bytes() for file in (path, page, page.with_name("index.html"))}
+    results = read_results(path)
+    results["runs"][0] |= change
+    write_results(path, sealed(results))
+    code, printed = verify(audited, capsys)
+    for file, content in before.items():
+        file.write_bytes(content)
+    assert code == 3
+    assert (words or "README.md") in printed
+
+
 def chain(root: Path) -> list[Path]:
     files = [path for folder in CHAIN for path in sorted((root / folder).rglob("*")) if path.is_file()]
     return [path for path in files if path.name != ".snakemake_timestamp"]
@@ -51,8 +141,8 @@ def chain(root: Path) -> list[Path]:
 
 def test_what_has_just_been_made_holds(done: Checkout, capsys: pytest.CaptureFixture[str]) -> None:
     pictures = len(list((done.root / "runs/demo").glob("*/pictures/*.png")))  # one may be the best and the median
-    assert len(chain(done.root)) == 32 + pictures > 32
-    expected = f"{32 + pictures} files and 2 mIoU recomputed from their counts: all hold\n"
+    assert len(chain(done.root)) == 34 + pictures > 34
+    expected = f"{34 + pictures} files and 2 mIoU recomputed from their counts: all hold\n"
     assert verify(done.root, capsys) == (0, expected)
     assert "all hold" in done.run("pointrend", "verify")
 
@@ -124,7 +214,23 @@ def other_published(row: dict[str, Any]) -> None:
 
 
 def other_sigma(row: dict[str, Any]) -> None:
-    row |= {"difference": row["miou"] - row["published_miou"], "verdict": "consistent", "sigma": 99.0}
+    row |= {"verdict": "consistent", "sigma": 99.0}
+
+
+def other_interval(row: dict[str, Any]) -> None:
+    row["image_interval"][0] -= 0.01
+
+
+def other_measure(row: dict[str, Any]) -> None:
+    row["measures"]["coarse"]["miou"] += 1
+
+
+def other_archive(row: dict[str, Any]) -> None:
+    row["provenance"]["archives"]["benchmark.tgz"] = "0" * 64
+
+
+def other_machine(row: dict[str, Any]) -> None:
+    row["provenance"]["scoring"]["machine"]["torch"] = "1.0"
 
 
 def another_model(row: dict[str, Any]) -> None:
@@ -134,10 +240,14 @@ def another_model(row: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        (other_miou, "results.json gives another mIoU of voc_r50 (seed 0) than"),
-        (other_verdict, "results.json: the difference of voc_r50 is not ours minus published"),
+        (other_miou, "results.json: miou of voc_r50 (seed 0) does not follow from runs/demo/voc_r50-s0"),
+        (other_verdict, "results.json: difference of voc_r50 (seed 0) does not follow"),
         (other_published, "results.json: the difference of voc_r50 is not ours minus published"),
         (other_sigma, "results.json: its verdicts do not follow from its figures"),
+        (other_interval, "results.json: image_interval of voc_r50 (seed 0) does not follow from runs/demo/voc_r50-s0"),
+        (other_measure, "results.json: measures of voc_r50 (seed 0) does not follow"),
+        (other_archive, "results.json: provenance of voc_r50 (seed 0) does not follow"),
+        (other_machine, "results.json: provenance of voc_r50 (seed 0) does not follow"),
         (another_model, "model.safetensors is not the one whose sha256 is in results.json"),
     ],
 )
@@ -160,6 +270,10 @@ def test_results_that_were_changed_and_sealed_again_do_not_pass(
         ("train.json", {"seed": 1}, "its fingerprint does not follow from what it names"),
         ("train.json", {"data_manifest_sha256": "0" * 64}, "names other files than results.json"),
         ("train.json", {"code_sha256": "0" * 64}, "names other files than results.json"),
+        ("train.json", {"archives": {}}, "names other archives than the manifest"),
+        ("train.json", {"gpus": 8}, "provenance of voc_r50 (seed 0) does not follow"),
+        ("evaluate.json", {"metrics_sha256": "0" * 64}, "evaluate.json is of another scoring"),
+        ("evaluate.json", {"lock_sha256": "0" * 64}, "provenance of voc_r50 (seed 0) does not follow"),
         ("metrics.json", {"miou": 99.0}, "its counts give mIoU"),
         ("metrics.json", {"n_images": 5}, "4 images were counted, but metrics.json says 5"),
     ],
@@ -201,7 +315,7 @@ def test_what_is_kept_elsewhere_is_noted(name: str, spoilt: Path, capsys: pytest
     )
 
 
-@pytest.mark.parametrize("name", ["train.json", "metrics.jsonl", "metrics.json", "confusion.parquet"])
+@pytest.mark.parametrize("name", ["train.json", "metrics.jsonl", "metrics.json", "evaluate.json", "confusion.parquet"])
 def test_a_run_that_has_lost_its_proof_does_not_pass(
     name: str, spoilt: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -240,6 +354,47 @@ def test_other_code_is_a_note(
     code, printed = verify(done.root, capsys)
     assert code == 0
     assert f"note: {RUN}/train.json: trained by other code than is here\n" in printed
+    assert f"note: {RUN}/evaluate.json: scored by other code than is here\n" in printed
+
+
+def test_another_commit_and_a_dirty_tree_are_notes(
+    done: Checkout, spoilt: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    commit = done.git("rev-parse", "HEAD").strip()
+    monkeypatch.setattr("pointrend.results.chain.source_version", lambda: SourceVersion("a" * 40, False))
+    code, printed = verify(done.root, capsys)
+    assert code == 0
+    assert f"note: {RUN}: trained at commit {commit[:12]}, this is aaaaaaaaaaaa\n" in printed
+    checkout = done.at(spoilt)
+    with (spoilt / "README.md").open("a") as stream:
+        stream.write("changed\n")
+    for words in (("evaluate", "voc_r50"), ("compare",), ("report",)):
+        checkout.run("pointrend", *words)
+    code, printed = verify(spoilt, capsys)
+    assert code == 0
+    assert f"note: {RUN}: scored with changes that were not committed\n" in printed
+    assert f"{RUN}: trained with changes" not in printed
+
+
+def test_the_whole_chain_of_a_figure_is_there(done: Checkout) -> None:
+    for row in read_results(done.root / "results/demo/results.json")["runs"]:
+        found, folder = row["provenance"], done.root / f"runs/demo/{row['run']}-s0"
+        archives = done.root / ARCHIVES / "voc"
+        assert found["archives"] == {path.name: sha256_file(path) for path in archives.glob("*.t*")}
+        assert found["data_manifest_sha256"] == sha256_file(done.root / "data/demo/voc/manifest.json")
+        assert found["model_sha256"] == sha256_file(folder / "model.safetensors")
+        assert found["counts_sha256"] == sha256_file(folder / "confusion.parquet")
+        assert found["code"]["commit"] == found["scoring"]["commit"] == done.git("rev-parse", "HEAD").strip()
+        assert (found["code"]["dirty"], found["code"]["no_commit_because"]) == (False, None)
+        assert {found["code"][f"{stage}_sha256"] for stage in ("train", "evaluate")} == {
+            code_digest("train"),
+            code_digest("evaluate"),
+        }
+        assert (found["gpus"], found["images_per_gpu"], found["batch_norm"]) == (1, 4, "BatchNorm")
+        assert found["precision"]["tf32"] is found["scoring"]["precision"]["tf32"] is False
+        assert (found["precision"]["dtype"], found["attempts"]) == ("float32", 1)
+        assert found["checkpoint_rule"] == "last iteration of the last epoch, never the best"
+        assert found["machine"].keys() >= {"device", "torch", "cuda", "processor", "threads"}
 
 
 def test_compare_marks_a_spoilt_run_and_verify_fails(

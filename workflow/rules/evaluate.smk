@@ -17,6 +17,7 @@ rule evaluate:
             labels={"run": "{run}", "seed": "{seed}", "what": "scores"},
         ),
         scores=f"runs/{SCALE}/{{run}}-s{{seed}}/scores.json",
+        record=f"runs/{SCALE}/{{run}}-s{{seed}}/evaluate.json",
         counts=f"runs/{SCALE}/{{run}}-s{{seed}}/confusion.parquet",
         pictures=report(
             directory(f"runs/{SCALE}/{{run}}-s{{seed}}/pictures"),

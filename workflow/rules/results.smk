@@ -13,6 +13,8 @@ rule compare:
             rules.evaluate.output.metrics, run=WANTED.runs, seed=WANTED.seeds
         ),
         released=expand(rules.evaluate_released.output.metrics, run=WANTED.released),
+        records=expand(rules.evaluate.output.record, run=WANTED.runs, seed=WANTED.seeds),
+        audits=expand(rules.audit.output, run=WANTED.audited),
         published=["published/pointrend_table.json", "published/recipe.json"],
     output:
         report(
@@ -83,6 +85,8 @@ rule track:
         setting=WANTED.track_digest(),
     shell:
         f"{POINTREND} track sync"
+
+
 # What can be said without any training. Both commands take what lies in runs/, whoever made it.
 rule released:
     input:

@@ -1,0 +1,28 @@
+# The published training logs and configs held against our recipe, at scales that have them. No training waits for it.
+
+
+localrules:
+    audit,
+
+
+rule audit:
+    input:
+        fetched=[
+            f"data/{SCALE}/archives/{kind}_{{run}}.json" for kind in ("log", "cfg")
+        ],
+        files=[
+            ancient(f"data/{SCALE}/archives/{kind}_{{run}}") for kind in ("log", "cfg")
+        ],
+    output:
+        audit=f"runs/{SCALE}/{{run}}-published/audit.json",
+        curve=f"runs/{SCALE}/{{run}}-published/curve.json",
+    log:
+        f"logs/{SCALE}/audit-{{run}}.log",
+    benchmark:
+        f"logs/{SCALE}/audit-{{run}}.tsv"
+    resources:
+        mem_mb=1000,
+    params:
+        setting=lambda w: WANTED.audit_digest(w.run),
+    shell:
+        f"{POINTREND} audit {{wildcards.run}} --record"
