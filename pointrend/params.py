@@ -285,7 +285,7 @@ class Params(Strict):
 
     scale: Name
     seeds: Annotated[tuple[Seed, ...], Field(min_length=1)]
-    published_scales: tuple[str, ...] = Field(
+    published_scales: tuple[Name, ...] = Field(
         description="where DVC has stages for what is published: [], or the one in `scale`"
     )
     recipe: RecipePart

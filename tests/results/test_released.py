@@ -16,9 +16,9 @@ from pointrend.evaluation.intervals import paired_interval
 from pointrend.files import sha256_file, write_json
 from pointrend.results.compare import compare, judge
 from pointrend.results.markdown import render_readme, render_summary
-from pointrend.results.page import render_page
 from pointrend.results.run_files import STALE_SCORE, SelectedRun
 from pointrend.results.terminal import terminal_table
+from tests.results.pages import PageReader, page_of
 from tests.results.runs import ASSUMED, FINGERPRINT, MIOU, finish, finish_release, published, released, selected
 
 FILES = ("metrics.json", "scores.json", "confusion.parquet", "pictures/a.png")
@@ -155,7 +155,7 @@ def test_a_training_is_held_against_the_release_on_the_same_images(tmp_path: Pat
     results = compare("paper", runs, published(), ASSUMED)
     low, high = trained["paired_interval"]
     cells = ["voc_r50", "0", "48.86%", f"{release['miou']:.2f}%", f"{MIOU - release['miou']:+.2f}"]
-    assert f"<td>{'</td><td>'.join([*cells, f'{low:+.2f} to {high:+.2f}'])}</td>" in render_page(results, published())
+    assert [*cells, f"{low:+.2f} to {high:+.2f}"] in PageReader(page_of(results, tmp_path)).rows
     table = render_readme(results, published()).partition("## Our weights against the released ones\n")[2]
     assert [cell.strip() for cell in table.splitlines()[5][1:-1].split("|")][:5] == cells
 
@@ -191,11 +191,11 @@ def test_tables_show_releases_beside_trainings(tmp_path: Path) -> None:
     difference = f"{MIOU - 69.84:+.3f}"
     assert summary[2] == ["voc_r50", "69.84%", "–", "–", "not run", "48.86%", difference, "differs", "released"]
     assert summary[3] == ["voc_r101", "72.31%", *["–", "–", "not run"] * 2, "inputs"]
-    readme, page = render_readme(results, published()), render_page(results, published())
+    readme, page = render_readme(results, published()), PageReader(page_of(results, tmp_path))
     assert "0 of 2 runs are scored, and 1 of 2 released weights." in readme
     assert "[scores](../../runs/paper/voc_r50-released/metrics.json)" in readme
     assert "- differs – the released weights score more than 0.05 points from the published number" in readme
-    assert 'src="../../runs/paper/voc_r50-released/pictures/a.png"' in page
+    assert len(page.pictures) == 1
     assert ["voc_r50", "69.84%", "released", "48.86%", difference, "differs"] in [
         line.split() for line in terminal_table(results).splitlines()
     ]
