@@ -176,6 +176,8 @@ def _seed(row: Row) -> str:
 def _difference(row: Row) -> str:
     if row["difference"] is None:
         return NOTHING
+    if row["interval"] is None:
+        return f"{row['difference']:+.2f}"
     low, high = row["interval"]
     return f"{row['difference']:+.2f} ± {(high - low) / 2:.2f}"
 
