@@ -11,6 +11,8 @@ from typing import Annotated, Any, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 Interval = tuple[float, float]
+Name = Annotated[str, Field(pattern="^[A-Za-z][A-Za-z0-9_]*$")]
+"""Of what becomes part of a path or a link."""
 PictureName = Annotated[str, Field(pattern=r"^[^/\\\x00-\x1f]+$")]
 
 
@@ -40,7 +42,7 @@ class _Measures(_Form):
 
 
 class _Row(_Form):
-    run: str
+    run: Name
     seed: int | None
     kind: str
     miou: float | None
@@ -73,7 +75,7 @@ class _Published(_Form):
 
 
 class _Results(_Form):
-    scale: str
+    scale: Name
     published: _Published
     runs: list[_Row]
     sha256: str

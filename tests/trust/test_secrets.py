@@ -12,6 +12,8 @@ import pytest
 
 from pointrend.cli import main
 from pointrend.datasets.loopback import serve_folder
+from pointrend.results.compare import sealed
+from pointrend.results.form import fault_of_form
 from pointrend.results.markdown import render_readme
 from pointrend.results.page import render_page
 from tests.datasets.layouts import archive_members, write_archives
@@ -103,7 +105,6 @@ def test_a_page_shows_hostile_names_as_text(tmp_path: Path) -> None:
         row["reasons"] = [HOSTILE]
         row["hashes"] = {HOSTILE: HOSTILE}
         row["sigma_source"] = HOSTILE
-    results["scale"] = HOSTILE
     page = render_page(results, published())
     after = Tags(page)
     assert (after.tags, after.attributes) == (before.tags, before.attributes)
@@ -111,3 +112,6 @@ def test_a_page_shows_hostile_names_as_text(tmp_path: Path) -> None:
     assert "<script" not in page
     readme = render_readme(results, published())
     assert "<script" not in readme.replace("\\<script", "")
+    for place in (results, results["runs"][0]):
+        place["scale" if place is results else "run"] = HOSTILE
+        assert "String should match pattern" in str(fault_of_form(sealed(results)))
