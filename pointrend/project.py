@@ -315,11 +315,11 @@ class Project:
             ResultsError: it has not been prepared.
         """
         do = f"run: pointrend --scale {self.params.scale} prepare {dataset}"
-        return read_json(self.manifest(dataset), ResultsError, do, keys=("content", "files", "archives"))
+        return read_json(self.manifest(dataset), ResultsError, do, keys=("content", "files"))
 
     def data_record(self, dataset: str) -> dict[str, Any]:
         """What a record says of the prepared data: their manifest, and the archives that they were made from."""
-        archives = self.data_manifest(dataset)["archives"]
+        archives = self.data_manifest(dataset).get("archives", {})
         return {
             "data_manifest_sha256": sha256_file(self.manifest(dataset)),
             "archives": {name: archive["sha256"] for name, archive in archives.items()},

@@ -74,7 +74,7 @@ class DataLinks(Links):
         if file in self.project.pins:
             return
         if self._json(seen, (file,), RESTORE)[file].get("sha256") != sha256:
-            raise CheckFailed(f"{self._name(seen)} does not have the {file} that was used", RESTORE)
+            raise CheckFailed(f"{self._name(seen)} does not have the {file} that was scored", RESTORE)
 
     def _noted(self, files: Mapping[str, Any]) -> None:
         """The notes of the first download say of these files what the audit found."""

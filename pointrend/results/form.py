@@ -11,6 +11,8 @@ from typing import Annotated, Any, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 Interval = tuple[float, float]
+Name = Annotated[str, Field(pattern="^[A-Za-z][A-Za-z0-9_]*$")]
+"""Of what becomes part of a path or a link."""
 PictureName = Annotated[str, Field(pattern=r"^[^/\\\x00-\x1f]+$")]
 
 
@@ -48,7 +50,7 @@ class _Picture(_Form):
 
 
 class _Row(_Form):
-    run: str
+    run: Name
     seed: int | None
     kind: str
     miou: float | None
@@ -73,11 +75,9 @@ class _Row(_Form):
     paired_interval: Annotated[Interval, Field(strict=False)] | None
 
     @model_validator(mode="after")
-    def _whole(self) -> Self:
+    def _trained_with_a_seed(self) -> Self:
         if self.kind == "trained" and self.seed is None:
             raise ValueError("a trained row has a seed")
-        if self.kind in ("trained", "seeds") and self.difference is not None and None in (self.miou, self.interval):
-            raise ValueError("a difference comes with an mIoU and an interval")
         return self
 
 
@@ -87,7 +87,7 @@ class _Published(_Form):
 
 
 class _Results(_Form):
-    scale: str
+    scale: Name
     published: _Published
     runs: list[_Row]
     sha256: str

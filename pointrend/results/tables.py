@@ -242,6 +242,8 @@ def _difference(row: Row) -> str:
         return NOTHING
     if row["kind"] == "released":
         return f"{row['difference']:+.3f}"
+    if row["interval"] is None:
+        return f"{row['difference']:+.2f}"
     low, high = row["interval"]
     return f"{row['difference']:+.2f} ± {(high - low) / 2:.2f}"
 

@@ -218,13 +218,11 @@ def test_counts_of_any_bytes(folder: Path, data: st.DataObject) -> None:
 @given(data=st.data())
 def test_an_index_of_any_values(folder: Path, data: st.DataObject) -> None:
     place = folder / "store"
-    with StoreWriter(place, "train") as writer:
-        writer.add("a", pixels(1), values(1, [1]))
-    index = json.loads((place / "train.index.json").read_text())
-    try:
-        write_json(place / "train.index.json", data.draw(changed(index)))
-    except ValueError:
-        return
+    if not place.exists():
+        with StoreWriter(place, "train") as writer:
+            writer.add("a", pixels(1), values(1, [1]))
+    index = {"ids": ["a"], "sizes": [[6, 8]]}
+    (place / "train.index.json").write_text(json.dumps(data.draw(changed(index))))
     store = survives(lambda: Store(place, "train"))
     if store is not None:
         assert store.picture(0).shape == (*store.size(0), 3)

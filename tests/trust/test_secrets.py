@@ -12,6 +12,8 @@ import pytest
 
 from pointrend.cli import main
 from pointrend.datasets.loopback import serve_folder
+from pointrend.results.compare import sealed
+from pointrend.results.form import fault_of_form
 from pointrend.results.markdown import render_readme
 from tests.datasets.layouts import archive_members, write_archives
 from tests.results.pages import page_of
@@ -105,7 +107,6 @@ def test_a_page_shows_hostile_names_as_text(tmp_path: Path) -> None:
         row["reasons"] = [HOSTILE]
         row["hashes"] = {HOSTILE: HOSTILE}
         row["sigma_source"] = HOSTILE
-    results["scale"] = HOSTILE
     page = page_of(results, tmp_path)
     after = Tags(page)
     assert (after.tags, after.attributes) == (before.tags, before.attributes)
@@ -113,3 +114,6 @@ def test_a_page_shows_hostile_names_as_text(tmp_path: Path) -> None:
     assert page.count("<script") == plain.count("<script")
     readme = render_readme(results, published())
     assert "<script" not in readme.replace("\\<script", "")
+    for place in (results, results["runs"][0]):
+        place["scale" if place is results else "run"] = HOSTILE
+        assert "String should match pattern" in str(fault_of_form(sealed(results)))
