@@ -33,7 +33,6 @@ class TrainStep:
         self.optimizer, self.device, self.precision = optimizer, processes.device, recipe.precision
         self.layout = memory_format(recipe)
         allow_tf32(recipe.precision == "tf32")
-        # The losses need every parameter in every step, and every process has all buffers from the joint statistics.
         replica = DistributedDataParallel(model) if processes.count > 1 else model
         self.network: Callable[..., Any] = compiled(replica) if recipe.compile else replica
 

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from pointrend.bench.plain_network import PlainPointRend
 from pointrend.errors import WeightsError
 from pointrend.evaluation.inference import Segmentation, Segmenter
 from pointrend.evaluation.segmenters import segmenter
@@ -75,6 +76,15 @@ def test_fast_is_exact_but_for_rounding(size: tuple[int, int]) -> None:
     assert (fast.coarse != exact.coarse).sum() <= 1
     assert fast.last_refined.sum() == exact.last_refined.sum() == VOC_R50.subdivision_points
     assert (fast.last_refined != exact.last_refined).sum() <= 8
+
+
+def test_the_network_that_is_timed_against_says_the_same() -> None:
+    plain = PlainPointRend(VOC_R50).eval()
+    plain.load_state_dict(golden_model().state_dict())
+    refined, coarse = plain.labels(picture(0), SIZES[0])
+    exact = segmented("exact", SIZES[0])
+    assert (refined[0].numpy() != exact.refined).sum() <= 1
+    assert (coarse[0].numpy() != exact.coarse).sum() <= 1
 
 
 def test_bf16_is_nearly_the_same() -> None:
