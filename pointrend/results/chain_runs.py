@@ -55,8 +55,9 @@ class RunLinks(DataLinks):
         file, sha256 = self.project.released_weights(run).name, row["hashes"]["weights"]
         self._first_seen(file, sha256)
         self._fetched(name, {file: {"sha256": sha256}}, self.project.archive_set)
-        self._scored(folder, row, SCORED_FILES, do)
         self._scoring(folder / "metrics.json", row, do)
+        self._scored(folder, row, SCORED_FILES, do)
+        self._source(self._name(folder), row["provenance"])
 
     def _scoring(self, path: Path, row: Row, do: str) -> None:
         """The score of released weights names what results.json names, and its fingerprint follows from that."""

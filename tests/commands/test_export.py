@@ -26,7 +26,7 @@ def trained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("POINTREND_SCALE", raising=False)
     Path("params.yaml").write_text((ROOT / "params.yaml").read_text())
     write_tiny_store(Path("data/demo/voc"))
-    write_json(Path("data/demo/voc/manifest.json"), {"content": "c"})
+    write_json(Path("data/demo/voc/manifest.json"), {"content": "c", "files": {}, "archives": {}})
     assert tiny("train voc_r50") == tiny("evaluate voc_r50") == 0
 
 

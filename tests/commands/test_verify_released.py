@@ -114,9 +114,9 @@ def unverified(row: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        (other_miou, "results.json gives another mIoU of voc_r50 (released) than"),
-        (other_difference, "the difference of voc_r50 is not ours minus published"),
-        (other_verdict, "its verdicts do not follow from its figures"),
+        (other_miou, "results.json: miou of voc_r50 (released) does not follow from"),
+        (other_difference, "difference of voc_r50 (released) does not follow from"),
+        (other_verdict, "difference of voc_r50 (released) does not follow from"),
         (unverified, "voc_r50 (released) is unverified: x"),
     ],
 )
@@ -141,13 +141,13 @@ def test_other_settings_and_code_are_notes(monkeypatch: pytest.MonkeyPatch, caps
     params = read_params()
     params["runs"]["voc_r50"]["lr"] = 0.5
     write_params(params)
-    assert "voc_r50-released" not in verify(capsys)[1]  # how we train says nothing about a release
+    assert "other" not in verify(capsys)[1]  # how we train says nothing about a release
     params["runs"]["voc_r50"]["subdivision_points"] = 16
     write_params(params)
-    monkeypatch.setattr("pointrend.results.chain.code_digest", lambda stage: "0" * 64)
+    monkeypatch.setattr("pointrend.results.chain_runs.code_digest", lambda stage: "0" * 64)
     code, printed = verify(capsys)
     assert code == 0
-    assert f"note: {SCORED}/metrics.json: scored by other code than is here\n" in printed
+    assert f"note: {SCORED}: scored by other code than is here\n" in printed
     assert f"note: {SCORED}/metrics.json: scored with other settings than params.yaml has now\n" in printed
 
 

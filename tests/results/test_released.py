@@ -19,9 +19,19 @@ from pointrend.results.markdown import render_readme, render_summary
 from pointrend.results.run_files import STALE_SCORE, SelectedRun
 from pointrend.results.terminal import terminal_table
 from tests.results.pages import PageReader, page_of
-from tests.results.runs import ASSUMED, FINGERPRINT, MIOU, finish, finish_release, published, released, selected
+from tests.results.runs import (
+    ASSUMED,
+    FINGERPRINT,
+    MACHINE,
+    MIOU,
+    finish,
+    finish_release,
+    published,
+    released,
+    selected,
+)
 
-FILES = ("metrics.json", "scores.json", "confusion.parquet", "pictures/a.png")
+FILES = ("metrics.json", "scores.json", "evaluate.json", "confusion.parquet", "pictures/a.png")
 
 
 def rows_of(*runs: SelectedRun) -> list[dict[str, Any]]:
@@ -30,9 +40,12 @@ def rows_of(*runs: SelectedRun) -> list[dict[str, Any]]:
 
 def test_a_scored_release_has_a_row_of_its_own(tmp_path: Path) -> None:
     run = released(tmp_path)
-    finish_release(run, ["a.png"])
+    finish_release(run, {"a.png": b"picture"})
     (row,) = rows_of(run)
     low, high = row.pop("image_interval")
+    chain = row.pop("provenance")
+    assert (chain["model_sha256"], chain["scoring"]["machine"]) == ("a" * 64, MACHINE)
+    assert "gpus" not in chain
     assert 0 < low <= MIOU <= high <= 100
     assert row == {
         "run": "voc_r50",
@@ -56,7 +69,9 @@ def test_a_scored_release_has_a_row_of_its_own(tmp_path: Path) -> None:
             "coarse": {"miou": 50.0, "boundary_iou": 30.0},
             "n_images": 2,
         },
-        "pictures": ["a.png"],
+        "pictures": {"a.png": {"id": "a", "index": 0, "miou": 90.0, "shown_as": ["best"], "bytes": 7}},
+        "audit": None,
+        "curve": None,
         "hashes": {
             **{name: sha256_file(run.folder / name) for name in FILES},
             "code": "e" * 64,
@@ -100,6 +115,9 @@ def test_a_release_that_was_not_scored_or_is_stale_is_not_run(tmp_path: Path) ->
 def edited(run: SelectedRun, **values: Any) -> None:
     metrics = json.loads((run.folder / "metrics.json").read_text())
     write_json(run.folder / "metrics.json", metrics | values)
+    scoring = json.loads((run.folder / "evaluate.json").read_text())
+    scoring["metrics_sha256"] = sha256_file(run.folder / "metrics.json")
+    write_json(run.folder / "evaluate.json", scoring)
 
 
 @pytest.mark.parametrize(
@@ -185,7 +203,7 @@ def test_rows_stand_in_the_order_trained_seeds_released(tmp_path: Path) -> None:
 
 def test_tables_show_releases_beside_trainings(tmp_path: Path) -> None:
     runs = [selected(tmp_path), selected(tmp_path, "voc_r101"), released(tmp_path), released(tmp_path, "voc_r101")]
-    finish_release(runs[2], ["a.png"])
+    finish_release(runs[2], {"a.png": b"picture"})
     results = compare("paper", runs, published(), ASSUMED)
     summary = [[cell.strip() for cell in line[1:-1].split("|")] for line in render_summary(results).splitlines()]
     difference = f"{MIOU - 69.84:+.3f}"
