@@ -48,7 +48,9 @@ class _Snakemake:
     def __call__(self, *words: str) -> str:
         command = [sys.executable, "-m", "snakemake", "--cores", "1", *words, *self._config]
         env = os.environ | {"PYTHONPATH": str(ROOT)}
-        ran = subprocess.run(command, cwd=self._folder, env=env, capture_output=True, text=True, check=True)  # noqa: S603
+        ran = subprocess.run(  # noqa: S603 our own interpreter, no shell
+            command, cwd=self._folder, env=env, capture_output=True, text=True, check=True
+        )
         return ran.stdout + ran.stderr
 
 

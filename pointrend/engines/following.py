@@ -27,7 +27,7 @@ def start_following(project: Project, options: Sequence[str]) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with open(path, "ab") as output:
-            subprocess.Popen(  # noqa: S603
+            subprocess.Popen(  # noqa: S603 our own interpreter, no shell
                 command,
                 cwd=project.root,
                 stdin=subprocess.DEVNULL,

@@ -87,11 +87,15 @@ def row(run: str = "voc_r50", seed: int | None = 0, **changed: Any) -> dict[str,
         "miou": 70.0 + (seed or 0),
         "published_miou": 69.84,
         "difference": None,
+        "comparable": False,
         "evidence": "one-seed",
         "verdict": "not comparable",
         "reasons": ["scale demo"],
-        "interval": None,
-        "pictures": ["a.png"],
+        "n": 1,
+        **dict.fromkeys(("sigma", "sigma_source", "interval", "image_interval", "paired_interval", "measures")),
+        **dict.fromkeys(("provenance", "audit", "curve")),
+        "setting": {"dataset": "voc", "backbone": "r50", "recipe": {"output_stride": 32}},
+        "pictures": {"a.png": {"id": "a", "index": 0, "miou": None, "shown_as": ["best"], "bytes": 9}},
         "hashes": {"fingerprint": FINGERPRINT, "confusion.parquet": "e" * 64, "pictures/a.png": "9" * 64},
     } | changed
 
@@ -105,7 +109,10 @@ def consistent(**changed: Any) -> dict[str, Any]:
 def write_results(root: Path, *rows: dict[str, Any]) -> None:
     """results.json and the pages."""
     results = root / "results/demo"
-    write_json(results / "results.json", sealed({"scale": "demo", "runs": list(rows)}))
+    write_json(
+        results / "results.json",
+        sealed({"scale": "demo", "published": {"file": "p.md", "sha256": "b" * 64}, "runs": list(rows)}),
+    )
     write_text(results / "README.md", f"{len(rows)} rows")
     write_text(results / "index.html", "<html></html>")
 

@@ -151,10 +151,10 @@ CASES = (
     broken("results sealed with text", edited(RESULTS, "runs.0.n", "x", True), "report", 2, "runs.0.n"),
     broken(
         "results with a picture that climbs",
-        edited(RESULTS, "runs.0.pictures", ["../x"], True),
+        edited(RESULTS, "runs.0.pictures", {"../x": {}}, True),
         "report",
         2,
-        "pictures.0",
+        "runs.0.pictures.../x",
     ),
     broken("results that are a list", replaced(RESULTS, "[]"), "report", 2, "not a JSON object"),
     broken("results that are gone", gone(RESULTS), "verify", 2, "results.json is not there", "pointrend compare"),

@@ -27,8 +27,8 @@ WARM_UP = 0.25
 """Share of the iterations after which memory must be flat."""
 SMALL = (
     *(
-        "crop_size=[16, 16]",
-        "base_size=[40, 20]",
+        "crop_size=[32, 32]",
+        "base_size=[80, 40]",
         "batch_size=2",
         "width=2",
         "train_points=16",
