@@ -54,7 +54,7 @@ def _git(root: Path, *words: str) -> str:
     environment = {key: value for key, value in os.environ.items() if not key.startswith("GIT_")}
     command = ["git", "--no-optional-locks", "-C", str(root), *words]
     try:
-        asked = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS, env=environment)  # noqa: S603
+        asked = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS, env=environment)  # noqa: S603 git
     except FileNotFoundError:
         raise _NoAnswer("git is not installed") from None
     except (OSError, subprocess.TimeoutExpired):

@@ -21,6 +21,7 @@ BYTES_PER_PIXEL = {"raw": 4, "compact": 2}
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of this verb."""
+    parser.add_argument("--check", action="store_true", help="only check params.yaml, and print nothing")
     parser.add_argument(
         "--step-ms",
         metavar="NAME=MS",
@@ -32,6 +33,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(project: Project, arguments: argparse.Namespace) -> None:
     """Print the plan of the current scale."""
+    if arguments.check:
+        for name in project.params.runs:
+            project.setting(name)
+        return
     steps = step_times(project, arguments.step_ms)
     print(f"scale {project.params.scale}, archives {project.archive_set}\n")
     print(f"{'run':<16}{'GPUs':>5}{'batch':>7}{'epochs':>8}{'it/epoch':>10}{'iterations':>12}  comparable")

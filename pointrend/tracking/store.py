@@ -73,7 +73,7 @@ def _up_to_date(uri: str) -> MlflowClient:
         if OUT_OF_DATE not in str(error):
             raise
         command = [sys.executable, "-m", "mlflow", "db", "upgrade", uri]
-        subprocess.run(command, capture_output=True, check=True, timeout=300)  # noqa: S603
+        subprocess.run(command, capture_output=True, check=True, timeout=300)  # noqa: S603 our own interpreter
         client = MlflowClient(uri)
     return client
 

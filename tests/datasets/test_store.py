@@ -164,7 +164,7 @@ def test_either_form_gives_the_same_pictures_and_the_same_content(tmp_path: Path
     raw, compact = (Store(tmp_path / form, "train") for form in (RAW, COMPACT))
     assert (raw.form, compact.form) == (RAW, COMPACT)
     assert (raw.ids, raw.sizes) == (compact.ids, compact.sizes)
-    for store in (compact, pickle.loads(pickle.dumps(compact))):  # noqa: S301
+    for store in (compact, pickle.loads(pickle.dumps(compact))):  # noqa: S301 ours
         for index in range(4):
             for array, expected in ((store.picture(index), raw.picture(index)), (store.label(index), raw.label(index))):
                 np.testing.assert_array_equal(array, expected)

@@ -62,5 +62,6 @@ def test_dvc_is_asked_for_the_scores_that_belong_to_the_scale(offering: Checkout
     checkout.write_params(checkout.params() | {"scale": "paper"})
     (line,) = checkout.run("pointrend", "bridge", "snakemake", expect=3).splitlines()
     assert line.startswith(
-        "error: dvc has not scored the released weights, which belong to this scale; write released_"
+        "error: dvc has not scored the released weights or audited the published logs that belong to this scale; "
+        "write published_scales: [paper]"
     )

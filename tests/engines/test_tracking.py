@@ -38,7 +38,8 @@ def test_dvc_ends_with_the_results_in_the_database(by_dvc: Checkout, tmp_path: P
     checkout = by_dvc.copy(tmp_path / "pointrend")
     before = checkout.git("status", "--porcelain")
     switch_on(checkout)
-    assert re.findall("> (pointrend .*)", checkout.run("dvc", "repro")) == ["pointrend --scale demo track sync"]
+    commands = re.findall("> (pointrend .*)", checkout.run("dvc", "repro"))
+    assert commands == ["pointrend plan --check", "pointrend --scale demo track sync"]
     record = json.loads((checkout.root / RECORD).read_text())
     assert (record["store"], set(record["runs"])) == ("mlflow.db", {"voc_r50", "voc_r101"})
     assert curves_and_scores(checkout) == (8, 2)  # two trainings of four iterations

@@ -41,7 +41,7 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
 @pytest.fixture(autouse=True)
 def verified_where_it_was_made(done: Checkout, monkeypatch: pytest.MonkeyPatch) -> None:
     """verify runs in this process, but as if in the checkout."""
-    monkeypatch.setattr("pointrend.results.chain.source_version", lambda: source_version(done.root))
+    monkeypatch.setattr("pointrend.results.chain_runs.source_version", lambda: source_version(done.root))
 
 
 @pytest.fixture
@@ -350,7 +350,7 @@ def test_another_setting_is_a_note(done: Checkout, spoilt: Path, capsys: pytest.
 def test_other_code_is_a_note(
     done: Checkout, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("pointrend.results.chain.code_digest", lambda stage: "0" * 64)
+    monkeypatch.setattr("pointrend.results.chain_runs.code_digest", lambda stage: "0" * 64)
     code, printed = verify(done.root, capsys)
     assert code == 0
     assert f"note: {RUN}/train.json: trained by other code than is here\n" in printed
@@ -361,7 +361,7 @@ def test_another_commit_and_a_dirty_tree_are_notes(
     done: Checkout, spoilt: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     commit = done.git("rev-parse", "HEAD").strip()
-    monkeypatch.setattr("pointrend.results.chain.source_version", lambda: SourceVersion("a" * 40, False))
+    monkeypatch.setattr("pointrend.results.chain_runs.source_version", lambda: SourceVersion("a" * 40, False))
     code, printed = verify(done.root, capsys)
     assert code == 0
     assert f"note: {RUN}: trained at commit {commit[:12]}, this is aaaaaaaaaaaa\n" in printed
