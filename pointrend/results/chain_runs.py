@@ -41,9 +41,9 @@ class RunLinks(DataLinks):
         folder = self.project.run_folder(run, seed)
         do = f"restore it, or run `pointrend train {run} --seed {seed}` and `evaluate` again"
         if self._is_here(folder, row):
-            self._scored(folder, row, RUN_FILES, do)
+            self._left(folder, row, RUN_FILES, do)
             self._training(folder / "train.json", row, do)
-            self._source(self._name(folder), row["provenance"])
+            self._scored(folder, row, do)
 
     def _release(self, row: Row) -> None:
         """The released weights: as the first download noted them, as they were fetched, and their score."""
@@ -55,9 +55,9 @@ class RunLinks(DataLinks):
         file, sha256 = self.project.released_weights(run).name, row["hashes"]["weights"]
         self._first_seen(file, sha256)
         self._fetched(name, {file: {"sha256": sha256}}, self.project.archive_set)
+        self._left(folder, row, SCORED_FILES, do)
         self._scoring(folder / "metrics.json", row, do)
-        self._scored(folder, row, SCORED_FILES, do)
-        self._source(self._name(folder), row["provenance"])
+        self._scored(folder, row, do)
 
     def _scoring(self, path: Path, row: Row, do: str) -> None:
         """The score of released weights names what results.json names, and its fingerprint follows from that."""
@@ -80,10 +80,13 @@ class RunLinks(DataLinks):
             self._note(folder)
         return row["miou"] is not None and folder.is_dir()
 
-    def _scored(self, folder: Path, row: Row, names: Sequence[str], do: str) -> None:
-        """What lies in the folder of a score is what the results say, and what they say follows from it."""
+    def _left(self, folder: Path, row: Row, names: Sequence[str], do: str) -> None:
+        """What lies in the folder of a score is what the results say."""
         for name in (*names, *(f"pictures/{picture}" for picture in row["pictures"])):
             self._file(folder / name, row["hashes"].get(name), RESULTS, do, optional=name == MODEL)
+
+    def _scored(self, folder: Path, row: Row, do: str) -> None:
+        """What the results say of a score follows from what lies in its folder."""
         counts_file, whose = folder / "confusion.parquet", self._name(folder)
         metrics = read_json(folder / "metrics.json", do=do)
         train = read_json(folder / "train.json", do=do) if row["kind"] == "trained" else None
@@ -91,17 +94,18 @@ class RunLinks(DataLinks):
         recounted_miou(counts, metrics, self._name(counts_file), do)
         evaluation = checked_scoring(folder, metrics if train is None else train, metrics, whose, do)
         if evaluation["code_sha256"] != code_digest("evaluate"):
-            self.notes.append(f"{whose}: scored by other code than is here")
+            self.notes.append(f"{self._name(folder / SCORING)}: scored by other code than is here")
         score = Score(metrics, counts, row["hashes"], provenance(train, evaluation, metrics))
         for key, value in scored(score, row["published_miou"], row["comparable"], row["kind"]).items():
             if not alike(row[key], value):
                 raise CheckFailed(f"{RESULTS}: {key} of {row_name(row)} does not follow from {whose}", COMPARE_AGAIN)
+        self._source(whose, row["provenance"])
         self.mious += 1
 
     def _source(self, name: str, chain: Row) -> None:
         """Notes on the commits: the code itself is known by its hash, whatever commit it was of."""
         here = self._commit
-        for what, source in (("made", chain["code"]), ("scored", chain["scoring"])):
+        for what, source in (("trained", chain["code"]), ("scored", chain["scoring"]))[0 if "gpus" in chain else 1 :]:
             if source["dirty"]:
                 self.notes.append(f"{name}: {what} with changes that were not committed")
             if here and source["commit"] not in (None, here):

@@ -147,7 +147,7 @@ def test_other_settings_and_code_are_notes(monkeypatch: pytest.MonkeyPatch, caps
     monkeypatch.setattr("pointrend.results.chain_runs.code_digest", lambda stage: "0" * 64)
     code, printed = verify(capsys)
     assert code == 0
-    assert f"note: {SCORED}: scored by other code than is here\n" in printed
+    assert f"note: {SCORED}/evaluate.json: scored by other code than is here\n" in printed
     assert f"note: {SCORED}/metrics.json: scored with other settings than params.yaml has now\n" in printed
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -32,6 +33,15 @@ def offering(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Checkout]:
         yield checkout
 
 
+def figures(checkout: Checkout) -> list[dict[str, Any]]:
+    """The rows of results.json without what only one of two checkouts has: a commit, and the record that names it."""
+    rows = json.loads((checkout.root / RESULTS).read_text())["runs"]
+    for row in rows:
+        row["hashes"].pop("evaluate.json", None)
+        del row["provenance"]
+    return rows
+
+
 def test_both_engines_score_and_report_them_without_any_training(offering: Checkout, tmp_path: Path) -> None:
     by_dvc = offering.copy(tmp_path / "pointrend")
     offering.run(*SNAKEMAKE)
@@ -51,7 +61,7 @@ def test_both_engines_score_and_report_them_without_any_training(offering: Check
     by_dvc.write_params(by_dvc.params() | {"scale": "paper", "published_scales": ["paper"]})
     by_dvc.run("dvc", "repro", "evaluate_released@paper-voc-r50")
     by_dvc.run("dvc", "repro", "--single-item", "compare@paper", "report@paper")
-    assert (by_dvc.root / RESULTS).read_bytes() == (offering.root / RESULTS).read_bytes()
+    assert figures(by_dvc) == figures(offering)
     assert not (by_dvc.root / "runs/paper/voc_r50-s0").exists()
     line = by_dvc.run("pointrend", "bridge", "snakemake", expect=3)
     assert "dvc would still run" in line
