@@ -27,6 +27,7 @@ VERBS = {
     "verify": "recompute every hash and every mIoU; name the first link that broke",
     "bridge": "tell one engine, dvc or snakemake, what the other has done",
     "plan": "say what a scale would run: iterations, downloads, disk",
+    "doctor": "say what this machine has, what it lacks, and what to do",
 }
 EXAMPLES = """examples:
   pointrend plan
@@ -37,7 +38,7 @@ EXAMPLES = """examples:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one verb; the exit code is 0, 2 (wrong input, missing thing) or 3 (a check did not hold)."""
+    """Run one verb; the exit code is 0, 2 (wrong input, missing thing), 3 (a check did not hold) or 75 (stopped)."""
     try:
         return _run(sys.argv[1:] if arguments is None else list(arguments))
     except PointrendError as error:

@@ -71,11 +71,13 @@ class Recipe(Strict):
     subdivision_points: PositiveInt = setting("points refined a step")
     point_loss_weight: Annotated[float, Field(ge=0)] = setting("weight of the point loss")
     coarse_loss_weight: Annotated[float, Field(ge=0)] = setting("weight of the coarse loss")
-    gpus: PositiveInt = setting("processes, one a GPU", part="machine")
+    gpus: PositiveInt = setting("processes in all, one a GPU", part="machine")
+    nodes: PositiveInt = setting("machines that the GPUs are on", part="machine")
     device: Literal["cuda", "cpu", "auto"] = setting("where to train", part="machine")
     threads: Annotated[int, Field(ge=0)] = setting("CPU threads a process, 0: torch's choice", part="machine")
     channels_last: bool = setting("memory layout of the network", part="machine")
     workers: Annotated[int, Field(ge=0)] = setting("loader processes a GPU", part="operation")
+    stage_to_tmpdir: bool = setting("copy the prepared data to $TMPDIR first", part="operation")
     checkpoint_minutes: Annotated[float, Field(ge=0)] = setting("time between checkpoints", part="operation")
     log_every: PositiveInt = setting("iterations between records in metrics.jsonl", part="operation")
     pictures: Annotated[int, Field(ge=0)] = setting("val pictures drawn side by side", part="operation", layer="scale")
@@ -84,6 +86,8 @@ class Recipe(Strict):
     def _consistent(self) -> Recipe:
         if self.batch_size % self.gpus:
             raise ValueError(f"batch_size {self.batch_size} cannot be divided among {self.gpus} gpus")
+        if self.gpus % self.nodes:
+            raise ValueError(f"{self.gpus} gpus cannot be divided among {self.nodes} nodes")
         if self.scale_range[0] > self.scale_range[1]:
             raise ValueError("scale_range must be [smallest, largest]")
         return self

@@ -15,7 +15,7 @@ from pointrend.params_file import nearest
 from pointrend.project import Project
 
 SELECTORS = ("scale", "runs", "seeds")
-OVERRIDES = ("pretrained", "gpus")
+OVERRIDES = ("pretrained", "gpus", "nodes")
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Workflow:
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any], root: Path) -> Workflow:
-        """Understand ``snakemake --config scale= runs= seeds= pretrained= gpus=``.
+        """Understand ``snakemake --config scale= runs= seeds= pretrained= gpus= nodes=``.
 
         Raises:
             ParamsError: an unknown key, run or scale, or a seed that is no number; the nearest name is given.

@@ -1,6 +1,7 @@
 """Train a run to its end, or resume it where it stopped.
 
-With gpus above 1 in the setting this starts torchrun once on this machine; under torchrun it is one of its processes.
+With gpus above 1 in the setting this starts torchrun, once on every node; under torchrun it is one of its processes.
+On SIGTERM or SIGUSR1 it leaves a checkpoint and ends with exit code 75.
 
 example: pointrend --scale demo train voc_r50 --seed 0
 """
@@ -8,19 +9,29 @@ example: pointrend --scale demo train voc_r50 --seed 0
 from __future__ import annotations
 
 import argparse
+import logging
 import os
-import sys
+from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pointrend.code_digest import code_digest
-from pointrend.errors import WeightsError
+from pointrend.errors import TrainingStopped, WeightsError
 from pointrend.files import read_json, sha256_file, write_bytes, write_json, write_text
 from pointrend.logs import log_to_file
 from pointrend.params import RunSetting
 from pointrend.project import Project
+from pointrend.training import launch
+from pointrend.training.attempts import Attempts
+from pointrend.training.lease import lease, wait_until_free
+from pointrend.training.preemption import StopRequest, stop_requests
+from pointrend.training.slurm_job import requeue_after
+from pointrend.training.staging import staged
 
 if TYPE_CHECKING:
     from pointrend.training.loop import PretrainedBackbone
+
+log = logging.getLogger(__name__)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -32,28 +43,66 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(project: Project, arguments: argparse.Namespace) -> None:
     """Train one run with one seed."""
     setting, seed = project.setting(arguments.run), arguments.seed
-    if setting.recipe.gpus > 1 and "WORLD_SIZE" not in os.environ:
-        _start_torchrun(setting.recipe.gpus)
     log_to_file(project.log_file(f"train-{setting.run}-s{seed}"))
-    fingerprint = fingerprint_of(project, setting, seed)
-    checkpoints = project.checkpoint_folder(setting.run, seed, fingerprint)
-
-    from pointrend.training.distributed import join_processes
-    from pointrend.training.lease import lease
-
-    recipe = setting.recipe
-    with join_processes(recipe.gpus, recipe.device, recipe.threads) as processes:
-        if not processes.first:
-            _trained(project, setting, seed, fingerprint, processes)
-            return
-        # A killed engine leaves its trainer alone at work. The next trainer waits for it and finds everything done.
-        with lease(checkpoints, wait=_called_by_an_engine() and recipe.gpus == 1):
-            trainer = _trained(project, setting, seed, fingerprint, processes)
-            _write(project, setting, seed, fingerprint, trainer)
+    training = Training(project, setting, seed, fingerprint_of(project, setting, seed))
+    if setting.recipe.gpus > 1 and launch.RUNNING not in os.environ:
+        if _called_by_an_engine():
+            wait_until_free(training.checkpoints)
+        launch.start_processes(setting.recipe)
+    with stop_requests() as stop:
+        try:
+            training.run(stop)
+        except TrainingStopped:
+            if os.environ.get("RANK", "0") == "0":
+                requeue_after(stop.signal)
+            raise
 
 
 def _called_by_an_engine() -> bool:
     return not os.environ.keys().isdisjoint({"DVC_STAGE", "POINTREND_ENGINE"})
+
+
+@dataclass(frozen=True)
+class Training:
+    """One training under one fingerprint, as this process takes part in it."""
+
+    project: Project
+    setting: RunSetting
+    seed: int
+    fingerprint: str
+
+    @property
+    def checkpoints(self) -> Path:
+        """Its resumable state."""
+        return self.project.checkpoint_folder(self.setting.run, self.seed, self.fingerprint)
+
+    def run(self, stop: StopRequest) -> None:
+        """Train to the end; the first process writes the files."""
+        if os.environ.get("RANK", "0") != "0":
+            self._trained(stop)
+            return
+        # A killed engine leaves its trainer alone at work. The next trainer waits for it and finds everything done.
+        # The other processes meet the first one only after it has the lease.
+        from pointrend.training.checkpoints import last_iteration
+
+        with lease(self.checkpoints, wait=_called_by_an_engine()):
+            attempts = Attempts(self.checkpoints)
+            with attempts.attempt(last_iteration(self.checkpoints)):
+                log.info("attempt %d", attempts.count)
+                trainer = self._trained(stop)
+                _write(self, trainer, attempts.count)
+
+    def _trained(self, stop: StopRequest) -> Any:
+        from pointrend.training.distributed import join_processes
+        from pointrend.training.loop import Trainer
+
+        recipe, data = self.setting.recipe, self.project.data_folder(self.setting.dataset)
+        data = staged(data) if recipe.stage_to_tmpdir else data
+        with join_processes(recipe.gpus, recipe.device, recipe.threads) as processes:
+            backbone = _backbone(self.project, self.setting)
+            trainer = Trainer(self.setting, self.seed, data, self.checkpoints, backbone, processes)
+            trainer.run(stop)
+        return trainer
 
 
 def fingerprint_of(project: Project, setting: RunSetting, seed: int) -> str:
@@ -74,21 +123,6 @@ def _backbone_sha256(project: Project, setting: RunSetting) -> str | None:
     return str(files[pin.name]["sha256"])
 
 
-def _start_torchrun(processes: int) -> None:
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"]
-    os.execv(command[0], [*command, "-m", "pointrend", *sys.argv[1:]])  # noqa: S606 our own interpreter, no shell
-
-
-def _trained(project: Project, setting: RunSetting, seed: int, fingerprint: str, processes: Any) -> Any:
-    from pointrend.training.loop import Trainer
-
-    checkpoints = project.checkpoint_folder(setting.run, seed, fingerprint)
-    data = project.data_folder(setting.dataset)
-    trainer = Trainer(setting, seed, data, checkpoints, _backbone(project, setting), processes)
-    trainer.run()
-    return trainer
-
-
 def _backbone(project: Project, setting: RunSetting) -> PretrainedBackbone | None:
     from pointrend.training.loop import PretrainedBackbone
 
@@ -99,12 +133,13 @@ def _backbone(project: Project, setting: RunSetting) -> PretrainedBackbone | Non
     return PretrainedBackbone(path, pin.sha256_prefix or "")
 
 
-def _write(project: Project, setting: RunSetting, seed: int, fingerprint: str, trainer: Any) -> None:
+def _write(training: Training, trainer: Any, attempts: int) -> None:
     """Leave model.safetensors, metrics.jsonl and curve.csv in the run's folder, and train.json last."""
     from pointrend.model.weights import save_weights
     from pointrend.training.metrics_log import curve_csv
     from pointrend.training.record import machine_record
 
+    project, setting, seed = training.project, training.setting, training.seed
     folder = project.run_folder(setting.run, seed)
     save_weights(trainer.model, folder / "model.safetensors")
     metrics = (trainer.checkpoints / "metrics.jsonl").read_bytes()
@@ -114,7 +149,7 @@ def _write(project: Project, setting: RunSetting, seed: int, fingerprint: str, t
         "run": setting.run,
         "seed": seed,
         "scale": setting.scale,
-        "fingerprint": fingerprint,
+        "fingerprint": training.fingerprint,
         "setting": setting.model_dump(mode="json"),
         "code_sha256": code_digest("train"),
         "data_manifest_sha256": sha256_file(project.data_folder(setting.dataset) / "manifest.json"),
@@ -123,6 +158,9 @@ def _write(project: Project, setting: RunSetting, seed: int, fingerprint: str, t
         "iterations": trainer.total,
         "iterations_per_epoch": trainer.epoch_iterations,
         "images_per_gpu": setting.recipe.batch_size // setting.recipe.gpus,
+        "gpus": setting.recipe.gpus,
+        "nodes": setting.recipe.nodes,
+        "attempts": attempts,
         "seconds": round(trainer.progress.seconds, 1),
         "machine": machine_record(trainer.processes.device),
     }

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import safetensors.torch
@@ -35,6 +35,8 @@ class Progress:
     """Training time so far, over all attempts."""
     empty_batches: int
     """Batches so far, of any process, in which no pixel had a label."""
+    losses: list[list[float]] = field(default_factory=list)
+    """The losses of the iterations since the last record in metrics.jsonl."""
 
 
 def save_checkpoint(folder: Path, model: torch.nn.Module, optimizer: torch.optim.Optimizer, progress: Progress) -> None:
@@ -74,6 +76,11 @@ def load_checkpoint(folder: Path, model: torch.nn.Module, optimizer: torch.optim
         _restore(state, model, optimizer)
         return Progress(**found)
     return None
+
+
+def last_iteration(folder: Path) -> int:
+    """Finished iterations according to the newest checkpoint in ``folder``; 0 if there is none."""
+    return max((int(record.stem) for record in _records(folder)), default=0)
 
 
 def _restore(path: Path, model: torch.nn.Module, optimizer: torch.optim.Optimizer) -> None:

@@ -28,6 +28,7 @@ from pointrend.training.checkpoints import Progress, load_checkpoint, save_check
 from pointrend.training.distributed import Processes
 from pointrend.training.metrics_log import MetricsLog
 from pointrend.training.optimizer import make_optimizer
+from pointrend.training.preemption import StopRequest, stopped
 from pointrend.training.schedule import iterations_per_epoch, learning_rate, total_iterations
 from pointrend.training.window import LOSSES, Window
 
@@ -72,16 +73,17 @@ class Trainer:
         self.progress = load_checkpoint(checkpoints, self.model, self.optimizer) or Progress(0, 0, 0.0, 0)
         self.replica = DistributedDataParallel(self.model) if processes.count > 1 else self.model
 
-    def run(self) -> PointRend:
+    def run(self, stop: StopRequest | None = None) -> PointRend:
         """Train to the end and return the model; metrics.jsonl grows in the checkpoint folder.
 
         Raises:
             TrainingError: a loss is not finite; the message names the pictures of that batch.
+            TrainingStopped: a process was asked to stop; there is a checkpoint of the iteration that it was at.
         """
         before, start = self.progress, self.progress.iteration
         log.info("training from iteration %d to %d, %d an epoch", start, self.total, self.epoch_iterations)
         metrics = MetricsLog(self.checkpoints / "metrics.jsonl", before.metrics_bytes)
-        window = Window(self.store.ids, self.recipe.batch_size, self.processes, before.empty_batches)
+        window = Window(self.store.ids, self.recipe.batch_size, self.processes, before)
         clock = last_saved = time.monotonic()
         self.replica.train()
         bar = tqdm(total=self.total, initial=start, disable=None if self.processes.first else True, unit="it")
@@ -89,20 +91,21 @@ class Trainer:
             for (iteration, batch), waited in _timed(self._batches(start)):
                 window.add(iteration, batch.indices, waited, *self._step(iteration, batch))
                 bar.update()
-                if (iteration + 1) % self.recipe.log_every and iteration + 1 < self.total:
-                    continue
-                place = {"iteration": iteration + 1, "epoch": iteration // self.epoch_iterations + 1}
-                record = {**place, "lr": self.learning_rate(iteration), **window.close()}
-                if self.processes.first:
-                    metrics.append(record)
-                    self._report(record)
-                now = time.monotonic()
-                if self.processes.agree(now - last_saved >= 60 * self.recipe.checkpoint_minutes):
-                    last_saved = now
-                    seconds = before.seconds + now - clock
-                    self._save(Progress(iteration + 1, metrics.size(), seconds, window.empty_batches))
-            seconds = before.seconds + time.monotonic() - clock
-            self._save(Progress(self.total, metrics.size(), seconds, window.empty_batches))
+                done, save = iteration + 1, False
+                if done % self.recipe.log_every == 0 or done == self.total:
+                    place = {"iteration": done, "epoch": iteration // self.epoch_iterations + 1}
+                    record = {**place, "lr": self.learning_rate(iteration), **window.close()}
+                    if self.processes.first:
+                        metrics.append(record)
+                        self._report(record)
+                    late = time.monotonic() - last_saved >= 60 * self.recipe.checkpoint_minutes
+                    save = self.processes.agree(late) or done == self.total
+                stopping = self.processes.any(bool(stop)) and done < self.total
+                if save or stopping:
+                    last_saved = time.monotonic()
+                    self._save(done, before.seconds + last_saved - clock, metrics, window)
+                if stopping:
+                    raise stopped(stop, done)
         finally:
             bar.close()
             metrics.close()
@@ -178,8 +181,9 @@ class Trainer:
             place = f"iteration {done} of {self.total}"
             log.info("%s: loss %.3f, lr %.5f, about %.0f min left", place, record["loss"], record["lr"], minutes)
 
-    def _save(self, progress: Progress) -> None:
-        self.progress = progress
+    def _save(self, done: int, seconds: float, metrics: MetricsLog, window: Window) -> None:
+        losses = window.suspend()
+        self.progress = progress = Progress(done, metrics.size(), seconds, window.empty_batches, losses)
         if self.processes.first:
             save_checkpoint(self.checkpoints, self.model, self.optimizer, progress)
 
