@@ -67,7 +67,7 @@ def lease(folder: Path, wait: bool = False) -> Iterator[None]:
     """
     place = folder / "lease"
     place.mkdir(parents=True, exist_ok=True)
-    path = _take(place, wait)
+    path = _take(place, Watch(folder), wait)
     ended = threading.Event()
     beat = threading.Thread(target=_keep, args=(path, ended), daemon=True, name="lease")
     beat.start()
@@ -82,7 +82,7 @@ def lease(folder: Path, wait: bool = False) -> Iterator[None]:
 
 def wait_until_free(folder: Path) -> None:
     """Return when nobody holds ``folder``."""
-    watch = Watch()
+    watch = Watch(folder)
     while not watch.is_free(newest(folder / "lease"), wait=True):
         time.sleep(POLL_SECONDS)
 
@@ -101,7 +101,8 @@ def newest(place: Path) -> Found:
 class Watch:
     """Looks at a lease again and again until it is free."""
 
-    def __init__(self) -> None:
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
         self._last: tuple[int, int] | None = None
         self._since = 0.0
         self._said = False
@@ -126,16 +127,15 @@ class Watch:
                 log.warning("%s gave no sign of life for %.0f s; its lease is taken over", found.who, STALE_SECONDS)
                 return True
         if living and not wait:
-            raise TrainingError(f"the run is in use by {found.who}", "wait for it to end, or stop it")
+            raise TrainingError(f"{self.folder} is in use by {found.who}", "wait for it to end, or stop it")
         if not self._said:
             self._said = True
             what = "waiting for it to end" if wait else f"looking for a sign of life, at most {STALE_SECONDS:.0f} s"
-            log.warning("the run is in use by %s; %s", found.who, what)
+            log.warning("%s is in use by %s; %s", self.folder, found.who, what)
         return False
 
 
-def _take(place: Path, wait: bool) -> Path:
-    watch = Watch()
+def _take(place: Path, watch: Watch, wait: bool) -> Path:
     while True:
         found = newest(place)
         # The number after the one that was judged, and no other: it may have been taken since.

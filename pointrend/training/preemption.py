@@ -42,6 +42,6 @@ def stop_requests() -> Iterator[StopRequest]:
 
 
 def stopped(request: StopRequest | None, iteration: int) -> TrainingStopped:
-    """What to raise once the checkpoint after ``iteration`` iterations is there; another process may have been asked."""
+    """What to raise once the checkpoint after ``iteration`` iterations is there; perhaps another process was asked."""
     by = request.signal.name if request and request.signal else "a signal to another process"
     return TrainingStopped(f"stopped by {by} at iteration {iteration}", "the same command goes on from there")

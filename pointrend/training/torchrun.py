@@ -1,6 +1,6 @@
-"""torchrun with the trainers' own exit codes and without a traceback of its own: ``python -m pointrend.training.torchrun``.
+"""torchrun with the trainers' own exit codes and without a traceback of its own.
 
-Its arguments are those of torchrun.
+``python -m pointrend.training.torchrun`` takes the arguments of torchrun.
 """
 
 from __future__ import annotations

@@ -26,6 +26,7 @@ class Window:
     def __init__(self, ids: list[str], batch_size: int, processes: Processes, before: Progress) -> None:
         self.ids, self.batch_size, self.processes = ids, batch_size, processes
         self.empty_batches = before.empty_batches
+        self.earlier: list[list[float]] = []
         self._clear()
         self.earlier = before.losses
 
@@ -90,7 +91,7 @@ class Window:
     def _clear(self) -> None:
         self.started, self.waited = time.monotonic(), 0.0
         self.entries: list[tuple[int, Tensor, Tensor, Tensor]] = []
-        self.earlier: list[list[float]] = []
+        self.earlier = []
 
 
 def peak_memory_mb(device: torch.device) -> int:
