@@ -183,7 +183,7 @@ class Workflow:
     def _before(self, rule: str, *wildcards: str) -> tuple[str, ...]:
         jobs = self.earlier_jobs
         alone = jobs.get(f"rule_{rule}_wildcards_{'_'.join(wildcards)}", ())
-        grouped = jobs.get(f"rule_{wildcards[0]}-s{wildcards[-1]}", ())
+        grouped = jobs.get(f"rule_{wildcards[0]}-s{wildcards[-1]}_evaluate_train", ())
         return (*alone, *grouped)
 
     @cached_property

@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import logging
 import os
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -52,10 +53,15 @@ def run(project: Project, arguments: argparse.Namespace) -> None:
     with stop_requests() as stop:
         try:
             training.run(stop)
-        except TrainingStopped:
-            if os.environ.get("RANK", "0") == "0":
-                requeue_after(stop.signal)
+        except TrainingStopped as stopped:
+            if not _first_process():
+                sys.exit(stopped.exit_code)  # the first one tells
+            requeue_after(stop.signal)
             raise
+
+
+def _first_process() -> bool:
+    return os.environ.get("RANK", "0") == "0"
 
 
 def _called_by_an_engine() -> bool:
@@ -78,7 +84,7 @@ class Training:
 
     def run(self, stop: StopRequest) -> None:
         """Train to the end; the first process writes the files."""
-        if os.environ.get("RANK", "0") != "0":
+        if not _first_process():
             self._trained(stop)
             return
         # A killed engine leaves its trainer alone at work. The next trainer waits for it and finds everything done.

@@ -16,6 +16,7 @@ SITE = {
     "seconds-between-status-checks": 1,
     "max-status-checks-per-second": 10,
     "latency-wait": 10,
+    "preemptible-retries": 3,
 }
 """Values of workflow/profiles/slurm/config.yaml for a cluster that answers at once."""
 
@@ -24,6 +25,8 @@ class ClusterCheckout(Checkout):
     """A checkout whose commands find the test cluster."""
 
     cluster: Cluster
+    command = ("snakemake", "--cores", "all", "--profile", "slurm", "--config", "scale=demo")
+    """What a user types for a trial."""
 
     @classmethod
     def make(cls, root: Path, cluster: Cluster) -> ClusterCheckout:
@@ -36,6 +39,12 @@ class ClusterCheckout(Checkout):
         values |= SITE
         profile.write_text(yaml.safe_dump(values))
         return checkout
+
+    def with_data_of(self, other: Checkout) -> ClusterCheckout:
+        """The same with the archives and prepared data of another checkout, as Snakemake has made them."""
+        for name in ("data", ".snakemake/metadata"):
+            subprocess.run(["cp", "-a", str(other.root / name), str(self.root / name)], check=True, timeout=60)
+        return self
 
     def start(self, *command: str) -> subprocess.Popen[str]:
         """Start a program of the virtual environment, with the cluster's clients on the PATH."""

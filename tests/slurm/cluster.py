@@ -109,7 +109,9 @@ class Cluster:
         self.start_controller()
         for number in range(1, NODES + 1):
             self._start("slurmd", "-D", "-N", f"n{number}", name=f"n{number}")
-        until(lambda: len(set(self.run("sinfo", "-hN", "-t", "idle", "-o", "%N").split())) == NODES, what="nodes are idle")
+        until(
+            lambda: len(set(self.run("sinfo", "-hN", "-t", "idle", "-o", "%N").split())) == NODES, what="nodes are idle"
+        )
 
     def start_controller(self) -> None:
         """Start slurmctld."""
@@ -160,7 +162,12 @@ class Cluster:
         assert path is not None
         with open(self.folder / f"{name or program}.out", "ab") as output:
             self.daemons[name or program] = subprocess.Popen(
-                [path, *options], env=env, stdout=output, stderr=output, start_new_session=True, preexec_fn=_die_together
+                [path, *options],
+                env=env,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
+                preexec_fn=_die_together,
             )
 
     def _stop(self, name: str) -> None:
