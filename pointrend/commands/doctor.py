@@ -18,8 +18,6 @@ from pointrend.errors import CheckFailed
 from pointrend.files import canonical_json
 from pointrend.project import Project
 
-MARKS = {"ok": "ok", "note": "note", "missing": "MISSING"}
-
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of this verb."""
@@ -36,7 +34,8 @@ def run(project: Project, arguments: argparse.Namespace) -> int:
         return CheckFailed.exit_code if missing else 0
     width = max(len(finding.name) for finding in findings)
     for finding in findings:
-        print(f"{MARKS[finding.state]:<8} {finding.name:<{width}}  {finding.found}")
+        mark = finding.state.upper() if finding.state == "missing" else finding.state
+        print(f"{mark:<8} {finding.name:<{width}}  {finding.found}")
         if finding.do:
             print(f"{'':<8} {'':<{width}}  -> {finding.do}")
     if missing:

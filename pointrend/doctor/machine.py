@@ -54,11 +54,9 @@ def check_disk(project: Project) -> Finding:
     """Room for what is not there yet: archives, prepared data, checkpoints."""
     needed = _needed_bytes(project)
     free = shutil.disk_usage(project.root).free
-    found = f"{free / 1e9:.0f} GB free at {project.root}, about {needed / 1e9:.0f} GB needed"
+    found = f"{free / 1e9:.0f} GB free at {project.root.resolve()}, about {needed / 1e9:.1f} GB needed"
     if free < needed:
-        return Finding(
-            "disk", "missing", found, "make room, or move the checkout; `pointrend plan` lists what takes it"
-        )
+        return Finding("disk", "missing", found, "make room, or move the checkout; `pointrend plan` says what takes it")
     return Finding("disk", "ok", found)
 
 

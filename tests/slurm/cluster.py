@@ -15,6 +15,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 NODES, GPUS, CPUS = 2, 4, 16
@@ -58,7 +59,9 @@ JobRequeue=1
 PropagateResourceLimits=NONE
 PartitionName=gpu Nodes=n[1-{nodes}] Default=YES MaxTime=INFINITE DefaultTime=60 DefMemPerCPU=512 State=UP
 """
-NODE = "NodeName=n{number} NodeHostname={host} NodeAddr=127.0.0.1 Port={port} CPUs={cpus} RealMemory=65536 Gres=gpu:{gpus}\n"
+NODE = """\
+NodeName=n{number} NodeHostname={host} NodeAddr=127.0.0.1 Port={port} CPUs={cpus} RealMemory=65536 Gres=gpu:{gpus}
+"""
 
 
 def until(condition: Callable[[], object], seconds: float = 60, what: str = "") -> None:
@@ -75,6 +78,7 @@ class Cluster:
     def __init__(self) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="pointrend-slurm-"))
         self.folder.chmod(0o755)  # munged wants its socket to be within reach of everybody
+        self._starter = ThreadPoolExecutor(1)
         self.daemons: dict[str, subprocess.Popen[bytes]] = {}
         self.env = {"SLURM_CONF": str(self.folder / "slurm.conf"), "PATH": f"{self.folder}/bin:{os.environ['PATH']}"}
         self._configure()
@@ -129,6 +133,7 @@ class Cluster:
         finally:
             for name in reversed(list(self.daemons)):
                 self._stop(name)
+            self._starter.shutdown()
             shutil.rmtree(self.folder, ignore_errors=True)
 
     def cancel_all(self) -> None:
@@ -161,14 +166,17 @@ class Cluster:
         path = shutil.which(program, path=f"{os.environ['PATH']}:/usr/sbin:/sbin")
         assert path is not None
         with open(self.folder / f"{name or program}.out", "ab") as output:
-            self.daemons[name or program] = subprocess.Popen(
-                [path, *options],
-                env=env,
-                stdout=output,
-                stderr=output,
-                start_new_session=True,
-                preexec_fn=_die_together,
-            )
+            # A daemon dies with the thread that has started it, so that has to be one that lasts.
+            self.daemons[name or program] = self._starter.submit(
+                lambda: subprocess.Popen(
+                    [path, *options],
+                    env=env,
+                    stdout=output,
+                    stderr=output,
+                    start_new_session=True,
+                    preexec_fn=_die_together,
+                )
+            ).result()
 
     def _stop(self, name: str) -> None:
         process = self.daemons.pop(name)
