@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 
+from pointrend.commands.plan_slurm import print_slurm_jobs
 from pointrend.params import ArchivePin
 from pointrend.project import Project
 from pointrend.training.schedule import iterations_per_epoch
@@ -16,11 +17,15 @@ BYTES_PER_PIXEL = 4
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """This verb has no arguments of its own."""
+    """Arguments of this verb."""
+    parser.add_argument("--slurm", action="store_true", help="the jobs that --profile slurm would submit")
 
 
 def run(project: Project, arguments: argparse.Namespace) -> None:
     """Print the plan of the current scale."""
+    if arguments.slurm:
+        print_slurm_jobs(project)
+        return
     print(f"scale {project.params.scale}, archives {project.archive_set}\n")
     print(f"{'run':<16}{'GPUs':>5}{'batch':>7}{'epochs':>8}{'it/epoch':>10}{'iterations':>12}  comparable")
     for name in project.params.runs:

@@ -86,3 +86,17 @@ def jobs_of_earlier_commands(root: Path) -> dict[str, tuple[str, ...]]:
         if Path(folder) == root and comment.startswith("rule_"):
             found[comment].append(number)
     return {comment: tuple(numbers) for comment, numbers in found.items()}
+
+
+def sbatch_words(wanted: Resources, memory_mb: int, options: str) -> list[str]:
+    """The options of sbatch that the executor makes of a training's resources, but for the site's."""
+    words = [f"--mem={memory_mb}", f"--cpus-per-task={wanted['cpus_per_task']}"]
+    if wanted["nodes"]:
+        words.append(f"--nodes={wanted['nodes']}")
+    if wanted["mpi"] or not wanted["gpu"]:
+        words.append(f"--ntasks={wanted['tasks'] or 1}")
+    if wanted["gpu"]:
+        words.append(f"--gpus={wanted['gpu']}")
+    if wanted["gres"]:
+        words.append(f"--gres={wanted['gres']}")
+    return [*words, *options.split()]

@@ -26,13 +26,13 @@ def start_processes(recipe: Recipe) -> None:
     words = ["-m", "pointrend", *sys.argv[1:]]
     job = os.environ.get("SLURM_JOB_ID")
     if recipe.nodes > 1 and job is None:
-        by_hand = shlex.join(torchrun(recipe.gpus, recipe.nodes, "FIRST_NODE", "1", words))
+        by_hand = shlex.join(torchrun(recipe.gpus, recipe.nodes, "FIRST_NODE", None, words))
         raise ParamsError(f"nodes: {recipe.nodes} needs a Slurm job", f"or type on every node: {by_hand}")
-    command = launcher(recipe.gpus, recipe.nodes, socket.gethostname(), job or "", words)
+    command = launcher(recipe.gpus, recipe.nodes, socket.gethostname(), job, words)
     os.execvp(command[0], command)  # noqa: S606 our own interpreter or srun, no shell
 
 
-def launcher(gpus: int, nodes: int, first_node: str, job: str, words: Sequence[str]) -> list[str]:
+def launcher(gpus: int, nodes: int, first_node: str, job: str | None, words: Sequence[str]) -> list[str]:
     """The command that starts ``python *words`` ``gpus`` times in all; on several nodes to be run on the first one."""
     command = torchrun(gpus, nodes, first_node, job, words)
     if nodes == 1:
@@ -42,13 +42,13 @@ def launcher(gpus: int, nodes: int, first_node: str, job: str, words: Sequence[s
     return ["srun", f"--nodes={nodes}", f"--ntasks={nodes}", "--ntasks-per-node=1", "--cpu-bind=none", *command]
 
 
-def torchrun(gpus: int, nodes: int, first_node: str, job: str, words: Sequence[str]) -> list[str]:
-    """The command that starts one node's share of ``gpus`` processes."""
+def torchrun(gpus: int, nodes: int, first_node: str, job: str | None, words: Sequence[str]) -> list[str]:
+    """The command that starts one node's share of ``gpus`` processes; ``job`` is None where there is none yet."""
     meeting = ["--standalone"]
     if nodes > 1:
         # Above what services use, below the ephemeral ports; jobs that share the first node get different ones.
-        port = 20000 + int(job) % 10000
+        port = 20000 + int(job or 0) % 10000
         meeting = [f"--nnodes={nodes}", "--rdzv-backend=c10d", f"--rdzv-endpoint={first_node}:{port}"]
-        meeting.append(f"--rdzv-id={job}")
+        meeting.append(f"--rdzv-id={job or 'pointrend'}")
     options = [f"--nproc-per-node={gpus // nodes}", f"--signals-to-handle={SIGNALS}"]
     return [sys.executable, "-m", "pointrend.training.torchrun", *meeting, *options, *words]

@@ -42,6 +42,7 @@ class ClusterCheckout(Checkout):
 
     def with_data_of(self, other: Checkout) -> ClusterCheckout:
         """The same with the archives and prepared data of another checkout, as Snakemake has made them."""
+        (self.root / ".snakemake").mkdir()
         for name in ("data", ".snakemake/metadata"):
             subprocess.run(["cp", "-a", str(other.root / name), str(self.root / name)], check=True, timeout=60)
         return self
