@@ -88,7 +88,7 @@ def test_the_profile_selects_the_published_recipe() -> None:
     assert Workflow.from_config({**config, "scale": "demo"}, ROOT).group == "{run}-s{seed}"
     assert Workflow.from_config({**config, "scale": "demo", "gpus": 2}, ROOT).group is None
     assert Workflow.from_config({"scale": "demo"}, ROOT).group is None
-    with pytest.raises(ParamsError, match="there is no cluster .slrum."):
+    with pytest.raises(ParamsError, match="there is no cluster 'slrum'"):
         Workflow.from_config({"cluster": "slrum"}, ROOT)
 
 

@@ -16,7 +16,7 @@ SITE = {
     "seconds-between-status-checks": 1,
     "max-status-checks-per-second": 10,
     "latency-wait": 10,
-    "preemptible-retries": 2,
+    "preemptible-retries": 1,
 }
 """Values of workflow/profiles/slurm/config.yaml for a cluster that answers at once."""
 
