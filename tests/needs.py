@@ -1,4 +1,4 @@
-"""Programs that some tests need and pip cannot install: where one is missing they are skipped, or fail where none may be."""
+"""Programs that some tests need and pip cannot install: where one is missing they skip, or fail where none may."""
 
 from __future__ import annotations
 
