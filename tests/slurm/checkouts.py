@@ -52,7 +52,9 @@ class ClusterCheckout(Checkout):
         before = {key: os.environ.get(key) for key in self.cluster.env}
         os.environ |= self.cluster.env
         try:
-            return super().start(*command)
+            process = super().start(*command)
+            self.cluster.users.append(process)
+            return process
         finally:
             for key, value in before.items():
                 if value is None:

@@ -80,6 +80,8 @@ class Cluster:
         self.folder.chmod(0o755)  # munged wants its socket to be within reach of everybody
         self._starter = ThreadPoolExecutor(1)
         self.daemons: dict[str, subprocess.Popen[bytes]] = {}
+        self.users: list[subprocess.Popen[str]] = []
+        """Commands that send jobs here; none of them outlives the cluster."""
         self.env = {"SLURM_CONF": str(self.folder / "slurm.conf"), "PATH": f"{self.folder}/bin:{os.environ['PATH']}"}
         self._configure()
 
@@ -125,8 +127,15 @@ class Cluster:
         """Stop slurmctld; jobs go on."""
         self._stop("slurmctld")
 
+    def end_users(self) -> None:
+        """Kill the commands that are still there."""
+        for process in self.users:
+            if process.poll() is None:
+                process.kill()
+
     def stop(self) -> None:
-        """End all jobs and daemons and remove everything."""
+        """End all commands, jobs and daemons and remove everything."""
+        self.end_users()
         try:
             if "slurmctld" in self.daemons:
                 self.cancel_all()

@@ -144,6 +144,7 @@ def told(
     with ThreadPoolExecutor(len(STORIES)) as pool:
         checkouts = {story: prepared(story.__name__) for story in STORIES}
         yield {story: (checkout, pool.submit(story, checkout, cluster)) for story, checkout in checkouts.items()}
+        cluster.end_users()
 
 
 @pytest.mark.parametrize("story", STORIES, ids=lambda story: story.__name__)
