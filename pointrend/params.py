@@ -95,7 +95,8 @@ class Recipe(Strict):
     point_loss_weight: Annotated[float, Field(ge=0)] = setting("weight of the point loss")
     coarse_loss_weight: Annotated[float, Field(ge=0)] = setting("weight of the coarse loss")
     precision: Literal["float32", "tf32", "bf16"] = setting("arithmetic of training; tf32 is float32 without a GPU")
-    gpus: PositiveInt = setting("processes, one a GPU", part="machine")
+    gpus: PositiveInt = setting("processes in all, one a GPU", part="machine")
+    nodes: PositiveInt = setting("machines that the GPUs are on", part="machine")
     device: Literal["cuda", "cpu", "auto"] = setting("where to train", part="machine")
     threads: Count = setting("CPU threads a process, 0: torch's choice", part="machine")
     channels_last: bool = setting("memory layout of the network", part="machine")
@@ -103,6 +104,7 @@ class Recipe(Strict):
     loader: Literal["fast", "exact"] = setting("resize the crop alone, or step by step as published", part="machine")
     workers: Count = setting("loader processes a GPU", part="operation")
     store: Literal["raw", "compact"] = setting("form of the prepared pictures, when next prepared", part="operation")
+    stage_to_tmpdir: bool = setting("copy the prepared data to $TMPDIR first", part="operation")
     checkpoint_minutes: Annotated[float, Field(ge=0)] = setting("time between checkpoints", part="operation")
     log_every: PositiveInt = setting("iterations between records in metrics.jsonl", part="operation")
     pictures: Count = setting(
@@ -114,6 +116,8 @@ class Recipe(Strict):
     def _consistent(self) -> Recipe:
         if self.batch_size % self.gpus:
             raise ValueError(f"batch_size {self.batch_size} cannot be divided among {self.gpus} gpus")
+        if self.gpus % self.nodes:
+            raise ValueError(f"{self.gpus} gpus cannot be divided among {self.nodes} nodes")
         if self.scale_range[0] > self.scale_range[1]:
             raise ValueError("scale_range must be [smallest, largest]")
         return self

@@ -11,6 +11,7 @@ import argparse
 from collections.abc import Mapping
 
 from pointrend.commands.plan_cost import EXPLANATION, HEADING, cost_line, sample_times, step_times
+from pointrend.commands.plan_slurm import print_slurm_jobs
 from pointrend.params import ArchivePin, RunSetting
 from pointrend.project import Project
 from pointrend.training.schedule import iterations_per_epoch
@@ -28,10 +29,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=[],
         help="milliseconds of a step of a run, or of all runs with a backbone",
     )
+    parser.add_argument("--slurm", action="store_true", help="the jobs that --profile slurm would submit")
 
 
 def run(project: Project, arguments: argparse.Namespace) -> None:
     """Print the plan of the current scale."""
+    if arguments.slurm:
+        print_slurm_jobs(project)
+        return
     steps = step_times(project, arguments.step_ms)
     print(f"scale {project.params.scale}, archives {project.archive_set}\n")
     print(f"{'run':<16}{'GPUs':>5}{'batch':>7}{'epochs':>8}{'it/epoch':>10}{'iterations':>12}  comparable")
