@@ -10,7 +10,7 @@ from collections import defaultdict
 from pathlib import Path
 from typing import TypedDict
 
-from pointrend.params import Recipe
+from pointrend.recipe import Recipe
 
 NOTICE_SECONDS = 120
 """How long before its time limit a training is told to leave a checkpoint and go back into the queue."""

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 
 from pointrend.errors import ParamsError
-from pointrend.params import Recipe
+from pointrend.recipe import Recipe
 
 SIGNALS = "SIGTERM,SIGINT,SIGHUP,SIGQUIT,SIGUSR1"
 """What torchrun passes on to the trainers; SIGUSR1 says that a Slurm job's time is nearly over."""

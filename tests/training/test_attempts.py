@@ -94,7 +94,7 @@ def test_what_computed_is_known_of_every_attempt(tmp_path: Path) -> None:
 @pytest.mark.parametrize("text", ["[{", "[]", '{"attempts": []}'])
 def test_a_damaged_record_is_named(tmp_path: Path, text: str) -> None:
     (tmp_path / "attempts.json").write_text(text)
-    with pytest.raises(TrainingError, match="attempts.json"):
+    with pytest.raises(TrainingError, match=r"attempts\.json"):
         Attempts(tmp_path)
 
 

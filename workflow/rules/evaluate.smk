@@ -31,9 +31,9 @@ rule evaluate:
         f"logs/{SCALE}/evaluate-{{run}}-s{{seed}}.log",
     benchmark:
         f"logs/{SCALE}/evaluate-{{run}}-s{{seed}}.tsv"
-    threads: lambda w: PROJECT.setting(w.run).recipe.threads or workflow.cores or 1
     group:
         WANTED.group
+    threads: lambda w: PROJECT.setting(w.run).recipe.threads or workflow.cores or 1
     resources:
         mem_mb=4000,
         gpu=lambda w: WANTED.evaluate_gpus(w.run),

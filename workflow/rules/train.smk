@@ -28,13 +28,13 @@ rule train:
         f"logs/{SCALE}/train-{{run}}-s{{seed}}.log",
     benchmark:
         f"logs/{SCALE}/train-{{run}}-s{{seed}}.tsv"
-    threads: lambda w: PROJECT.setting(w.run).recipe.threads or workflow.cores or 1
     group:
         WANTED.group
+    threads: lambda w: PROJECT.setting(w.run).recipe.threads or workflow.cores or 1
     resources:
+        **{key: train_resource(key) for key in TRAIN_RESOURCES},
         mem_mb=lambda w: WANTED.train_memory_mb(w.run),
         slurm_extra=lambda w: WANTED.train_options(w.run, w.seed),
-        **{key: train_resource(key) for key in TRAIN_RESOURCES},
     params:
         setting=lambda w: WANTED.train_digest(w.run),
     shell:
