@@ -91,7 +91,10 @@ def test_verbs_without_a_network_import_no_torch(arguments: str, tmp_path: Path)
     assert "'mlflow'" not in ran.stdout
 
 
-TORCHLESS = ("fetch", "prepare", "describe", "audit", "compare", "report", "verify", "bridge", "plan", "bench")
+TORCHLESS = (
+    *("fetch", "prepare", "describe", "audit", "compare", "report", "verify", "track", "bridge", "plan", "bench"),
+    "doctor",
+)
 """Verbs that neither import torch nor do so in what they call, but for what ``bench`` times."""
 CALLED = (
     "pointrend.datasets.fetch",
@@ -102,7 +105,7 @@ CALLED = (
 
 
 def test_every_verb_but_those_with_a_network_does_without_torch() -> None:
-    assert sorted({*VERBS} - {*TORCHLESS}) == ["evaluate", "predict", "train"]
+    assert sorted({*VERBS} - {*TORCHLESS}) == ["evaluate", "export", "predict", "train"]
     modules = [*(f"pointrend.commands.{verb}" for verb in TORCHLESS), *CALLED]
     code = f"import sys, {', '.join(modules)}; print([name for name in ('torch', 'mlflow') if name in sys.modules])"
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)

@@ -51,10 +51,10 @@ def test_stopped_at_every_iteration_equals_never_stopped(
         with stop_requests() as stop:
             os.kill(os.getpid(), number)
             if stops == whole.total - 1:
-                part.run(stop)
+                part.run(stop=stop)
                 break
             with pytest.raises(TrainingStopped, match=f"^stopped by {number.name} at iteration {stops + 1};"):
-                part.run(stop)
+                part.run(stop=stop)
             stops += 1
     for name, tensor in whole.model.state_dict().items():
         assert torch.equal(tensor, part.model.state_dict()[name]), name
@@ -87,7 +87,7 @@ def test_loader_processes_outlive_the_signal(store: Path, tmp_path: Path) -> Non
         return step(iteration, batch)
 
     busy._step = signalled
-    assert busy.run(stop) is busy.model
+    assert busy.run(stop=stop) is busy.model
 
 
 WORKER = """
@@ -111,7 +111,7 @@ with stop_requests() as stop, join_processes(2, "cpu", 1) as processes:
         return step(iteration, batch)
     trainer._step = signalled
     try:
-        trainer.run(stop)
+        trainer.run(stop=stop)
     except TrainingStopped as stopped:
         sys.exit(stopped.exit_code)
     if processes.first:
