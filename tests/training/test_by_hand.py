@@ -27,7 +27,7 @@ def empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("empty")
     shutil.copy(ROOT / "params.yaml", root)
     write_tiny_store(root / "data/demo/voc")
-    (root / "data/demo/voc/manifest.json").write_text('{"content": "tiny"}')
+    (root / "data/demo/voc/manifest.json").write_text('{"content": "tiny", "files": {}}')
     return root
 
 
