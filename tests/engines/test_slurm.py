@@ -66,8 +66,9 @@ def test_the_plan_prints_jobs_and_how_processes_start(
     params = ["--params", str(ROOT / "params.yaml"), "--scale", "paper"]
     assert main([*params, "--set", f"gpus={gpus}", "--set", f"nodes={nodes}", "plan", "--slurm"]) == 0
     printed = capsys.readouterr().out
-    assert printed.count("evaluate ") == 6
-    assert printed.count("\n  sbatch ") == 3 + 6 + 6
+    assert printed.count(", seed 0\n") == 6 + 6
+    assert printed.count("released weights\n") == 6
+    assert printed.count("\n  sbatch ") == 3 + 6 + 6 + 6
     assert printed.count(f"--nproc-per-node={gpus // nodes} ") == (6 if gpus > 1 else 0)
     assert printed.count("  srun --nodes=2 --ntasks=2 --ntasks-per-node=1 ") == (6 if nodes > 1 else 0)
 
@@ -100,6 +101,7 @@ def squeue(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         f"8|rule_train_wildcards_voc_r50_0|{ROOT}",
         f"9|rule_evaluate_wildcards_voc_r50_0|{ROOT}",
         f"10|rule_ade20k_r50-s2_evaluate_train|{ROOT}",
+        f"13|rule_evaluate_released_wildcards_voc_r50|{ROOT}",
         "11|rule_train_wildcards_voc_r101_0|/elsewhere",
         f"12|(null)|{ROOT}",
     ]
@@ -114,6 +116,8 @@ def test_jobs_of_an_earlier_command_are_waited_for(squeue: None) -> None:
     assert wanted.evaluate_options("voc_r50", "0") == "--dependency=afterany:9"
     assert wanted.evaluate_options("voc_r101", "0") is None
     assert wanted.train_options("voc_r101", "0") == "--signal=USR1@120"
+    assert wanted.evaluate_released_options("voc_r50") == "--dependency=afterany:13"
+    assert wanted.evaluate_released_options("voc_r101") is None
     assert wanted.prepare_options("voc") is None
     grouped = Workflow.from_config({"scale": "demo", "cluster": "slurm"}, ROOT)
     assert grouped.train_options("ade20k_r50", "2") == "--signal=USR1@120 --dependency=afterany:10"
