@@ -32,6 +32,7 @@ VERBS = {
     "bridge": "tell one engine, dvc or snakemake, what the other has done",
     "plan": "say what a scale would run: iterations, downloads, disk",
     "bench": "time what takes long against the plain way to do it",
+    "doctor": "say what this machine has, what it lacks, and what to do",
 }
 EXAMPLES = """examples:
   pointrend plan
@@ -49,7 +50,7 @@ class _Parser(argparse.ArgumentParser):
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one verb; the exit code is 0, 2 (wrong input, missing thing) or 3 (a check did not hold)."""
+    """Run one verb; the exit code is 0, 2 (wrong input, missing thing), 3 (a check did not hold) or 75 (stopped)."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             # A name or a dash that the terminal's encoding lacks must not end the command.

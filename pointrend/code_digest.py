@@ -12,7 +12,15 @@ from functools import cache
 from pathlib import Path
 
 PACKAGE = Path(__file__).parent
-PLUMBING = {"pointrend", "pointrend.errors", "pointrend.files", "pointrend.params", "pointrend.project"}
+PLUMBING = {
+    "pointrend",
+    "pointrend.errors",
+    "pointrend.files",
+    "pointrend.params",
+    "pointrend.project",
+    "pointrend.recipe",
+    "pointrend.validation",
+}
 PACKAGE_DATA = {".css", ".js"}
 """What modules read from beside themselves."""
 STAGES = {

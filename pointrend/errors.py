@@ -47,6 +47,13 @@ class TrainingError(PointrendError):
     """Training cannot start or go on: a non-finite loss, a held lease, an unusable checkpoint."""
 
 
+class TrainingStopped(PointrendError):
+    """Training was asked to stop and has left a checkpoint; the same command goes on from there."""
+
+    exit_code = 75
+    """What sysexits.h calls a temporary failure: to be tried again."""
+
+
 class MachineError(PointrendError):
     """The machine lacks something: a device, a program, a permission, disk space."""
 

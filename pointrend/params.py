@@ -1,161 +1,43 @@
 """params.yaml as checked, typed values.
 
-:func:`load_params` reads the file, :meth:`Params.setting` resolves everything that holds for one run. The published
-recipe is the default of :class:`Recipe`; what a run does otherwise is listed by :meth:`RunSetting.deviations`.
+:func:`load_params` reads the file, :meth:`Params.setting` resolves everything that holds for one run. What a run does
+otherwise than the published recipe is listed by :meth:`RunSetting.deviations`.
 """
 
 from __future__ import annotations
 
 import itertools
-import reprlib
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model, model_validator
+from pydantic import BaseModel, Field, model_validator
 
 from pointrend.errors import ParamsError
 from pointrend.files import sha256_json
 from pointrend.params_file import nearest, parse_override, read_yaml
+from pointrend.recipe import (
+    Count,
+    FileName,
+    Inference,
+    Name,
+    Operation,
+    OperationPart,
+    PositiveInt,
+    Recipe,
+    RecipePart,
+    RunPart,
+)
+from pointrend.validation import Strict, validated
 
 MOST_SEED = 2**32 - 1
-PositiveInt = Annotated[int, Field(gt=0, le=1_000_000_000)]
-Count = Annotated[int, Field(ge=0, le=1_000_000_000)]
 Seed = Annotated[int, Field(ge=0, le=MOST_SEED)]
-Share = Annotated[float, Field(ge=0, le=1)]
-Pixels = Annotated[int, Field(gt=0, le=8192)]
-Pair = tuple[Pixels, Pixels]
-Inference = Literal["fast", "exact", "bf16"]
-# Both become parts of paths and of commands that a shell reads (DVC puts them there unquoted).
-Name = Annotated[str, Field(pattern="^[A-Za-z][A-Za-z0-9_]*$", max_length=64)]
-FileName = Annotated[str, Field(pattern="^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=128)]
-
-_SHORT = reprlib.Repr()
-"""For values in messages; what a YAML alias repeats a billion times is not written out."""
-_SHORT.maxstring, _SHORT.maxlevel = 80, 2
 
 SCORING_KEYS = (
     *("base_size", "output_stride", "width", "fpn_channels", "scale_channels", "point_channels"),
     *("subdivision_steps", "subdivision_points"),
 )
 """What a score of given weights follows from; the rest of the recipe is about training."""
-
-
-def setting(description: str, **extra: Any) -> Any:
-    """A field that enters the fingerprint and counts for comparability, unless ``extra`` says otherwise."""
-    return Field(description=description, json_schema_extra=extra or None)
-
-
-class Strict(BaseModel):
-    """Immutable, and an unknown key is an error that names the nearest known one."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
-    @model_validator(mode="before")
-    @classmethod
-    def _known_keys_only(cls, values: Any) -> Any:
-        if isinstance(values, dict):
-            for key, value in values.items():
-                if key not in cls.model_fields:
-                    raise ValueError(f"unknown key {_SHORT.repr(key)}{nearest(key, cls.model_fields)}")
-                kind = cls.model_fields[key].annotation
-                if any(isinstance(item, bool) for item in _items(value)) and bool not in (kind, *get_args(kind)):
-                    raise ValueError(f"{key}: {_SHORT.repr(value)} is a truth value, which does not belong there")
-        return values
-
-
-class Recipe(Strict):
-    """How one run is trained and scored, completely (RECIPE sections 3-10)."""
-
-    lr: Annotated[float, Field(gt=0)] = setting("base learning rate of SGD")
-    momentum: Share = setting("momentum of SGD")
-    weight_decay: Annotated[float, Field(ge=0)] = setting("weight decay, on every parameter")
-    poly_power: Annotated[float, Field(gt=0)] = setting("power of the polynomial schedule")
-    min_lr_ratio: Share = setting("smallest learning rate as a share of lr")
-    warmup_iterations: Count = setting("iterations of linear warm-up")
-    warmup_ratio: Share = setting("share of the scheduled rate at the first iteration")
-    batch_size: PositiveInt = setting("pictures an iteration over all GPUs")
-    epochs: PositiveInt = setting("passes over the training pictures")
-    base_size: Pair = setting("[long, short] side that pictures are resized to at scale 1, pixels")
-    crop_size: Pair = setting("[height, width] of a training crop, pixels")
-    scale_range: tuple[Annotated[float, Field(gt=0)], Annotated[float, Field(gt=0)]] = setting("random resize factors")
-    max_class_share: Share = setting("largest share of one class in an accepted crop")
-    output_stride: Literal[8, 16, 32] = setting("stride of the backbone's last stage")
-    width: Annotated[int, Field(gt=0, multiple_of=2)] = setting("channels after the stem; 64 is the real network")
-    fpn_channels: PositiveInt = setting("channels of the feature pyramid")
-    scale_channels: PositiveInt = setting("channels of the scale heads")
-    point_channels: PositiveInt = setting("channels of the point head")
-    zero_init_last_norm: bool = setting("start every residual branch at zero")
-    pretrained: bool = setting("start from the ImageNet backbone", layer="scale")
-    train_points: PositiveInt = setting("points a picture in the point loss")
-    oversample_ratio: PositiveInt = setting("candidates drawn per training point")
-    importance_ratio: Share = setting("share of training points chosen by uncertainty")
-    subdivision_steps: Count = setting("refinement steps at inference")
-    subdivision_points: PositiveInt = setting("points refined a step")
-    point_loss_weight: Annotated[float, Field(ge=0)] = setting("weight of the point loss")
-    coarse_loss_weight: Annotated[float, Field(ge=0)] = setting("weight of the coarse loss")
-    precision: Literal["float32", "tf32", "bf16"] = setting("arithmetic of training; tf32 is float32 without a GPU")
-    gpus: PositiveInt = setting("processes, one a GPU", part="machine")
-    device: Literal["cuda", "cpu", "auto"] = setting("where to train", part="machine")
-    threads: Count = setting("CPU threads a process, 0: torch's choice", part="machine")
-    channels_last: bool = setting("memory layout of the network", part="machine")
-    compile: bool = setting("train through torch.compile, which needs a C++ compiler", part="machine")
-    loader: Literal["fast", "exact"] = setting("resize the crop alone, or step by step as published", part="machine")
-    workers: Count = setting("loader processes a GPU", part="operation")
-    store: Literal["raw", "compact"] = setting("form of the prepared pictures, when next prepared", part="operation")
-    checkpoint_minutes: Annotated[float, Field(ge=0)] = setting("time between checkpoints", part="operation")
-    log_every: PositiveInt = setting("iterations between records in metrics.jsonl", part="operation")
-    pictures: Count = setting(
-        "first val pictures drawn, besides the best, the median and the worst one", part="operation", layer="scale"
-    )
-    inference: Inference = setting("how pictures are segmented, not in training", part="scoring", layer="scale")
-
-    @model_validator(mode="after")
-    def _consistent(self) -> Recipe:
-        if self.batch_size % self.gpus:
-            raise ValueError(f"batch_size {self.batch_size} cannot be divided among {self.gpus} gpus")
-        if self.scale_range[0] > self.scale_range[1]:
-            raise ValueError("scale_range must be [smallest, largest]")
-        return self
-
-    @classmethod
-    def keys_of(cls, part: str) -> set[str]:
-        """Names of the keys of a part.
-
-        ``recipe``, ``machine`` (recorded), ``scoring`` (changes no weights) or ``operation`` (changes no result).
-        """
-        return {name for name in cls.model_fields if cls._extra(name, "part", "recipe") == part}
-
-    @classmethod
-    def keys_of_layer(cls, layer: str) -> set[str]:
-        """Names of the keys that params.yaml gives in a layer: ``recipe``, ``operation``, or ``scale`` itself."""
-        return {name for name in cls.model_fields if cls._layer(name) == layer}
-
-    @classmethod
-    def _layer(cls, name: str) -> str:
-        return cls._extra(name, "layer", "operation" if name in cls.keys_of("operation") else "recipe")
-
-    @classmethod
-    def _extra(cls, name: str, key: str, default: str) -> str:
-        extra = cls.model_fields[name].json_schema_extra
-        return str(extra.get(key, default)) if isinstance(extra, dict) else default
-
-
-def _partial(name: str, layer: str, **more: Any) -> Any:
-    """The recipe's keys of one layer, every one optional, to be merged into a whole recipe."""
-    fields: dict[str, Any] = dict(more)
-    for key, field in Recipe.model_fields.items():
-        if key in Recipe.keys_of_layer(layer):
-            kind: Any = Annotated[(field.annotation, *field.metadata)] if field.metadata else field.annotation
-            fields[key] = (kind | None, Field(None, description=field.description))
-    return create_model(name, __base__=Strict, __doc__=f"Any keys of the {layer}.", **fields)
-
-
-RecipePart: Any = _partial("RecipePart", "recipe")
-OperationPart: Any = _partial("OperationPart", "operation")
-TRACKING = "whether track sync and track follow send anything to MLflow (docs/tracking.md)"
-Operation: Any = _partial("Operation", "operation", tracking=(bool, Field(description=TRACKING)))
-RunPart: Any = _partial("RunPart", "recipe", dataset=(Name, ...), backbone=(Name, ...))
 
 
 class Images(Strict):
@@ -405,26 +287,9 @@ def load_params(path: Path) -> Params:
     return validated(Params, read_yaml(path), str(path))
 
 
-def validated(model: type[Any], values: Any, where: str) -> Any:
-    """``model`` made from ``values``; the first thing that is wrong becomes a ParamsError of one line."""
-    try:
-        return model.model_validate(values)
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        place = ".".join(f"{part!s:.80}" for part in first["loc"])
-        message = first["msg"].removeprefix("Value error, ")
-        given = f" (got {_SHORT.repr(first['input']):.200})" if first["type"] not in ("missing", "value_error") else ""
-        # Without the error itself: in a log it would write out the value, however large aliases make it.
-        raise ParamsError(f"{where}: {place + ': ' if place else ''}{message}{given}", "correct it there") from None
-
-
 def schema() -> dict[str, Any]:
     """JSON schema of params.yaml; workflow/schemas/params.schema.json holds it."""
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **Params.model_json_schema()}
-
-
-def _items(value: Any) -> tuple[Any, ...]:
-    return tuple(value) if isinstance(value, list) else (value,)
 
 
 def _check_name(where: str, name: str, names: Any) -> None:

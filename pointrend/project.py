@@ -16,14 +16,13 @@ from pointrend.params import (
     Images,
     Md5,
     Params,
-    Recipe,
     RunSetting,
     ScaleParams,
     Sha256,
-    Strict,
     load_params,
-    validated,
 )
+from pointrend.recipe import Recipe
+from pointrend.validation import Strict, validated
 
 STORE_PARTS = ("pictures.bin", "labels.bin", "index.json")
 STORE_FILES = tuple(f"{split}.{part}" for split in ("train", "val") for part in STORE_PARTS)

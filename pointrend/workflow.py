@@ -11,13 +11,21 @@ from typing import Any
 
 from pointrend.code_digest import code_digest
 from pointrend.datasets.registry import module_of
+from pointrend.engines.slurm import (
+    Resources,
+    after,
+    jobs_of_earlier_commands,
+    train_options,
+    train_resources,
+    uses_gpus,
+)
 from pointrend.errors import ParamsError
 from pointrend.files import sha256_json
 from pointrend.params_file import nearest
 from pointrend.project import Project
 
-SELECTORS = ("scale", "runs", "seeds")
-OVERRIDES = ("pretrained", "gpus")
+SELECTORS = ("scale", "runs", "seeds", "cluster")
+OVERRIDES = ("pretrained", "gpus", "nodes")
 
 
 @dataclass(frozen=True)
@@ -27,10 +35,12 @@ class Workflow:
     project: Project
     runs: tuple[str, ...]
     seeds: tuple[int, ...]
+    cluster: bool = False
+    """Whether jobs go to Slurm; its profile says so."""
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any], root: Path) -> Workflow:
-        """Understand ``snakemake --config scale= runs= seeds= pretrained= gpus=``.
+        """Understand ``snakemake --config scale= runs= seeds= pretrained= gpus= nodes=``.
 
         Raises:
             ParamsError: an unknown key, run or scale, or a seed that is no number; the nearest name is given.
@@ -44,7 +54,8 @@ class Workflow:
         project = Project.load(root / "params.yaml", None if scale is None else str(scale), overrides)
         params = project.params
         runs = tuple(params.known("run", run, params.runs) for run in _items(config.get("runs", list(params.runs))))
-        wanted = cls(project, runs, _seeds(config.get("seeds", list(params.seeds))))
+        cluster = "cluster" in config and params.known("cluster", str(config["cluster"]), ("slurm",)) == "slurm"
+        wanted = cls(project, runs, _seeds(config.get("seeds", list(params.seeds))), cluster)
         for run in runs:
             project.setting(run)
         return wanted
@@ -195,11 +206,57 @@ class Workflow:
         """Those made so far: the seeds of a run share theirs."""
         return {}
 
+    # What jobs are given.
+
+    @property
+    def group(self) -> str | None:
+        """Training and scoring of a run are one Slurm job where both are short: asking after a job takes longer."""
+        long = any(uses_gpus(self.project.setting(run).recipe) for run in self.runs)
+        return "{run}-s{seed}" if self.cluster and not long else None
+
     def train_memory_mb(self, run: str) -> int:
-        """Memory to ask for: measured 0.9 GB for the demo, about 1.5 GB for a 512x512 picture at full width."""
+        """Memory a node: measured 0.9 GB for the demo, about 1.5 GB for a 512x512 picture at full width."""
         recipe = self.project.setting(run).recipe
         pictures = recipe.batch_size * recipe.crop_size[0] * recipe.crop_size[1] / 512**2
-        return int(1500 + 1500 * pictures * recipe.width / 64)
+        return int(1500 + 1500 * pictures * recipe.width / 64 / recipe.nodes)
+
+    def train_resources(self, run: str) -> Resources:
+        """CPUs, GPUs and nodes of a training."""
+        return train_resources(self.project.setting(run).recipe)
+
+    def train_options(self, run: str, seed: str) -> str:
+        """Options of sbatch for a training, and for its group."""
+        return train_options(self.project.setting(run).recipe, self._before("train", run, seed))
+
+    def evaluate_gpus(self, run: str) -> int | None:
+        """GPUs that scoring asks for."""
+        return 1 if self.project.setting(run).recipe.device != "cpu" else None
+
+    def evaluate_options(self, run: str, seed: str) -> str | None:
+        """Options of sbatch for scoring; those of the whole group must be the same."""
+        return self.train_options(run, seed) if self.group else self._after("evaluate", run, seed)
+
+    def evaluate_released_options(self, run: str) -> str | None:
+        """Options of sbatch for scoring the released weights of a run."""
+        return self._after("evaluate_released", run)
+
+    def prepare_options(self, dataset: str) -> str | None:
+        """Options of sbatch for the preparation of a dataset."""
+        return self._after("prepare", dataset)
+
+    def _after(self, rule: str, *wildcards: str) -> str | None:
+        return " ".join(after(self._before(rule, *wildcards))) or None
+
+    def _before(self, rule: str, *wildcards: str) -> tuple[str, ...]:
+        jobs = self.earlier_jobs
+        alone = jobs.get(f"rule_{rule}_wildcards_{'_'.join(wildcards)}", ())
+        grouped = jobs.get(f"rule_{wildcards[0]}-s{wildcards[-1]}_evaluate_train", ())
+        return (*alone, *grouped)
+
+    @cached_property
+    def earlier_jobs(self) -> dict[str, tuple[str, ...]]:
+        """Jobs that a killed command has left with Slurm."""
+        return jobs_of_earlier_commands(self.project.root) if self.cluster else {}
 
 
 def _items(value: Any) -> list[str]:

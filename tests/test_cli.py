@@ -91,7 +91,10 @@ def test_verbs_without_a_network_import_no_torch(arguments: str, tmp_path: Path)
     assert "'mlflow'" not in ran.stdout
 
 
-TORCHLESS = ("fetch", "prepare", "describe", "audit", "compare", "report", "verify", "bridge", "plan", "bench", "track")
+TORCHLESS = (
+    *("fetch", "prepare", "describe", "audit", "compare", "report", "verify", "track", "bridge", "plan", "bench"),
+    "doctor",
+)
 """Verbs that neither import torch nor do so in what they call, but for what ``bench`` times."""
 CALLED = (
     "pointrend.datasets.fetch",

@@ -10,8 +10,9 @@ import yaml
 
 from pointrend.errors import ParamsError
 from pointrend.files import canonical_json
-from pointrend.params import Params, Recipe, load_params, schema
+from pointrend.params import Params, load_params, schema
 from pointrend.project import Project
+from pointrend.recipe import Recipe
 from pointrend.training.schedule import total_iterations
 
 ROOT = Path(__file__).parents[1]

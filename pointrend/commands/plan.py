@@ -11,6 +11,7 @@ import argparse
 from collections.abc import Mapping
 
 from pointrend.commands.plan_cost import EXPLANATION, HEADING, cost_line, sample_times, step_times
+from pointrend.commands.plan_slurm import print_slurm_jobs
 from pointrend.params import ArchivePin, RunSetting
 from pointrend.project import Project
 from pointrend.training.schedule import iterations_per_epoch
@@ -29,6 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=[],
         help="milliseconds of a step of a run, or of all runs with a backbone",
     )
+    parser.add_argument("--slurm", action="store_true", help="the jobs that --profile slurm would submit")
 
 
 def run(project: Project, arguments: argparse.Namespace) -> None:
@@ -36,6 +38,9 @@ def run(project: Project, arguments: argparse.Namespace) -> None:
     if arguments.check:
         for name in project.params.runs:
             project.setting(name)
+        return
+    if arguments.slurm:
+        print_slurm_jobs(project)
         return
     steps = step_times(project, arguments.step_ms)
     print(f"scale {project.params.scale}, archives {project.archive_set}\n")

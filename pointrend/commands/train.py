@@ -1,6 +1,7 @@
 """Train a run to its end, or resume it where it stopped.
 
-With gpus above 1 in the setting this starts torchrun once on this machine; under torchrun it is one of its processes.
+With gpus above 1 in the setting this starts torchrun, once on every node; under torchrun it is one of its processes.
+On SIGTERM or SIGUSR1 it leaves a checkpoint and ends with exit code 75.
 
 example: pointrend --scale demo train voc_r50 --seed 0
 """
@@ -8,22 +9,34 @@ example: pointrend --scale demo train voc_r50 --seed 0
 from __future__ import annotations
 
 import argparse
+import logging
 import os
 import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pointrend.allocator import keep_freed_memory
 from pointrend.audit.curves import watch_training
 from pointrend.code_digest import code_digest
 from pointrend.commands.arguments import seed_number
-from pointrend.errors import MachineError, WeightsError
+from pointrend.errors import MachineError, TrainingStopped, WeightsError
 from pointrend.files import sha256_file, write_bytes, write_json, write_text
 from pointrend.logs import log_to_file
 from pointrend.params import RunSetting
 from pointrend.project import Project
+from pointrend.training import launch
+from pointrend.training.attempts import Attempts
+from pointrend.training.lease import lease, wait_until_free
+from pointrend.training.preemption import StopRequest, stop_requests
+from pointrend.training.slurm_job import requeue_after
+from pointrend.training.staging import staged
 
 if TYPE_CHECKING:
-    from pointrend.training.loop import PretrainedBackbone
+    from pointrend.training.loop import PretrainedBackbone, Trainer
+
+log = logging.getLogger(__name__)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -35,29 +48,89 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(project: Project, arguments: argparse.Namespace) -> None:
     """Train one run with one seed."""
     setting, seed = project.setting(arguments.run), arguments.seed
-    if setting.recipe.gpus > 1 and "WORLD_SIZE" not in os.environ:
-        _start_torchrun(setting.recipe.gpus)
     log_to_file(project.log_file(f"train-{setting.run}-s{seed}"))
-    fingerprint = fingerprint_of(project, setting, seed)
-    checkpoints = project.checkpoint_folder(setting.run, seed, fingerprint)
+    training = Training(project, setting, seed, fingerprint_of(project, setting, seed))
+    if setting.recipe.gpus > 1 and launch.RUNNING not in os.environ:
+        if _called_by_an_engine():
+            wait_until_free(training.checkpoints)
+        launch.start_processes(setting.recipe)
+    with stop_requests() as stop:
+        try:
+            training.run(stop)
+        except TrainingStopped as stopped:
+            if not _first_process():
+                sys.exit(stopped.exit_code)  # the first one tells
+            requeue_after(stop.signal)
+            raise
 
-    from pointrend.training.distributed import join_processes
-    from pointrend.training.lease import lease
 
-    keep_freed_memory()
-    recipe = setting.recipe
-    with join_processes(recipe.gpus, recipe.device, recipe.threads) as processes:
-        if not processes.first:
-            _trained(project, setting, seed, fingerprint, processes)
-            return
-        # A killed engine leaves its trainer alone at work. The next trainer waits for it and finds everything done.
-        with lease(checkpoints, wait=_called_by_an_engine() and recipe.gpus == 1):
-            trainer = _trained(project, setting, seed, fingerprint, processes)
-            _write(project, setting, seed, fingerprint, trainer)
+def _first_process() -> bool:
+    return os.environ.get("RANK", "0") == "0"
 
 
 def _called_by_an_engine() -> bool:
     return not os.environ.keys().isdisjoint({"DVC_STAGE", "POINTREND_ENGINE"})
+
+
+@dataclass(frozen=True)
+class Training:
+    """One training under one fingerprint, as this process takes part in it."""
+
+    project: Project
+    setting: RunSetting
+    seed: int
+    fingerprint: str
+
+    @property
+    def checkpoints(self) -> Path:
+        """Its resumable state."""
+        return self.project.checkpoint_folder(self.setting.run, self.seed, self.fingerprint)
+
+    def run(self, stop: StopRequest) -> None:
+        """Train to the end; the first process writes the files."""
+        if not _first_process():
+            self._trained(stop)
+            return
+        from pointrend.training.checkpoints import last_iteration
+        from pointrend.training.record import code_record
+
+        # A killed engine leaves its trainer alone at work. The next trainer waits for it and finds everything done.
+        # The other processes meet the first one only after it has the lease.
+        with lease(self.checkpoints, wait=_called_by_an_engine()):
+            attempts = Attempts(self.checkpoints)
+            with attempts.attempt(last_iteration(self.checkpoints), code_record(code_digest("train"))):
+                log.info("attempt %d", len(attempts.records))
+                trainer = self._trained(stop, attempts)
+                _write(self, trainer, attempts.records)
+
+    def _trained(self, stop: StopRequest, attempts: Attempts | None = None) -> Trainer:
+        """The trainer, at its end; the first process keeps ``attempts``."""
+        import torch
+
+        from pointrend.training.distributed import join_processes
+        from pointrend.training.loop import Trainer
+
+        keep_freed_memory()
+        recipe, data = self.setting.recipe, self.project.data_folder(self.setting.dataset)
+        data = staged(data) if recipe.stage_to_tmpdir else data
+        with join_processes(recipe.gpus, recipe.device, recipe.threads) as processes:
+            backbone = _backbone(self.project, self.setting)
+            trainer = Trainer(self.setting, self.seed, data, self.checkpoints, backbone, processes)
+            watch = self._watched(trainer, attempts) if attempts else None
+            try:
+                trainer.run(watch, stop)
+            except torch.OutOfMemoryError as problem:
+                what = f"{processes.device} has not enough memory for a batch of {recipe.batch_size}"
+                raise MachineError(what, "set more gpus, or another device, in params.yaml") from problem
+        return trainer
+
+    def _watched(self, trainer: Trainer, attempts: Attempts) -> Callable[[dict[str, Any]], None] | None:
+        """Note the machine; what is to see every record of the curve, if anything is."""
+        from pointrend.training.record import machine_record
+
+        attempts.runs_on(machine_record(trainer.processes.device))
+        start, epochs = trainer.progress.iteration, self.setting.recipe.epochs
+        return watch_training(self.project, self.setting.run, epochs, trainer.epoch_iterations, start)
 
 
 def fingerprint_of(project: Project, setting: RunSetting, seed: int) -> str:
@@ -78,40 +151,6 @@ def _backbone_sha256(project: Project, setting: RunSetting) -> str | None:
     return str(files[pin.name]["sha256"])
 
 
-def _start_torchrun(processes: int) -> None:
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"]
-    os.execv(command[0], [*command, "-m", "pointrend", *sys.argv[1:]])  # noqa: S606 our own interpreter, no shell
-
-
-def _trained(project: Project, setting: RunSetting, seed: int, fingerprint: str, processes: Any) -> Any:
-    import torch
-
-    from pointrend.training.loop import Trainer
-
-    checkpoints = project.checkpoint_folder(setting.run, seed, fingerprint)
-    data = project.data_folder(setting.dataset)
-    trainer = Trainer(setting, seed, data, checkpoints, _backbone(project, setting), processes)
-    watch = None
-    if processes.first:
-        _note_attempt(trainer)
-        start, epochs = trainer.progress.iteration, setting.recipe.epochs
-        watch = watch_training(project, setting.run, epochs, trainer.epoch_iterations, start)
-    try:
-        trainer.run(watch)
-    except torch.OutOfMemoryError as problem:
-        what = f"{processes.device} has not enough memory for a batch of {setting.recipe.batch_size}"
-        raise MachineError(what, "set more gpus, or another device, in params.yaml") from problem
-    return trainer
-
-
-def _note_attempt(trainer: Any) -> None:
-    """Who computes from here on: what is asked at the end would miss a commit made meanwhile."""
-    from pointrend.training.record import code_record, machine_record, note_attempt
-
-    start, machine = trainer.progress.iteration, machine_record(trainer.processes.device)
-    note_attempt(trainer.checkpoints, {"iteration": start, **code_record(code_digest("train")), "machine": machine})
-
-
 def _backbone(project: Project, setting: RunSetting) -> PretrainedBackbone | None:
     from pointrend.training.loop import PretrainedBackbone
 
@@ -122,12 +161,13 @@ def _backbone(project: Project, setting: RunSetting) -> PretrainedBackbone | Non
     return PretrainedBackbone(path, pin.sha256_prefix or "")
 
 
-def _write(project: Project, setting: RunSetting, seed: int, fingerprint: str, trainer: Any) -> None:
+def _write(training: Training, trainer: Trainer, attempts: Sequence[dict[str, Any]]) -> None:
     """Leave model.safetensors, metrics.jsonl and curve.csv in the run's folder, and train.json last."""
     from pointrend.model.weights import save_weights
     from pointrend.training.metrics_log import curve_csv
-    from pointrend.training.record import read_attempts, training_record
+    from pointrend.training.record import training_record
 
+    project, setting, seed = training.project, training.setting, training.seed
     folder = project.run_folder(setting.run, seed)
     save_weights(trainer.model, folder / "model.safetensors")
     metrics = (trainer.checkpoints / "metrics.jsonl").read_bytes()
@@ -137,11 +177,11 @@ def _write(project: Project, setting: RunSetting, seed: int, fingerprint: str, t
         "run": setting.run,
         "seed": seed,
         "scale": setting.scale,
-        "fingerprint": fingerprint,
+        "fingerprint": training.fingerprint,
         "setting": setting.model_dump(mode="json"),
         **project.data_record(setting.dataset),
         "backbone_sha256": _backbone_sha256(project, setting),
         "model_sha256": sha256_file(folder / "model.safetensors"),
-        **training_record(trainer, read_attempts(trainer.checkpoints)),
+        **training_record(trainer, attempts),
     }
     write_json(folder / "train.json", record)

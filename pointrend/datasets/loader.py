@@ -6,6 +6,7 @@ DistributedSampler with its shuffle, from which incomplete batches are dropped (
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -108,5 +109,7 @@ def _stacked(arrays: Sequence[Bytes]) -> Tensor:
 
 def one_thread(worker: int) -> None:
     """What a worker process starts with: it is one of several, so one thread is its share."""
+    # Slurm sends SIGTERM to every process of a job; the trainer still needs a batch until it has left its checkpoint.
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
     cv2.setNumThreads(0)
     torch.set_num_threads(1)

@@ -1,5 +1,8 @@
 """One engine at a time in one checkout.
 
+On a shared file system a second Snakemake may come from another machine: with Slurm the checkout is held by a lease,
+which takes the place of Snakemake's own lock. That lock outlives a killed Snakemake; the lease does not.
+
 DVC notes which process reads and writes which paths (.dvc/tmp/rwlock) and passes over the notes of processes that are
 dead. Snakemake takes part in that for the whole checkout: so DVC refuses before it removes an output, and Snakemake
 refuses before its first job.
@@ -13,6 +16,7 @@ import re
 from pathlib import Path
 
 from pointrend.errors import MachineError
+from pointrend.training.lease import lease
 
 
 def hold_workspace(root: Path, command: str) -> None:
@@ -34,4 +38,15 @@ def hold_workspace(root: Path, command: str) -> None:
         blocker = re.search(r"\(PID (\d+)\): (.*)", str(error))
         holder = f"process {blocker[1]}: {blocker[2]}" if blocker else "a DVC process"
         raise MachineError(f"{root} is in use by {holder}", "wait for it to end, or stop it") from None
+    atexit.register(held.close)
+
+
+def hold_checkout(root: Path) -> None:
+    """Hold the checkout at ``root`` against the other machines of a cluster until this process ends, however it ends.
+
+    Raises:
+        TrainingError: a living process holds it; the message says which.
+    """
+    held = contextlib.ExitStack()
+    held.enter_context(lease(root / ".snakemake" / "pointrend"))
     atexit.register(held.close)

@@ -10,7 +10,7 @@ from pointrend.code_digest import code_digest
 from pointrend.errors import CheckFailed, ParamsError
 from pointrend.evaluation.counts_file import read_counts
 from pointrend.files import read_json
-from pointrend.params import RunSetting, validated
+from pointrend.params import RunSetting
 from pointrend.project import Project
 from pointrend.results.audits import LEAST_EVIDENCE, with_audit
 from pointrend.results.chain_data import RESULTS, DataLinks, Row
@@ -20,6 +20,7 @@ from pointrend.results.provenance import provenance
 from pointrend.results.run_files import LOGGED_FILES, SCORING, SHOWN_SCORES, Score, checked_scoring, recounted_miou
 from pointrend.results.tables import row_name
 from pointrend.source_version import source_version
+from pointrend.validation import validated
 
 COMPARE_AGAIN = "run `pointrend compare`, or restore what it was made from"
 MODEL = "model.safetensors"

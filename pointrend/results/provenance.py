@@ -21,10 +21,10 @@ SOURCE: dict[str, Any] = {
     "archives": dict,
 }
 DATA: dict[str, Any] = {"model_sha256": str, "data_manifest_sha256": str}
-TRAINED_WITH = ("machine", "gpus", "images_per_gpu", "batch_norm", "precision", "checkpoint_rule")
+TRAINED_WITH = ("machine", "gpus", "nodes", "images_per_gpu", "batch_norm", "precision", "checkpoint_rule")
 TRAIN_KEYS: dict[str, Any] = {
     **{"run": str, "seed": int, "fingerprint": str, "backbone_sha256": str | None, "attempts": list},
-    **{"machine": dict, "gpus": int, "images_per_gpu": int, "batch_norm": str, "precision": dict},
+    **{"machine": dict, "gpus": int, "nodes": int, "images_per_gpu": int, "batch_norm": str, "precision": dict},
     **{"checkpoint_rule": str, **SOURCE, **DATA},
 }
 EVALUATE_KEYS: dict[str, Any] = {"metrics_sha256": str, "machine": dict, "precision": dict, **SOURCE, **DATA}

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import safetensors
@@ -38,6 +38,8 @@ class Progress:
     """Training time so far, over all attempts."""
     empty_batches: int
     """Batches so far, of any process, in which no pixel had a label."""
+    losses: list[list[float]] = field(default_factory=list)
+    """The losses of the iterations since the last record in metrics.jsonl."""
 
 
 def save_checkpoint(folder: Path, model: torch.nn.Module, optimizer: torch.optim.Optimizer, progress: Progress) -> None:
@@ -86,6 +88,12 @@ def load_checkpoint(folder: Path, model: torch.nn.Module, optimizer: torch.optim
         rest = "training starts from its beginning" if record == records[-1] else "the one before it is used"
         log.warning("checkpoint %s is damaged; %s", state, rest)
     return None
+
+
+def last_iteration(folder: Path) -> int:
+    """Finished iterations according to the newest whole checkpoint in ``folder``; 0 if there is none."""
+    found = (_whole(record, record.with_suffix(".safetensors")) for record in _records(folder))
+    return next((progress.iteration for progress in found if progress is not None), 0)
 
 
 def _whole(record: Path, state: Path) -> Progress | None:

@@ -37,8 +37,16 @@ class Processes:
         """What the first process decided."""
         if self.count == 1:
             return decision
-        flag = torch.tensor(int(decision), device=self.device)
+        flag = torch.tensor(int(decision))
         dist.broadcast(flag, src=0)
+        return bool(flag.item())
+
+    def any(self, decision: bool) -> bool:
+        """Whether any process decided so. Cheap: the flag stays on the CPU, and no GPU is waited for."""
+        if self.count == 1:
+            return decision
+        flag = torch.tensor(int(decision))
+        dist.all_reduce(flag, op=dist.ReduceOp.MAX)
         return bool(flag.item())
 
 
@@ -81,7 +89,7 @@ def join_processes(count: int, device: str, threads: int) -> Iterator[Processes]
     if count == 1:
         yield Processes(0, 1, chosen)
         return
-    dist.init_process_group("nccl" if chosen.type == "cuda" else "gloo")
+    dist.init_process_group("cpu:gloo,cuda:nccl" if chosen.type == "cuda" else "gloo")
     try:
         yield Processes(dist.get_rank(), count, chosen)
     finally:

@@ -29,6 +29,7 @@ from pointrend.training.checkpoints import Progress, load_checkpoint, save_check
 from pointrend.training.distributed import Processes
 from pointrend.training.metrics_log import MetricsLog
 from pointrend.training.optimizer import make_optimizer
+from pointrend.training.preemption import StopRequest, stopped
 from pointrend.training.schedule import iterations_per_epoch, learning_rate, total_iterations
 from pointrend.training.step import TrainStep, memory_format
 from pointrend.training.window import Window
@@ -77,18 +78,19 @@ class Trainer:
         self.progress = load_checkpoint(checkpoints, self.model, self.optimizer) or Progress(0, 0, 0.0, 0)
         self.step = TrainStep(self.model, self.optimizer, recipe, processes)
 
-    def run(self, watch: Callable[[dict[str, Any]], None] | None = None) -> PointRend:
+    def run(self, watch: Callable[[dict[str, Any]], None] | None = None, stop: StopRequest | None = None) -> PointRend:
         """Train to the end and return the model; metrics.jsonl grows in the checkpoint folder.
 
         ``watch`` is shown every record on the first process; nothing that it does enters the result.
 
         Raises:
             TrainingError: a loss is not finite; the message names the pictures of that batch.
+            TrainingStopped: a process was asked to stop; there is a checkpoint of the iteration that it was at.
         """
         before, start = self.progress, self.progress.iteration
         log.info("training from iteration %d to %d, %d an epoch", start, self.total, self.epoch_iterations)
         metrics = MetricsLog(self.checkpoints / "metrics.jsonl", before.metrics_bytes)
-        window = Window(self.store.ids, self.recipe.batch_size, self.processes, before.empty_batches)
+        window = Window(self.store.ids, self.recipe.batch_size, self.processes, before)
         clock = last_saved = time.monotonic()
         self.model.train()
         bar = tqdm(total=self.total, initial=start, disable=None if self.processes.first else True, unit="it")
@@ -96,22 +98,22 @@ class Trainer:
             for (iteration, batch), waited in _timed(self._batches(start)):
                 window.add(iteration, batch.indices, waited, *self._step(iteration, batch))
                 bar.update()
-                if (iteration + 1) % self.recipe.log_every and iteration + 1 < self.total:
-                    continue
-                place = {"iteration": iteration + 1, "epoch": iteration // self.epoch_iterations + 1}
-                record = {**place, "lr": self.learning_rate(iteration), **window.close()}
-                if self.processes.first:
-                    metrics.append(record)
-                    self._report(record)
-                    if watch is not None:
-                        watch(record)
-                now = time.monotonic()
-                if self.processes.agree(now - last_saved >= 60 * self.recipe.checkpoint_minutes):
-                    last_saved = now
-                    seconds = before.seconds + now - clock
-                    self._save(Progress(iteration + 1, metrics.size(), seconds, window.empty_batches))
-            seconds = before.seconds + time.monotonic() - clock
-            self._save(Progress(self.total, metrics.size(), seconds, window.empty_batches))
+                done, save = iteration + 1, False
+                if done % self.recipe.log_every == 0 or done == self.total:
+                    record = self._record(done, window)
+                    if self.processes.first:
+                        metrics.append(record)
+                        self._report(record)
+                        if watch is not None:
+                            watch(record)
+                    late = time.monotonic() - last_saved >= 60 * self.recipe.checkpoint_minutes
+                    save = self.processes.agree(late) or done == self.total
+                stopping = self.processes.any(bool(stop)) and done < self.total
+                if save or stopping:
+                    last_saved = time.monotonic()
+                    self._save(done, before.seconds + last_saved - clock, metrics, window)
+                if stopping:
+                    raise stopped(stop, done)
         finally:
             bar.close()
             metrics.close()
@@ -168,6 +170,11 @@ class Trainer:
         images = normalize_batch(self.step.moved(batch.pictures), batch.inside)
         return self.step(images, self.step.moved(batch.labels).long(), draws)
 
+    def _record(self, done: int, window: Window) -> dict[str, Any]:
+        """What metrics.jsonl says of the iterations since the last record, the ``done``-th one included."""
+        place = {"iteration": done, "epoch": (done - 1) // self.epoch_iterations + 1}
+        return {**place, "lr": self.learning_rate(done - 1), **window.close()}
+
     def _report(self, record: dict[str, Any]) -> None:
         """Every record to the log file; ten lines in all to a screen that is no terminal and so has no bar."""
         log.debug("%s", record)
@@ -177,8 +184,9 @@ class Trainer:
             place = f"iteration {done} of {self.total}"
             log.info("%s: loss %.3f, lr %.5f, about %.0f min left", place, record["loss"], record["lr"], minutes)
 
-    def _save(self, progress: Progress) -> None:
-        self.progress = progress
+    def _save(self, done: int, seconds: float, metrics: MetricsLog, window: Window) -> None:
+        losses = window.suspend()
+        self.progress = progress = Progress(done, metrics.size(), seconds, window.empty_batches, losses)
         if self.processes.first:
             save_checkpoint(self.checkpoints, self.model, self.optimizer, progress)
 

@@ -10,22 +10,17 @@ import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from importlib.metadata import version
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
 
-from pointrend.errors import TrainingError
-from pointrend.files import read_json, write_json
 from pointrend.model.norm import JoinedBatchNorm
 from pointrend.source_version import lock_sha256, source_version
 
 if TYPE_CHECKING:
     from pointrend.training.loop import Trainer
 
-ATTEMPTS = "attempts.json"
-"""Beside the checkpoints: every start of this training."""
 CHECKPOINT_RULE = "last iteration of the last epoch, never the best"
 """Which weights are kept and scored (RECIPE section 11)."""
 
@@ -61,6 +56,7 @@ def training_record(trainer: Trainer, attempts: Sequence[Mapping[str, Any]]) -> 
         "iterations": trainer.total,
         "iterations_per_epoch": trainer.epoch_iterations,
         "gpus": trainer.processes.count,
+        "nodes": recipe.nodes,
         "images_per_gpu": recipe.batch_size // trainer.processes.count,
         "batch_norm": batch_norm_kind(trainer.model),
         "precision": precision_record(recipe.precision),
@@ -84,19 +80,3 @@ def batch_norm_kind(model: nn.Module) -> str:
     """What the network's norms are: of one process, torch's synchronised ones, or ours on CPUs."""
     kinds = {nn.SyncBatchNorm: "SyncBatchNorm", JoinedBatchNorm: "JoinedBatchNorm", nn.BatchNorm2d: "BatchNorm"}
     return next(name for kind, name in kinds.items() if any(isinstance(module, kind) for module in model.modules()))
-
-
-def note_attempt(checkpoints: Path, attempt: Mapping[str, Any]) -> None:
-    """Add the start of a training, possibly one of many, to its checkpoint folder."""
-    path = checkpoints / ATTEMPTS
-    write_json(path, [*(read_attempts(checkpoints) if path.exists() else []), attempt])
-
-
-def read_attempts(checkpoints: Path) -> list[dict[str, Any]]:
-    """All starts of a training, the first one first.
-
-    Raises:
-        TrainingError: the record is missing or damaged.
-    """
-    path = checkpoints / ATTEMPTS
-    return list(read_json(path, TrainingError, f"remove {path} and train again: it goes on from its checkpoint"))

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from pointrend.errors import TrainingError
+from pointrend.training.checkpoints import Progress
 from pointrend.training.distributed import Processes
 
 LOSSES = ("loss", "loss_point", "loss_coarse")
@@ -22,10 +23,12 @@ class Window:
     Losses stay on the device until the record is made, so that a GPU is not waited for at every step.
     """
 
-    def __init__(self, ids: list[str], batch_size: int, processes: Processes, empty_batches: int) -> None:
+    def __init__(self, ids: list[str], batch_size: int, processes: Processes, before: Progress) -> None:
         self.ids, self.batch_size, self.processes = ids, batch_size, processes
-        self.empty_batches = empty_batches
+        self.empty_batches = before.empty_batches
+        self.earlier: list[list[float]] = []
         self._clear()
+        self.earlier = before.losses
 
     def add(self, iteration: int, index: Tensor, waited: float, losses: Tensor, empty: Tensor) -> None:
         """Note one iteration.
@@ -48,15 +51,12 @@ class Window:
         Raises:
             TrainingError: a loss is not finite; the pictures of the first such batch are named.
         """
-        losses = torch.stack([entry[2] for entry in self.entries])
-        self._check_finite(losses)
-        means = (self.processes.sum(losses.mean(0)) / self.processes.count).tolist()
-        empty = torch.stack([entry[3] for entry in self.entries]).sum()
-        self.empty_batches += int(self.processes.sum(empty))
+        iterations = len(self.entries)
+        means = torch.tensor(self.suspend()).mean(0).tolist()
         seconds = time.monotonic() - self.started
         record = {
             **{name: round(mean, 6) for name, mean in zip(LOSSES, means, strict=True)},
-            "images_per_second": round(len(losses) * self.batch_size / seconds, 3),
+            "images_per_second": round(iterations * self.batch_size / seconds, 3),
             "data_wait_share": round(self.waited / seconds, 4),
             "memory_mb": peak_memory_mb(self.processes.device),
             "empty_batches": self.empty_batches,
@@ -64,6 +64,21 @@ class Window:
         }
         self._clear()
         return record
+
+    def suspend(self) -> list[list[float]]:
+        """Losses of the iterations since the last record, averaged over the processes, for a checkpoint.
+
+        Raises:
+            TrainingError: a loss is not finite; the pictures of the first such batch are named.
+        """
+        if not self.entries:
+            return self.earlier
+        losses = torch.stack([entry[2] for entry in self.entries])
+        self._check_finite(losses)
+        empty = torch.stack([entry[3] for entry in self.entries]).sum()
+        self.empty_batches += int(self.processes.sum(empty))
+        rows: list[list[float]] = (self.processes.sum(losses) / self.processes.count).tolist()
+        return self.earlier + rows
 
     def _check_finite(self, losses: Tensor) -> None:
         finite = losses.isfinite().all(1).tolist()
@@ -79,6 +94,7 @@ class Window:
     def _clear(self) -> None:
         self.started, self.waited = time.monotonic(), 0.0
         self.entries: list[tuple[int, Tensor, Tensor, Tensor]] = []
+        self.earlier = []
 
 
 def peak_memory_mb(device: torch.device) -> int:

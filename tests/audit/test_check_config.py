@@ -13,7 +13,7 @@ from pointrend.audit.check_config import NOT_STATED, Comparison, check_config
 from pointrend.audit.configs import read_config
 from pointrend.datasets.transforms import MEAN, STD, random_flip
 from pointrend.model.heads import PointHead
-from pointrend.params import Recipe
+from pointrend.recipe import Recipe
 from tests.audit.samples import BASE, CITYSCAPES_R101, VOC_R50, sets, setting, write_config
 
 STRIDE = "SEGMENTOR_CFG.backbone.outstride"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
@@ -15,7 +16,7 @@ import pytest
 
 from tests.workflow.checkout import Checkout
 
-LEASE = "checkpoints/demo/voc_r50-s0/*/lease"
+LEASE = "checkpoints/demo/voc_r50-s0/*/lease/*"
 COMMANDS = {
     "dvc": ("dvc", "repro", "evaluate@demo-voc-r50-0"),
     "snakemake": ("snakemake", "--cores", "2", "voc_r50"),
@@ -54,7 +55,7 @@ def until(condition: Callable[[], bool]) -> None:
 def trainer_of(checkout: Checkout, before: set[Path]) -> int | None:
     """Process that holds a lease which was not there ``before``."""
     new = [path.read_text() for path in checkout.root.glob(LEASE) if path not in before]
-    return int(new[0].split()[-1]) if new and new[0].strip() else None
+    return json.loads(new[0])["pid"] if new and new[0].strip() else None
 
 
 @pytest.mark.parametrize(("first", "second"), [("dvc", "snakemake"), ("snakemake", "dvc")])

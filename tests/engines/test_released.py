@@ -26,7 +26,10 @@ def offering(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Checkout]:
     params = checkout.params()
     offer_voc(offered, noise_masks(), params)
     offer_weights(offered / FIRST_NAME, thin_state())
-    params["scales"]["paper"] |= {"recipe": THIN, "pictures": 1}
+    # DVC first asks for the plan of all trainings, for which a batch of 16 would be too large here. The number of
+    # threads is recorded, and must not be left to the engines.
+    recipe = {**THIN, "batch_size": 1, "gpus": 1, "threads": 1}
+    params["scales"]["paper"] |= {"recipe": recipe, "pictures": 1}
     with serve_folder(offered) as url:
         serve_from(url, params)
         checkout.write_params(params)
@@ -53,6 +56,7 @@ def test_both_engines_score_and_report_them_without_any_training(offering: Check
         ("voc_r101", "released", "not run"),
     ]
     assert "width 4 (published 64)" in rows[1]["reasons"]
+    assert (offering.root / "results/paper/index.html").is_file()
     assert sorted(path.name for path in (offering.root / "runs/paper").iterdir()) == ["voc_r50-released"]
     assert "1 mIoU recomputed" in offering.run("pointrend", "--scale", "paper", "verify")
     again = offering.run(*SNAKEMAKE, "-n", "--quiet", "reason")
@@ -71,7 +75,5 @@ def test_dvc_is_asked_for_the_scores_that_belong_to_the_scale(offering: Checkout
     checkout = offering.copy(tmp_path / "pointrend")
     checkout.write_params(checkout.params() | {"scale": "paper"})
     (line,) = checkout.run("pointrend", "bridge", "snakemake", expect=3).splitlines()
-    assert line.startswith(
-        "error: dvc has not scored the released weights or audited the published logs that belong to this scale; "
-        "write published_scales: [paper]"
-    )
+    assert line.startswith("error: dvc has not scored the released weights or audited the published logs ")
+    assert "write published_scales: [paper]" in line

@@ -37,6 +37,7 @@ TRAINED = {
     "archives": {"benchmark.tgz": "9" * 64},
     "attempts": [{"iteration": 0}, {"iteration": 50}],
     "gpus": 4,
+    "nodes": 1,
     "images_per_gpu": 4,
     "batch_norm": "SyncBatchNorm",
     "checkpoint_rule": "last iteration",

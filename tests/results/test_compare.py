@@ -76,6 +76,7 @@ def test_a_comparable_run_has_a_difference_and_a_verdict(tmp_path: Path) -> None
             "counts_sha256": sha256_file(run.folder / "confusion.parquet"),
             "machine": MACHINE,
             "gpus": 4,
+            "nodes": 1,
             "images_per_gpu": 4,
             "batch_norm": "SyncBatchNorm",
             "precision": {"dtype": "float32", "tf32": False},

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from pointrend.errors import TrainingError
-from pointrend.training.checkpoints import KEPT, Progress, load_checkpoint, save_checkpoint
+from pointrend.training.checkpoints import KEPT, Progress, last_iteration, load_checkpoint, save_checkpoint
 
 
 def network(seed: int) -> tuple[nn.Module, torch.optim.Optimizer]:
@@ -41,6 +41,7 @@ def test_everything_comes_back(tmp_path: Path) -> None:
 
 def test_an_empty_folder_has_none(tmp_path: Path) -> None:
     assert load_checkpoint(tmp_path / "nothing", *network(0)) is None
+    assert last_iteration(tmp_path / "nothing") == 0
 
 
 def test_the_newest_is_used_and_few_are_kept(tmp_path: Path) -> None:
@@ -67,6 +68,7 @@ def test_a_damaged_one_is_passed_over(tmp_path: Path, damage: str, caplog: pytes
     assert progress is not None
     assert progress.iteration == 1
     assert "is damaged; the one before it is used" in caplog.text
+    assert last_iteration(tmp_path) == 1
 
 
 def test_a_state_without_its_record_is_not_taken_for_whole(tmp_path: Path) -> None:

@@ -1,27 +1,12 @@
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 import torch
 from torch import nn
 
-from pointrend.errors import TrainingError
 from pointrend.model.norm import JoinedBatchNorm
 from pointrend.model.precision import allow_tf32
-from pointrend.training.record import ATTEMPTS, batch_norm_kind, note_attempt, precision_record, read_attempts
-
-
-def test_attempts_are_kept_in_order(tmp_path: Path) -> None:
-    note_attempt(tmp_path, {"iteration": 0})
-    note_attempt(tmp_path, {"iteration": 50})
-    assert read_attempts(tmp_path) == [{"iteration": 0}, {"iteration": 50}]
-
-
-def test_a_damaged_record_of_attempts_is_named(tmp_path: Path) -> None:
-    (tmp_path / ATTEMPTS).write_text("[{")
-    with pytest.raises(TrainingError, match=ATTEMPTS):
-        note_attempt(tmp_path, {"iteration": 0})
+from pointrend.training.record import batch_norm_kind, precision_record
 
 
 @pytest.mark.parametrize(

@@ -28,7 +28,7 @@ SETTINGS = (
     "POINTREND_ENGINE",
     "DVC_STAGE",
 )
-PASSING = re.compile(r"^logs/|\.lock$|\.part(\.json)?$|/lease$|^checkpoints/.*/(metrics.jsonl|attempts.json)$")
+PASSING = re.compile(r"^logs/|\.lock$|\.part(\.json)?$|/lease/|^checkpoints/.*/(metrics.jsonl|attempts.json)$")
 """What a command may leave although it failed: its log, locks, the part of a download, the course of a training."""
 COUNTS = {"voc": (4, 2), "ade20k": (3, 2), "cityscapes": (3, 1)}
 """Pictures of train and val in the archives of tests.datasets.layouts."""

@@ -1,12 +1,17 @@
 # Which runs and seeds are wanted, and the command that every rule calls.
 
+import os
 import shlex
+import signal
 import sys
+import uuid
 
 from pointrend.engines.following import start_following
-from pointrend.engines.workspace import hold_workspace
+from pointrend.engines.slurm import TRAIN_RESOURCES
+from pointrend.engines.workspace import hold_checkout, hold_workspace
 from pointrend.errors import PointrendError
 from pointrend.project import STORE_FILES
+from pointrend.training.attempts import COMMAND
 from pointrend.workflow import Workflow
 
 try:
@@ -19,9 +24,17 @@ SCALE = WANTED.scale
 POINTREND = WANTED.command()
 PROJECT = WANTED.project
 
+if workflow.is_main_process:
+    os.environ[COMMAND] = uuid.uuid4().hex
+else:
+    # Slurm tells every process of a job that its time is nearly over; this one has to outlive its training.
+    signal.signal(signal.SIGUSR1, signal.SIG_IGN)
+
 
 onstart:
     try:
+        if WANTED.cluster:
+            hold_checkout(Path.cwd())
         hold_workspace(
             Path.cwd(),
             " ".join(["snakemake", *map(shlex.quote, sys.argv[1:])]),
@@ -32,9 +45,10 @@ onstart:
     start_following(PROJECT, shlex.split(POINTREND)[1:])
 
 
-# The environment that runs this workflow also runs its jobs, whether or not it was activated.
+# The environment that runs this workflow also runs its jobs, whether or not it was activated. `exec` leaves no shell
+# that a signal to all processes of a job would end before its command.
 shell.prefix(
-    f'export POINTREND_ENGINE=snakemake PATH={shlex.quote(str(Path(sys.executable).parent))}:"$PATH"; '
+    f'export POINTREND_ENGINE=snakemake PATH={shlex.quote(str(Path(sys.executable).parent))}:"$PATH"; exec '
 )
 
 

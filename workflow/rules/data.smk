@@ -35,6 +35,8 @@ rule prepare:
         f"logs/{SCALE}/prepare-{{dataset}}.tsv"
     resources:
         mem_mb=4000,
+        cpus_per_task=2,
+        slurm_extra=lambda w: WANTED.prepare_options(w.dataset),
     params:
         content=lambda w: WANTED.prepare_digest(w.dataset),
     shell:

@@ -31,9 +31,14 @@ rule evaluate:
         f"logs/{SCALE}/evaluate-{{run}}-s{{seed}}.log",
     benchmark:
         f"logs/{SCALE}/evaluate-{{run}}-s{{seed}}.tsv"
+    group:
+        WANTED.group
     threads: lambda w: PROJECT.setting(w.run).recipe.threads or workflow.cores or 1
     resources:
         mem_mb=4000,
+        gpu=lambda w: WANTED.evaluate_gpus(w.run),
+        cpus_per_task=2,
+        slurm_extra=lambda w: WANTED.evaluate_options(w.run, w.seed),
     params:
         setting=lambda w: WANTED.evaluate_digest(w.run),
     shell:
@@ -60,6 +65,9 @@ rule evaluate_released:
     threads: lambda w: PROJECT.setting(w.run).recipe.threads or workflow.cores or 1
     resources:
         mem_mb=4000,
+        gpu=lambda w: WANTED.evaluate_gpus(w.run),
+        cpus_per_task=2,
+        slurm_extra=lambda w: WANTED.evaluate_released_options(w.run),
     params:
         setting=lambda w: WANTED.evaluate_released_digest(w.run),
     shell:

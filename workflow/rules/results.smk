@@ -93,7 +93,8 @@ rule released:
         expand(rules.evaluate_released.output.metrics, run=WANTED.released),
     localrule: True
     shell:
-        f"{WANTED.compare_command()} && {POINTREND} report"
+        # One command, because the prefix begins it with `exec`.
+        f"bash -c {shlex.quote(f'{WANTED.compare_command()} && {POINTREND} report')}"
 
 
 for run in WANTED.runs:

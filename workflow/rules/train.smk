@@ -3,6 +3,10 @@
 MODEL = f"runs/{SCALE}/{{run}}-s{{seed}}/model.safetensors"
 
 
+def train_resource(key):
+    return lambda w: WANTED.train_resources(w.run)[key]
+
+
 rule train:
     input:
         lambda w: PROJECT.training_inputs(w.run),
@@ -24,9 +28,13 @@ rule train:
         f"logs/{SCALE}/train-{{run}}-s{{seed}}.log",
     benchmark:
         f"logs/{SCALE}/train-{{run}}-s{{seed}}.tsv"
+    group:
+        WANTED.group
     threads: lambda w: PROJECT.setting(w.run).recipe.threads or workflow.cores or 1
     resources:
+        **{key: train_resource(key) for key in TRAIN_RESOURCES},
         mem_mb=lambda w: WANTED.train_memory_mb(w.run),
+        slurm_extra=lambda w: WANTED.train_options(w.run, w.seed),
     params:
         setting=lambda w: WANTED.train_digest(w.run),
     shell:

@@ -1,0 +1,59 @@
+"""Say what this machine has for the current scale, what it lacks, and what to do about it.
+
+Exit code 3 if something that the scale needs is missing.
+
+example: pointrend --scale paper doctor
+"""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import asdict
+
+from pointrend.doctor.cluster import check_shared, check_slurm, slurm_version
+from pointrend.doctor.finding import Finding
+from pointrend.doctor.machine import check_cuda, check_disk, check_python, check_tmpdir, check_torch
+from pointrend.doctor.outside import check_archives, check_tracking
+from pointrend.errors import CheckFailed
+from pointrend.files import canonical_json
+from pointrend.project import Project
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Arguments of this verb."""
+    parser.add_argument("--json", action="store_true", help="print the findings as JSON")
+
+
+def run(project: Project, arguments: argparse.Namespace) -> int:
+    """Look at everything and print it."""
+    findings = look(project)
+    missing = [finding.name for finding in findings if finding.state == "missing"]
+    if arguments.json:
+        found = [asdict(finding) for finding in findings]
+        print(canonical_json({"scale": project.params.scale, "ok": not missing, "findings": found}), end="")
+        return CheckFailed.exit_code if missing else 0
+    width = max(len(finding.name) for finding in findings)
+    for finding in findings:
+        mark = finding.state.upper() if finding.state == "missing" else finding.state
+        print(f"{mark:<8} {finding.name:<{width}}  {finding.found}")
+        if finding.do:
+            print(f"{'':<8} {'':<{width}}  -> {finding.do}")
+    if missing:
+        raise CheckFailed(f"scale {project.params.scale} lacks: {', '.join(missing)}", "see what is said above")
+    return 0
+
+
+def look(project: Project) -> list[Finding]:
+    """Everything in the order in which it is needed."""
+    slurm = slurm_version()
+    return [
+        check_python(),
+        check_torch(),
+        check_cuda(project, cluster=slurm is not None),
+        check_disk(project),
+        check_tmpdir(project),
+        *check_slurm(slurm),
+        check_shared(project.root.resolve(), slurm),
+        *check_archives(project),
+        check_tracking(),
+    ]

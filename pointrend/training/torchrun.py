@@ -1,0 +1,40 @@
+"""torchrun with the trainers' own exit codes and without a traceback of its own.
+
+``python -m pointrend.training.torchrun`` takes the arguments of torchrun.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Iterable, Sequence
+
+from torch.distributed.elastic.multiprocessing.api import SignalException
+from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
+from torch.distributed.run import parse_args, run
+
+from pointrend.errors import CheckFailed, PointrendError, TrainingStopped
+
+KNOWN = (PointrendError.exit_code, CheckFailed.exit_code, TrainingStopped.exit_code)
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run the trainers of this node; the exit code is theirs."""
+    logging.getLogger("torch.distributed").setLevel(logging.CRITICAL)  # the trainers say what went wrong
+    try:
+        run(parse_args(list(arguments)))
+    except ChildFailedError as error:
+        return joint_exit_code(failure.exitcode for failure in error.failures.values())
+    except SignalException:
+        return TrainingStopped.exit_code
+    return 0
+
+
+def joint_exit_code(codes: Iterable[int]) -> int:
+    """The code that says most: a failure that would come again, else a stop, else 1 (a crash or a kill)."""
+    found = set(codes)
+    return next((code for code in KNOWN if code in found), 1)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

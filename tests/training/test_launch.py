@@ -1,0 +1,71 @@
+"""The commands that start the processes of a training."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from pointrend.errors import ParamsError
+from pointrend.training.launch import SIGNALS, launcher, start_processes
+from pointrend.training.staging import staged
+from pointrend.training.torchrun import joint_exit_code
+from tests.tiny import tiny_setting, write_tiny_store
+
+TORCHRUN = [sys.executable, "-m", "pointrend.training.torchrun"]
+WORDS = ["-m", "pointrend", "train", "voc_r50"]
+
+
+@pytest.mark.parametrize(
+    ("gpus", "nodes", "command"),
+    [
+        (1, 1, [*TORCHRUN, "--standalone", "--nproc-per-node=1", f"--signals-to-handle={SIGNALS}", *WORDS]),
+        (4, 1, [*TORCHRUN, "--standalone", "--nproc-per-node=4", f"--signals-to-handle={SIGNALS}", *WORDS]),
+        (8, 1, [*TORCHRUN, "--standalone", "--nproc-per-node=8", f"--signals-to-handle={SIGNALS}", *WORDS]),
+        (
+            8,
+            2,
+            [
+                *["srun", "--nodes=2", "--ntasks=2", "--ntasks-per-node=1", "--cpu-bind=none", *TORCHRUN],
+                *["--nnodes=2", "--rdzv-backend=c10d", "--rdzv-endpoint=gpu07:24711", "--rdzv-id=4711"],
+                *["--nproc-per-node=4", f"--signals-to-handle={SIGNALS}", *WORDS],
+            ],
+        ),
+    ],
+)
+def test_torchrun_is_started_once_on_every_node(gpus: int, nodes: int, command: list[str]) -> None:
+    assert launcher(gpus, nodes, "gpu07", "4711", WORDS) == command
+
+
+def test_several_nodes_without_slurm(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("SLURM_JOB_ID", raising=False)
+    recipe = tiny_setting("gpus=4", "nodes=2").recipe
+    with pytest.raises(ParamsError, match=r"nodes: 2 needs a Slurm job; or type on every node: .*--nproc-per-node=2"):
+        start_processes(recipe)
+
+
+def test_gpus_that_the_nodes_cannot_share() -> None:
+    with pytest.raises(ParamsError, match="4 gpus cannot be divided among 3 nodes"):
+        tiny_setting("gpus=4", "nodes=3")
+
+
+@pytest.mark.parametrize(
+    ("codes", "joint"), [([-9, -15], 1), ([1, 2], 2), ([75, 3, 1], 3), ([75, -15], 75), ([1, 1], 1)]
+)
+def test_the_exit_code_that_says_most(codes: list[int], joint: int) -> None:
+    assert joint_exit_code(codes) == joint
+
+
+def test_a_staged_store_is_a_whole_copy_and_made_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "tmp"))
+    data = write_tiny_store(tmp_path / "data")
+    files = {path.name: path.read_bytes() for path in data.iterdir()}
+    (data / "manifest.json").write_text('{"files": {' + ", ".join(f'"{name}": {{}}' for name in files) + "}}")
+    copy = staged(data)
+    assert {name: (copy / name).read_bytes() for name in files} == files
+    times = {path: path.stat().st_mtime_ns for path in copy.iterdir() if path.name != "lock"}
+    assert staged(data) == copy
+    assert times == {path: path.stat().st_mtime_ns for path in times}
+    (data / "manifest.json").write_text('{"files": {}}')
+    assert staged(data) != copy
