@@ -42,7 +42,10 @@ def run(project: Project, arguments: argparse.Namespace) -> None:
     if arguments.slurm:
         print_slurm_jobs(project)
         return
-    steps = step_times(project, arguments.step_ms)
+    _print_plan(project, step_times(project, arguments.step_ms))
+
+
+def _print_plan(project: Project, steps: Mapping[str, float]) -> None:
     print(f"scale {project.params.scale}, archives {project.archive_set}\n")
     print(f"{'run':<16}{'GPUs':>5}{'batch':>7}{'epochs':>8}{'it/epoch':>10}{'iterations':>12}  comparable")
     for name in project.params.runs:
