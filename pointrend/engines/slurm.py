@@ -77,7 +77,7 @@ def jobs_of_earlier_commands(root: Path) -> dict[str, tuple[str, ...]]:
     """
     command = ["squeue", "--me", "--noheader", "--format=%i|%k|%Z"]
     try:
-        listed = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True).stdout  # noqa: S603
+        listed = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True).stdout  # noqa: S603 squeue
     except (OSError, subprocess.SubprocessError):
         return {}
     found: dict[str, list[str]] = defaultdict(list)

@@ -64,4 +64,4 @@ def _training(train: Record, code: Record) -> dict[str, Any]:
 
 def _commit(record: Record) -> dict[str, Any]:
     source = record["source"]
-    return {"commit": source["commit"], "dirty": source["dirty"], "no_commit_because": source["reason"]}
+    return {"commit": source.get("commit"), "dirty": source.get("dirty"), "no_commit_because": source.get("reason")}
