@@ -48,7 +48,7 @@ class TrainingError(PointrendError):
 
 
 class TrainingStopped(PointrendError):
-    """Training was asked to stop and has left a checkpoint; the same command goes on from there."""
+    """Training was asked to stop, or lost one of its processes; the same command goes on from the last checkpoint."""
 
     exit_code = 75
     """What sysexits.h calls a temporary failure: to be tried again."""

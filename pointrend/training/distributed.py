@@ -11,7 +11,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
-from pointrend.errors import MachineError, ParamsError
+from pointrend.errors import MachineError, ParamsError, TrainingStopped
 
 
 @dataclass(frozen=True)
@@ -73,6 +73,7 @@ def join_processes(count: int, device: str, threads: int) -> Iterator[Processes]
 
     Raises:
         ParamsError: torchrun started another number of processes than the setting has GPUs.
+        TrainingStopped: within the block, another process ended before this one was done with it.
     """
     started = int(os.environ.get("WORLD_SIZE", "1"))
     if started != count:
@@ -92,5 +93,15 @@ def join_processes(count: int, device: str, threads: int) -> Iterator[Processes]
     dist.init_process_group("cpu:gloo,cuda:nccl" if chosen.type == "cuda" else "gloo")
     try:
         yield Processes(dist.get_rank(), count, chosen)
+    except RuntimeError as problem:
+        if not _lost_touch(problem):
+            raise
+        what = f"lost touch with the other processes: {' '.join(str(problem).split())}"
+        raise TrainingStopped(what, "the same command goes on from the last checkpoint") from problem
     finally:
         dist.destroy_process_group()
+
+
+def _lost_touch(problem: RuntimeError) -> bool:
+    """Whether a collective failed. Gloo has no class of its own for that, only its source file in the text."""
+    return isinstance(problem, dist.DistError) or "gloo/transport" in str(problem)

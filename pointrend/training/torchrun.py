@@ -6,11 +6,12 @@
 from __future__ import annotations
 
 import logging
+import signal
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from torch.distributed.elastic.multiprocessing.api import SignalException
-from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
+from torch.distributed.elastic.multiprocessing.errors import ChildFailedError, ProcessFailure
 from torch.distributed.run import parse_args, run
 
 from pointrend.errors import CheckFailed, PointrendError, TrainingStopped
@@ -24,10 +25,24 @@ def main(arguments: Sequence[str]) -> int:
     try:
         run(parse_args(list(arguments)))
     except ChildFailedError as error:
+        if killed := killed_process(error.failures):
+            print(f"error: {killed}", file=sys.stderr)
         return joint_exit_code(failure.exitcode for failure in error.failures.values())
     except SignalException:
         return TrainingStopped.exit_code
     return 0
+
+
+def killed_process(failures: Mapping[int, ProcessFailure]) -> TrainingStopped | None:
+    """What to say of the process, by rank, that a signal ended first; it could say nothing itself.
+
+    SIGTERM is left out: it is what torchrun ends the others with.
+    """
+    for rank, failure in sorted(failures.items(), key=lambda item: item[1].timestamp):
+        if failure.exitcode < 0 and failure.exitcode != -signal.SIGTERM:
+            what = f"process {rank} of the training was killed by {failure.signal_name()}"
+            return TrainingStopped(what, "the same command goes on from the last checkpoint")
+    return None
 
 
 def joint_exit_code(codes: Iterable[int]) -> int:

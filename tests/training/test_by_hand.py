@@ -14,11 +14,19 @@ from pathlib import Path
 import pytest
 
 from pointrend.errors import TrainingStopped
+from tests.ranks import process_of
 from tests.tiny import ROOT, TINY, write_tiny_store
 
 ITERATIONS = 24
-SETTING = (*TINY, "gpus=2", "epochs=8", "checkpoint_minutes=60")
-TRAIN = ["--scale", "demo", *(word for override in SETTING for word in ("--set", override)), "train", "voc_r50"]
+
+
+def train(checkpoint_minutes: int) -> list[str]:
+    """The words of the command."""
+    setting = (*TINY, "gpus=2", "epochs=8", f"checkpoint_minutes={checkpoint_minutes}")
+    return ["--scale", "demo", *(word for override in setting for word in ("--set", override)), "train", "voc_r50"]
+
+
+TRAIN = train(checkpoint_minutes=60)
 
 
 @pytest.fixture(scope="module")
@@ -51,20 +59,33 @@ def iterations(root: Path) -> int:
     return sum(path.read_bytes().count(b"\n") for path in root.glob("checkpoints/demo/voc_r50-s0/*/metrics.jsonl"))
 
 
-def test_torchrun_by_hand_and_a_stopped_launcher_end_with_the_same_weights(empty: Path, tmp_path: Path) -> None:
-    by_hand, launched = tmp_path / "by_hand", tmp_path / "launched"
-    for root in (by_hand, launched):
-        shutil.copytree(empty, root)
-    torchrun = str(Path(sys.executable).with_name("torchrun"))
-    code, errors = finish(start(by_hand, torchrun, "--standalone", "--nproc-per-node=2", "-m", "pointrend", *TRAIN))
-    assert code == 0, errors
-
-    stopped = start(launched, sys.executable, "-m", "pointrend", *TRAIN)
+def wait_for(iteration: int, process: subprocess.Popen[bytes], root: Path) -> None:
+    """Return when ``process`` has written the record of ``iteration``."""
     deadline = time.monotonic() + 120
-    while iterations(launched) < 3:
+    while iterations(root) < iteration:
         assert time.monotonic() < deadline
-        assert stopped.poll() is None
-        time.sleep(0.05)
+        assert process.poll() is None
+        time.sleep(0.02)
+
+
+@pytest.fixture(scope="module")
+def by_hand(empty: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A checkout in which torchrun was typed and nothing has disturbed it."""
+    root = tmp_path_factory.mktemp("by_hand") / "checkout"
+    shutil.copytree(empty, root)
+    torchrun = str(Path(sys.executable).with_name("torchrun"))
+    code, errors = finish(start(root, torchrun, "--standalone", "--nproc-per-node=2", "-m", "pointrend", *TRAIN))
+    assert code == 0, errors
+    return root
+
+
+def test_torchrun_by_hand_and_a_stopped_launcher_end_with_the_same_weights(
+    empty: Path, by_hand: Path, tmp_path: Path
+) -> None:
+    launched = tmp_path / "launched"
+    shutil.copytree(empty, launched)
+    stopped = start(launched, sys.executable, "-m", "pointrend", *TRAIN)
+    wait_for(3, stopped, launched)
     stopped.send_signal(signal.SIGUSR1)
     code, errors = finish(stopped)
     assert code == TrainingStopped.exit_code, errors
@@ -80,6 +101,30 @@ def test_torchrun_by_hand_and_a_stopped_launcher_end_with_the_same_weights(empty
     assert 3 <= second["iteration"] < ITERATIONS
     assert first["ended"] == f"stopped by SIGUSR1 at iteration {second['iteration']}"
     assert resumed["iterations"] == ITERATIONS
+
+
+def test_one_of_two_killed_ends_the_other_and_training_goes_on(empty: Path, by_hand: Path, tmp_path: Path) -> None:
+    root = tmp_path / "killed"
+    shutil.copytree(empty, root)
+    command = (sys.executable, "-m", "pointrend", *train(checkpoint_minutes=0))
+    for rank in (1, 0):
+        process = start(root, *command)
+        wait_for(iterations(root) + 3, process, root)
+        os.kill(process_of(process.pid, rank), signal.SIGKILL)
+        code, errors = finish(process)
+        assert code in (1, TrainingStopped.exit_code), errors  # an engine tries again
+        assert f"error: process {rank} of the training was killed by SIGKILL" in errors
+        assert ("error: lost touch with the other processes" in errors) == (rank == 1)
+        assert "Traceback" not in errors
+    code, errors = finish(start(root, *command))
+    assert code == 0, errors
+
+    (weights, _), (same, record) = result(by_hand), result(root)
+    assert weights == same
+    first, second, last = record["attempts"]
+    assert first["ended"].startswith("lost touch with the other processes: ")
+    assert second["ended"] is None
+    assert first["iteration"] < second["iteration"] < last["iteration"] < ITERATIONS
 
 
 def test_a_failure_keeps_its_exit_code_and_its_one_line(empty: Path, tmp_path: Path) -> None:

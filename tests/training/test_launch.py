@@ -51,7 +51,7 @@ def test_gpus_that_the_nodes_cannot_share() -> None:
 
 
 @pytest.mark.parametrize(
-    ("codes", "joint"), [([-9, -15], 1), ([1, 2], 2), ([75, 3, 1], 3), ([75, -15], 75), ([1, 1], 1)]
+    ("codes", "joint"), [([-9, -15], 1), ([1, 2], 2), ([75, 3, 1], 3), ([75, -15], 75), ([-9, 75], 75), ([1, 1], 1)]
 )
 def test_the_exit_code_that_says_most(codes: list[int], joint: int) -> None:
     assert joint_exit_code(codes) == joint
