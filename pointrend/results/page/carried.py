@@ -23,7 +23,7 @@ from pointrend.results.tables import Row, folder_name
 Carried = Mapping[str, bytes]
 """Contents by ``<folder of the run>/<file>``."""
 
-METRICS, CURVE = "metrics.json", "curve.csv"
+METRICS, CURVE, PUBLISHED_CURVE = "metrics.json", "curve.csv", "curve.json"
 PICTURE_BYTES = 4_000_000
 """Of all pictures in the page together; as base64 they are a third more."""
 RANKS = ("best", "median", "worst")
@@ -60,6 +60,11 @@ def pictures_of(row: Row) -> list[Picture]:
 def carried_name(row: Row, name: str) -> str:
     """What a file of a row is called among those that the page carries."""
     return f"{folder_name(row)}/{name}"
+
+
+def published_curve(row: Row) -> str:
+    """What the losses in a run's published training log are called among those that the page carries."""
+    return f"{row['run']}-published/{PUBLISHED_CURVE}"
 
 
 def shown_pictures(results: Mapping[str, Any]) -> dict[str, list[Picture]]:
@@ -115,6 +120,8 @@ def _wanted(results: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         for name in (METRICS, CURVE, *pictures):
             if name in row["hashes"]:
                 yield carried_name(row, name), row["hashes"][name]
+        if row.get("audit"):
+            yield published_curve(row), row["audit"]["hashes"][PUBLISHED_CURVE]
 
 
 def _content(path: Path, before: bytes | None, expected: str, page: Path) -> bytes:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from pointrend.results.page.carried import CURVE, METRICS, Carried, carried_name, data_uri
+from pointrend.results.page.carried import CURVE, METRICS, Carried, carried_name, data_uri, published_curve
 from pointrend.results.page.grid import box
 from pointrend.results.page.markup import definitions, element, lines, text
 from pointrend.results.published import Published
@@ -52,7 +52,10 @@ def _panel(row: Row, carried: Carried) -> str:
 
 
 def _files(row: Row, carried: Carried) -> str:
-    files = [file for file in (carried_name(row, METRICS), carried_name(row, CURVE)) if file in carried]
+    files = [carried_name(row, METRICS), carried_name(row, CURVE)]
+    if row["kind"] == "trained":
+        files.append(published_curve(row))
+    files = [file for file in files if file in carried]
     if not files:
         return ""
     # Read back by carried.read_carried, which knows this order.

@@ -12,16 +12,16 @@ from typing import Any
 from pointrend.results import tables
 from pointrend.results.page.carried import Carried
 from pointrend.results.page.class_scores import class_section
-from pointrend.results.page.curves import Reference, curves_section
+from pointrend.results.page.curves import curves_section
 from pointrend.results.page.gallery import gallery
 from pointrend.results.page.grid import table_box
 from pointrend.results.page.markup import definitions, element, lines, link, text
 from pointrend.results.page.provenance import provenance_section
+from pointrend.results.page.published_curves import references
 from pointrend.results.page.score_plot import score_plots
 from pointrend.results.published import Published
 from pointrend.results.tables import Table
 
-NO_REFERENCES: Mapping[str, Reference] = {}
 CLASSES_SENTENCE = (
     "Intersection over union of each class over the whole split, in percent. A class that occurs neither in a label nor"
     " in a prediction is absent: it has none, and does not count in the mean."
@@ -29,28 +29,23 @@ CLASSES_SENTENCE = (
 CURVES_SENTENCE = "What metrics.jsonl logged during the training: the losses, and below them the learning rate."
 
 
-def render_page(
-    results: Mapping[str, Any],
-    published: Published,
-    carried: Carried,
-    references: Mapping[str, Reference] = NO_REFERENCES,
-) -> str:
+def render_page(results: Mapping[str, Any], published: Published, carried: Carried) -> str:
     """The whole results/<scale>/index.html.
 
-    ``carried`` are the files of the runs that it shows, see :mod:`pointrend.results.page.carried`; ``references`` are
-    what published training logs say, by :func:`~pointrend.results.tables.folder_name`.
+    ``carried`` are the files of the runs that it shows, see :mod:`pointrend.results.page.carried`.
 
     Raises:
         CheckFailed: a carried file is not of its form.
     """
     title = f"PointRend: results at scale {results['scale']}"
+    curves = curves_section(results, carried, references(results, carried))
     sections = {
         "results": ("Results", _results(results)),
         "published": ("The published tables", _published(results, published)),
         "certainty": _explained(tables.certainty_table(results), tables.CERTAINTY_SENTENCE, "judged"),
         "paired": _explained(tables.paired_table(results), tables.PAIRED_SENTENCE),
         "refinement": _explained(tables.refinement_table(results), tables.REFINEMENT_SENTENCE),
-        "curves": ("Training curves", _told(CURVES_SENTENCE, curves_section(results, carried, references))),
+        "curves": ("Training curves", _told(CURVES_SENTENCE, curves)),
         "classes": ("IoU per class", _told(CLASSES_SENTENCE, class_section(results, carried))),
         "pictures": ("Pictures", gallery(results, carried)),
         "provenance": ("Evidence", provenance_section(results, published, carried)),
