@@ -1,15 +1,14 @@
-"""The losses of a published training log: as a curve, with its band, and held against a training while it runs."""
+"""The losses of a published training log: as a curve, and held against a training while it runs."""
 
 from __future__ import annotations
 
 import logging
 import math
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 from pointrend.audit.logs import Record, TrainingLog, read_log
 from pointrend.errors import AuditError
-from pointrend.losses.band import Values, band
 from pointrend.losses.curve import Curve, is_comparable
 from pointrend.losses.departures import Watch
 from pointrend.project import Project
@@ -18,15 +17,6 @@ logger = logging.getLogger(__name__)
 
 THEIR_NAMES = {"loss": "total", "loss_point": "loss_cls", "loss_coarse": "loss_aux"}
 """What a log calls our losses; its numbers have the weights applied, as ours have."""
-
-
-class Band(NamedTuple):
-    """A published loss over its iterations, and where another training's is expected; all of one length."""
-
-    iterations: list[int]
-    losses: list[float]
-    low: Values
-    high: Values
 
 
 def published_curve(log: TrainingLog) -> Curve:
@@ -51,15 +41,6 @@ def published_curve(log: TrainingLog) -> Curve:
         raise AuditError(what, "audit the log of a PointRend training")
     losses = {ours: [record.losses[theirs] for record in kept] for ours, theirs in THEIR_NAMES.items()}
     return Curve(last.epochs, last.batches, [record.finished for record in kept], losses)
-
-
-def published_band(curve: Curve, loss: str = "loss") -> Band:
-    """One loss of a published curve, to be drawn.
-
-    Raises:
-        ValueError: the curve has too few records for a band.
-    """
-    return Band(curve.iterations, curve.losses[loss], *band(curve.losses[loss]))
 
 
 def watch_training(

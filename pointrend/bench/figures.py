@@ -30,10 +30,6 @@ class Figure:
         """Wall time for one thing."""
         return 1e3 * self.timings[candidate].median_s / self.count
 
-    def cpu_milliseconds(self, candidate: str = FAST) -> float:
-        """Processor time for one thing."""
-        return 1e3 * self.timings[candidate].cpu_s / self.count
-
     def ratio(self) -> float | None:
         """How many times as fast as the plain way, in wall time; None where that was not timed."""
         return self._ratio("median_s")

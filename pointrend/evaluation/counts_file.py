@@ -93,11 +93,6 @@ def read_counts(path: Path) -> StoredCounts:
     return StoredCounts(tuple(place), counts[0], counts[1], counts[2], n_images)
 
 
-def miou_from_counts(path: Path) -> float:
-    """Mean IoU in percent, as ``metrics.json`` has it, from the stored counts alone."""
-    return 100 * read_counts(path).total.miou()
-
-
 def _read(path: Path) -> tuple[pa.Table, int, int]:
     try:
         table = parquet.ParquetFile(path).read()

@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pointrend.audit.curves import published_band, published_curve, watch_training
+from pointrend.audit.curves import published_curve, watch_training
 from pointrend.audit.logs import read_log
 from pointrend.code_digest import code_files
 from pointrend.errors import AuditError
+from pointrend.losses.band import band
 from pointrend.losses.curve import Curve
 from pointrend.losses.departures import RECENT, compare_curves
 from pointrend.project import Project
@@ -34,10 +35,9 @@ def test_the_sample_as_a_curve() -> None:
     assert (curve.epochs, curve.iterations_per_epoch) == (60, 661)
     assert curve.iterations == list(range(50, 2001, 50))
     assert [curve.losses[name][0] for name in ("loss", "loss_point", "loss_coarse")] == [2.1805, 1.4559, 0.7246]
-    band = published_band(curve)
-    assert len(band.iterations) == len(band.losses) == len(band.low) == len(band.high) == 40
-    assert np.mean((band.low <= band.losses) & (band.losses <= band.high)) > 0.9
-    assert published_band(curve, "loss_coarse").losses[0] == 0.7246
+    low, high = band(curve.losses["loss"])
+    assert len(low) == len(high) == 40
+    assert np.mean((low <= curve.losses["loss"]) & (curve.losses["loss"] <= high)) > 0.9
 
 
 def test_a_curve_equal_to_its_log_does_not_leave_it() -> None:

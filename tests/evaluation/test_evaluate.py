@@ -16,7 +16,7 @@ from pointrend.errors import CheckFailed, DatasetError
 from pointrend.evaluation import evaluate
 from pointrend.evaluation.boundary import boundary_counts
 from pointrend.evaluation.confusion import Confusion, Counts
-from pointrend.evaluation.counts_file import miou_from_counts, read_counts
+from pointrend.evaluation.counts_file import read_counts
 from pointrend.evaluation.evaluate import Scores, evaluate_split, write_evaluation
 from pointrend.evaluation.inference import label_map
 from pointrend.files import sha256_file
@@ -122,7 +122,7 @@ def test_files_say_what_was_scored(tmp_path: Path) -> None:
     assert {path.name: path.stat().st_size for path in (out / "pictures").iterdir()} == {
         name: picture["bytes"] for name, picture in metrics["pictures"].items()
     }
-    assert miou_from_counts(out / "confusion.parquet") == metrics["miou"]
+    assert 100 * read_counts(out / "confusion.parquet").total.miou() == metrics["miou"]
     assert read_counts(out / "confusion.parquet").images == 4
 
 
