@@ -15,7 +15,7 @@ from pointrend.losses.curve import LOSSES, Curve
 from pointrend.results.compare import compare
 from pointrend.results.run_files import SelectedRun
 from tests.losses.curves import curve
-from tests.results.runs import ASSUMED, finish, published, selected
+from tests.results.runs import ASSUMED, finish, finish_release, published, released, selected
 
 PUBLISHED = curve(np.random.default_rng(0), 100)
 
@@ -108,3 +108,14 @@ def test_files_of_an_audit_that_do_not_belong_together_are_named(tmp_path: Path,
     write_json(folder / name, {"run": "voc_r50"})
     with pytest.raises(CheckFailed, match=name):
         rows_of(selected(tmp_path))
+
+
+@pytest.mark.parametrize("scored", [False, True])
+def test_a_log_says_nothing_of_the_released_weights(scored: bool, tmp_path: Path) -> None:
+    release = released(tmp_path)
+    if scored:
+        finish_release(release)
+    audit(release, agrees=False)
+    (row,) = rows_of(release)
+    assert (row["audit"], row["curve"], row["reasons"]) == (None, None, [])
+    assert row["evidence"] == ("released" if scored else "inputs")
