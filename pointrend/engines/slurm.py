@@ -46,8 +46,9 @@ def train_resources(recipe: Recipe) -> Resources:
     if not uses_gpus(recipe):
         return wanted
     if recipe.nodes == 1:
-        # Without tasks_per_gpu the executor asks for a task a GPU, and torchrun would be started in each.
-        return {**wanted, "gpu": recipe.gpus, "tasks_per_gpu": 0}
+        # Without tasks_per_gpu the executor asks for a task a GPU, and torchrun would be started in each; without nodes
+        # Slurm may collect the GPUs from several, and the job's one step could not be made.
+        return {**wanted, "gpu": recipe.gpus, "nodes": 1, "tasks_per_gpu": 0}
     # With `mpi` the executor leaves it to the command to call srun, on the first of the nodes.
     on_nodes = {"gres": f"gpu:{each}", "nodes": recipe.nodes, "tasks": recipe.nodes, "tasks_per_gpu": 0, "mpi": "srun"}
     return Resources(**{**wanted, **on_nodes})  # type: ignore[typeddict-item]

@@ -41,10 +41,10 @@ def submitted(resources: Any, memory_mb: int, options: str) -> set[str]:
     ("overrides", "words"),
     [
         ((), "--cpus-per-task=1 --ntasks=1"),
-        (("gpus=4",), "--cpus-per-task=4 --gpus=4"),
-        (("gpus=4", "workers=3"), "--cpus-per-task=16 --gpus=4"),
+        (("gpus=4",), "--cpus-per-task=4 --nodes=1 --gpus=4"),
+        (("gpus=4", "workers=3"), "--cpus-per-task=16 --nodes=1 --gpus=4"),
         (("gpus=4", "nodes=2"), "--cpus-per-task=2 --nodes=2 --ntasks=2 --gres=gpu:2 --ntasks-per-node=1"),
-        (("device=cuda",), "--cpus-per-task=1 --gpus=1"),
+        (("device=cuda",), "--cpus-per-task=1 --nodes=1 --gpus=1"),
     ],
 )
 def test_the_executor_asks_for_what_the_plan_says(overrides: tuple[str, ...], words: str) -> None:
