@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 import torch
 
-from pointrend.datasets.classes import CLASSES
 from pointrend.datasets.demo.build import build_demo_archives
 from pointrend.datasets.prepare import prepare_dataset
+from pointrend.datasets.registry import classes_of
 from pointrend.datasets.store import Store, StoreWriter
 from pointrend.datasets.transforms import TestTransform
 from pointrend.evaluation.evaluate import evaluate_split
@@ -40,7 +40,7 @@ def score(data: Path, val: Path, checkpoints: Path) -> dict[str, Any]:
     setting = load_params(ROOT / "params.yaml").at_scale("demo").setting("voc_r50")
     model = Trainer(setting, 0, data, checkpoints, None, Processes(0, 1, torch.device("cpu"))).run()
     transform = TestTransform(setting.recipe.base_size)
-    return evaluate_split(model.eval(), Store(val, "val"), transform, "cpu", CLASSES["voc"], 0, 0.02).metrics
+    return evaluate_split(model.eval(), Store(val, "val"), transform, "cpu", classes_of("voc"), 0, 0.02).metrics
 
 
 def test_true_labels_are_learnt_and_refinement_helps(voc: Path, tmp_path: Path) -> None:

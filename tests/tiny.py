@@ -10,6 +10,7 @@ from pointrend.datasets.store import RAW, StoreWriter
 from pointrend.params import RunSetting, load_params
 
 ROOT = Path(__file__).parents[1]
+DATASETS = ("voc", "ade20k", "cityscapes")
 TINY = (
     "crop_size=[32, 32]",
     "base_size=[160, 40]",

@@ -11,7 +11,8 @@ from tempfile import TemporaryDirectory
 import cv2
 import numpy as np
 
-from pointrend.datasets.classes import CLASSES, DatasetClasses
+from pointrend.datasets.classes import DatasetClasses
+from pointrend.datasets.registry import classes_of
 from pointrend.datasets.store import Bytes, Store, StoreWriter
 
 GRAIN = 5.0
@@ -34,7 +35,7 @@ class Kind:
     @property
     def classes(self) -> DatasetClasses:
         """The dataset's classes."""
-        return CLASSES[self.dataset]
+        return classes_of(self.dataset)
 
 
 KINDS = (

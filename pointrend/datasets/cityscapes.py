@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from pointrend.datasets.classes import CITYSCAPES
+from pointrend.datasets.classes import DatasetClasses, split_colours, split_names
 from pointrend.datasets.masks import decode_mask
 from pointrend.datasets.samples import ArchiveSource, EncodedSample, ids_in, paired_ids
 
@@ -13,6 +13,19 @@ MASK_ARCHIVE = "gtFine_trainvaltest.zip"
 
 PICTURES = "leftImg8bit/{split}/{id}_leftImg8bit.png"
 MASKS = "gtFine/{split}/{id}_gtFine_labelIds.png"
+
+NAMES = """
+    road, sidewalk, building, wall, fence, pole, traffic light, traffic sign, vegetation, terrain, sky, person, rider,
+    car, truck, bus, train, motorcycle, bicycle
+"""
+
+# The colours of cityscapesScripts.
+COLOURS = """
+    804080 f423e8 464646 66669c be9999 999999 faaa1e dcdc00 6b8e23 98fb98
+    4682b4 dc143c ff0000 00008e 000046 003c64 005064 0000e6 770b20
+"""
+
+LABEL_IDS = (7, 8, 11, 12, 13, 17, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 31, 32, 33)
 
 
 class CityscapesSource(ArchiveSource):
@@ -38,4 +51,7 @@ class CityscapesSource(ArchiveSource):
             yield EncodedSample(id, picture, mask, decode_mask)
 
 
-SOURCE, CLASSES = CityscapesSource, CITYSCAPES
+SOURCE = CityscapesSource
+CLASSES = DatasetClasses.of(
+    "Cityscapes", split_names(NAMES), split_colours(COLOURS), raw_values=LABEL_IDS, ignored=range(34)
+)

@@ -8,7 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from pointrend.datasets.classes import VOC
+import numpy as np
+from numpy.typing import NDArray
+
+from pointrend.datasets.classes import DatasetClasses, split_names
 from pointrend.datasets.masks import FETCH_AGAIN, decode_mask, decode_sbd_mask
 from pointrend.datasets.samples import ArchiveSource, EncodedSample
 from pointrend.errors import DatasetError
@@ -21,6 +24,11 @@ MASK = "VOCdevkit/VOC2012/SegmentationClass/{}.png"
 ID_LIST = "VOCdevkit/VOC2012/ImageSets/Segmentation/{}.txt"
 SBD_MASK = "benchmark_RELEASE/dataset/cls/{}.mat"
 SBD_ID_LIST = "benchmark_RELEASE/dataset/{}.txt"
+
+NAMES = """
+    background, aeroplane, bicycle, bird, boat, bottle, bus, car, cat, chair, cow, diningtable, dog, horse, motorbike,
+    person, pottedplant, sheep, sofa, train, tvmonitor
+"""
 
 
 class VocSource(ArchiveSource):
@@ -77,4 +85,15 @@ def read_ids(name: str, text: bytes) -> list[str]:
     return ids
 
 
-SOURCE, CLASSES = VocSource, VOC
+def palette(count: int) -> NDArray[np.uint8]:
+    """The development kit's rule: bits 0, 1, 2 of a class go to red, green, blue, highest place first, and so on."""
+    colours = np.zeros((count, 3), dtype=np.uint8)
+    classes = np.arange(count)
+    for place in range(8):
+        for channel in range(3):
+            colours[:, channel] |= ((classes >> (3 * place + channel) & 1) << (7 - place)).astype(np.uint8)
+    return colours
+
+
+SOURCE = VocSource
+CLASSES = DatasetClasses.of("PASCAL VOC 2012", split_names(NAMES), palette(21), raw_values=range(21), ignored=[255])

@@ -10,8 +10,8 @@ import pytest
 import torch
 
 from pointrend.bench.plain_loader import plain_sample
-from pointrend.datasets.classes import CLASSES
 from pointrend.datasets.normalization import normalize_batch
+from pointrend.datasets.registry import classes_of
 from pointrend.datasets.transforms import TrainTransform
 from tests.datasets.test_transforms import RecordedDraws
 from tests.datasets.test_windows import blocks, photo
@@ -19,7 +19,7 @@ from tests.datasets.test_windows import blocks, photo
 
 @pytest.mark.parametrize("seed", range(8))
 def test_plain_samples_are_those_of_the_published_steps(tmp_path: Path, seed: int) -> None:
-    classes, files = CLASSES["ade20k"], (tmp_path / "picture.png", tmp_path / "mask.png")
+    classes, files = classes_of("ade20k"), (tmp_path / "picture.png", tmp_path / "mask.png")
     picture, mask = photo(seed, 60, 90), blocks(seed, 60, 90, [0, 1, 5, 150])
     for path, pixels in zip(files, (picture, mask), strict=True):
         cv2.imwrite(str(path), pixels)

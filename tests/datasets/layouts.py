@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image
 from scipy.io import savemat
 
-from pointrend.datasets.classes import CLASSES
+from pointrend.datasets.registry import classes_of
 from pointrend.datasets.samples import ArchiveSource, Sample, decode_samples
 
 Members = dict[str, bytes]
@@ -128,6 +128,6 @@ def read_samples(source: ArchiveSource, dataset: str) -> dict[str, dict[str, Sam
     """All decoded samples by split and id, in order."""
     with source:
         return {
-            split: {sample.id: sample for sample in decode_samples(source.samples(split, ids), CLASSES[dataset])}
+            split: {sample.id: sample for sample in decode_samples(source.samples(split, ids), classes_of(dataset))}
             for split, ids in source.splits().items()
         }

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from pointrend.datasets.ade20k import Ade20kSource
-from pointrend.datasets.classes import CLASSES
+from pointrend.datasets.registry import classes_of
 from pointrend.datasets.samples import Sample
 from pointrend.errors import DatasetError
 from tests.datasets.layouts import ADE, Members, ade20k_members, encoded, read_samples, values, write_archives
@@ -57,7 +57,7 @@ def test_a_label_value_outside_the_table_is_an_error(tmp_path: Path, members: Me
 
 
 def test_there_are_150_names_in_the_order_of_the_archives_list() -> None:
-    names = CLASSES["ade20k"].names
+    names = classes_of("ade20k").names
     assert len(names) == 150
     # Places in the archive's objectInfo150.txt, which counts from 1.
     places = {1: "wall", 13: "person", 21: "car", 45: "chest of drawers", 74: "kitchen island", 117: "minibike"}
@@ -66,7 +66,7 @@ def test_there_are_150_names_in_the_order_of_the_archives_list() -> None:
 
 
 def test_the_colours_are_those_of_the_published_list() -> None:
-    palette = CLASSES["ade20k"].palette
+    palette = classes_of("ade20k").palette
     assert palette[[0, 1, 2, 20, 149]].tolist() == [
         [120, 120, 120],
         [180, 120, 120],

@@ -9,7 +9,7 @@ import pytest
 from cityscapesscripts.helpers.labels import labels as official_labels
 
 from pointrend.datasets.cityscapes import CityscapesSource
-from pointrend.datasets.classes import CLASSES
+from pointrend.datasets.registry import classes_of
 from pointrend.datasets.samples import Sample
 from pointrend.errors import DatasetError
 from tests.datasets.layouts import Members, cityscapes_members, encoded, pixels, read_samples, values, write_archives
@@ -67,7 +67,7 @@ def test_a_label_value_outside_the_table_is_an_error(
 
 
 def test_train_ids_names_and_colours_are_the_official_ones() -> None:
-    classes = CLASSES["cityscapes"]
+    classes = classes_of("cityscapes")
     assert {label.id: label.trainId for label in OFFICIAL} == dict(enumerate(classes.train_ids[:34].tolist()))
     scored = sorted((label for label in OFFICIAL if label.trainId != 255), key=lambda label: label.trainId)
     assert classes.names == tuple(label.name for label in scored)

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from pointrend.datasets.classes import CLASSES
+from pointrend.datasets.registry import classes_of
 from pointrend.datasets.samples import EncodedSample, decode_samples
 from pointrend.errors import DatasetError
 from tests.datasets.layouts import encoded, pixels
@@ -30,7 +30,7 @@ def samples(asked_for: list[int]) -> Iterator[EncodedSample]:
 
 def test_samples_come_out_in_the_order_they_went_in_and_not_all_at_once() -> None:
     asked_for: list[int] = []
-    for number, sample in enumerate(decode_samples(samples(asked_for), CLASSES["ade20k"]), start=1):
+    for number, sample in enumerate(decode_samples(samples(asked_for), classes_of("ade20k")), start=1):
         assert sample.id == str(number)
         assert (sample.label == number - 1).all()
         np.testing.assert_array_equal(sample.picture, pixels(number)[..., ::-1])
@@ -39,7 +39,7 @@ def test_samples_come_out_in_the_order_they_went_in_and_not_all_at_once() -> Non
 
 
 def test_the_first_wrong_sample_is_the_one_that_is_named() -> None:
-    decoded = decode_samples(samples([]), CLASSES["voc"])
+    decoded = decode_samples(samples([]), classes_of("voc"))
     assert [next(decoded).id for _ in range(20)] == [str(number) for number in range(1, 21)]
     with pytest.raises(DatasetError, match="21: the mask has label value 21, not one of PASCAL VOC 2012"):
         next(decoded)

@@ -13,8 +13,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pointrend.datasets.classes import CLASSES, IGNORE
+from pointrend.datasets.classes import IGNORE
 from pointrend.datasets.normalization import normalize_batch
+from pointrend.datasets.registry import classes_of
 from pointrend.datasets.transforms import (
     TestTransform,
     TrainPixels,
@@ -27,6 +28,7 @@ from pointrend.datasets.transforms import (
     resize,
     resize_shape,
 )
+from tests.tiny import DATASETS
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 CASES: dict[str, Any] = json.loads((GOLDEN / "transforms.json").read_text())
@@ -201,17 +203,17 @@ def test_the_whole_path_is_the_golden_one(case: dict[str, Any]) -> None:
     assert np.abs(image).mean(dtype=np.float64) == pytest.approx(case["image_absmean"], abs=1e-5)
 
 
-@pytest.mark.parametrize("dataset", sorted(CLASSES))
+@pytest.mark.parametrize("dataset", DATASETS)
 def test_raw_labels_become_the_golden_train_labels(dataset: str) -> None:
-    classes = CLASSES[dataset]
+    classes = classes_of(dataset)
     golden = CASES["raw_label_to_train_label"][dataset]
     ours = ["error" if classes.forbidden[raw] else int(golden_label(classes.train_ids[raw])) for raw in range(256)]
     assert ours == golden
 
 
-@pytest.mark.parametrize("dataset", sorted(CLASSES))
+@pytest.mark.parametrize("dataset", DATASETS)
 def test_every_class_has_a_name_a_colour_and_a_label_value(dataset: str) -> None:
-    classes = CLASSES[dataset]
+    classes = classes_of(dataset)
     assert len(set(classes.names)) == len(classes.names) == len(classes.palette)
     assert sorted({*classes.train_ids.tolist()} - {IGNORE}) == list(range(len(classes.names)))
     assert (classes.palette.dtype, classes.palette.shape[1]) == (np.uint8, 3)

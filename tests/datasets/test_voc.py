@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 from scipy.io import savemat
 
-from pointrend.datasets.classes import CLASSES
+from pointrend.datasets.registry import classes_of
 from pointrend.datasets.samples import Sample
 from pointrend.datasets.voc import VocSource, read_ids
 from pointrend.errors import ArchiveError, DatasetError
@@ -180,7 +180,7 @@ def test_an_archive_that_is_not_given_is_an_error() -> None:
 
 
 def test_names_and_colours_are_those_of_the_development_kit() -> None:
-    classes = CLASSES["voc"]
+    classes = classes_of("voc")
     colours = {name: tuple(colour) for name, colour in zip(classes.names, classes.palette.tolist(), strict=True)}
     assert len(colours) == 21
     assert colours["background"] == (0, 0, 0)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from pointrend.datasets.classes import CLASSES
+from pointrend.datasets.registry import classes_of
 from pointrend.datasets.store import Store, StoreWriter
 from pointrend.datasets.transforms import TestTransform
 from pointrend.errors import CheckFailed, DatasetError
@@ -23,7 +23,7 @@ from pointrend.files import sha256_file
 from pointrend.model.pointrend import Architecture, PointRend
 from tests.evaluation.networks import ReadsBlue, picture_of, plain
 
-VOC = CLASSES["voc"]
+VOC = classes_of("voc")
 SCORED = {"model_sha256": "5" * 64}
 RATIO = 0.02
 

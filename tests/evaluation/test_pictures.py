@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pointrend.datasets.classes import CLASSES
+from pointrend.datasets.registry import classes_of
 from pointrend.evaluation.inference import Segmentation
 from pointrend.evaluation.pictures import (
     CAPTION,
@@ -23,8 +23,9 @@ from pointrend.evaluation.pictures import (
     contact_sheet,
     overlaid,
 )
+from tests.tiny import DATASETS
 
-VOC = CLASSES["voc"]
+VOC = classes_of("voc")
 
 
 def sheet(height: int, width: int, label_value: int = 1, dataset: str = "voc") -> np.ndarray:
@@ -34,8 +35,8 @@ def sheet(height: int, width: int, label_value: int = 1, dataset: str = "voc") -
     marks = np.zeros((height, width), bool)
     marks[: height // 2] = True
     maps = [np.full((height, width), value, np.uint8) for value in (label_value, 2, 3)]
-    png = contact_sheet(picture, maps[0], Segmentation(maps[2], maps[1], marks), CLASSES[dataset])
-    assert png == contact_sheet(picture, maps[0], Segmentation(maps[2], maps[1], marks), CLASSES[dataset])
+    png = contact_sheet(picture, maps[0], Segmentation(maps[2], maps[1], marks), classes_of(dataset))
+    assert png == contact_sheet(picture, maps[0], Segmentation(maps[2], maps[1], marks), classes_of(dataset))
     return np.asarray(Image.open(io.BytesIO(png)).convert("RGB"))
 
 
@@ -44,9 +45,9 @@ def test_what_is_no_class_is_white() -> None:
     assert painted.tolist() == [[[0, 0, 0], [128, 0, 0]], [[255, 255, 255], [255, 255, 255]]]
 
 
-@pytest.mark.parametrize("dataset", CLASSES)
+@pytest.mark.parametrize("dataset", DATASETS)
 def test_no_palette_has_the_colour_of_what_is_no_class(dataset: str) -> None:
-    assert NOT_LABELLED not in {tuple(entry) for entry in CLASSES[dataset].palette.tolist()}
+    assert NOT_LABELLED not in {tuple(entry) for entry in classes_of(dataset).palette.tolist()}
 
 
 def test_panels_stand_in_order() -> None:
@@ -74,10 +75,10 @@ def test_colours_of_the_classes_are_exact_among_many() -> None:
     labels = np.arange(150, dtype=np.uint8).reshape(10, 15)
     noise = np.random.default_rng(0).integers(0, 256, (10, 15, 3)).astype(np.uint8)
     maps = Segmentation(labels, labels, np.zeros((10, 15), bool))
-    found = Image.open(io.BytesIO(contact_sheet(noise, labels, maps, CLASSES["ade20k"])))
+    found = Image.open(io.BytesIO(contact_sheet(noise, labels, maps, classes_of("ade20k"))))
     assert found.mode == "P"
     colours = {tuple(pixel) for pixel in np.asarray(found.convert("RGB")).reshape(-1, 3).tolist()}
-    assert {tuple(entry) for entry in CLASSES["ade20k"].palette.tolist()} <= colours
+    assert {tuple(entry) for entry in classes_of("ade20k").palette.tolist()} <= colours
 
 
 def test_wide_panels_are_made_smaller() -> None:
@@ -102,7 +103,7 @@ def test_unlabelled_pixels_are_named_in_the_legend() -> None:
 def test_a_long_legend_takes_more_lines() -> None:
     labels = np.arange(150, dtype=np.uint8).reshape(10, 15)
     maps = Segmentation(labels, labels, np.zeros((10, 15), bool))
-    png = contact_sheet(np.zeros((10, 15, 3), np.uint8), labels, maps, CLASSES["ade20k"])
+    png = contact_sheet(np.zeros((10, 15, 3), np.uint8), labels, maps, classes_of("ade20k"))
     assert Image.open(io.BytesIO(png)).height > sheet(10, 15).shape[0] + 60
 
 

@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pointrend.datasets.classes import CLASSES
+from pointrend.datasets.registry import classes_of
 from pointrend.errors import DatasetError, ParamsError
 from pointrend.evaluation.predict import predict_folder
 from tests.evaluation.networks import ReadsBlue, picture_of, plain
 
 
-def classes_of(height: int, width: int, seed: int = 0) -> np.ndarray:
+def random_classes(height: int, width: int, seed: int = 0) -> np.ndarray:
     return np.random.default_rng(seed).integers(0, 21, (height, width), np.uint8)
 
 
@@ -24,20 +24,20 @@ def write_picture(path: Path, classes: np.ndarray) -> None:
 
 
 def predict(images: Path, out: Path, overlay: bool = False) -> int:
-    return predict_folder(ReadsBlue(21), plain, images, out, CLASSES["voc"], overlay=overlay, device="cpu")
+    return predict_folder(ReadsBlue(21), plain, images, out, classes_of("voc"), overlay=overlay, device="cpu")
 
 
 def test_label_maps_are_train_ids_at_the_pictures_own_size(tmp_path: Path) -> None:
     sizes = {"a": (8, 12), "b.c": (16, 4)}
     for name, size in sizes.items():
-        write_picture(tmp_path / "in" / f"{name}.PNG", classes_of(*size))
+        write_picture(tmp_path / "in" / f"{name}.PNG", random_classes(*size))
     (tmp_path / "in/notes.txt").write_text("no picture")
     assert predict(tmp_path / "in", tmp_path / "out") == 2
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["a.png", "b.c.png"]
     for name, size in sizes.items():
         with Image.open(tmp_path / "out" / f"{name}.png") as found:
             assert found.mode == "L"
-            np.testing.assert_array_equal(np.asarray(found), classes_of(*size))
+            np.testing.assert_array_equal(np.asarray(found), random_classes(*size))
 
 
 def test_overlays_are_jpegs_of_the_same_size(tmp_path: Path) -> None:
@@ -60,7 +60,7 @@ def empty(folder: Path) -> None:
 
 
 def unreadable(folder: Path) -> None:
-    write_picture(folder / "a.png", classes_of(4, 4))
+    write_picture(folder / "a.png", random_classes(4, 4))
     (folder / "broken.jpg").write_bytes(b"no picture")
 
 
@@ -75,7 +75,7 @@ def a_folder(folder: Path) -> None:
 
 def same_stem(folder: Path) -> None:
     for name in ("a.png", "a.bmp"):
-        write_picture(folder / name, classes_of(4, 4))
+        write_picture(folder / name, random_classes(4, 4))
 
 
 @pytest.mark.parametrize(
@@ -96,7 +96,7 @@ def test_what_cannot_be_predicted_is_named(prepare: Any, error: type[Exception],
 
 
 def test_pictures_are_never_overwritten(tmp_path: Path) -> None:
-    write_picture(tmp_path / "in/a.png", classes_of(4, 4))
+    write_picture(tmp_path / "in/a.png", random_classes(4, 4))
     before = (tmp_path / "in/a.png").read_bytes()
     with pytest.raises(ParamsError, match="would overwrite pictures"):
         predict(tmp_path / "in", tmp_path / "x/../in")

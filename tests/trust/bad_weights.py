@@ -10,7 +10,7 @@ from typing import Any
 import safetensors.torch
 import torch
 
-from pointrend.datasets.classes import CLASSES
+from pointrend.datasets.registry import classes_of
 from pointrend.model.build import architecture
 from pointrend.model.pointrend import PointRend
 from pointrend.model.weights import load_weights, save_upstream
@@ -39,7 +39,7 @@ def harmless(ground: Ground) -> None:
 
 def network(ground: Ground, dataset: str = "voc", **changes: Any) -> PointRend:
     setting = load_params(ground.path("params.yaml")).setting("voc_r50", tuple(f"{k}={v}" for k, v in changes.items()))
-    return PointRend(architecture(setting, len(CLASSES[dataset].names)))
+    return PointRend(architecture(setting, len(classes_of(dataset).names)))
 
 
 def ours(change: Callable[[State], Any]) -> Callable[[Ground], None]:

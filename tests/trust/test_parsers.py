@@ -14,9 +14,9 @@ import yaml
 from hypothesis import given
 
 from pointrend.cli import main
-from pointrend.datasets.classes import CLASSES
 from pointrend.datasets.masks import decode_mask, decode_sbd_mask
 from pointrend.datasets.prepare import prepare_dataset
+from pointrend.datasets.registry import classes_of
 from pointrend.datasets.samples import EncodedSample, decode_sample
 from pointrend.datasets.store import Store, StoreWriter
 from pointrend.datasets.voc import read_ids
@@ -147,7 +147,7 @@ MASK = encoded(values(1, [1, 2]), mode="P")
 @given(st.data())
 def test_pictures_and_masks(kind: str, data: st.DataObject) -> None:
     picture, mask = data.draw(damaged(PICTURES[kind])), data.draw(st.just(MASK) | damaged(MASK))
-    sample = survives(lambda: decode_sample(EncodedSample("id", picture, mask, decode_mask), CLASSES["voc"]))
+    sample = survives(lambda: decode_sample(EncodedSample("id", picture, mask, decode_mask), classes_of("voc")))
     assert sample is None or sample.picture.shape[2] == 3
 
 

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from pointrend.datasets.classes import CLASSES
+from pointrend.datasets.registry import classes_of
 from pointrend.evaluation.inference import Segmentation
 from pointrend.evaluation.pictures import contact_sheet
 from pointrend.results.compare import compare
@@ -41,7 +41,7 @@ def sheet(seed: int) -> bytes:
     rng = np.random.default_rng(seed)
     label, coarse, refined = (rng.integers(0, 5, (30, 40)).astype(np.uint8) for _ in range(3))
     photo = rng.integers(0, 256, (30, 40, 3)).astype(np.uint8)
-    return contact_sheet(photo, label, Segmentation(refined, coarse, label == 1), CLASSES["voc"])
+    return contact_sheet(photo, label, Segmentation(refined, coarse, label == 1), classes_of("voc"))
 
 
 def results_in(folder: Path, *reasons: str) -> dict[str, Any]:
