@@ -12,7 +12,7 @@ demo: $(INSTALLED)
 	@$(BIN)/pointrend --scale demo report --show
 
 test: $(INSTALLED)
-	$(BIN)/pytest --numprocesses logical --maxprocesses 4 --dist loadgroup --no-loadscope-reorder
+	$(BIN)/pytest --numprocesses logical --maxprocesses 4 --dist loadscope --no-loadscope-reorder
 
 # Parsers and numbers, looked at for hours instead of seconds: 100 times the examples of the suite.
 fuzz: $(INSTALLED)

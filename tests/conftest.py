@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from typing import Any
 
 if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch is imported: several tests run beside each other
 
 import pytest
+from xdist.scheduler import LoadScopeScheduling
 
 from pointrend.logs import ROOT
-from tests.tiny import ROOT as CHECKOUT
 
 SHARED = ("slurm", "engines", "tracking", "trust")
 """Folders whose tests share what took long to make: they stay in one process, as do those of one file elsewhere."""
@@ -28,9 +29,20 @@ def _own_log_handlers() -> Iterator[None]:
     ROOT.setLevel(level)
 
 
+class ByWhatTheyShare(LoadScopeScheduling):
+    """Tests that share fixtures go to one process, in the order in which they were collected."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.split("::")[0]
+        folder = file.split("/")[1]
+        return folder if folder in SHARED else file
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByWhatTheyShare:
+    """How tests are distributed by --numprocesses."""
+    return ByWhatTheyShare(config, log)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests that share fixtures go to one process, and those that wait most begin first."""
-    for item in items:
-        file = item.path.relative_to(CHECKOUT / "tests")
-        item.add_marker(pytest.mark.xdist_group(file.parts[0] if file.parts[0] in SHARED else str(file)))
+    """The tests on Slurm, which mostly wait, begin first."""
     items.sort(key=lambda item: "slurm" not in item.path.parts)
