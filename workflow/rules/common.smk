@@ -6,11 +6,13 @@ import signal
 import sys
 import uuid
 
+from pointrend.engines.failures import failures
 from pointrend.engines.following import start_following
 from pointrend.engines.slurm import TRAIN_RESOURCES
 from pointrend.engines.workspace import hold_checkout, hold_workspace
 from pointrend.errors import PointrendError
 from pointrend.project import STORE_FILES
+from pointrend.summary import failure_summary, summary
 from pointrend.training.attempts import COMMAND
 from pointrend.workflow import Workflow
 from snakemake_interface_executor_plugins.settings import DeploymentMethod
@@ -44,6 +46,14 @@ onstart:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
     start_following(PROJECT, shlex.split(POINTREND)[1:])
+
+
+onsuccess:
+    print(summary(WANTED, WANTED.whole_command()), file=sys.stderr)
+
+
+onerror:
+    print(failure_summary(failures(log, Path.cwd())), summary(WANTED), sep="\n", file=sys.stderr)
 
 
 # The environment that runs this workflow also runs its jobs, whether or not it was activated; but with conda they run
