@@ -2,7 +2,9 @@
 
 --check writes nothing and fails where a page is not what the results say. --show prints the table.
 
-example: pointrend --scale demo report --show
+examples:
+  pointrend report --show
+  pointrend --scale paper report --check
 """
 
 from __future__ import annotations

@@ -3,7 +3,9 @@
 sync sends all that the current scale has, and can be repeated: what is there already is not sent again.
 follow sends the curves of trainings while they go on, from this process, until it is stopped.
 
-example: pointrend --scale demo track sync
+examples:
+  pointrend track sync
+  pointrend --scale paper track follow
 """
 
 from __future__ import annotations
