@@ -10,6 +10,7 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from types import ModuleType
 from typing import NoReturn
 
 from pointrend.errors import ParamsError, PointrendError
@@ -34,8 +35,9 @@ VERBS = {
     "bench": "time what takes long against the plain way to do it",
     "doctor": "say what this machine has, what it lacks, and what to do",
 }
-EXAMPLES = """examples:
-  pointrend plan
+EXAMPLES = "examples:\n"
+"""Begins the last part of every help."""
+FIRST_STEPS = f"""{EXAMPLES}  pointrend plan
   pointrend --scale paper fetch voc
   pointrend train voc_r50 --seed 0
   pointrend VERB --help
@@ -80,7 +82,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(arguments: list[str]) -> int:
-    top = _top_parser()
+    top = top_parser()
     options = top.parse_args(arguments)
     if options.verb is None:
         top.print_help()
@@ -90,13 +92,7 @@ def _run(arguments: list[str]) -> int:
 
         raise ParamsError(f"there is no verb {options.verb!r}{nearest(options.verb, VERBS)}", "see pointrend --help")
     module = importlib.import_module(f"pointrend.commands.{options.verb}")
-    parser = _Parser(
-        prog=f"pointrend {options.verb}",
-        description=module.__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    module.add_arguments(parser)
-    chosen = parser.parse_args(options.rest)
+    chosen = verb_parser(module).parse_args(options.rest)
 
     from pointrend.logs import log_to_screen
     from pointrend.project import Project
@@ -108,16 +104,31 @@ def _run(arguments: list[str]) -> int:
     return module.run(project, chosen) or 0
 
 
-def _top_parser() -> argparse.ArgumentParser:
+def verb_parser(module: ModuleType) -> argparse.ArgumentParser:
+    """What understands the words after a verb; the end of the module's docstring, its examples, ends the help."""
+    text, heading, examples = (module.__doc__ or "").partition(EXAMPLES)
+    parser = _Parser(
+        prog=f"pointrend {module.__name__.rpartition('.')[2]}",
+        description=text,
+        epilog=heading + examples,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    module.add_arguments(parser)
+    return parser
+
+
+def top_parser() -> argparse.ArgumentParser:
+    """What understands the words before a verb, and leaves those after it alone."""
     verbs = "\n".join(f"  {verb:<10}{text}" for verb, text in VERBS.items())
     parser = _Parser(
         prog="pointrend",
         description="Reproduces the six published PointRend results of SSSegmentation.",
-        epilog=f"verbs:\n{verbs}\n\n{EXAMPLES}",
+        epilog=f"verbs:\n{verbs}\n\n{FIRST_STEPS}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
         usage="pointrend [--params FILE] [--scale SCALE] [--set KEY=VALUE] [--quiet] VERB ...",
     )
-    parser.add_argument("--params", metavar="FILE", default=os.environ.get("POINTREND_PARAMS", "params.yaml"))
+    params = os.environ.get("POINTREND_PARAMS", "params.yaml")
+    parser.add_argument("--params", metavar="FILE", default=params, help=f"default: {params}")
     parser.add_argument("--scale", help="demo, pilot or paper; default: POINTREND_SCALE, then params.yaml")
     parser.add_argument("--set", metavar="KEY=VALUE", action="append", default=[], help="a recipe key for every run")
     parser.add_argument("--quiet", action="store_true", help="only warnings and errors")

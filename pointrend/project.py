@@ -28,6 +28,8 @@ STORE_PARTS = ("pictures.bin", "labels.bin", "index.json")
 STORE_FILES = tuple(f"{split}.{part}" for split in ("train", "val") for part in STORE_PARTS)
 OFFICIAL = "official"
 DRAWN = "demo"
+DATABASE = "mlflow.db"
+"""MLflow's own, in the checkout, where no server is named."""
 PUBLISHED_KINDS = {"log": "published log", "cfg": "published cfg", "released": "released weights"}
 """What may be offered beside a published number, in words."""
 

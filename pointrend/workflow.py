@@ -95,6 +95,16 @@ class Workflow:
         sets = [word for override in self.project.overrides for word in ("--set", override)]
         return shlex.join(["pointrend", "--scale", self.scale, *sets])
 
+    def whole_command(self) -> str:
+        """The command that makes everything for these runs and seeds."""
+        params, config = self.project.params, [f"scale={self.scale}"]
+        if self.runs != tuple(params.runs):
+            config.append(f"runs={','.join(self.runs)}")
+        if self.seeds != params.seeds:
+            config.append(f"seeds={','.join(map(str, self.seeds))}")
+        profile = ["--profile", "slurm"] if self.cluster else []
+        return shlex.join(["snakemake", "--cores", "all", *profile, "--config", *config, *self.project.overrides])
+
     # What each stage's result follows from besides its input files: paths in params.yaml, and code. A change at one of
     # the paths, or in the code, redoes the stage. dvc.yaml names the same paths; paths accumulate along the DAG, so
     # that each engine can tell from params.yaml alone everything that it would run.

@@ -12,3 +12,18 @@ def seed_number(text: str) -> int:
     if not text.isdecimal() or int(text) > MOST_SEED:
         raise argparse.ArgumentTypeError(f"{text!r} is no number from 0 to {MOST_SEED}")
     return int(text)
+
+
+def add_run(parser: argparse.ArgumentParser) -> None:
+    """RUN, whose name is checked against params.yaml when it is used."""
+    parser.add_argument("run", metavar="RUN", help="a run of params.yaml, voc_r50 for example")
+
+
+def add_seed(parser: argparse.ArgumentParser) -> None:
+    """--seed, of a training."""
+    parser.add_argument("--seed", type=seed_number, default=0, metavar="K", help="of the training; default 0")
+
+
+def add_dataset(parser: argparse.ArgumentParser) -> None:
+    """DATASET, whose name is checked against params.yaml when it is used."""
+    parser.add_argument("dataset", metavar="DATASET", help="a dataset of params.yaml, voc for example")

@@ -6,7 +6,9 @@ is looked at. Exit code 3: something does not agree; the first record or value t
 --record writes what was found to runs/<scale>/RUN-published/ instead, for the results, and exits with 0: there, what
 does not agree is a finding beside the others.
 
-example: pointrend --scale paper audit voc_r50
+examples:
+  pointrend --scale paper audit voc_r50
+  pointrend --scale paper audit voc_r50 --log tests/golden/logs/sample_s21.log
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ import argparse
 import json
 from pathlib import Path
 
+from pointrend.commands.arguments import add_run
 from pointrend.errors import AuditError, CheckFailed, ParamsError
 from pointrend.logs import log_to_file
 from pointrend.params import RunSetting
@@ -23,7 +26,7 @@ from pointrend.project import Project
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of this verb."""
-    parser.add_argument("run", metavar="RUN")
+    add_run(parser)
     parser.add_argument("--log", metavar="FILE", type=Path, help="a training log at hand")
     parser.add_argument("--cfg", metavar="FILE", type=Path, help="a config at hand, base_cfg.py beside it")
     parser.add_argument("--json", action="store_true", help="as JSON")

@@ -3,7 +3,8 @@
 Writes benchmarks/<what>_<machine>_<date>.json and the table in docs/performance.md, which says what the figures mean.
 With --json the record is also printed, without it the table.
 
-example: pointrend bench hash
+examples:
+  pointrend bench hash
 """
 
 from __future__ import annotations

@@ -2,7 +2,9 @@
 
 Refuses, with exit code 3, unless the other engine has nothing left to do and every file is what its manifest says.
 
-example: pointrend bridge dvc
+examples:
+  pointrend bridge dvc
+  pointrend bridge snakemake
 """
 
 from __future__ import annotations

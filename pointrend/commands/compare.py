@@ -1,6 +1,8 @@
 """Write results/<scale>/results.json: every run beside its published number, with the hashes it rests on.
 
-example: pointrend --scale demo compare
+examples:
+  pointrend compare
+  pointrend compare --seeds 0,1,2
 """
 
 from __future__ import annotations

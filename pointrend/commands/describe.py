@@ -1,6 +1,7 @@
 """Count the pictures, the pixels of each class, and the picture sizes of a prepared dataset.
 
-example: pointrend --scale pilot describe voc --json
+examples:
+  pointrend describe voc --json
 """
 
 from __future__ import annotations
@@ -8,12 +9,13 @@ from __future__ import annotations
 import argparse
 import json
 
+from pointrend.commands.arguments import add_dataset
 from pointrend.project import Project
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of this verb."""
-    parser.add_argument("dataset", metavar="DATASET")
+    add_dataset(parser)
     parser.add_argument("--json", action="store_true", help="as JSON")
 
 

@@ -2,7 +2,9 @@
 
 Exit code 3 if something that the scale needs is missing.
 
-example: pointrend --scale paper doctor
+examples:
+  pointrend doctor
+  pointrend --scale paper doctor
 """
 
 from __future__ import annotations

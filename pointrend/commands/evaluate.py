@@ -3,7 +3,10 @@
 --released scores what `fetch released_RUN` got and writes to runs/<scale>/RUN-released/.
 --weights scores a file (ours .safetensors, SSSegmentation's .pth) and writes to --out, or prints, never into runs/.
 
-example: pointrend evaluate voc_r50 --seed 0
+examples:
+  pointrend evaluate voc_r50 --seed 0
+  pointrend evaluate voc_r50 --weights runs/demo/voc_r50-s0/model.safetensors
+  pointrend --scale paper evaluate voc_r50 --released
 """
 
 from __future__ import annotations
@@ -14,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from pointrend.code_digest import code_digest
-from pointrend.commands.arguments import seed_number
+from pointrend.commands.arguments import add_run, add_seed
 from pointrend.errors import CheckFailed, ParamsError, WeightsError
 from pointrend.files import read_json, sha256_file, write_json
 from pointrend.logs import log_to_file
@@ -27,11 +30,13 @@ SCORES = ("miou", "all_accuracy", "boundary_iou")
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of this verb."""
-    parser.add_argument("run", metavar="RUN")
-    parser.add_argument("--seed", type=seed_number, default=0)
+    add_run(parser)
+    add_seed(parser)
     parser.add_argument("--released", action="store_true", help="score the released weights")
-    parser.add_argument("--weights", metavar="FILE", type=Path)
-    parser.add_argument("--out", metavar="DIR", type=Path, help="with --weights: where to write")
+    parser.add_argument("--weights", metavar="FILE", type=Path, help="score this file instead")
+    parser.add_argument(
+        "--out", metavar="DIR", type=Path, help="with --weights: where to write; without, metrics.json is printed"
+    )
 
 
 def run(project: Project, arguments: argparse.Namespace) -> None:

@@ -1,6 +1,7 @@
 """Write trained weights as a checkpoint of SSSegmentation: its format, its key names.
 
-example: pointrend export voc_r50 --seed 0 --out voc_r50.pth
+examples:
+  pointrend export voc_r50 --seed 0 --out build/voc_r50.pth
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from pointrend.commands.arguments import add_run, add_seed
 from pointrend.errors import CheckFailed, ParamsError, WeightsError
 from pointrend.files import read_json, sha256_file
 from pointrend.project import Project
@@ -15,9 +17,9 @@ from pointrend.project import Project
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of this verb."""
-    parser.add_argument("run", metavar="RUN")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--out", metavar="FILE.pth", type=Path, required=True)
+    add_run(parser)
+    add_seed(parser)
+    parser.add_argument("--out", metavar="FILE.pth", type=Path, required=True, help="the file to write")
 
 
 def run(project: Project, arguments: argparse.Namespace) -> None:

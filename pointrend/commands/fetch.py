@@ -6,7 +6,9 @@ and config of a run and its released weights, whose checksums are those of the f
 taken from the folder or URL in POINTREND_ARCHIVES. Cityscapes needs CITYSCAPES_USERNAME and CITYSCAPES_PASSWORD, or its
 archives put there by hand.
 
-example: pointrend --scale paper fetch voc
+examples:
+  pointrend fetch voc
+  pointrend --scale paper fetch released_voc_r50
 """
 
 from __future__ import annotations

@@ -2,7 +2,10 @@
 
 With the time of a training step, as `pointrend bench step` measures it on the GPU that will train, also the hours.
 
-example: pointrend --scale paper plan --step-ms r50=210 --step-ms r101=320
+examples:
+  pointrend plan
+  pointrend --scale paper plan --step-ms r50=210 --step-ms r101=320
+  pointrend --scale paper plan --slurm
 """
 
 from __future__ import annotations

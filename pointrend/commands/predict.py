@@ -2,7 +2,8 @@
 
 Writes an 8-bit PNG of train ids at each picture's own size; with --overlay also a JPEG to look at.
 
-example: pointrend predict voc_r50 --weights runs/demo/voc_r50-s0/model.safetensors --images photos --out labels
+examples:
+  pointrend predict voc_r50 --weights runs/demo/voc_r50-s0/model.safetensors --images docs/images --out build/labels
 """
 
 from __future__ import annotations
@@ -10,16 +11,19 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from pointrend.commands.arguments import add_run
 from pointrend.project import Project
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of this verb."""
-    parser.add_argument("run", metavar="RUN")
-    parser.add_argument("--weights", metavar="FILE", type=Path, required=True)
-    parser.add_argument("--images", metavar="DIR", type=Path, required=True)
-    parser.add_argument("--out", metavar="DIR", type=Path, required=True)
-    parser.add_argument("--overlay", action="store_true")
+    add_run(parser)
+    parser.add_argument(
+        "--weights", metavar="FILE", type=Path, required=True, help="ours .safetensors, or SSSegmentation's .pth"
+    )
+    parser.add_argument("--images", metavar="DIR", type=Path, required=True, help="a folder of pictures")
+    parser.add_argument("--out", metavar="DIR", type=Path, required=True, help="where <stem>.png go")
+    parser.add_argument("--overlay", action="store_true", help="also <stem>_overlay.jpg")
 
 
 def run(project: Project, arguments: argparse.Namespace) -> None:

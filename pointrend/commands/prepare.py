@@ -2,13 +2,15 @@
 
 Counts, sizes and label values are checked on the way.
 
-example: pointrend prepare voc
+examples:
+  pointrend prepare voc
 """
 
 from __future__ import annotations
 
 import argparse
 
+from pointrend.commands.arguments import add_dataset
 from pointrend.errors import ArchiveError
 from pointrend.logs import log_to_file
 from pointrend.project import Project
@@ -16,7 +18,7 @@ from pointrend.project import Project
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of this verb."""
-    parser.add_argument("dataset", metavar="DATASET")
+    add_dataset(parser)
 
 
 def run(project: Project, arguments: argparse.Namespace) -> None:

@@ -2,12 +2,16 @@
 
 --check writes nothing and fails where a page is not what the results say. --show prints the table.
 
-example: pointrend --scale demo report --show
+examples:
+  pointrend report --show
+  pointrend --scale paper report --check
 """
 
 from __future__ import annotations
 
 import argparse
+import logging
+import os
 
 from pointrend.logs import log_to_file
 from pointrend.project import Project
@@ -15,13 +19,17 @@ from pointrend.results.compare import read_results
 from pointrend.results.published import load_published
 from pointrend.results.report import check, check_readme, report, update_readme
 from pointrend.results.terminal import terminal_table
+from pointrend.summary import summary
+from pointrend.workflow import Workflow
+
+log = logging.getLogger(__name__)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of this verb."""
     choice = parser.add_mutually_exclusive_group()
     choice.add_argument("--check", action="store_true", help="fail where the pages have drifted from the results")
-    choice.add_argument("--show", action="store_true", help="print the table and where the files are")
+    choice.add_argument("--show", action="store_true", help="write nothing and print the table")
 
 
 def run(project: Project, arguments: argparse.Namespace) -> None:
@@ -30,7 +38,7 @@ def run(project: Project, arguments: argparse.Namespace) -> None:
     results, published = read_results(folder / "results.json"), load_published(project.published_folder)
     readme = project.root / "README.md" if project.params.scale == "paper" else None
     if arguments.show:
-        print(_summary(project, terminal_table(results)))
+        print(f"\n{terminal_table(results)}")
     elif arguments.check:
         check(results, published, folder, project.runs_folder)
         if readme:
@@ -40,13 +48,12 @@ def run(project: Project, arguments: argparse.Namespace) -> None:
         report(results, published, folder, project.runs_folder)
         if readme:
             update_readme(readme, results)
+        _say_where_everything_is(project)
 
 
-def _summary(project: Project, table: str) -> str:
-    results, runs = (project.relative(folder) for folder in (project.results_folder, project.runs_folder))
-    return (
-        f"\n{table}\n"
-        f"results   {results}/index.html, README.md, results.json\n"
-        f"runs      {runs}/<run>-s<seed>/ with weights, metrics, counts and pictures\n"
-        f"next      pointrend --scale paper plan shows what the published recipe would take\n"
-    )
+def _say_where_everything_is(project: Project) -> None:
+    """The end of a DVC run, which has no handlers for that; Snakemake's say the same at its own end."""
+    if os.environ.get("POINTREND_ENGINE") == "snakemake":
+        return
+    wanted = Workflow(project, tuple(project.params.runs), project.params.seeds)
+    log.info("%s", summary(wanted, "dvc repro" if "DVC_STAGE" in os.environ else wanted.whole_command()))

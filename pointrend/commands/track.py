@@ -3,7 +3,9 @@
 sync sends all that the current scale has, and can be repeated: what is there already is not sent again.
 follow sends the curves of trainings while they go on, from this process, until it is stopped.
 
-example: pointrend --scale demo track sync
+examples:
+  pointrend track sync
+  pointrend --scale paper track follow
 """
 
 from __future__ import annotations
@@ -19,6 +21,7 @@ from pointrend.files import write_json
 from pointrend.logs import log_to_file
 from pointrend.project import Project
 from pointrend.results.compare import read_results
+from pointrend.summary import tracked_file, tracked_place
 
 log = logging.getLogger("pointrend.track")
 
@@ -43,7 +46,7 @@ def run(project: Project, arguments: argparse.Namespace) -> None:
             _follow(project, arguments)
         return
     log_to_file(project.log_file("track"))
-    record = project.log_file("track").with_name("tracked.json")
+    record = tracked_file(project)
     if project.params.operation.tracking:
         write_json(record, _sync(project))
     else:
@@ -58,8 +61,7 @@ def _sync(project: Project) -> dict[str, Any]:
     results = project.results_folder / "results.json"
     with opened(project.root, WAIT) as store:
         record = sync(store, project, read_results(results) if results.is_file() else None)
-        look = "mlflow ui --backend-store-uri sqlite:///mlflow.db" if store.artifacts else store.name
-        log.info("experiment %s is up to date, to be seen at: %s", record["experiment"], look)
+        log.info("experiment %s is up to date, to be seen at: %s", record["experiment"], tracked_place(record["store"]))
     return record
 
 

@@ -3,7 +3,9 @@
 With gpus above 1 in the setting this starts torchrun, once on every node; under torchrun it is one of its processes.
 On SIGTERM or SIGUSR1 it leaves a checkpoint and ends with exit code 75.
 
-example: pointrend --scale demo train voc_r50 --seed 0
+examples:
+  pointrend train voc_r50 --seed 0
+  pointrend --scale paper --set gpus=2 train voc_r50 --seed 1
 """
 
 from __future__ import annotations
@@ -20,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 from pointrend.allocator import keep_freed_memory
 from pointrend.audit.curves import watch_training
 from pointrend.code_digest import code_digest
-from pointrend.commands.arguments import seed_number
+from pointrend.commands.arguments import add_run, add_seed
 from pointrend.errors import MachineError, TrainingStopped, WeightsError
 from pointrend.files import sha256_file, write_bytes, write_json, write_text
 from pointrend.logs import log_to_file
@@ -41,8 +43,8 @@ log = logging.getLogger(__name__)
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of this verb."""
-    parser.add_argument("run", metavar="RUN")
-    parser.add_argument("--seed", type=seed_number, default=0)
+    add_run(parser)
+    add_seed(parser)
 
 
 def run(project: Project, arguments: argparse.Namespace) -> None:

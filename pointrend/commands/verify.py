@@ -3,7 +3,8 @@
 Exits 3 and names the first file that is not what it should be. Files that are not on this machine are noted, and so are
 other code and other settings: this checks bytes.
 
-example: pointrend --scale demo verify
+examples:
+  pointrend verify
 """
 
 from __future__ import annotations

@@ -19,8 +19,8 @@ from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
 from pointrend.errors import PointrendError, TrackingError
+from pointrend.project import DATABASE
 
-DATABASE = "mlflow.db"
 ARTIFACTS = "mlartifacts"
 OUT_OF_DATE = "out-of-date database schema"
 """How MLflow says that an earlier version of it made a database."""

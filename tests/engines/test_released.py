@@ -61,6 +61,9 @@ def test_both_engines_score_and_report_them_without_any_training(offering: Check
     assert "1 mIoU recomputed" in offering.run("pointrend", "--scale", "paper", "verify")
     again = offering.run(*SNAKEMAKE, "-n", "--quiet", "reason")
     assert "evaluate_released" not in again
+    (offering.root / "build").mkdir()
+    offering.run(*SNAKEMAKE, "--report", "build/report.html")
+    assert "<p>Scores that the weights released for voc_r50 have" in (offering.root / "build/report.html").read_text()
 
     by_dvc.write_params(by_dvc.params() | {"scale": "paper", "published_scales": ["paper"]})
     by_dvc.run("dvc", "repro", "evaluate_released@paper-voc-r50")

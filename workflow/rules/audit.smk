@@ -14,12 +14,19 @@ rule audit:
             ancient(f"data/{SCALE}/archives/{kind}_{{run}}") for kind in ("log", "cfg")
         ],
     output:
-        audit=f"runs/{SCALE}/{{run}}-published/audit.json",
+        audit=report(
+            f"runs/{SCALE}/{{run}}-published/audit.json",
+            caption="../report/audit.rst",
+            category="Audits",
+            labels={"run": "{run}", "what": "audit"},
+        ),
         curve=f"runs/{SCALE}/{{run}}-published/curve.json",
     log:
         f"logs/{SCALE}/audit-{{run}}.log",
     benchmark:
         f"logs/{SCALE}/audit-{{run}}.tsv"
+    conda:
+        "../envs/pointrend.yaml"
     resources:
         mem_mb=1000,
     params:

@@ -6,13 +6,16 @@ import signal
 import sys
 import uuid
 
+from pointrend.engines.failures import failures
 from pointrend.engines.following import start_following
 from pointrend.engines.slurm import TRAIN_RESOURCES
 from pointrend.engines.workspace import hold_checkout, hold_workspace
 from pointrend.errors import PointrendError
 from pointrend.project import STORE_FILES
+from pointrend.summary import failure_summary, summary
 from pointrend.training.attempts import COMMAND
 from pointrend.workflow import Workflow
+from snakemake_interface_executor_plugins.settings import DeploymentMethod
 
 try:
     WANTED = Workflow.from_config(config, Path.cwd())
@@ -45,11 +48,27 @@ onstart:
     start_following(PROJECT, shlex.split(POINTREND)[1:])
 
 
-# The environment that runs this workflow also runs its jobs, whether or not it was activated. `exec` leaves no shell
-# that a signal to all processes of a job would end before its command.
-shell.prefix(
-    f'export POINTREND_ENGINE=snakemake PATH={shlex.quote(str(Path(sys.executable).parent))}:"$PATH"; exec '
-)
+onsuccess:
+    print(summary(WANTED, WANTED.whole_command()), file=sys.stderr)
+
+
+onerror:
+    print(failure_summary(failures(log, Path.cwd())), summary(WANTED), sep="\n", file=sys.stderr)
+
+
+# The environment that runs this workflow also runs its jobs, whether or not it was activated; but with conda they run
+# in the one that was made for them. `exec` leaves no shell that a signal to all processes of a job would end before its
+# command.
+if DeploymentMethod.CONDA in workflow.deployment_settings.deployment_method:
+    shell.prefix("export POINTREND_ENGINE=snakemake; exec ")
+else:
+    shell.prefix(
+        f'export POINTREND_ENGINE=snakemake PATH={shlex.quote(str(Path(sys.executable).parent))}:"$PATH"; exec '
+    )
+
+
+def train_resource(key):
+    return lambda w: WANTED.train_resources(w.run)[key]
 
 
 wildcard_constraints:

@@ -14,6 +14,8 @@ rule fetch:
         f"logs/{SCALE}/fetch-{{name}}.log",
     benchmark:
         f"logs/{SCALE}/fetch-{{name}}.tsv"
+    conda:
+        "../envs/pointrend.yaml"
     resources:
         mem_mb=1000,
     params:
@@ -33,6 +35,8 @@ rule prepare:
         f"logs/{SCALE}/prepare-{{dataset}}.log",
     benchmark:
         f"logs/{SCALE}/prepare-{{dataset}}.tsv"
+    conda:
+        "../envs/pointrend.yaml"
     resources:
         mem_mb=4000,
         cpus_per_task=2,

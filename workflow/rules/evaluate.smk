@@ -33,6 +33,8 @@ rule evaluate:
         f"logs/{SCALE}/evaluate-{{run}}-s{{seed}}.tsv"
     group:
         WANTED.group
+    conda:
+        "../envs/pointrend.yaml"
     threads: lambda w: PROJECT.setting(w.run).recipe.threads or workflow.cores or 1
     resources:
         mem_mb=4000,
@@ -54,7 +56,12 @@ rule evaluate_released:
         file=ancient(f"data/{SCALE}/archives/released_{{run}}"),
         store=lambda w: ancient(PROJECT.store_files(PROJECT.setting(w.run).dataset)),
     output:
-        metrics=f"runs/{SCALE}/{{run}}-released/metrics.json",
+        metrics=report(
+            f"runs/{SCALE}/{{run}}-released/metrics.json",
+            caption="../report/released.rst",
+            category="Released weights",
+            labels={"run": "{run}", "what": "scores"},
+        ),
         scores=f"runs/{SCALE}/{{run}}-released/scores.json",
         counts=f"runs/{SCALE}/{{run}}-released/confusion.parquet",
         pictures=directory(f"runs/{SCALE}/{{run}}-released/pictures"),
@@ -62,6 +69,8 @@ rule evaluate_released:
         f"logs/{SCALE}/evaluate-{{run}}-released.log",
     benchmark:
         f"logs/{SCALE}/evaluate-{{run}}-released.tsv"
+    conda:
+        "../envs/pointrend.yaml"
     threads: lambda w: PROJECT.setting(w.run).recipe.threads or workflow.cores or 1
     resources:
         mem_mb=4000,

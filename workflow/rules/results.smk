@@ -27,6 +27,8 @@ rule compare:
         f"logs/{SCALE}/compare.log",
     benchmark:
         f"logs/{SCALE}/compare.tsv"
+    conda:
+        "../envs/pointrend.yaml"
     resources:
         mem_mb=1000,
     params:
@@ -61,6 +63,8 @@ rule report:
         f"logs/{SCALE}/report.log",
     benchmark:
         f"logs/{SCALE}/report.tsv"
+    conda:
+        "../envs/pointrend.yaml"
     resources:
         mem_mb=1000,
     params:
@@ -79,6 +83,8 @@ rule track:
         f"logs/{SCALE}/track.log",
     benchmark:
         f"logs/{SCALE}/track.tsv"
+    conda:
+        "../envs/pointrend.yaml"
     resources:
         mem_mb=1000,
     params:
@@ -91,7 +97,14 @@ rule track:
 rule released:
     input:
         expand(rules.evaluate_released.output.metrics, run=WANTED.released),
+    log:
+        rules.compare.log,
+        rules.report.log,
     localrule: True
+    conda:
+        "../envs/pointrend.yaml"
+    resources:
+        mem_mb=1000,
     shell:
         # One command, because the prefix begins it with `exec`.
         f"bash -c {shlex.quote(f'{WANTED.compare_command()} && {POINTREND} report')}"

@@ -3,10 +3,6 @@
 MODEL = f"runs/{SCALE}/{{run}}-s{{seed}}/model.safetensors"
 
 
-def train_resource(key):
-    return lambda w: WANTED.train_resources(w.run)[key]
-
-
 rule train:
     input:
         lambda w: PROJECT.training_inputs(w.run),
@@ -30,6 +26,8 @@ rule train:
         f"logs/{SCALE}/train-{{run}}-s{{seed}}.tsv"
     group:
         WANTED.group
+    conda:
+        "../envs/pointrend.yaml"
     threads: lambda w: PROJECT.setting(w.run).recipe.threads or workflow.cores or 1
     resources:
         **{key: train_resource(key) for key in TRAIN_RESOURCES},
