@@ -6,7 +6,6 @@ import hashlib
 import json
 import re
 import zipfile
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +15,9 @@ import pytest
 import yaml
 
 from pointrend.datasets.loopback import serve_folder
-from tests.workflow.checkout import ROOT, Checkout, keep_dataset
+from tests.pages import merged, titled_blocks
+from tests.workflow.checkout import Checkout, keep_dataset
 
-BLOCKS = re.findall(r'```(?:python|yaml) title="(.+?)"\n(.*?)```', (ROOT / "docs/extending.md").read_text(), re.S)
 MODULE = "pointrend/datasets/camvid.py"
 COUNTS = {"train": 6, "val": 3}
 TINY = {"base_size": [160, 120], "crop_size": [64, 64], "batch_size": 4, "epochs": 2, "width": 4, "threads": 1}
@@ -44,18 +43,11 @@ def write_archive(folder: Path) -> str:
     return hashlib.sha256((folder / "camvid.zip").read_bytes()).hexdigest()
 
 
-def merged(ours: Any, more: Any) -> Any:
-    """``ours`` with the keys of ``more`` added at every depth."""
-    if not isinstance(ours, Mapping) or not isinstance(more, Mapping):
-        return more
-    return {**ours, **{key: merged(ours.get(key), value) for key, value in more.items()}}
-
-
 def extended(root: Path, url: str, sha256: str) -> Checkout:
     """A checkout with everything that the page adds, the pilot as small as can be."""
     checkout = Checkout(root)
     params = checkout.params()
-    for title, text in BLOCKS:
+    for title, text in titled_blocks("docs/extending.md"):
         if title == "params.yaml":
             params = merged(params, yaml.safe_load(text))
         else:
