@@ -72,11 +72,16 @@ def _source(module: str) -> Path | None:
     return next((path for path in (base.with_suffix(".py"), base / "__init__.py") if path.is_file()), None)
 
 
+@cache
 def _imports(path: Path) -> list[str]:
     """Modules named by import statements anywhere in a file, but for those under ``if TYPE_CHECKING``."""
     names: list[str] = []
 
     class Visitor(ast.NodeVisitor):
+        def visit(self, node: ast.AST) -> None:
+            if not isinstance(node, ast.expr):  # most of a file, and no place for a statement
+                super().visit(node)
+
         def visit_If(self, node: ast.If) -> None:
             if ast.unparse(node.test) != "TYPE_CHECKING":
                 self.generic_visit(node)

@@ -212,7 +212,8 @@ class Project:
 
     def store_files(self, dataset: str) -> list[str]:
         """The large files of the prepared form, relative to the root."""
-        return [self.relative(self.data_folder(dataset) / file) for file in STORE_FILES]
+        folder = self.relative(self.data_folder(dataset))
+        return [f"{folder}/{file}" for file in STORE_FILES]
 
     def training_inputs(self, run: str) -> list[str]:
         """Manifests that a training depends on, relative to the root: those of its data and of its backbone."""

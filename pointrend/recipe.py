@@ -100,7 +100,8 @@ class Recipe(Strict):
 
     @classmethod
     def _layer(cls, name: str) -> str:
-        return cls._extra(name, "layer", "operation" if name in cls.keys_of("operation") else "recipe")
+        operation = cls._extra(name, "part", "recipe") == "operation"
+        return cls._extra(name, "layer", "operation" if operation else "recipe")
 
     @classmethod
     def _extra(cls, name: str, key: str, default: str) -> str:
