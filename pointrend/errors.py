@@ -18,6 +18,10 @@ class PointrendError(Exception):
         self.what = what
         self.do = do
 
+    def __reduce__(self) -> tuple[type[PointrendError], tuple[str, str]]:
+        """So that an error survives the way from a worker process."""
+        return type(self), (self.what, self.do)
+
 
 class ParamsError(PointrendError):
     """params.yaml, an override, or the name of a run, dataset, scale or seed is wrong."""

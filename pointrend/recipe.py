@@ -83,6 +83,8 @@ class Recipe(Strict):
             raise ValueError(f"{self.gpus} gpus cannot be divided among {self.nodes} nodes")
         if self.scale_range[0] > self.scale_range[1]:
             raise ValueError("scale_range must be [smallest, largest]")
+        if self.batch_size == 1 and max(self.crop_size) <= self.output_stride:
+            raise ValueError(f"batch norm needs more than one cell: batch_size 1 with crop_size {list(self.crop_size)}")
         return self
 
     @classmethod

@@ -6,8 +6,9 @@ DistributedSampler with its shuffle, from which incomplete batches are dropped (
 
 from __future__ import annotations
 
+import atexit
 import signal
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 import cv2
@@ -18,6 +19,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from pointrend.datasets.store import Store
 from pointrend.datasets.transforms import Bytes, TrainPixels, TrainTransform
+from pointrend.errors import DatasetError, PointrendError, TrainingStopped
 
 TrainSample = tuple[TrainPixels, int]
 
@@ -57,6 +59,22 @@ class TrainSamples(Dataset[TrainSample]):
         return self.transform(self.store.picture(index), self.store.label(index), draws), index
 
 
+class _SamplesOrErrors(Dataset[TrainSample | PointrendError]):
+    """Samples, and in the place of one that cannot be had the error that says so.
+
+    Of an error that a worker raises torch would leave only the text.
+    """
+
+    def __init__(self, samples: TrainSamples) -> None:
+        self.samples = samples
+
+    def __getitem__(self, index: int) -> TrainSample | PointrendError:
+        try:
+            return self.samples[index]
+        except PointrendError as error:
+            return error
+
+
 def epoch_batches(n: int, processes: int, rank: int, batch_per_process: int, seed: int, epoch: int) -> list[list[int]]:
     """Indices of the batches that process ``rank`` of ``processes`` sees in an epoch (the first is 1) of ``n`` samples.
 
@@ -81,19 +99,63 @@ def train_loader(
     first_batch: int = 0,
     workers: int = 0,
     pin_memory: bool = False,
-) -> DataLoader[TrainSample]:
-    """The batches (:class:`TrainBatch`) of one process in one epoch, from ``first_batch`` on, which counts from 0."""
+) -> Iterator[TrainBatch]:
+    """The batches of one process in one epoch, from ``first_batch`` on, which counts from 0.
+
+    Raises:
+        DatasetError: on the way, a picture cannot be read.
+        TrainingStopped: on the way, a worker process was killed.
+    """
     batches = epoch_batches(len(store), processes, rank, batch_size_per_process, seed, epoch)
-    return DataLoader(
-        TrainSamples(store, transform, seed, epoch),
+    loader = DataLoader(
+        _SamplesOrErrors(TrainSamples(store, transform, seed, epoch)),
         batch_sampler=batches[first_batch:],
-        collate_fn=collate,
+        collate_fn=_batch_or_error,
         num_workers=workers,
         worker_init_fn=one_thread,
         pin_memory=pin_memory,
         # Only so that the loader draws its workers' seeds, which nothing uses, from here and not from the global state.
         generator=torch.Generator(),
     )
+    return _whole_batches(loader)
+
+
+def _whole_batches(loader: Iterable[TrainBatch | PointrendError]) -> Iterator[TrainBatch]:
+    """The batches of a loader, and what ends it as an error that we know."""
+    batches = [iter(loader)]
+    # Workers ignore SIGTERM (see one_thread): a process that ended with its loader still there would wait for them.
+    atexit.register(batches.clear)
+    try:
+        while (batch := next(batches[0], None)) is not None:
+            if isinstance(batch, PointrendError):
+                raise batch
+            yield batch
+    except RuntimeError as problem:
+        if not str(problem).startswith("DataLoader worker (pid"):
+            raise
+        do = "more memory or fewer workers may help; the same command goes on from the last checkpoint"
+        raise TrainingStopped("a process that loads pictures was killed", do) from problem
+    finally:
+        batches.clear()
+        atexit.unregister(batches.clear)
+
+
+def refuse_turned(store: Store, crop_size: tuple[int, int]) -> None:
+    """Refuse upright pictures where ``crop_size`` (height, width) lies, and the reverse.
+
+    Their crops may get the size turned round, as published, and a batch holds crops of one shape only.
+
+    Raises:
+        DatasetError: there is such a picture; the first one is named.
+    """
+    lies = crop_size[1] - crop_size[0]
+    for id, (height, width) in zip(store.ids, store.sizes, strict=True):
+        if (width - height) * lies < 0:
+            way = "lies" if lies > 0 else "stands"
+            raise DatasetError(
+                f"{id} of {store.split} is {width}x{height} pixels and the crop {way}, {crop_size[1]}x{crop_size[0]}",
+                "choose a square crop_size for a dataset with upright pictures and others",
+            )
 
 
 def collate(samples: Sequence[TrainSample]) -> TrainBatch:
@@ -101,6 +163,16 @@ def collate(samples: Sequence[TrainSample]) -> TrainBatch:
     pixels, indices = zip(*samples, strict=True)
     pictures, labels, inside = zip(*pixels, strict=True)
     return TrainBatch(_stacked(pictures), _stacked(labels), torch.tensor(inside), torch.tensor(indices))
+
+
+def _batch_or_error(samples: Sequence[TrainSample | PointrendError]) -> TrainBatch | PointrendError:
+    """One batch of samples, or the first error among them."""
+    whole: list[TrainSample] = []
+    for sample in samples:
+        if isinstance(sample, PointrendError):
+            return sample
+        whole.append(sample)
+    return collate(whole)
 
 
 def _stacked(arrays: Sequence[Bytes]) -> Tensor:

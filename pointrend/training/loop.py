@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from pointrend.datasets.loader import TrainBatch, train_loader
+from pointrend.datasets.loader import TrainBatch, refuse_turned, train_loader
 from pointrend.datasets.normalization import normalize_batch
 from pointrend.datasets.registry import classes_of
 from pointrend.datasets.store import Store
@@ -66,6 +66,7 @@ class Trainer:
         self.recipe, self.seed, self.checkpoints, self.processes = setting.recipe, seed, checkpoints, processes
         recipe = setting.recipe
         self.store = Store(data, "train")
+        refuse_turned(self.store, recipe.crop_size)
         self.epoch_iterations = iterations_per_epoch(len(self.store), processes.count, recipe.batch_size)
         self.total = total_iterations(len(self.store), processes.count, recipe.batch_size, recipe.epochs)
         self.transform = TRANSFORMS[recipe.loader](

@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import copy
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import cv2
@@ -12,9 +18,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.utils.data import BatchSampler, DistributedSampler
 
-from pointrend.datasets.loader import TrainBatch, TrainSamples, epoch_batches, sample_draws, train_loader
-from pointrend.datasets.store import Store, StoreWriter
+from pointrend.datasets.loader import TrainBatch, TrainSamples, epoch_batches, refuse_turned, sample_draws, train_loader
+from pointrend.datasets.store import COMPACT, Store, StoreWriter
 from pointrend.datasets.transforms import TrainPixels, TrainTransform
+from pointrend.errors import DatasetError, TrainingStopped
 from tests.datasets.layouts import pixels, values
 
 TRANSFORM = TrainTransform((128, 32), (24, 32))
@@ -141,3 +148,63 @@ def test_workers_use_one_thread(store: Store) -> None:
         store, transform, batch_size_per_process=1, processes=1, rank=0, seed=0, epoch=1, first_batch=9, workers=1
     )
     assert [batch.pictures.tolist() for batch in loader] == [[[1, 1]]] * 2
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_a_picture_that_cannot_be_read_is_named_wherever_it_is_loaded(tmp_path: Path, workers: int) -> None:
+    with StoreWriter(tmp_path, "train", COMPACT) as writer:
+        for id in ("good", "bad"):
+            writer.add(id, pixels(1), values(1, [0]))
+    store = Store(tmp_path, "train")
+    data = tmp_path / "train.pictures.bin"
+    data.write_bytes(data.read_bytes()[:-60] + bytes(60))
+    with pytest.raises(DatasetError, match=r"bad of train in .* cannot be decoded; run `pointrend prepare` again"):
+        batches(store, batch_size_per_process=1, processes=1, rank=0, workers=workers)
+
+
+def test_a_killed_worker_is_a_stop(store: Store) -> None:
+    def killed(*_: object) -> TrainPixels:
+        os.kill(os.getpid(), signal.SIGKILL)
+        raise AssertionError
+
+    transform: Any = killed
+    loader = train_loader(store, transform, batch_size_per_process=1, processes=1, rank=0, seed=0, epoch=1, workers=1)
+    with pytest.raises(TrainingStopped, match="a process that loads pictures was killed"):
+        next(loader)
+
+
+def test_an_error_of_ours_survives_the_way_from_another_process() -> None:
+    error = copy.copy(DatasetError("what", "do"))  # by the same means as pickle
+    assert (type(error), error.what, error.do) == (DatasetError, "what", "do")
+
+
+@pytest.mark.parametrize(
+    ("crop", "refused"), [((32, 64), "upright"), ((64, 32), "lying"), ((32, 32), None), ((1, 1), None)]
+)
+def test_a_crop_that_would_be_turned_is_refused(tmp_path: Path, crop: tuple[int, int], refused: str | None) -> None:
+    with StoreWriter(tmp_path, "train") as writer:
+        for id, size in (("square", (9, 9)), ("lying", (9, 10)), ("upright", (10, 9))):
+            writer.add(id, pixels(1, *size), values(1, [0], *size))
+    store = Store(tmp_path, "train")
+    if refused is None:
+        refuse_turned(store, crop)
+    else:
+        with pytest.raises(DatasetError, match=f"^{refused} of train is .* pixels and the crop"):
+            refuse_turned(store, crop)
+
+
+LEAVES = """
+import sys
+from pathlib import Path
+from pointrend.datasets.loader import train_loader
+from pointrend.datasets.store import Store
+from pointrend.datasets.transforms import TrainTransform
+
+store, transform = Store(Path(sys.argv[1]), "train"), TrainTransform((128, 32), (24, 32))
+batches = train_loader(store, transform, batch_size_per_process=1, processes=1, rank=0, seed=0, epoch=1, workers=1)
+next(batches)
+"""
+
+
+def test_a_process_that_ends_in_the_middle_of_an_epoch_does_not_wait_for_its_workers(store: Store) -> None:
+    subprocess.run([sys.executable, "-c", LEAVES, str(store.folder)], check=True, timeout=60)

@@ -1,11 +1,14 @@
-"""A training that goes on and on: what it takes of memory, file handles and disk. ``python -m tests.trust.endless N``.
+"""A training that goes on and on: what it takes of memory, file handles and disk.
 
 The network has one block a stage and the pictures are small, so that an iteration takes milliseconds; all else is the
 real training loop, with its log, its records and its checkpoints.
+
+``python -m tests.trust.endless 100000 --write`` also rewrites the table in docs/reliability.md.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import sys
@@ -21,10 +24,15 @@ from pointrend.model import resnet
 from pointrend.training.distributed import Processes
 from pointrend.training.loop import Trainer
 from tests.tiny import tiny_setting, write_tiny_store
+from tests.trust.document import write_table
 
 LOG_EVERY = 20
 WARM_UP = 0.25
 """Share of the iterations after which memory must be flat."""
+MOST_MEMORY_BYTES = 1024
+"""An iteration; docs/reliability.md says so."""
+MOST_RECORD_BYTES = 400
+"""Of metrics.jsonl; docs/reliability.md says what that makes of a whole run."""
 SMALL = (
     *(
         "crop_size=[32, 32]",
@@ -59,6 +67,17 @@ class Observation:
     longest_record_bytes: int
     checkpoints: int
     """Left on the disk at the end."""
+
+    def defects(self) -> list[str]:
+        """What docs/reliability.md says and does not hold, a line each."""
+        few, most = self.file_handles
+        holds = {
+            "memory grows": self.memory_bytes_an_iteration < MOST_MEMORY_BYTES,
+            "open files change": few == most,
+            "a record is too long": self.longest_record_bytes <= MOST_RECORD_BYTES,
+            "there are not two checkpoints": self.checkpoints == 2,
+        }
+        return [what for what, held in holds.items() if not held]
 
 
 def observe(iterations: int, folder: Path) -> Observation:
@@ -95,6 +114,30 @@ def resident_bytes() -> int:
     return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGESIZE")
 
 
-if __name__ == "__main__":
+def table(seen: Observation) -> str:
+    """What was seen as a Markdown table."""
+    rows = {
+        "iterations": f"{seen.iterations:,}",
+        "growth of memory, bytes an iteration": f"{seen.memory_bytes_an_iteration:.1f}",
+        "open files, fewest and most": "{}, {}".format(*seen.file_handles),
+        "bytes a record, on average and at most": f"{seen.record_bytes:.0f}, {seen.longest_record_bytes}",
+        "checkpoints at the end": str(seen.checkpoints),
+    }
+    return "| what | seen |\n|-|-|\n" + "".join(f"| {what} | {value} |\n" for what, value in rows.items())
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("iterations", type=int)
+    parser.add_argument("--write", action="store_true", help="put the table into docs/reliability.md")
+    chosen = parser.parse_args()
     with tempfile.TemporaryDirectory() as place:
-        print(json.dumps(asdict(observe(int(sys.argv[1]), Path(place)))))
+        seen = observe(chosen.iterations, Path(place))
+    print(json.dumps(asdict(seen)), *seen.defects(), sep="\n")
+    if chosen.write:
+        write_table("endless", table(seen))
+    return 1 if seen.defects() else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

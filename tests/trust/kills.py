@@ -23,11 +23,10 @@ from pathlib import Path
 from typing import Any
 
 from pointrend.files import sha256_file
+from tests.trust.document import write_table
 from tests.trust.ground import ROOT, SETTINGS, STEPS, Ground, one_run
 
 STAGES = tuple(step for step in STEPS if step != "fetch backbone_r50")
-DOCUMENT = ROOT / "docs/reliability.md"
-BEGIN, END = "<!-- kills:begin -->", "<!-- kills:end -->"
 TIMES = {"time", "seconds", "images_per_second", "data_wait_share", "memory_mb", "machine", "attempts", "train_sha256"}
 """Keys in the records of a training whose values are times, or say which machine it was and how it was started."""
 HASH = "[0-9a-f]{64}"
@@ -174,15 +173,6 @@ class Campaign:
         return [(stage, self.tallies[stage]) for stage in STAGES]
 
 
-def with_table(document: str, table: str) -> str:
-    """docs/reliability.md with another table between its markers."""
-    before, begin, rest = document.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not (begin and end):
-        raise ValueError(f"{DOCUMENT} has lost its markers {BEGIN} and {END}")
-    return f"{before}{BEGIN}\n{table}{END}{after}"
-
-
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("kills", type=int)
@@ -194,7 +184,7 @@ def main() -> int:
         campaign.run(chosen.kills)
     print(campaign.table(), *campaign.defects, sep="\n")
     if chosen.write:
-        DOCUMENT.write_text(with_table(DOCUMENT.read_text(encoding="utf-8"), campaign.table()), encoding="utf-8")
+        write_table("kills", campaign.table())
     return 1 if campaign.defects else 0
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from pointrend.cli import main
-from tests.trust import bad_archives, bad_environment, bad_params, bad_pictures, bad_results, bad_weights
+from tests.trust import bad_archives, bad_environment, bad_params, bad_pictures, bad_results, bad_trainings, bad_weights
 from tests.trust.cases import Case
 from tests.trust.conftest import MakeGround
 
@@ -18,6 +18,7 @@ CASES = (
     *bad_params.CASES,
     *bad_archives.CASES,
     *bad_pictures.CASES,
+    *bad_trainings.CASES,
     *bad_weights.CASES,
     *bad_results.CASES,
     *bad_environment.CASES,

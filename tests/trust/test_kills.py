@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
-
-from tests.trust.kills import DOCUMENT, STAGES, Campaign, content, with_table
+from tests.trust.kills import STAGES, Campaign, content
 
 KILLS, SEED = 10, 7
 
@@ -20,9 +18,6 @@ def test_what_was_killed_and_started_again_gives_what_a_calm_machine_gives(tmp_p
     table = campaign.table()
     for stage in STAGES:
         assert f"| `{stage}` |" in table
-    changed = with_table(DOCUMENT.read_text(encoding="utf-8"), table)
-    assert with_table(changed, table) == changed
-    assert table in changed
 
 
 def test_times_alone_may_differ(tmp_path: Path) -> None:
@@ -41,8 +36,3 @@ def test_times_alone_may_differ(tmp_path: Path) -> None:
         ("metrics.json", "1", "2", False),
     ):
         assert (said(name, one) == said(name, other)) == equal, name
-
-
-def test_a_document_without_its_markers_is_refused() -> None:
-    with pytest.raises(ValueError, match="lost its markers"):
-        with_table("# Reliability", "| |")

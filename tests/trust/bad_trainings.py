@@ -1,0 +1,92 @@
+"""Pictures and sizes that do not go together, through `train` as it is typed."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Callable
+
+from pointrend.cli import main
+from tests.datasets.layouts import archive_members, encoded, pixels, values
+from tests.trust.cases import Case
+from tests.trust.ground import Ground
+
+TINY = "width=4 fpn_channels=8 scale_channels=8 point_channels=8 train_points=16 batch_size=2 epochs=1 log_every=1"
+
+
+def train(dataset: str, *more: str) -> str:
+    """A training of a few iterations."""
+    chosen = " ".join(f"--set {value}" for value in (*TINY.split(), *more))
+    return f"{chosen} train {dataset}_r50"
+
+
+def prepared(dataset: str) -> Callable[[Ground], None]:
+    """Prepare what the archives hold: pictures of 8 by 6 pixels, and some that are a little wider."""
+
+    def prepare(ground: Ground) -> None:
+        with contextlib.chdir(ground.root):
+            assert main(["--quiet", "prepare", dataset]) == 0
+
+    return prepare
+
+
+def upright(ground: Ground) -> None:
+    """One of Cityscapes' pictures stands upright."""
+    archives = archive_members()["cityscapes"]
+    pictures, masks = archives.values()
+    pictures["leftImg8bit/train/ulm/ulm_1_leftImg8bit.png"] = encoded(pixels(1, 9, 6))
+    masks["gtFine/train/ulm/ulm_1_gtFine_labelIds.png"] = encoded(values(1, [7, 26], 9, 6))
+    ground.archives("cityscapes", archives)
+    prepared("cityscapes")(ground)
+
+
+def unreadable(ground: Ground) -> None:
+    """A picture of VOC's compact form is damaged."""
+    ground.put("operation.store", "compact")
+    prepared("voc")(ground)
+    data = ground.path("data/demo/voc/train.pictures.bin")
+    data.write_bytes(data.read_bytes()[:-40] + bytes(40))
+
+
+def trained(dataset: str) -> Callable[[Ground], None]:
+    def look(ground: Ground) -> None:
+        record = json.loads(ground.path(f"runs/demo/{dataset}_r50-s0/train.json").read_text())
+        assert record["setting"]["dataset"] == dataset
+
+    return look
+
+
+def small(dataset: str, *more: str) -> Case:
+    """Pictures smaller than the crop, also when they are resized."""
+    name = " ".join(("pictures smaller than the crop,", dataset, *more))
+    return Case(name, dataset, prepared(dataset), train(dataset, "base_size=[64,24]", *more), 0, (), trained(dataset))
+
+
+def refused(name: str, dataset: str, spoil: Callable[[Ground], None], command: str, *words: str) -> Case:
+    return Case(name, dataset, spoil, command, 2, words)
+
+
+UNREADABLE = ("e of train in data/demo/voc cannot be decoded", "prepare")
+CASES = (
+    small("voc"),
+    small("ade20k"),
+    small("cityscapes"),
+    small("cityscapes", "loader=exact"),
+    refused(
+        "upright picture, lying crop",
+        "cityscapes",
+        upright,
+        train("cityscapes"),
+        "ulm/ulm_1 of train is 6x9 pixels and the crop lies, 128x64",
+        "square crop_size",
+    ),
+    refused("unreadable prepared picture", "voc", unreadable, train("voc"), *UNREADABLE),
+    refused("unreadable prepared picture, loader process", "voc", unreadable, train("voc", "workers=1"), *UNREADABLE),
+    refused(
+        "one cell for batch norm",
+        "voc",
+        prepared("voc"),
+        train("voc", "crop_size=[32,32]", "batch_size=1"),
+        "batch norm needs more than one cell",
+    ),
+)
