@@ -57,7 +57,7 @@ def of(program: str) -> list[tuple[str, ...]]:
 def test_pointrend(
     words: tuple[str, ...], parsed: list[tuple[Project, argparse.Namespace]], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    *options, last = words
+    last = words[-1]
     if last in VERBS or last in (
         "VERB",
         "...",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from pointrend.files import sha256_file, write_json
 from pointrend.results.compare import read_results, sealed, write_results
 from pointrend.source_version import SourceVersion, source_version
 from tests.audit.samples import LOGS, S21, VOC_R50, write_config
+from tests.workflow import tampering
 from tests.workflow.checkout import Checkout, keep_dataset
 
 CHAIN = ("published", "data/demo", "runs/demo", "results/demo")
@@ -183,74 +184,32 @@ def test_the_first_link_is_named(spoilt: Path, capsys: pytest.CaptureFixture[str
         assert name in verify(spoilt, capsys)[1]
 
 
-def each_leaf(values: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """Copies with one value changed each."""
-    for key, value in values.items():
-        if isinstance(value, dict):
-            yield from ({**values, key: changed} for changed in each_leaf(value))
-        else:
-            yield {**values, key: value + 1 if isinstance(value, int) else "0" * 64}
-
-
 @pytest.mark.parametrize(
     "name", [f"{ARCHIVES}/voc.json", f"{ARCHIVES}/backbone_r50.json", "data/demo/voc/manifest.json"]
 )
 def test_every_value_of_a_manifest_counts(name: str, spoilt: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    for changed in each_leaf(json.loads((spoilt / name).read_text())):
+    for changed in tampering.each_leaf(json.loads((spoilt / name).read_text())):
         write_json(spoilt / name, changed)
         code, printed = verify(spoilt, capsys)
         assert code == 3, changed
         assert name in printed
 
 
-def other_miou(row: dict[str, Any]) -> None:
-    row["miou"] += 1
-
-
-def other_verdict(row: dict[str, Any]) -> None:
-    row |= {"verdict": "reproduced", "difference": 0.0}
-
-
-def other_published(row: dict[str, Any]) -> None:
-    row["published_miou"] = 1.0
-
-
-def other_sigma(row: dict[str, Any]) -> None:
-    row |= {"verdict": "consistent", "sigma": 99.0}
-
-
-def other_interval(row: dict[str, Any]) -> None:
-    row["image_interval"][0] -= 0.01
-
-
-def other_measure(row: dict[str, Any]) -> None:
-    row["measures"]["coarse"]["miou"] += 1
-
-
-def other_archive(row: dict[str, Any]) -> None:
-    row["provenance"]["archives"]["benchmark.tgz"] = "0" * 64
-
-
-def other_machine(row: dict[str, Any]) -> None:
-    row["provenance"]["scoring"]["machine"]["torch"] = "1.0"
-
-
-def another_model(row: dict[str, Any]) -> None:
-    row["hashes"]["model.safetensors"] = "0" * 64
-
-
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        (other_miou, "results.json: miou of voc_r50 (seed 0) does not follow from runs/demo/voc_r50-s0"),
-        (other_verdict, "results.json: difference of voc_r50 (seed 0) does not follow"),
-        (other_published, "results.json: the difference of voc_r50 is not ours minus published"),
-        (other_sigma, "results.json: its verdicts do not follow from its figures"),
-        (other_interval, "results.json: image_interval of voc_r50 (seed 0) does not follow from runs/demo/voc_r50-s0"),
-        (other_measure, "results.json: measures of voc_r50 (seed 0) does not follow"),
-        (other_archive, "results.json: provenance of voc_r50 (seed 0) does not follow"),
-        (other_machine, "results.json: provenance of voc_r50 (seed 0) does not follow"),
-        (another_model, "model.safetensors is not the one whose sha256 is in results.json"),
+        (tampering.other_miou, "results.json: miou of voc_r50 (seed 0) does not follow from runs/demo/voc_r50-s0"),
+        (tampering.other_verdict, "results.json: difference of voc_r50 (seed 0) does not follow"),
+        (tampering.other_published, "results.json: the difference of voc_r50 is not ours minus published"),
+        (tampering.other_sigma, "results.json: its verdicts do not follow from its figures"),
+        (
+            tampering.other_interval,
+            "results.json: image_interval of voc_r50 (seed 0) does not follow from runs/demo/voc_r50-s0",
+        ),
+        (tampering.other_measure, "results.json: measures of voc_r50 (seed 0) does not follow"),
+        (tampering.other_archive, "results.json: provenance of voc_r50 (seed 0) does not follow"),
+        (tampering.other_machine, "results.json: provenance of voc_r50 (seed 0) does not follow"),
+        (tampering.another_model, "model.safetensors is not the one whose sha256 is in results.json"),
     ],
 )
 def test_results_that_were_changed_and_sealed_again_do_not_pass(
