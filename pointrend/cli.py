@@ -94,12 +94,12 @@ def _run(arguments: list[str]) -> int:
     module = importlib.import_module(f"pointrend.commands.{options.verb}")
     chosen = verb_parser(module).parse_args(options.rest)
 
-    from pointrend.logs import log_to_screen
+    from pointrend.logs import NO_BARS, log_to_screen
     from pointrend.project import Project
 
     log_to_screen(quiet=options.quiet)
     if options.quiet:
-        os.environ["TQDM_DISABLE"] = "1"
+        os.environ[NO_BARS] = "1"
     project = Project.load(Path(options.params), options.scale, tuple(options.set))
     return module.run(project, chosen) or 0
 
