@@ -38,9 +38,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(project: Project, arguments: argparse.Namespace) -> None:
     """Print the plan of the current scale."""
+    for name in project.params.runs:
+        project.setting(name)
     if arguments.check:
-        for name in project.params.runs:
-            project.setting(name)
         return
     if arguments.slurm:
         print_slurm_jobs(project)
