@@ -8,7 +8,7 @@ INSTALLED := .venv/installed
 .PHONY: demo test bench fuzz reliability docs plots lint format schema lock
 
 demo: $(INSTALLED)
-	$(BIN)/snakemake --cores all --config scale=demo
+	$(BIN)/snakemake --cores all $(if $(NO_COLOR),--nocolor) --config scale=demo
 	@$(BIN)/pointrend --scale demo report --show
 
 test: $(INSTALLED)

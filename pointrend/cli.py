@@ -91,17 +91,26 @@ def _run(arguments: list[str]) -> int:
         from pointrend.params_file import nearest
 
         raise ParamsError(f"there is no verb {options.verb!r}{nearest(options.verb, VERBS)}", "see pointrend --help")
+    _check_order(options)
     module = importlib.import_module(f"pointrend.commands.{options.verb}")
     chosen = verb_parser(module).parse_args(options.rest)
 
-    from pointrend.logs import log_to_screen
+    from pointrend.logs import NO_BARS, log_to_screen
     from pointrend.project import Project
 
     log_to_screen(quiet=options.quiet)
     if options.quiet:
-        os.environ["TQDM_DISABLE"] = "1"
+        os.environ[NO_BARS] = "1"
     project = Project.load(Path(options.params), options.scale, tuple(options.set))
     return module.run(project, chosen) or 0
+
+
+def _check_order(options: argparse.Namespace) -> None:
+    """What belongs before the verb is often typed after it; no verb has options of these names."""
+    for word in options.rest:
+        if word.partition("=")[0] in ("--params", "--scale", "--set", "--quiet"):
+            do = f"write for example: pointrend --scale paper {options.verb} ..., see pointrend --help"
+            raise ParamsError(f"{word} stands after {options.verb}, but goes before it", do)
 
 
 def verb_parser(module: ModuleType) -> argparse.ArgumentParser:

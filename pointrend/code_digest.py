@@ -1,7 +1,8 @@
 """Which source files a stage's result depends on, and their joint hash.
 
 A stage is redone when a module that it imports changes, and only then: mending the results page must not retrain.
-Modules that only carry values (:data:`PLUMBING`) are left out, since the values themselves are in the fingerprint.
+Modules that only carry values (:data:`PLUMBING`) are left out, since the values themselves are in the fingerprint, and
+so is what is shown on the way.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ PLUMBING = {
     "pointrend",
     "pointrend.errors",
     "pointrend.files",
+    "pointrend.logs",
     "pointrend.params",
     "pointrend.project",
     "pointrend.recipe",

@@ -6,8 +6,22 @@ import logging
 import os
 import sys
 from pathlib import Path
+from typing import TextIO
 
+from tqdm import tqdm
+
+NO_BARS = "TQDM_DISABLE"
+"""tqdm's own name for: no progress bars."""
 ROOT = logging.getLogger("pointrend")
+
+
+class _Screen(logging.StreamHandler[TextIO]):
+    """Writes above a progress bar, if there is one."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write a line."""
+        with tqdm.external_write_mode(self.stream):
+            super().emit(record)
 
 
 class _LogFile(logging.FileHandler):
@@ -19,7 +33,7 @@ class _LogFile(logging.FileHandler):
 
 def log_to_screen(quiet: bool = False) -> None:
     """Send messages to standard error; only warnings if ``quiet`` or from any but the first of several processes."""
-    handler = logging.StreamHandler(sys.stderr)
+    handler = _Screen(sys.stderr)
     handler.setLevel(logging.WARNING if quiet or not _first_process() else logging.INFO)
     handler.setFormatter(logging.Formatter("%(message)s"))
     ROOT.setLevel(logging.DEBUG)
@@ -35,6 +49,15 @@ def log_to_file(path: Path) -> None:
     handler.setLevel(logging.DEBUG)
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)-7s %(name)s: %(message)s"))
     ROOT.addHandler(handler)
+
+
+def hides_bars() -> bool:
+    """Whether progress is told in plain lines: off a terminal, when asked for, and in Snakemake's jobs.
+
+    These run side by side, and their bars would overwrite each other.
+    """
+    in_a_job = os.environ.get("POINTREND_ENGINE") == "snakemake"
+    return in_a_job or bool(os.environ.get(NO_BARS)) or not sys.stderr.isatty()
 
 
 def _first_process() -> bool:

@@ -255,7 +255,8 @@ class Params(Strict):
             self.known("key", key, Recipe.model_fields)
             values[key] = value
         dataset, backbone = values.pop("dataset"), values.pop("backbone")
-        recipe = validated(Recipe, values, f"run {run} at scale {self.scale}")
+        do = "correct it where it was set, in params.yaml, with --set or --config"
+        recipe = validated(Recipe, values, f"run {run} at scale {self.scale}", do)
         depth = self.backbones[backbone].depth
         return RunSetting(run=run, scale=self.scale, dataset=dataset, backbone=backbone, depth=depth, recipe=recipe)
 

@@ -81,7 +81,8 @@ def parse_override(text: str) -> tuple[str, Any]:
         raise ParamsError(f"--set {text!r}: the value is not YAML", do) from error
 
 
-def nearest(name: object, names: Iterable[str]) -> str:
-    """`` (did you mean 'x'?)`` for the name closest to ``name``, or nothing."""
-    close = difflib.get_close_matches(str(name)[:80], [str(known) for known in names], n=1)
-    return f" (did you mean {close[0]!r}?)" if close else ""
+def nearest(name: object, names: Iterable[str], likeness: float = 0.6) -> str:
+    """`` (did you mean 'x'?)`` for the name closest to ``name``, or nothing where none has that ``likeness`` to it."""
+    known = {str(known).lower(): str(known) for known in names}
+    close = difflib.get_close_matches(str(name)[:80].lower(), known, n=1, cutoff=likeness)
+    return f" (did you mean {known[close[0]]!r}?)" if close else ""

@@ -33,7 +33,7 @@ class Strict(BaseModel):
         return values
 
 
-def validated(model: type[Any], values: Any, where: str) -> Any:
+def validated(model: type[Any], values: Any, where: str, do: str = "correct it there") -> Any:
     """``model`` made from ``values``; the first thing that is wrong becomes a ParamsError of one line."""
     try:
         return model.model_validate(values)
@@ -43,7 +43,7 @@ def validated(model: type[Any], values: Any, where: str) -> Any:
         message = first["msg"].removeprefix("Value error, ")
         given = f" (got {_SHORT.repr(first['input']):.200})" if first["type"] not in ("missing", "value_error") else ""
         # Without the error itself: in a log it would write out the value, however large aliases make it.
-        raise ParamsError(f"{where}: {place + ': ' if place else ''}{message}{given}", "correct it there") from None
+        raise ParamsError(f"{where}: {place + ': ' if place else ''}{message}{given}", do) from None
 
 
 def _items(value: Any) -> tuple[Any, ...]:

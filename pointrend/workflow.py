@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -49,6 +49,8 @@ class Workflow:
             if key not in SELECTORS + OVERRIDES:
                 do = f"choose from {', '.join(SELECTORS + OVERRIDES)}; everything else stands in params.yaml"
                 raise ParamsError(f"--config has no key {key!r}{nearest(key, SELECTORS + OVERRIDES)}", do)
+            if config[key] is None:
+                raise ParamsError(f"--config {key}= has no value", f"give it one or leave {key}= out")
         overrides = tuple(f"{key}={_yaml(config[key])}" for key in OVERRIDES if key in config)
         scale = config.get("scale")
         project = Project.load(root / "params.yaml", None if scale is None else str(scale), overrides)
@@ -74,16 +76,6 @@ class Workflow:
     def released(self) -> tuple[str, ...]:
         """The wanted runs whose released weights are scored at this scale."""
         return tuple(run for run in self.runs if run in self.project.released_runs)
-
-    def check_targets(self, words: Collection[str]) -> None:
-        """Make sure that the words of a command line name no target which this scale does not have.
-
-        Raises:
-            ParamsError: it is; a scale that has it is named.
-        """
-        if "released" in words:
-            for run in self.runs:
-                self.project.check_published("released", run)
 
     @property
     def audited(self) -> tuple[str, ...]:

@@ -46,12 +46,20 @@ def in_a_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         ("plan --step-ms r5=10", "there is no run or backbone 'r5' (did you mean 'r50'?)"),
         ("plan --step-ms r50=fast", "--step-ms 'r50=fast' is not NAME=MILLISECONDS"),
         ("plan --step-ms r50=-1", "--step-ms 'r50=-1' is not NAME=MILLISECONDS"),
+        ("train VOC_R50", "there is no run 'VOC_R50' (did you mean 'voc_r50'?)"),
+        ("compare --scale paper", "--scale stands after compare, but goes before it"),
+        (
+            "--set gpus=two plan",
+            "(got 'two'); correct it where it was set, in params.yaml, with --set or --config",
+        ),
+        ("--scale pilot report", "run: pointrend --scale pilot compare; snakemake --cores all runs"),
         ("bench lodaer", "there is no benchmark 'lodaer' (did you mean 'loader'?)"),
     ],
 )
 def test_wrong_input_is_one_line_and_exit_2(arguments: str, words: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(arguments.split()) == 2
-    error = capsys.readouterr().err
+    shown, error = capsys.readouterr()
+    assert shown == ""
     assert error.startswith("error: ")
     assert error.count("\n") == 1
     assert words in error

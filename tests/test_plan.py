@@ -56,3 +56,14 @@ def test_plan_prints_hours_where_a_step_time_is_given(capsys: pytest.CaptureFixt
     assert line.split()[1:4] == ["360", "4.0", "15.9"]
     assert main(["--params", str(ROOT / "params.yaml"), "--scale", "paper", "plan"]) == 0
     assert "GPU-hours" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("scale", "words"), [("demo", "CPU      8"), ("paper", "together                        about 73.39 GB")]
+)
+def test_plan_ends_with_what_to_type_next(scale: str, words: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--params", str(ROOT / "params.yaml"), "--scale", scale, "plan"]) == 0
+    plan, _, following = capsys.readouterr().out.partition("\nnext\n")
+    assert words in plan
+    assert f"  snakemake --cores all --config scale={scale} " in following
+    assert ("--step-ms" in following) == (scale == "paper")

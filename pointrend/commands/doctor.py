@@ -19,6 +19,7 @@ from pointrend.doctor.outside import check_archives, check_tracking
 from pointrend.errors import CheckFailed
 from pointrend.files import canonical_json
 from pointrend.project import Project
+from pointrend.workflow import Workflow
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -41,8 +42,13 @@ def run(project: Project, arguments: argparse.Namespace) -> int:
         if finding.do:
             print(f"{'':<8} {'':<{width}}  -> {finding.do}")
     if missing:
-        raise CheckFailed(f"scale {project.params.scale} lacks: {', '.join(missing)}", "see what is said above")
+        raise CheckFailed(f"scale {project.params.scale} lacks: {', '.join(missing)}", "each -> above says what to do")
+    print(f"\nnothing is missing for scale {project.params.scale}; next: {_command(project)}")
     return 0
+
+
+def _command(project: Project) -> str:
+    return Workflow(project, tuple(project.params.runs), project.params.seeds).whole_command()
 
 
 def look(project: Project) -> list[Finding]:

@@ -38,9 +38,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(project: Project, arguments: argparse.Namespace) -> None:
     """Print the plan of the current scale."""
+    for name in project.params.runs:
+        project.setting(name)
     if arguments.check:
-        for name in project.params.runs:
-            project.setting(name)
         return
     if arguments.slurm:
         print_slurm_jobs(project)
@@ -55,28 +55,56 @@ def _print_plan(project: Project, steps: Mapping[str, float]) -> None:
         print(_run_line(project, name))
     if steps:
         _print_costs(project, steps)
-    print(f"\n{'archives':<44}{'download':>14}  state")
     if project.scale.data == "drawn":
-        print("drawn by the project itself, a few MB")
+        print("\narchives: drawn by the project itself, a few MB; nothing is downloaded")
     else:
-        backbones = (f"backbone_{backbone}" for backbone in project.params.backbones)
-        released = (f"released_{run}" for run in project.released_runs)
-        for name in (*project.params.datasets, *backbones, *released):
-            for pin in project.archives_of(name):
-                print(_archive_line(project, pin))
-    if project.scale.data == "drawn":
-        return
+        _print_archives(project)
+        _print_disk(project)
+    print("\nnext")
+    for command, meaning in _next_commands(project, bool(steps)).items():
+        print(f"  {command:<58}  {meaning}")
+
+
+def _next_commands(project: Project, has_times: bool) -> dict[str, str]:
+    """What to type next, by command."""
+    scale = project.params.scale
+    commands = {
+        f"pointrend --scale {scale} doctor": "what this machine lacks for it",
+        f"snakemake --cores all --config scale={scale}": "runs all of it",
+    }
+    if scale != "demo" and not has_times:
+        timed = f"pointrend --scale {scale} plan --step-ms r50=MS"
+        commands[timed] = "the hours, from what `pointrend bench step` gives on the GPU"
+    return commands
+
+
+def _print_archives(project: Project) -> None:
+    print(f"\n{'archives':<44}{'download':>14}  state")
+    backbones = (f"backbone_{backbone}" for backbone in project.params.backbones)
+    released = (f"released_{run}" for run in project.released_runs)
+    for name in (*project.params.datasets, *backbones, *released):
+        for pin in project.archives_of(name):
+            print(_archive_line(project, pin))
+
+
+def _print_disk(project: Project) -> None:
     print(f"\n{'prepared data':<32}{'raw':>14}{'compact':>18}  chosen: {project.store_form}")
-    total = 0.0
+    total = dict.fromkeys(BYTES_PER_PIXEL, 0.0)
     for name, dataset in project.params.datasets.items():
         kept = sum(min(count, project.scale.limit or count) for count in (dataset.images.train, dataset.images.val))
         disk = {form: kept * dataset.about_megapixels * 1e6 * each for form, each in BYTES_PER_PIXEL.items()}
-        total += disk[project.store_form]
-        print(f"{name:<32}{'about ' + _gigabytes(disk['raw']):>14}{'about ' + _gigabytes(disk['compact']):>18}")
+        total = {form: total[form] + disk[form] for form in total}
+        print(_disk_line(name, disk))
+    print(_disk_line("together", total))
     # DVC copies the archives, which lie in data/archives/ as well, and links the rest where it can.
     archives = sum(place.about_gb * 1e9 for place in project.params.places.values())
-    sizes = f"{'about ' + _gigabytes(archives):>14}  with reflinks or hard links, else {_gigabytes(archives + total)}"
+    copied = _gigabytes(archives + total[project.store_form])
+    sizes = f"{'about ' + _gigabytes(archives):>14}  with reflinks or hard links, else {copied}; only with DVC"
     print(f"\n{'dvc cache':<32}{sizes}")
+
+
+def _disk_line(name: str, disk: Mapping[str, float]) -> str:
+    return f"{name:<32}{'about ' + _gigabytes(disk['raw']):>14}{'about ' + _gigabytes(disk['compact']):>18}"
 
 
 def _print_costs(project: Project, steps: Mapping[str, float]) -> None:
@@ -99,7 +127,8 @@ def _run_line(project: Project, name: str) -> str:
     setting = project.setting(name)
     recipe, each = setting.recipe, _epoch_iterations(project, setting)
     reasons = ", ".join(project.not_comparable(setting))
-    numbers = f"{recipe.gpus:>5}{recipe.batch_size:>7}{recipe.epochs:>8}{each:>10}{each * recipe.epochs:>12}"
+    processes = "CPU" if recipe.device == "cpu" and recipe.gpus == 1 else recipe.gpus
+    numbers = f"{processes:>5}{recipe.batch_size:>7}{recipe.epochs:>8}{each:>10}{each * recipe.epochs:>12}"
     return f"{name:<16}{numbers}  {'no: ' + reasons if reasons else 'yes'}"
 
 

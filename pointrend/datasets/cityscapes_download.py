@@ -26,6 +26,7 @@ from pointrend.datasets.fetch import PUT_AT_HAND, FetchedFile, accept, exclusive
 from pointrend.datasets.progress import transfer_progress
 from pointrend.datasets.verification import Archive, WrongFile
 from pointrend.errors import DownloadError
+from pointrend.logs import hides_bars
 
 OFFICIAL_SITE = "https://www.cityscapes-dataset.com"
 
@@ -155,7 +156,7 @@ def _private_account_file(account: tuple[str, str]) -> Iterator[None]:
 @contextlib.contextmanager
 def _reported(archive: Archive, part: PartFile, bar: bool | None) -> Iterator[None]:
     """Show the package's own bar on a terminal, and our plain lines elsewhere: a bar fills a log with garbage."""
-    if sys.stderr.isatty() if bar is None else bar:
+    if not hides_bars() if bar is None else bar:
         with contextlib.redirect_stdout(sys.stderr):
             yield
         return

@@ -22,6 +22,7 @@ from pointrend.datasets.samples import ArchiveSource, decode_samples
 from pointrend.datasets.store import PREPARE_AGAIN, RAW, FileRecord, Store, StoreWriter
 from pointrend.errors import DatasetError
 from pointrend.files import read_json, sha256_json, write_json
+from pointrend.logs import hides_bars
 
 MANIFEST = "manifest.json"
 
@@ -141,9 +142,8 @@ def fill_split(
     samples = decode_samples(source.samples(split, ids), classes)
     pixels = np.zeros(256, dtype=np.int64)
     what, started, written = f"{classes.title} {split}", time.monotonic(), 0
-    bar = tqdm(samples, what, len(ids), unit="image", disable=None)  # None: shown on a terminal only
     # One thread hashes and writes, in order, while this one reads the archives and the others decode.
-    with ThreadPoolExecutor(1) as pool:
+    with ThreadPoolExecutor(1) as pool, tqdm(samples, what, len(ids), unit="image", disable=hides_bars()) as bar:
         writing: deque[Future[None]] = deque()
         for done, sample in enumerate(bar, start=1):
             writing.append(pool.submit(writer.add, sample.id, sample.picture, sample.label))

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import sys
 import time
 from collections.abc import Callable, Iterator
 
 from tqdm import tqdm
+
+from pointrend.logs import hides_bars
 
 LEAST_PAUSE_S = 10.0
 """No two plain lines come closer than this."""
@@ -25,15 +26,16 @@ def transfer_progress(name: str, total: int | None, done: int, bar: bool | None)
     ``total`` is the whole size where known, ``done`` what was there before; ``bar`` None means a bar if stderr is a
     terminal.
     """
-    if sys.stderr.isatty() if bar is None else bar:
-        with tqdm(total=total, initial=done, desc=name, unit="B", unit_scale=True, unit_divisor=1024) as shown:
+    disable = hides_bars() if bar is None else not bar
+    with tqdm(
+        desc=name, total=total, initial=done, disable=disable, unit="B", unit_scale=True, unit_divisor=1024
+    ) as shown:
+        plain = _PlainLines(name, total, done)
 
-            def advance(count: int) -> None:
-                shown.update(count)
+        def advance(count: int) -> None:
+            plain.add(count) if shown.disable else shown.update(count)
 
-            yield advance
-    else:
-        yield _PlainLines(name, total, done).add
+        yield advance
 
 
 class _PlainLines:

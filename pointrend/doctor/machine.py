@@ -42,7 +42,10 @@ def check_cuda(project: Project, cluster: bool) -> Finding:
     if cluster and len(gpus) < wanted:
         return Finding("cuda", "note", f"{len(gpus)} GPUs here", "jobs get theirs from Slurm: --profile slurm")
     if not gpus:
-        do = "run on a machine with GPUs, or take --config scale=demo"
+        do = "run on a machine with GPUs, or take --config scale=demo, which needs none"
+        if project.released_runs:
+            released = f"snakemake --cores all released --config scale={project.params.scale}"
+            do += f"; released weights are scored without one, too: {released}"
         return Finding("cuda", "missing", f"no GPU, and scale {project.params.scale} trains on {wanted}", do)
     if len(gpus) < wanted:
         do = f"--config gpus={len(gpus)}: the batch stays the same"

@@ -13,6 +13,7 @@ from pointrend.project import Project
 
 ACCOUNT = ("CITYSCAPES_USERNAME", "CITYSCAPES_PASSWORD")
 TIMEOUT = 5.0
+WHEN_NEEDED = "downloaded when it is needed; to do it now:"
 
 
 def check_archives(project: Project) -> list[Finding]:
@@ -31,9 +32,13 @@ def _check_archive(project: Project, name: str) -> Finding:
     locked = [file for file in absent if not project.params.places[file].urls]
     found = f"not here yet: {', '.join(absent)}"
     if locked and not _at_hand(project, locked) and not all(os.environ.get(key) for key in ACCOUNT):
+        others = [run for run, chosen in project.params.runs.items() if chosen.dataset != name]
         do = f"set {' and '.join(ACCOUNT)}, or POINTREND_ARCHIVES to a folder that holds {', '.join(locked)}"
+        do += f"; or do without: --config runs={','.join(others)}" if others else ""
         return Finding(f"archives of {name}", "missing", found, do)
-    return Finding(f"archives of {name}", "note", found, f"pointrend --scale {project.params.scale} fetch {name}")
+    return Finding(
+        f"archives of {name}", "note", found, f"{WHEN_NEEDED} pointrend --scale {project.params.scale} fetch {name}"
+    )
 
 
 def _at_hand(project: Project, files: list[str]) -> bool:

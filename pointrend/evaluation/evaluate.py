@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import logging
 import math
-import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,7 @@ from pointrend.evaluation.prefetch import prefetched
 from pointrend.evaluation.segmenters import segmenter
 from pointrend.evaluation.selection import chosen_pictures
 from pointrend.files import sha256_file, write_bytes, write_json
+from pointrend.logs import hides_bars
 from pointrend.model.pointrend import PointRend
 
 logger = logging.getLogger(__name__)
@@ -105,10 +106,11 @@ def evaluate_split(
         return picture, store.label(index), torch.from_numpy(transform(picture)).unsqueeze(0)
 
     loaded = prefetched(load, range(len(store)))
-    for name, (_, label, images) in zip(_progress(store.ids), loaded, strict=True):
-        segmentation = segment(images, label.shape, name)
-        counts[name] = refined.add(segmentation.refined, label)
-        coarse.add(segmentation.coarse, label)
+    with closing(_progress(store.ids)) as ids:
+        for name, (_, label, images) in zip(ids, loaded, strict=True):
+            segmentation = segment(images, label.shape, name)
+            counts[name] = refined.add(segmentation.refined, label)
+            coarse.add(segmentation.coarse, label)
     total = refined.confusion.counts()
     if not total.ground_truth.any():
         raise DatasetError(f"no pixel of the {len(counts)} images is labelled", "prepare the dataset again")
@@ -161,10 +163,10 @@ def _by_name(classes: DatasetClasses, counts: Counts) -> dict[str, float | None]
     return {name: None if math.isnan(value) else value for name, value in zip(classes.names, iou, strict=True)}
 
 
-def _progress(ids: list[str]) -> Iterator[str]:
+def _progress(ids: list[str]) -> Generator[str, None, None]:
     """The ids, with a bar on a terminal and a few log lines elsewhere."""
-    terminal = sys.stderr.isatty()
-    for index, name in enumerate(tqdm(ids, "evaluate", unit="image", disable=not terminal)):
-        yield name
-        if not terminal and (index + 1) * LINES // len(ids) > index * LINES // len(ids):
-            logger.info("scored %d of %d images", index + 1, len(ids))
+    with tqdm(ids, "evaluate", unit="image", disable=hides_bars()) as bar:
+        for index, name in enumerate(bar):
+            yield name
+            if bar.disable and (index + 1) * LINES // len(ids) > index * LINES // len(ids):
+                logger.info("scored %d of %d images", index + 1, len(ids))

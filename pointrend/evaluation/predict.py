@@ -16,6 +16,7 @@ from pointrend.evaluation.pictures import overlaid
 from pointrend.evaluation.prefetch import prefetched
 from pointrend.evaluation.segmenters import segmenter
 from pointrend.files import write_bytes
+from pointrend.logs import hides_bars
 from pointrend.model.pointrend import PointRend
 
 SUFFIXES = {".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"}
@@ -53,12 +54,13 @@ def predict_folder(
         return picture, torch.from_numpy(transform(picture)).unsqueeze(0)
 
     loaded = prefetched(load, paths)
-    for path in tqdm(paths, "predict", unit="image", disable=None):
-        picture, inputs = next(loaded)
-        labels = segment(inputs, picture.shape[:2], str(path)).refined
-        _write_image(out / f"{path.stem}.png", labels)
-        if overlay:
-            _write_image(out / f"{path.stem}_overlay.jpg", overlaid(picture, labels, classes.palette)[..., ::-1])
+    with tqdm(paths, "predict", unit="image", disable=hides_bars()) as bar:
+        for path in bar:
+            picture, inputs = next(loaded)
+            labels = segment(inputs, picture.shape[:2], str(path)).refined
+            _write_image(out / f"{path.stem}.png", labels)
+            if overlay:
+                _write_image(out / f"{path.stem}_overlay.jpg", overlaid(picture, labels, classes.palette)[..., ::-1])
     return len(paths)
 
 

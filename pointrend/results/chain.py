@@ -32,7 +32,7 @@ class Chain(RunLinks):
         """
         path = self.project.results_folder / RESULTS
         if not path.is_file():
-            raise ResultsError(f"{self._name(path)} is not there", "run `pointrend compare`")
+            raise ResultsError(f"{self._name(path)} is not there", f"run: pointrend --scale {path.parent.name} compare")
         try:
             self._walk(path)
         except ResultsError as unreadable:

@@ -85,8 +85,8 @@ def read_results(path: Path) -> dict[str, Any]:
         ResultsError: it is missing, no JSON object, or not of the form of today's results.
         CheckFailed: it was changed after it was written.
     """
-    do = "run `pointrend compare`"
-    results = read_json(path, do=do)
+    do = f"run: pointrend --scale {path.parent.name} compare"
+    results = read_json(path, do=f"{do}; snakemake --cores all runs all that it needs, too")
     if not isinstance(results, dict):
         raise ResultsError(f"{path} is not a JSON object", do)
     if results != sealed(results):

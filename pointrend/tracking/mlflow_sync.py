@@ -8,19 +8,30 @@ from pathlib import Path
 from typing import Any
 
 from mlflow.entities import Run
+from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
 from pointrend.files import read_json, sha256_file
 from pointrend.project import Project
 from pointrend.tracking import content
 from pointrend.tracking.registry import MODEL_FOLDER, register
 from pointrend.tracking.runs import SUPERSEDED, Experiment
-from pointrend.tracking.spool import Spool, curve_points, finished_spools, growing_spools, milliseconds, read_records
+from pointrend.tracking.spool import (
+    FILE,
+    Spool,
+    curve_points,
+    finished_spools,
+    growing_spools,
+    milliseconds,
+    read_records,
+)
 from pointrend.tracking.store import Store
 
 log = logging.getLogger(__name__)
 
 RESULTS = "results.json"
 PAGES = ("README.md", "index.html", RESULTS)
+SHOWN_CURVES = ("train/loss", "train/lr")
+"""That a run as a whole has, too, since charts show nested runs only when asked to."""
 SMALL_FILES = ("train.json", "metrics.json", "metrics.jsonl")
 
 
@@ -115,7 +126,10 @@ def _send_run(
     """
     infos = [child.info for child in children.values()]
     compared = [milliseconds((project.results_folder / RESULTS).stat().st_mtime)] if rows else []
-    parent = experiment.parent(run, min([info.start_time for info in infos] or compared))
+    start = min([info.start_time for info in infos] or compared)
+    parent = (
+        _send_shown_curves(experiment, project, run, children, start) if children else experiment.parent(run, start)
+    )
     end = max([info.end_time for info in infos] or compared)
     if rows:
         experiment.send_figures(parent, content.run_figures(rows, end))
@@ -123,3 +137,16 @@ def _send_run(
         pages = {f"results/{name}": project.results_folder / name for name in PAGES}
         experiment.send_artifacts(parent, {name: path for name, path in pages.items() if path.is_file()})
     experiment.finish(parent, end)
+
+
+def _send_shown_curves(
+    experiment: Experiment, project: Project, run: str, children: Mapping[int, Run], start: int
+) -> Run:
+    """The parent run with the curves of the training with the lowest seed, and with all ``children`` under it."""
+    seed = min(children)
+    parent = experiment.parent_with_curves(run, start, children[seed].data.tags["pointrend.fingerprint"])
+    for child in children.values():
+        experiment.describe(child, {MLFLOW_PARENT_RUN_ID: parent.info.run_id})
+    records = read_records(project.run_folder(run, seed) / FILE)
+    experiment.send_curves(parent, (point for point in curve_points(records) if point.name in SHOWN_CURVES))
+    return parent

@@ -26,12 +26,14 @@ TAGS_BATCH = 100
 SENT = "pointrend.artifacts"
 """Tag with the sha256 of every artifact of a run."""
 SUPERSEDED = "pointrend.superseded"
+SHOWN = "pointrend.curves"
+"""Tag of a run as a whole: the fingerprint of the training whose curves it has."""
 EXPERIMENT_TAGS = {
     "mlflow.experimentKind": "custom_model_development",
     MLFLOW_RUN_NOTE: "One run for each dataset and backbone, with ours beside the published mIoU; under its + one run a"
-    " training, with the curves. All curves in one picture: choose the charts, search for"
-    " tags.`pointrend.kind` = 'training', and sort by a metric. Superseded trainings have the tag"
-    " pointrend.superseded = true.",
+    " training. Choose the charts for the curves of all runs in one picture; of several seeds they show the lowest."
+    " For those of all trainings search for tags.`pointrend.kind` = 'training', and sort by a metric. What was trained"
+    " anew since has the tag pointrend.superseded = true.",
 }
 """So that the pages are those for training, and say how to read them."""
 
@@ -56,7 +58,25 @@ class Experiment:
 
     def parent(self, run: str, start: int) -> Run:
         """The run that stands for all trainings of ``run``; ``start`` (ms) is used where it has to be made."""
-        return self._run(run, start, {"pointrend.kind": "run", "pointrend.run": run})
+        tags = {"pointrend.kind": "run", "pointrend.run": run}
+        current = [found for found in self._search(tags) if found.data.tags.get(SUPERSEDED) != "true"]
+        return self._run(run, start, tags, current)
+
+    def parent_with_curves(self, run: str, start: int, fingerprint: str) -> Run:
+        """The same, if it may have the curves of that training.
+
+        MLflow never forgets a point. So where it has those of another training already, it is superseded by one that
+        has these, or by a new one.
+        """
+        tags = {"pointrend.kind": "run", "pointrend.run": run, SHOWN: fingerprint}
+        current = self.parent(run, start)
+        if current.data.tags.get(SHOWN, fingerprint) == fingerprint:
+            self.describe(current, tags)
+            return current
+        self.describe(current, {SUPERSEDED: "true"})
+        other = self._run(run, start, tags, self._search(tags))
+        self.describe(other, {SUPERSEDED: "false"})
+        return other
 
     def child(self, spool: Spool, start: int) -> Run:
         """The run of one training; ``start`` (ms) is used where it, or its parent, has to be made."""
@@ -67,18 +87,18 @@ class Experiment:
             "pointrend.seed": str(spool.seed),
             "pointrend.fingerprint": spool.fingerprint,
         }
-        return self._run(str(spool), start, tags, {MLFLOW_PARENT_RUN_ID: parent.info.run_id})
+        return self._run(str(spool), start, {**tags, MLFLOW_PARENT_RUN_ID: parent.info.run_id}, self._search(tags))
 
     def trainings(self, run: str, seed: int) -> list[Run]:
         """All runs of one seed, those that another training has superseded included."""
         return self._search({"pointrend.kind": "training", "pointrend.run": run, "pointrend.seed": str(seed)})
 
-    def _run(self, name: str, start: int, tags: Mapping[str, str], more: Mapping[str, str] | None = None) -> Run:
-        found = self._search(tags)
+    def _run(self, name: str, start: int, tags: Mapping[str, str], found: Sequence[Run]) -> Run:
+        """The one that was ``found``, or a new one."""
         if found:
             # There are two only where a server stored a request long after we had given it up; one of them is empty.
             return min(found, key=lambda run: (-len(run.data.metrics), run.info.start_time, run.info.run_id))
-        all_tags = {**tags, **(more or {}), "pointrend.scale": self.scale, "mlflow.source.name": "pointrend"}
+        all_tags = {**tags, "pointrend.scale": self.scale, "mlflow.source.name": "pointrend"}
         return self.client.create_run(self.id, start_time=start, tags=all_tags, run_name=name)
 
     def _search(self, tags: Mapping[str, str]) -> list[Run]:

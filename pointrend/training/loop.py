@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import logging
-import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 import torch
@@ -21,6 +20,7 @@ from pointrend.datasets.registry import classes_of
 from pointrend.datasets.store import Store
 from pointrend.datasets.transforms import TrainTransform
 from pointrend.datasets.windows import WindowTransform
+from pointrend.logs import hides_bars
 from pointrend.model.build import architecture
 from pointrend.model.norm import convert_norms
 from pointrend.model.pointrend import PointRend, draw_points
@@ -94,7 +94,8 @@ class Trainer:
         window = Window(self.store.ids, self.recipe.batch_size, self.processes, before)
         clock = last_saved = time.monotonic()
         self.model.train()
-        bar = tqdm(total=self.total, initial=start, disable=None if self.processes.first else True, unit="it")
+        hidden = hides_bars() or not self.processes.first
+        bar = tqdm(desc="train", total=self.total, initial=start, disable=hidden, unit="it")
         try:
             for (iteration, batch), waited in _timed(self._batches(start)):
                 window.add(iteration, batch.indices, waited, *self._step(iteration, batch))
@@ -104,7 +105,7 @@ class Trainer:
                     record = self._record(done, window)
                     if self.processes.first:
                         metrics.append(record)
-                        self._report(record)
+                        self._report(record, bar)
                         if watch is not None:
                             watch(record)
                     late = time.monotonic() - last_saved >= 60 * self.recipe.checkpoint_minutes
@@ -176,11 +177,12 @@ class Trainer:
         place = {"iteration": done, "epoch": (done - 1) // self.epoch_iterations + 1}
         return {**place, "lr": self.learning_rate(done - 1), **window.close()}
 
-    def _report(self, record: dict[str, Any]) -> None:
-        """Every record to the log file; ten lines in all to a screen that is no terminal and so has no bar."""
+    def _report(self, record: dict[str, Any], bar: tqdm[NoReturn]) -> None:
+        """Every record to the log file, its loss beside the bar; ten lines in all to a screen that has no bar."""
+        bar.set_postfix(loss=f"{record['loss']:.3f}", refresh=False)
         log.debug("%s", record)
         done, tenth = record["iteration"], self.total / 10
-        if not sys.stderr.isatty() and done // tenth > (done - self.recipe.log_every) // tenth:
+        if bar.disable and done // tenth > (done - self.recipe.log_every) // tenth:
             minutes = (self.total - done) * self.recipe.batch_size / record["images_per_second"] / 60
             place = f"iteration {done} of {self.total}"
             log.info("%s: loss %.3f, lr %.5f, about %.0f min left", place, record["loss"], record["lr"], minutes)

@@ -58,7 +58,9 @@ def slurm(accounting: str = "none", wait: int = 30, age: int = 300, hosts: tuple
 
 def test_the_demo_needs_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--scale", "demo", "doctor"]) == 0
-    assert "no GPU, and scale demo needs none" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert "no GPU, and scale demo needs none" in printed
+    assert printed.endswith("nothing is missing for scale demo; next: snakemake --cores all --config scale=demo\n")
 
 
 def test_the_published_recipe_needs_gpus_and_an_account(capsys: pytest.CaptureFixture[str]) -> None:
@@ -67,6 +69,8 @@ def test_the_published_recipe_needs_gpus_and_an_account(capsys: pytest.CaptureFi
     assert "lacks: cuda, " in printed.err
     assert "archives of cityscapes" in printed.err
     assert "CITYSCAPES_USERNAME" in printed.out
+    assert "or do without: --config runs=voc_r50,voc_r101,ade20k_r50,ade20k_r101\n" in printed.out
+    assert "scored without one, too: snakemake --cores all released --config scale=paper\n" in printed.out
     assert main(["--scale", "paper", "doctor", "--json"]) == 3
     report = json.loads(capsys.readouterr().out)
     states = {finding["name"]: finding["state"] for finding in report["findings"]}

@@ -124,9 +124,11 @@ def tables(database: Path) -> list[str]:
 
 
 def points(database: Path) -> Counter[Key]:
-    """How many points there are of every metric at every step, over all runs."""
+    """How many points there are of every metric at every step, over all trainings."""
+    trainings = "SELECT run_uuid FROM tags WHERE key = 'pointrend.kind' AND value = 'training'"
     with sqlite3.connect(database) as connection:
-        return Counter(connection.execute("SELECT key, step FROM metrics").fetchall())
+        found = connection.execute(f"SELECT key, step FROM metrics WHERE run_uuid IN ({trainings})")  # noqa: S608 our own words
+        return Counter(found.fetchall())
 
 
 def expected(last: int) -> Counter[Key]:

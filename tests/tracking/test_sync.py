@@ -109,7 +109,7 @@ def test_data_artifacts_and_the_published_number_arrive(done: Path) -> None:
     pages = done / "mlartifacts/demo" / parent.info.run_id / "artifacts/results"
     assert {path.name for path in pages.iterdir()} == {"README.md", "index.html", "results.json"}
 
-    assert parent.data.metrics == {"published_miou": 69.84, "miou": 70.0}
+    assert parent.data.metrics == {"published_miou": 69.84, "miou": 70.0, "train/loss": 0.5, "train/lr": 0.1 / 6}
     description = parent.data.tags["mlflow.note.content"]
     assert description.splitlines() == [
         "**not comparable** (evidence: one-seed)",
@@ -140,7 +140,7 @@ def test_a_second_sync_changes_nothing(done: Path) -> None:
     sync(done)
     assert tables(done / "mlflow.db") == before
     assert (done / "logs/demo/tracked.json").read_bytes() == record
-    assert set(points(done / "mlflow.db").values()) == {1, 2}  # both seeds
+    assert set(points(done / "mlflow.db").values()) == {2}  # both seeds
 
 
 def test_a_new_score_is_one_more_point_and_the_one_that_is_shown(done: Path) -> None:
@@ -163,15 +163,40 @@ def test_a_retrained_run_gets_a_run_of_its_own_and_the_old_one_is_marked(done: P
     assert (old.data.tags["pointrend.superseded"], new.data.tags["pointrend.superseded"]) == ("true", "false")
     assert len(client(done).get_metric_history(old.info.run_id, "train/loss")) == 6
     assert len(client(done).get_metric_history(new.info.run_id, "train/loss")) == 4
-    assert len(runs(done)["voc_r50"]) == 1
 
-    finish(done)  # the first setting again: its run is found, and is the valid one again
+    first, second = sorted(runs(done)["voc_r50"], key=lambda run: run.data.tags["pointrend.superseded"], reverse=True)
+    assert [run.data.tags["pointrend.superseded"] for run in (first, second)] == ["true", "false"]
+    for parent, child, steps in ((first, old, 6), (second, new, 4)):
+        assert child.data.tags["mlflow.parentRunId"] == parent.info.run_id
+        shown = client(done).get_metric_history(parent.info.run_id, "train/loss")
+        assert [(point.step, point.value) for point in shown] == [(i, round(3 / i, 6)) for i in range(1, steps + 1)]
+
+    finish(done)  # the first setting again: its runs are found, and are the valid ones again
     write_results(done, row())
     sync(done)
+    assert {run.info.run_id: run.data.tags["pointrend.superseded"] for run in runs(done)["voc_r50"]} == {
+        first.info.run_id: "false",
+        second.info.run_id: "true",
+    }
     assert {run.info.run_id: run.data.tags["pointrend.superseded"] for run in runs(done)["voc_r50 seed 0"]} == {
         old.info.run_id: "false",
         new.info.run_id: "true",
     }
+
+
+def test_the_run_as_a_whole_shows_the_curves_of_its_lowest_seed(root: Path) -> None:
+    """So that the charts of an experiment have them, in which nested runs are hidden."""
+    finish(root, seed=2, fingerprint=OTHER)
+    finish(root, seed=1, steps=4)
+    write_results(root, row(seed=1), row(seed=2))
+    sync(root)
+    (parent,) = runs(root)["voc_r50"]
+    for name in ("train/loss", "train/lr"):
+        assert [point.step for point in client(root).get_metric_history(parent.info.run_id, name)] == [1, 2, 3, 4]
+    assert "train/epoch" not in parent.data.metrics
+    for seed in (1, 2):
+        (child,) = runs(root)[f"voc_r50 seed {seed}"]
+        assert child.data.tags["mlflow.parentRunId"] == parent.info.run_id
 
 
 def test_a_row_about_another_training_judges_nothing(done: Path) -> None:
@@ -224,7 +249,8 @@ def test_released_weights_stand_beside_the_run(done: Path) -> None:
     write_results(done, row(), RELEASED)
     sync(done)
     (parent,) = runs(done)["voc_r50"]
-    assert parent.data.metrics == {
+    figures = {name: value for name, value in parent.data.metrics.items() if not name.startswith("train/")}
+    assert figures == {
         "published_miou": 69.84,
         "miou": 70.0,
         "released_miou": 69.83,

@@ -144,6 +144,7 @@ def test_another_scale_uses_other_folders_and_the_backbones(done: Checkout) -> N
         ("runs=voc_r5", "there is no run 'voc_r5' (did you mean 'voc_r50'?)"),
         ("scal=paper", "--config has no key 'scal' (did you mean 'scale'?)"),
         ("scale=papr", "there is no scale 'papr' (did you mean 'paper'?)"),
+        ("runs=", "--config runs= has no value"),
         ("seeds=0,x", "seeds '0,x' are not different numbers from 0 up"),
         ("gpus=3", "batch_size 4 cannot be divided among 3 gpus"),
     ],

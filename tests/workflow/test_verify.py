@@ -386,4 +386,4 @@ def test_without_results_there_is_nothing_to_verify(spoilt: Path, capsys: pytest
     (spoilt / "results/demo/results.json").unlink()
     code, printed = verify(spoilt, capsys)
     assert code == 2
-    assert "results/demo/results.json is not there; run `pointrend compare`" in printed
+    assert "results/demo/results.json is not there; run: pointrend --scale demo compare" in printed

@@ -9,6 +9,7 @@ import uuid
 from pointrend.engines.failures import failures
 from pointrend.engines.following import start_following
 from pointrend.engines.slurm import TRAIN_RESOURCES
+from pointrend.engines.targets import check_targets
 from pointrend.engines.workspace import hold_checkout, hold_workspace
 from pointrend.errors import PointrendError
 from pointrend.project import STORE_FILES
@@ -19,7 +20,8 @@ from snakemake_interface_executor_plugins.settings import DeploymentMethod
 
 try:
     WANTED = Workflow.from_config(config, Path.cwd())
-    WANTED.check_targets(sys.argv[1:])
+    if workflow.is_main_process:
+        check_targets(WANTED.project, WANTED.runs, sys.argv[1:])
 except PointrendError as error:
     print(f"error: {error}", file=sys.stderr)
     sys.exit(error.exit_code)
@@ -53,7 +55,12 @@ onsuccess:
 
 
 onerror:
-    print(failure_summary(failures(log, Path.cwd())), summary(WANTED), sep="\n", file=sys.stderr)
+    print(
+        failure_summary(failures(log, Path.cwd())),
+        summary(WANTED),
+        sep="\n",
+        file=sys.stderr,
+    )
 
 
 # The environment that runs this workflow also runs its jobs, whether or not it was activated; but with conda they run
