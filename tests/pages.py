@@ -99,7 +99,8 @@ def _pattern(line: str, as_here: Mapping[str, str]) -> re.Pattern[str]:
         elif re.fullmatch(r"[0-9a-f]{7,}", part) and re.search(r"\d", part):
             pattern += "[0-9a-f]{7,}"
         else:
-            pattern += re.escape(as_here.get(part, part))
+            here = as_here.get(part, part)
+            pattern += r"\w+" if here == CUT else re.escape(here)
     return re.compile(pattern)
 
 
