@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import shutil
 import sys
-from collections.abc import Mapping
 from pathlib import Path
 
 import yaml
 
-from tests.pages import CUT, ROOT, Step, not_printed, session
-from tests.replay import replay
+from tests.pages import CUT, ROOT, Step, session
+from tests.replay import check, replay
 from tests.workflow.checkout import Checkout, keep_dataset
 
 PAGE = "docs/walks.md"
@@ -23,14 +22,9 @@ LEFT_OUT = ("git clone", "make lint", "make docs")
 IN_THE_CODE = ("pointrend", "tests", "Makefile", "requirements.lock", "pyproject.toml", "params.yaml", ".gitignore")
 
 
-def check(page_steps: list[Step], root: Path, as_here: Mapping[str, Mapping[str, str]]) -> None:
-    """Type the steps and hold what they print against what the page quotes; ``as_here`` by the command's beginning."""
-    steps = [step for step in page_steps if not step.command.startswith(LEFT_OUT)]
-    assert len(steps) > 3
-    for step, output in zip(steps, replay(root, steps), strict=True):
-        numbers = next((numbers for words, numbers in as_here.items() if step.command.startswith(words)), {})
-        missing = not_printed(step.printed, output, numbers)
-        assert missing is None, f"$ {step.command}\nnot printed: {missing}\nbut:\n{output[-5000:]}"
+def typed(heading: str) -> list[Step]:
+    """The steps of a walk that are typed here."""
+    return [step for step in session(PAGE, heading) if not step.command.startswith(LEFT_OUT)]
 
 
 def with_environment(root: Path) -> None:
@@ -56,21 +50,20 @@ def test_on_a_laptop(tmp_path: Path) -> None:
     others = ("voc_r101", "ade20k_", "cityscapes_")
     steps = [
         Step(step.command, tuple(line for line in step.printed if not line.startswith(others)))
-        for step in session(PAGE, "## On a laptop")
+        for step in typed("## On a laptop")
     ]
     as_here = {
         "make demo": {"24": "9", "5": "2", "3": "1", "6": "1", "720": "4", "12": "2"},
         "pointrend --scale demo verify": {"123": CUT, "6": "1"},
     }
-    check(steps, checkout.root, as_here)
+    check(steps, replay(checkout.root, steps), as_here)
 
 
 def test_a_published_number(tmp_path: Path) -> None:
     checkout = Checkout(tmp_path / "pointrend")
     shutil.copytree(ROOT / "tests/golden/logs", checkout.root / "tests/golden/logs")
-    with_environment(checkout.root)
-    steps = [Step(". .venv/bin/activate", ()), *session(PAGE, "## A published number")]
-    check(steps, checkout.root, {})
+    steps = typed("## A published number")
+    check(steps, replay(checkout.root, steps), {})
 
 
 def test_into_the_code(tmp_path: Path) -> None:
@@ -83,4 +76,5 @@ def test_into_the_code(tmp_path: Path) -> None:
         else:
             shutil.copy(source, root / name)
     with_environment(root)
-    check(session(PAGE, "## Into the code"), root, {})
+    steps = typed("## Into the code")
+    check(steps, replay(root, steps), {})
