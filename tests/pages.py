@@ -55,13 +55,16 @@ def not_printed(quoted: tuple[str, ...], printed: str, as_here: Mapping[str, str
     ``as_here`` gives other values for.
     """
     lines = [line.rstrip() for line in printed.splitlines()]
+    chunks = list(_chunks(quoted))
     place, anywhere = 0, False
-    for chunk in _chunks(quoted):
+    for number, chunk in enumerate(chunks, start=1):
         if chunk is None:
             anywhere = True
             continue
         patterns = [_pattern(line, as_here) for line in chunk]
-        starts = range(place, len(lines) - len(patterns) + 1) if anywhere else [place]
+        last = len(lines) - len(patterns)
+        first = max(place, last) if number == len(chunks) else place
+        starts = range(first, last + 1) if anywhere else [place]
         for start in starts:
             found = [bool(p.fullmatch(line)) for p, line in zip(patterns, lines[start:], strict=False)]
             if len(found) >= len(patterns) and all(found[: len(patterns)]):

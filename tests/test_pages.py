@@ -14,15 +14,28 @@ total       12
 
 voc_r50      7.13%
 commit 1234567a
+
+commit 1234567a
 """
 
 
 @pytest.mark.parametrize(
     "quoted",
     [
-        ["job        count", "-----  -------", "train   2", "total  12", "", "voc_r50  79.11%", "commit abcdef0"],
+        [
+            "job        count",
+            "-----  -------",
+            "train   2",
+            "total  12",
+            "",
+            "voc_r50  79.11%",
+            "commit abcdef0",
+            "",
+            "commit …",
+        ],
         ["…", "train   2", "…", "commit abcdef0"],
         ["…", "voc_r50  …", "…"],
+        ["…", "commit …"],
         ["job count", "…"],
     ],
 )
@@ -35,7 +48,8 @@ def test_a_quote_holds(quoted: list[str]) -> None:
     [
         (["…", "train   3", "…"], "train   3"),  # another whole number
         (["train   2", "…"], "train   2"),  # something stands before it
-        (["…", "train   2"], "nothing more, but: total       12"),  # something comes after it
+        (["…", "train   2"], "train   2"),  # something comes after it
+        (["job count", "…", "total 12"], "total 12"),
         (["…", "total  12", "…", "train  2", "…"], "train  2"),  # the other way round
         (["…", "train   2", "", "…"], "train   2"),  # a line between them
         (["…", "voc_r50  7%", "…"], "voc_r50  7%"),
