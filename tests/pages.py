@@ -55,13 +55,16 @@ def not_printed(quoted: tuple[str, ...], printed: str, as_here: Mapping[str, str
     ``as_here`` gives other values for.
     """
     lines = [line.rstrip() for line in printed.splitlines()]
+    chunks = list(_chunks(quoted))
     place, anywhere = 0, False
-    for chunk in _chunks(quoted):
+    for number, chunk in enumerate(chunks, start=1):
         if chunk is None:
             anywhere = True
             continue
         patterns = [_pattern(line, as_here) for line in chunk]
-        starts = range(place, len(lines) - len(patterns) + 1) if anywhere else [place]
+        last = len(lines) - len(patterns)
+        first = max(place, last) if number == len(chunks) else place
+        starts = range(first, last + 1) if anywhere else [place]
         for start in starts:
             found = [bool(p.fullmatch(line)) for p, line in zip(patterns, lines[start:], strict=False)]
             if len(found) >= len(patterns) and all(found[: len(patterns)]):
@@ -99,7 +102,8 @@ def _pattern(line: str, as_here: Mapping[str, str]) -> re.Pattern[str]:
         elif re.fullmatch(r"[0-9a-f]{7,}", part) and re.search(r"\d", part):
             pattern += "[0-9a-f]{7,}"
         else:
-            pattern += re.escape(as_here.get(part, part))
+            here = as_here.get(part, part)
+            pattern += r"\w+" if here == CUT else re.escape(here)
     return re.compile(pattern)
 
 

@@ -57,11 +57,8 @@ def of(program: str) -> list[tuple[str, ...]]:
 def test_pointrend(
     words: tuple[str, ...], parsed: list[tuple[Project, argparse.Namespace]], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    last = words[-1]
-    if last in VERBS or last in (
-        "VERB",
-        "...",
-    ):  # only mentioned: `pointrend fetch`, `pointrend --set nodes=2 train ...`
+    # Only mentioned: `pointrend fetch`, `pointrend --set nodes=2 train ...`
+    if words[-1] in (*VERBS, "VERB", "..."):
         assert {"VERB", *VERBS} & set(words)
         return
     assert main(words) == 0, capsys.readouterr().err

@@ -10,4 +10,11 @@ OUTSIDE = re.compile(r"\[([^\]]+)\]\(\.\./([^)#]+)[^)]*\)")
 
 def on_page_markdown(markdown: str, **_: Any) -> str:
     """Called by MkDocs for every page."""
-    return OUTSIDE.sub(r"\1 (`\2` in the repository)", markdown)
+    return OUTSIDE.sub(_named, markdown)
+
+
+def _named(link: re.Match[str]) -> str:
+    words, path = link[1], link[2]
+    if words.strip("`/") == path.strip("/"):
+        return f"`{path}` in the repository"
+    return f"{words} (`{path}` in the repository)"

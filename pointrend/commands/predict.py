@@ -36,7 +36,7 @@ def run(project: Project, arguments: argparse.Namespace) -> None:
     setting = project.setting(arguments.run)
     model, device = load_network(setting, arguments.weights)
     transform, classes = TestTransform(setting.recipe.base_size), classes_of(setting.dataset)
-    predict_folder(
+    count = predict_folder(
         model,
         transform,
         arguments.images,
@@ -46,3 +46,4 @@ def run(project: Project, arguments: argparse.Namespace) -> None:
         device=device,
         inference=setting.recipe.inference,
     )
+    print(f"{arguments.out}: label maps of {count} picture(s)")
