@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
 
 from pointrend.cli import main
-from pointrend.commands.plan_cost import cost, sample_times, step_times
+from pointrend.commands.plan import NO_STEPS
+from pointrend.commands.plan_cost import cost, measured_step_times, sample_times, step_times
 from pointrend.project import Project
 
 ROOT = Path(__file__).parents[1]
@@ -54,8 +56,7 @@ def test_plan_prints_hours_where_a_step_time_is_given(capsys: pytest.CaptureFixt
     lines = capsys.readouterr().out.splitlines()
     (line,) = [line for line in lines if line.startswith("voc_r101") and " 360 " in line]
     assert line.split()[1:4] == ["360", "4.0", "15.9"]
-    assert main(["--params", str(ROOT / "params.yaml"), "--scale", "paper", "plan"]) == 0
-    assert "GPU-hours" not in capsys.readouterr().out
+    assert "steps: --step-ms" in lines
 
 
 @pytest.mark.parametrize(
@@ -67,3 +68,54 @@ def test_plan_ends_with_what_to_type_next(scale: str, words: str, capsys: pytest
     assert words in plan
     assert f"  snakemake --cores all --config scale={scale} " in following
     assert ("--step-ms" in following) == (scale == "paper")
+
+
+GPU, CPU = "NVIDIA X 100", "A CPU"
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    """A root with params.yaml and the records of two GPUs and a CPU."""
+    shutil.copy(ROOT / "params.yaml", tmp_path)
+    shutil.copytree(ROOT / "published", tmp_path / "published")
+    for name, date, run, images, milliseconds in [
+        (GPU, "2026-01-02", "voc_r50", 4, 200.0),
+        (GPU, "2025-12-31", "voc_r50", 4, 500.0),
+        ("NVIDIA Y", "2026-03-01", "voc_r50", 4, 90.0),
+        (CPU, "2026-01-01", "voc_r101", 2, 3000.0),
+    ]:
+        facts = {"run": run, "images": images, "crop_size": [512, 512], "width": 64}
+        figures = [{"facts": {}}, {"facts": facts, "milliseconds": {"fast": milliseconds}}]
+        record = {"machine": {"name": name, "processor": CPU}, "figures": figures}
+        path = tmp_path / "benchmarks" / f"step_{name.lower().replace(' ', '-')}_{date}.json"
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(json.dumps(record))
+    return tmp_path
+
+
+def measured(root: Path, scale: str, machine: str) -> tuple[dict[str, float], str | None]:
+    times, path = measured_step_times(Project.load(root / "params.yaml", scale), {machine})
+    return times, path and path.name
+
+
+def test_the_step_is_that_of_this_machines_newest_record(checkout: Path) -> None:
+    assert measured(checkout, "paper", GPU) == ({"voc_r50": 200.0}, "step_nvidia-x-100_2026-01-02.json")
+    assert measured(checkout, "paper", "another") == ({}, None)
+
+
+def test_a_cpus_step_is_for_what_may_train_on_a_cpu_and_is_of_the_measured_size(checkout: Path) -> None:
+    record = "step_a-cpu_2026-01-01.json"
+    assert measured(checkout, "paper", CPU) == ({}, record)
+    assert measured(checkout, "pilot", CPU) == ({"voc_r101": 6000.0}, record), "four crops, of which two were measured"
+    assert measured(checkout, "demo", CPU) == ({}, record), "another width and crop"
+
+
+@pytest.mark.parametrize(("machine", "said"), [(GPU, "steps: benchmarks/step_nvidia-x-100_2026-01-02.json"), (CPU, "")])
+def test_plan_says_which_record_it_took(
+    checkout: Path, machine: str, said: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("pointrend.commands.plan.this_machine", lambda: {machine})
+    assert main(["--params", str(checkout / "params.yaml"), "--scale", "paper", "plan"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert (said or NO_STEPS) in lines
+    assert any(line.split()[:4] == ["voc_r50", "200", "2.2", "8.8"] for line in lines) is bool(said)

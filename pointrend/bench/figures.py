@@ -1,4 +1,4 @@
-"""What a benchmark found: figures, and how a cost grows."""
+"""What a benchmark found: figures, how a cost grows, and what it is made of."""
 
 from __future__ import annotations
 
@@ -72,4 +72,16 @@ class Growth:
         return {"name": self.name, "unit": self.unit, "over": self.over, "values": values}
 
 
-Finding = Figure | Growth
+@dataclass(frozen=True)
+class Shares:
+    """What ``name`` spends its time on: shares of 1 by operator, the largest first, and the rest."""
+
+    name: str
+    values: Mapping[str, float]
+
+    def record(self) -> dict[str, Any]:
+        """As in the JSON record."""
+        return {"name": self.name, "shares": dict(self.values)}
+
+
+Finding = Figure | Growth | Shares

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -13,7 +14,7 @@ from PIL import Image
 from scipy.io import loadmat, savemat
 
 from pointrend.bench.drawn import KINDS, Kind, draw_mask, draw_picture
-from pointrend.bench.figures import FAST, PLAIN, Figure, Finding
+from pointrend.bench.figures import FAST, PLAIN, Figure, Finding, Growth
 from pointrend.bench.timing import interleaved
 from pointrend.datasets.masks import decode_mask, decode_sbd_mask
 from pointrend.datasets.prepare import fill_split
@@ -22,11 +23,14 @@ from pointrend.datasets.store import StoreWriter
 
 PICTURES = {"voc": 32, "ade20k": 24, "cityscapes": 6}
 MASKS = 50
+CORES = (1, 2, 4, 8)
 
 
 def run() -> list[Finding]:
-    """Whole splits of drawn pictures, and single masks."""
-    return [*map(_split, KINDS), _masks("PNG mask of VOC", _palette_png(), _plain_png, decode_mask), _sbd()]
+    """Whole splits of drawn pictures, single masks, and how the rate grows with the cores."""
+    masks = _masks("PNG mask of VOC", _palette_png(), _plain_png, decode_mask)
+    over_cores = map(_over_cores, KINDS) if hasattr(os, "sched_setaffinity") else ()
+    return [*map(_split, KINDS), masks, _sbd(), *over_cores]
 
 
 class _Encoded(ArchiveSource):
@@ -64,6 +68,23 @@ def _split(kind: Kind) -> Figure:
 
     timings = interleaved({PLAIN: lambda: _written(plain), FAST: lambda: _written(fast)})
     return Figure(f"{kind.classes.title}, a split", "picture", len(ids), timings, {"dataset": kind.dataset})
+
+
+def _over_cores(kind: Kind) -> Growth:
+    """The rate on one core, on two and so on, by taking the others away from this process (Linux alone can)."""
+    source, rates = _Encoded(kind), dict[int, float]()
+    ids, allowed = source.splits()["train"], os.sched_getaffinity(0)
+
+    def fast(writer: StoreWriter) -> None:
+        fill_split(writer, source, kind.classes, "train", ids)
+
+    for cores in (count for count in CORES if count <= len(allowed)):
+        os.sched_setaffinity(0, sorted(allowed)[:cores])  # threads that are started from here on take it over
+        try:
+            rates[cores] = len(ids) / interleaved({FAST: lambda: _written(fast)})[FAST].median_s
+        finally:
+            os.sched_setaffinity(0, allowed)
+    return Growth(f"{kind.classes.title} prepared", "pictures a second", "cores", rates)
 
 
 def _written(fill: Callable[[StoreWriter], None]) -> None:

@@ -11,11 +11,10 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from pointrend.bench.figures import FAST, PLAIN, Figure, Finding, Growth
+from pointrend.bench.figures import FAST, PLAIN, Figure, Finding, Growth, Shares
 from pointrend.errors import ResultsError
 from pointrend.files import write_json, write_text
 
-COLUMNS = ("what", "plain, ms", "fast, ms", "ratio", "ratio of CPU time", "memory, plain and fast")
 CPU_INFO = Path("/proc/cpuinfo")
 PACKAGES = {"torch": "torch", "numpy": "numpy", "opencv": "opencv-python-headless", "snakemake": "snakemake"}
 
@@ -28,19 +27,36 @@ def record_of(what: str, findings: Sequence[Finding], device: str | None = None)
         "machine": machine(device),
         "figures": [finding.record() for finding in findings if isinstance(finding, Figure)],
         "growth": [finding.record() for finding in findings if isinstance(finding, Growth)],
+        "profile": [finding.record() for finding in findings if isinstance(finding, Shares)],
     }
 
 
 def machine(device: str | None = None) -> dict[str, Any]:
     """Processor, cores, system, GPU and versions; no host name."""
     return {
-        "name": device or _processor(),
-        "processor": _processor(),
+        "name": device or processor_name(),
+        "processor": processor_name(),
         "cores": os.cpu_count(),
         "system": platform.system(),
         "python": platform.python_version(),
         **{name: version(package) for name, package in PACKAGES.items()},
     }
+
+
+def processor_name() -> str:
+    """What the processor calls itself."""
+    try:
+        lines = CPU_INFO.read_text().splitlines()
+        return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.processor() or platform.machine()
+
+
+def gpu_name() -> str | None:
+    """What the first GPU calls itself, where there is one that torch can use."""
+    import torch  # the tables do without it
+
+    return torch.cuda.get_device_name() if torch.cuda.is_available() else None
 
 
 def write_record(folder: Path, record: dict[str, Any]) -> Path:
@@ -52,7 +68,7 @@ def write_record(folder: Path, record: dict[str, Any]) -> Path:
 
 
 def table(record: dict[str, Any]) -> str:
-    """The record as Markdown: one table of figures, one of growths, and the machine."""
+    """The record as Markdown: the machine, one table of figures, one for each growth, one for each profile."""
     lines = [f"{_machine_line(record)}\n"]
     if record["figures"]:
         lines += [
@@ -64,6 +80,9 @@ def table(record: dict[str, Any]) -> str:
         numbers, values = zip(*growth["values"].items(), strict=True)
         lines += ["", _row([f"{growth['name']}, {growth['unit']}, over {growth['over']}", *map(_thousands, numbers)])]
         lines += [_row(["-"] * (len(numbers) + 1)), _row(["", *map(_number, values)])]
+    for profile in record["profile"]:
+        lines += ["", f"| what {profile['name']} spends its time on | share |", "|-|-|"]
+        lines += [_row([operator, f"{100 * share:.0f} %"]) for operator, share in profile["shares"].items()]
     return "\n".join(lines) + "\n"
 
 
@@ -121,12 +140,3 @@ def _thousands(number: str) -> str:
 
 def _megabytes(value: float | None) -> str:
     return "–" if value is None else f"{value:.0f} MB"
-
-
-def _processor() -> str:
-    """What the processor calls itself."""
-    try:
-        lines = CPU_INFO.read_text().splitlines()
-        return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
-    except (OSError, StopIteration):
-        return platform.processor() or platform.machine()

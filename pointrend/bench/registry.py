@@ -15,6 +15,8 @@ BENCHES = {
     "step": "a training step at full width against plain PyTorch",
     "inference": "segmenting a picture at full width against plain PyTorch, and the memory it takes",
 }
+ON_GPU = ("step",)
+"""Those that use a GPU where there is one; their records bear its name."""
 
 
 def run_bench(name: str) -> list[Finding]:

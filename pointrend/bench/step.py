@@ -1,9 +1,8 @@
-"""A training step of R-50 at full width on two crops of 512x512: ours against plain PyTorch, in one process."""
+"""A training step at full width: ours against plain PyTorch, what it consists of, and that of every run."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -11,65 +10,65 @@ import torch
 from pointrend.allocator import keep_freed_memory, return_freed_memory
 from pointrend.bench.figures import FAST, PLAIN, Figure, Finding
 from pointrend.bench.plain_network import PlainPointRend
+from pointrend.bench.run_steps import architecture_of, batch, of_every_run, setting_of, step_of
+from pointrend.bench.step_profile import profiled
 from pointrend.bench.timing import interleaved
-from pointrend.model.pointrend import Architecture, PointRend, draw_points
-from pointrend.params import RunSetting, load_params
-from pointrend.training.distributed import Processes
-from pointrend.training.optimizer import make_optimizer
-from pointrend.training.step import TrainStep, memory_format
+from pointrend.params import RunSetting
 
-PARAMS = Path(__file__).parents[2] / "params.yaml"
-IMAGES, SIDE, CLASSES, THREADS = 2, 512, 21, 2
-NAME = f"{IMAGES} crops of {SIDE}x{SIDE}, {THREADS} threads"
+THREADS, IMAGES = 2, 2
+RUN = "voc_r50"
 
 
 def run() -> list[Finding]:
-    """Time float32 against plain PyTorch as it is, and where that keeps its freed memory too; then bfloat16."""
+    """On the GPU, or where there is none on two threads.
+
+    float32 against plain PyTorch as it is, and where that keeps its freed memory too; bfloat16; then all six runs.
+    """
     torch.set_num_threads(THREADS)
-    plain = plain_step()
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    plain, ours = plain_step(setting_of(RUN), device), step_of(setting_of(RUN), IMAGES, device)
     candidates = {
-        PLAIN: under(return_freed_memory, plain),
-        "kept": under(keep_freed_memory, plain),
-        FAST: under(keep_freed_memory, our_step("float32")),
-        "bf16": under(keep_freed_memory, our_step("bf16")),
+        PLAIN: under(return_freed_memory, plain, device),
+        "kept": under(keep_freed_memory, plain, device),
+        FAST: under(keep_freed_memory, ours, device),
+        "bf16": under(keep_freed_memory, step_of(setting_of(RUN, "precision=bf16"), IMAGES, device), device),
     }
     timings = interleaved(candidates)
+    where = "GPU" if device.type == "cuda" else f"{THREADS} threads"
+    name = f"{IMAGES} crops of 512x512, {where}"
 
     def figure(what: str, slow: str, fast: str) -> Figure:
-        return Figure(f"{what}, {NAME}", "step", 1, {PLAIN: timings[slow], FAST: timings[fast]})
+        return Figure(f"{what}, {name}", "step", 1, {PLAIN: timings[slow], FAST: timings[fast]})
 
     return [
         figure("float32", PLAIN, FAST),
         figure("float32, plain keeps freed memory too", "kept", FAST),
         figure("bf16", PLAIN, "bf16"),
+        profiled(f"the float32 step ({name})", ours, device),
+        *of_every_run(device, IMAGES),
     ]
 
 
-def under(allocator: Callable[[], None], step: Callable[[], Any]) -> Callable[[], None]:
-    """A step under one way of keeping memory."""
+def under(allocator: Callable[[], None], step: Callable[[], Any], device: torch.device) -> Callable[[], None]:
+    """A step under one way of keeping memory, waited for."""
 
     def run_step() -> None:
         allocator()
         step()
+        if device.type == "cuda":
+            torch.cuda.synchronize(device)
 
     return run_step
 
 
-def batch() -> tuple[torch.Tensor, torch.Tensor, Any]:
-    """Random images, labels in blocks and point draws, always the same ones."""
-    generator = torch.Generator().manual_seed(1)
-    images = torch.randn(IMAGES, 3, SIDE, SIDE, generator=generator)
-    blocks = torch.randint(0, CLASSES, (IMAGES, 16, 16), generator=generator)
-    labels = blocks.repeat_interleave(SIDE // 16, 1).repeat_interleave(SIDE // 16, 2)
-    return images, labels, draw_points(Architecture(CLASSES, 50), IMAGES, generator)
-
-
-def plain_step() -> Callable[[], None]:
+def plain_step(setting: RunSetting, device: torch.device) -> Callable[[], None]:
     """The network as it is, torch's SGD."""
     torch.manual_seed(0)
-    network = PlainPointRend(Architecture(CLASSES, 50)).train()
-    optimizer = torch.optim.SGD(network.parameters(), lr=0.001, momentum=0.9, weight_decay=5e-4)
-    inputs = batch()
+    recipe, inputs = setting.recipe, batch(setting, IMAGES, device)
+    network = PlainPointRend(architecture_of(setting)).train().to(device)
+    optimizer = torch.optim.SGD(
+        network.parameters(), lr=recipe.lr, momentum=recipe.momentum, weight_decay=recipe.weight_decay
+    )
 
     def step() -> None:
         optimizer.zero_grad(set_to_none=True)
@@ -77,17 +76,3 @@ def plain_step() -> Callable[[], None]:
         optimizer.step()
 
     return step
-
-
-def our_step(precision: str, *more: str) -> Callable[[], Any]:
-    """The step of ``pointrend train`` on this machine's CPU; ``more`` are further settings, KEY=VALUE."""
-    recipe = _setting(f"precision={precision}", *more).recipe
-    torch.manual_seed(0)
-    model = PointRend(Architecture(CLASSES, 50)).train().to(memory_format=memory_format(recipe))
-    optimizer = make_optimizer(model, lr=0.001, momentum=0.9, weight_decay=5e-4)
-    step, inputs = TrainStep(model, optimizer, recipe, Processes(0, 1, torch.device("cpu"))), batch()
-    return lambda: step(*inputs)
-
-
-def _setting(*overrides: str) -> RunSetting:
-    return load_params(PARAMS).at_scale("paper").setting("voc_r50", overrides)

@@ -12,8 +12,8 @@ from __future__ import annotations
 import argparse
 import json
 
-from pointrend.bench.record import record_of, table, update_table, write_record
-from pointrend.bench.registry import BENCHES, run_bench
+from pointrend.bench.record import gpu_name, record_of, table, update_table, write_record
+from pointrend.bench.registry import BENCHES, ON_GPU, run_bench
 from pointrend.project import Project
 
 
@@ -26,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(project: Project, arguments: argparse.Namespace) -> None:
     """Run one benchmark and keep its figures."""
     what = project.params.known("benchmark", arguments.what, BENCHES)
-    record = record_of(what, run_bench(what))
+    record = record_of(what, run_bench(what), gpu_name() if what in ON_GPU else None)
     write_record(project.root / "benchmarks", record)
     update_table(project.root / "docs" / "performance.md", record)
     print(json.dumps(record, indent=2) if arguments.json else table(record))

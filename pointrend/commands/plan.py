@@ -1,6 +1,7 @@
 """Say what a scale would run before it runs: iterations of every run, what is to be downloaded, what disk it takes.
 
-With the time of a training step, as `pointrend bench step` measures it on the GPU that will train, also the hours.
+With the time of a training step also the hours: that which `pointrend bench step` measured on this machine (the newest
+record in benchmarks/), or another GPU's, given with --step-ms.
 
 examples:
   pointrend plan
@@ -13,7 +14,14 @@ from __future__ import annotations
 import argparse
 from collections.abc import Mapping
 
-from pointrend.commands.plan_cost import EXPLANATION, HEADING, cost_line, sample_times, step_times
+from pointrend.commands.plan_cost import (
+    EXPLANATION,
+    HEADING,
+    cost_line,
+    measured_step_times,
+    sample_times,
+    step_times,
+)
 from pointrend.commands.plan_slurm import print_slurm_jobs
 from pointrend.params import ArchivePin, RunSetting
 from pointrend.project import Project
@@ -21,6 +29,8 @@ from pointrend.training.schedule import iterations_per_epoch
 
 BYTES_PER_PIXEL = {"raw": 4, "compact": 2}
 """Of the prepared form: raw, three of the picture and one of the label; compact, about what photographs come to."""
+
+NO_STEPS = "no hours: no step of these trainings was measured on this machine"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -45,16 +55,29 @@ def run(project: Project, arguments: argparse.Namespace) -> None:
     if arguments.slurm:
         print_slurm_jobs(project)
         return
-    _print_plan(project, step_times(project, arguments.step_ms))
+    if arguments.step_ms:
+        _print_plan(project, step_times(project, arguments.step_ms), "--step-ms")
+        return
+    steps, record = measured_step_times(project, this_machine())
+    _print_plan(project, steps, "" if record is None else str(record.relative_to(project.root)))
 
 
-def _print_plan(project: Project, steps: Mapping[str, float]) -> None:
+def this_machine() -> set[str]:
+    """The names that a benchmark's record may bear if it was made on this machine."""
+    from pointrend.bench.record import gpu_name, processor_name
+
+    return {name for name in (gpu_name(), processor_name()) if name is not None}
+
+
+def _print_plan(project: Project, steps: Mapping[str, float], source: str) -> None:
     print(f"scale {project.params.scale}, archives {project.archive_set}\n")
     print(f"{'run':<16}{'GPUs':>5}{'batch':>7}{'epochs':>8}{'it/epoch':>10}{'iterations':>12}  comparable")
     for name in project.params.runs:
         print(_run_line(project, name))
     if steps:
-        _print_costs(project, steps)
+        _print_costs(project, steps, source)
+    else:
+        print(f"\n{NO_STEPS}")
     if project.scale.data == "drawn":
         print("\narchives: drawn by the project itself, a few MB; nothing is downloaded")
     else:
@@ -107,14 +130,14 @@ def _disk_line(name: str, disk: Mapping[str, float]) -> str:
     return f"{name:<32}{'about ' + _gigabytes(disk['raw']):>14}{'about ' + _gigabytes(disk['compact']):>18}"
 
 
-def _print_costs(project: Project, steps: Mapping[str, float]) -> None:
+def _print_costs(project: Project, steps: Mapping[str, float], source: str) -> None:
     samples = sample_times(project.root / "benchmarks")
     print(f"\n{HEADING}")
     for name, step_ms in steps.items():
         setting = project.setting(name)
         iterations = _epoch_iterations(project, setting) * setting.recipe.epochs
         print(cost_line(name, setting, iterations, step_ms, samples.get(setting.dataset)))
-    print(EXPLANATION)
+    print(f"{EXPLANATION}\nsteps: {source}")
 
 
 def _epoch_iterations(project: Project, setting: RunSetting) -> int:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from pointrend.errors import ParamsError, ResultsError
 from pointrend.files import read_json
@@ -71,9 +72,39 @@ def step_times(project: Project, texts: Sequence[str]) -> dict[str, float]:
     return {run: given[name] for run, name in names.items() if name is not None}
 
 
+def measured_step_times(project: Project, machines: Collection[str]) -> tuple[dict[str, float], Path | None]:
+    """Milliseconds of a step by run as ``pointrend bench step`` measured them on one of ``machines``, and its record.
+
+    Of several records the newest counts. Only runs of the measured size are in it, and from a CPU's record only those
+    that may train on a CPU.
+    """
+    for path in reversed(_records(project.root / "benchmarks", "step")):
+        found = read_json(path, ResultsError, "run: pointrend bench step")
+        if found["machine"]["name"] in machines:
+            on_gpu = found["machine"]["name"] != found["machine"]["processor"]
+            figures = [figure for figure in found["figures"] if figure["facts"].get("run") in project.params.runs]
+            times = {figure["facts"]["run"]: _scaled_step_ms(project, figure, on_gpu) for figure in figures}
+            return {run: step_ms for run, step_ms in times.items() if step_ms is not None}, path
+    return {}, None
+
+
+def _scaled_step_ms(project: Project, figure: Mapping[str, Any], on_gpu: bool) -> float | None:
+    """Of a process of this training, which may take another number of crops than was measured; None if not like it."""
+    recipe, facts = project.setting(figure["facts"]["run"]).recipe, figure["facts"]
+    alike = [list(recipe.crop_size), recipe.width] == [facts["crop_size"], facts["width"]]
+    if not alike or (recipe.device == "cuda" and not on_gpu):
+        return None
+    return float(figure["milliseconds"]["fast"] * recipe.batch_size / recipe.gpus / facts["images"])
+
+
+def _records(benchmarks: Path, what: str) -> list[Path]:
+    """Those of a benchmark, the oldest first."""
+    return sorted(benchmarks.glob(f"{what}_*.json"), key=lambda path: path.stem.rsplit("_", 1)[-1])
+
+
 def sample_times(benchmarks: Path) -> Mapping[str, float]:
     """Processor time of a training sample in ms by dataset, from the newest record of ``pointrend bench loader``."""
-    records = sorted(benchmarks.glob("loader_*.json"), key=lambda path: path.stem.rsplit("_", 1)[-1])
+    records = _records(benchmarks, "loader")
     if not records:
         return {}
     found = read_json(records[-1], ResultsError, "run: pointrend bench loader")

@@ -100,7 +100,7 @@ class PointRend(nn.Module):
         points = select_training_points(coarse, *point_draws, important=arch.important_points)
         point_logits = self.point_head(sample_points(fine, points), sample_points(coarse, points))
         point_labels = label_at_points(labels, points)
-        loss_point, valid_points = cross_entropy(_full_precision(point_logits), point_labels, arch.ignore_index)
+        loss_point, valid_points = cross_entropy(full_precision(point_logits), point_labels, arch.ignore_index)
         loss_coarse, valid_pixels = enlarged_cross_entropy(coarse, labels, arch.ignore_index)
         loss_point, loss_coarse = arch.point_loss_weight * loss_point, arch.coarse_loss_weight * loss_coarse
         return {
@@ -132,7 +132,7 @@ class PointRend(nn.Module):
     def features(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """What the point head needs of images (B, 3, H, W): fine features (B, C, h, w), coarse logits (B, K, h, w)."""
         pyramid = self.fpn(self.backbone(images))
-        return pyramid[0], _full_precision(self.coarse_head(pyramid))
+        return pyramid[0], full_precision(self.coarse_head(pyramid))
 
 
 def draw_points(
@@ -147,6 +147,6 @@ def draw_points(
     return PointDraws(*(torch.rand(batch, count, 2, generator=generator, dtype=dtype) for count in counts))
 
 
-def _full_precision(logits: Tensor) -> Tensor:
+def full_precision(logits: Tensor) -> Tensor:
     """Logits in float32 where they were computed in less, so that losses and the choice of points are not coarser."""
     return logits.float() if logits.dtype == torch.bfloat16 else logits

@@ -17,16 +17,22 @@ def sample_points(maps: Tensor, points: Tensor) -> Tensor:
     Outside a map everything is zero. Values therefore fade within half a cell of the border, as in the published runs.
     Half-precision maps give float32 values.
     """
-    batch, channels, height, width = maps.shape
+    batch, channels = maps.shape[:2]
+    cells, shares = cells_around(maps, points)
+    # Whole cells, all channels side by side: with channels-last maps nothing is copied but what is looked up.
+    corners = maps.permute(0, 2, 3, 1).reshape(-1, channels).index_select(0, cells.flatten())
+    values = (corners.view(-1, 4, channels) * shares.unsqueeze(2)).sum(1)
+    return values.view(batch, -1, channels).transpose(1, 2)
+
+
+def cells_around(maps: Tensor, points: Tensor) -> tuple[Tensor, Tensor]:
+    """The four cells (B * N, 4) around points (B, N, 2), counted through all maps (B, C, h, w), and their shares."""
+    batch, _, height, width = maps.shape
     columns, across = _neighbours(points[..., 0], width)
     rows, down = _neighbours(points[..., 1], height)
     images = torch.arange(batch, device=maps.device).view(-1, 1, 1, 1) * (height * width)
     cells = images + (rows * width).unsqueeze(3) + columns.unsqueeze(2)
-    shares = down.unsqueeze(3) * across.unsqueeze(2)
-    # Whole cells, all channels side by side: with channels-last maps nothing is copied but what is looked up.
-    corners = maps.permute(0, 2, 3, 1).reshape(-1, channels).index_select(0, cells.flatten())
-    values = (corners.view(-1, 4, channels) * shares.view(-1, 4, 1)).sum(1)
-    return values.view(batch, -1, channels).transpose(1, 2)
+    return cells.view(-1, 4), (down.unsqueeze(3) * across.unsqueeze(2)).view(-1, 4)
 
 
 def label_at_points(labels: Tensor, points: Tensor) -> Tensor:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from pointrend.bench.figures import FAST, PLAIN, Figure, Growth
+from pointrend.bench.figures import FAST, PLAIN, Figure, Growth, Shares
 from pointrend.bench.record import machine, record_of, table, update_table, write_record
 from pointrend.bench.registry import BENCHES
 from pointrend.bench.timing import Timing, interleaved
@@ -24,6 +24,7 @@ def timing(seconds: float, cpu: float | None = None) -> Timing:
 
 
 FIGURE = Figure("thing", "picture", 4, {PLAIN: timing(2.0), FAST: timing(0.5, 0.25)}, {"dataset": "voc"})
+SHARES = Shares("a step", {"convolutions": 0.754, "everything else": 0.246})
 GROWTH = Growth("memory", "MB", "pictures", {100: 1.0, 1000: 1.5})
 
 
@@ -58,7 +59,7 @@ def test_a_figure_says_times_and_ratios_of_one_thing() -> None:
 
 
 def test_the_record_is_written_and_its_table_replaced(tmp_path: Path) -> None:
-    record = record_of("loader", [FIGURE, GROWTH], device="NVIDIA X 100")
+    record = record_of("loader", [FIGURE, GROWTH, SHARES], device="NVIDIA X 100")
     path = write_record(tmp_path, record)
     assert path.name == f"loader_nvidia-x-100_{record['date']}.json"
     assert json.loads(path.read_text()) == record
@@ -69,6 +70,7 @@ def test_the_record_is_written_and_its_table_replaced(tmp_path: Path) -> None:
     assert page.read_text() == f"before\n<!-- bench:loader:begin -->\n{table(record)}<!-- bench:loader:end -->\nafter\n"
     assert "| thing, a picture | 500 | 125 | 4.0 | 8.0 | 12 MB, 12 MB |" in table(record)
     assert "| memory, MB, over pictures | 100 | 1,000 |" in table(record)
+    assert "| what a step spends its time on | share |\n|-|-|\n| convolutions | 75 % |" in table(record)
     assert str(machine()["processor"]) in table(record)
 
 
