@@ -80,6 +80,19 @@ def read_json(
     return value
 
 
+def read_at_most(path: Path, most: int) -> bytes | None:
+    """The bytes of a file, or None where it has more than ``most``.
+
+    The size on the disk does not count: a device has none and no end.
+
+    Raises:
+        OSError: the file cannot be read.
+    """
+    with open(path, "rb") as stream:
+        data = stream.read(most + 1)
+    return data if len(data) <= most else None
+
+
 def sha256_file(path: Path) -> str:
     """sha256 of a file's bytes, in hex."""
     with open(path, "rb") as stream:

@@ -81,7 +81,7 @@ class DatasetParams(Strict):
     images: Images
     sigma: AssumedSigma
     about_megapixels: Annotated[float, Field(gt=0)]
-    sets: str
+    sets: Annotated[str, Field(pattern="^[A-Za-z0-9_]+/[A-Za-z0-9_]+$")]
     recipe: RecipePart
     archives: tuple[ArchivePin, ...]
 
@@ -90,7 +90,7 @@ class BackboneParams(Strict):
     """A backbone: its depth, its name in the tables, its ImageNet weights."""
 
     depth: Literal[50, 101, 152]
-    label: str
+    label: Annotated[str, Field(pattern="^[A-Za-z0-9][A-Za-z0-9 ._+-]*$", max_length=64)]
     pretrained: ArchivePin
 
 

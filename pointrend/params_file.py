@@ -10,6 +10,7 @@ from typing import Any
 import yaml
 
 from pointrend.errors import ParamsError
+from pointrend.files import read_at_most
 
 LARGEST_FILE = 1_000_000
 """Bytes; a params file above this is a mistake."""
@@ -53,10 +54,8 @@ def read_yaml(path: Path) -> dict[str, Any]:
 
 def _read(path: Path) -> str:
     try:
-        # Not by its size on the disk: a device has none and no end.
-        with open(path, "rb") as stream:
-            data = stream.read(LARGEST_FILE + 1)
-        if len(data) > LARGEST_FILE:
+        data = read_at_most(path, LARGEST_FILE)
+        if data is None:
             raise ParamsError(f"{path} is larger than {LARGEST_FILE} bytes", "name the real params file with --params")
         return data.decode()
     except FileNotFoundError:

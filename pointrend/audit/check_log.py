@@ -21,6 +21,8 @@ from pointrend.training.schedule import iterations_per_epoch, learning_rate
 MODEL = "pointrend"
 MOST_LR_ERROR = 1e-9
 """Relative. A log holds every digit of a rate, so only the order of the arithmetic is left to differ."""
+LEAST_RATE = 1e-12
+"""What a rate of zero, with which a warm-up may begin, is taken for."""
 MOST_ROUNDING = 0.5e-4
 """Of a loss, which is written with four decimals."""
 
@@ -134,7 +136,7 @@ class _Check:
     def lr_error(self, record: Record) -> float | None:
         """Relative difference of the logged learning rate; None for a record beyond the end of our training."""
         ours = self._learning_rate(record)
-        return None if ours is None else abs(record.learning_rate - ours) / ours
+        return None if ours is None else abs(record.learning_rate - ours) / max(ours, LEAST_RATE)
 
     def _learning_rate(self, record: Record) -> float | None:
         iteration = record.finished - 1

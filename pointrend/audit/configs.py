@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from pointrend.errors import AuditError
+from pointrend.files import read_at_most
 
 Config = dict[str, Any]
 """Module-level names of a config with their values."""
@@ -65,9 +66,10 @@ def _read(path: Path, base: Path | None) -> Config:
 
 def _text(path: Path) -> str:
     try:
-        if path.stat().st_size > LARGEST_FILE:
+        data = read_at_most(path, LARGEST_FILE)
+        if data is None:
             raise AuditError(f"{path} is larger than {LARGEST_FILE} bytes, so it is no config", _DO)
-        return path.read_text(encoding="utf-8")
+        return data.decode("utf-8")
     except FileNotFoundError:
         raise AuditError(f"{path} is not there", f"put the config and its {BASE}.py into one folder") from None
     except (OSError, UnicodeDecodeError) as problem:

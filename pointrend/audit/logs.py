@@ -14,20 +14,23 @@ from datetime import datetime
 from pathlib import Path
 
 from pointrend.errors import AuditError
+from pointrend.files import read_at_most
 
+LARGEST_FILE = 100_000_000
+"""Bytes; the published ones have about a million."""
 _DO = "audit the log as it was published; docs/audit.md says which lines are known"
 _STAMP = r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d"
 _LINE = re.compile(rf"({_STAMP}) [A-Z]+ +(\S.*)", re.ASCII)
 _JOINT = re.compile(rf"(?<=.)(?={_STAMP} [A-Z]+ )", re.ASCII)
 """Where a log that was cut in the middle of a line meets the next one."""
 _COUNT = r"(\d{1,9})/(\d{1,9})"
-_RATE = r"(?P<rate>\d+(?:\.\d+)?(?:e-\d{1,3})?)"
+_RATE = r"(?P<rate>\d{1,9}(?:\.\d{1,30})?(?:e-\d{1,3})?)"
 _PLACES = (
     rf"\[EPOCH\]: {_COUNT}, \[BATCH\]: {_COUNT}, \[LEARNING_RATE\]: {_RATE}, \[DATASET\]: (?P<dataset>\w+)",
     rf"\[Epoch\]: {_COUNT}, \[Batch\]: {_COUNT}, \[Segmentor\]: (?P<model>\w+)-(?P<backbone>\w+), "
     rf"\[DATASET\]: (?P<dataset>\w+), \[LEARNING_RATE\]: {_RATE}",
 )
-_LOSS = r"(?:\d+\.\d{4}|nan|inf)"
+_LOSS = r"(?:\d{1,30}\.\d{4}|nan|inf)"
 _LOSSES = re.compile(rf"\t\[LOSS\]: ((?:\w+ {_LOSS}, )*total {_LOSS}), ?", re.ASCII)
 _HEADERS = (
     r"Dataset used: (?P<dataset>\w+), Number of images: (?P<images>\d{1,9})",
@@ -119,7 +122,10 @@ def read_log(path: Path) -> TrainingLog:
             quoted.
     """
     try:
-        text = path.read_bytes().decode("utf-8")
+        data = read_at_most(path, LARGEST_FILE)
+        if data is None:
+            raise AuditError(f"{path} is larger than {LARGEST_FILE} bytes, so it is no log of a training", _DO)
+        text = data.decode("utf-8")
     except UnicodeDecodeError as problem:
         raise AuditError(f"{path} is not a text ({problem.reason} at byte {problem.start})", _DO) from problem
     except OSError as problem:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gzip
 import re
 import stat
 import tarfile
@@ -17,7 +18,15 @@ from typing import IO, cast
 from pointrend.errors import ArchiveError
 
 MEMBER_LIMIT = 512 << 20
-"""No member of an official archive comes near this size."""
+"""No member of an official archive comes near this size, in bytes."""
+MEMBERS_LIMIT = 1_000_000
+"""The official archives have up to about 50,000 members, folders included."""
+GROWTH_LIMIT = 200
+"""How many times its own size an archive may unpack to; pictures are compressed already and hardly grow at all."""
+ALWAYS_ALLOWED = 1 << 30
+"""What every archive may unpack to, in bytes."""
+HEADER_LIMIT = 1 << 20
+"""Bytes that tarfile may read for the header of one member: long names and the like."""
 
 _FETCH_AGAIN = "move it away and fetch again"
 _BROKEN = (tarfile.TarError, zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError, RuntimeError)
@@ -26,19 +35,40 @@ _BROKEN = (tarfile.TarError, zipfile.BadZipFile, zlib.error, EOFError, OSError, 
 
 @dataclass(frozen=True)
 class _Member:
-    """A regular file in an archive. ``read`` yields its bytes, never more than ``size``."""
+    """A regular file in an archive. ``read`` yields its bytes, never more than ``size``.
+
+    ``unpacked`` is how many bytes the archive has unpacked to, down to the end of this member.
+    """
 
     name: str
     size: int
+    unpacked: int
     read: Callable[[], bytes]
+
+
+class _TarStream:
+    """A file for tarfile, which reads headers of any length into memory: at most ``left`` bytes more are given."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self.file, self.left = file, HEADER_LIMIT
+        self.seek, self.tell, self.close = file.seek, file.tell, file.close
+
+    def read(self, size: int) -> bytes:
+        """The next ``size`` bytes."""
+        self.left -= size
+        if size < 0 or self.left < 0:
+            raise tarfile.ReadError(f"the header of a member takes more than {HEADER_LIMIT} bytes")
+        return self.file.read(size)
 
 
 class ArchiveReader:
     """Uniform access to the regular files of a .tar, .tgz, .tar.gz or .zip archive; a context manager.
 
     Every entry is checked when it is met, before any of it is used: absolute names, ``..``, drive letters,
-    links, devices, names that occur twice, and members larger than ``member_limit`` bytes raise
-    :class:`ArchiveError`, as do damaged and cut archives. A leading ``./`` is not part of a name.
+    links, devices, names that occur twice, members larger than ``member_limit`` bytes, more than :data:`MEMBERS_LIMIT`
+    of them, and more than :data:`GROWTH_LIMIT` times the archive's own bytes if also above
+    :data:`ALWAYS_ALLOWED` raise :class:`ArchiveError`, as do damaged and cut archives. A leading ``./`` is not part
+    of a name.
     Not to be shared between threads or processes.
     """
 
@@ -46,6 +76,7 @@ class ArchiveReader:
         self.path = Path(path)
         self._member_limit = member_limit
         self._archive: tarfile.TarFile | zipfile.ZipFile | None = None
+        self._stream: _TarStream | None = None
         self._members: dict[str, _Member] | None = None
 
     def __enter__(self) -> ArchiveReader:
@@ -55,15 +86,18 @@ class ArchiveReader:
             if self.path.name.endswith(".zip"):
                 self._archive = zipfile.ZipFile(self.path)
             else:
-                self._archive = tarfile.open(self.path, "r:" if self.path.name.endswith(".tar") else "r:gz")
+                plain = self.path.name.endswith(".tar")
+                self._stream = _TarStream(open(self.path, "rb") if plain else cast(IO[bytes], gzip.open(self.path)))
+                self._archive = tarfile.TarFile(fileobj=cast(IO[bytes], self._stream))
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._archive is not None:
-            self._archive.close()
-        self._archive = self._members = None
+        for opened in (self._archive, self._stream):
+            if opened is not None:
+                opened.close()
+        self._archive = self._stream = self._members = None
 
     def names(self) -> list[str]:
         """Names of all regular files, in the archive's order. Reads a .tgz from end to end."""
@@ -103,6 +137,7 @@ class ArchiveReader:
             yield from self._members.values()
             return
         members: dict[str, _Member] = {}
+        most = max(ALWAYS_ALLOWED, GROWTH_LIMIT * self.path.stat().st_size)
         entries = self._entries()
         while True:
             with self._damage_reported():
@@ -113,6 +148,8 @@ class ArchiveReader:
                 raise self._error(f"it holds {member.name} twice")
             if not 0 <= member.size <= self._member_limit:
                 raise self._error(f"{member.name} has {member.size} bytes; {self._member_limit} are allowed")
+            if member.unpacked > most:
+                raise self._error(f"it unpacks to more than {most} bytes, {GROWTH_LIMIT} times its own size")
             members[member.name] = member
             yield member
         self._members = members
@@ -120,32 +157,42 @@ class ArchiveReader:
     def _entries(self) -> Iterator[_Member]:
         if isinstance(self._archive, zipfile.ZipFile):
             return self._zip_entries(self._archive)
-        if isinstance(self._archive, tarfile.TarFile):
-            return self._tar_entries(self._archive)
+        if isinstance(self._archive, tarfile.TarFile) and self._stream is not None:
+            return self._tar_entries(self._archive, self._stream)
         raise RuntimeError("an ArchiveReader is used inside its with block")
 
     def _zip_entries(self, archive: zipfile.ZipFile) -> Iterator[_Member]:
-        for entry in sorted(archive.infolist(), key=lambda entry: entry.header_offset):
+        entries, unpacked = archive.infolist(), 0
+        self._refuse_too_many(len(entries))
+        for entry in sorted(entries, key=lambda entry: entry.header_offset):
             name = self._safe_name(entry.orig_filename)
             kind = stat.S_IFMT(entry.external_attr >> 16)
             if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
                 raise self._error(f"{name} is a link or a device")
+            unpacked += entry.file_size
             if not entry.is_dir():
-                yield _Member(name, entry.file_size, lambda entry=entry: archive.read(entry))  # type: ignore[misc]
+                yield _Member(name, entry.file_size, unpacked, lambda entry=entry: archive.read(entry))  # type: ignore[misc]
 
-    def _tar_entries(self, archive: tarfile.TarFile) -> Iterator[_Member]:
-        for entry in archive:
-            name = self._safe_name(entry.name)
+    def _tar_entries(self, archive: tarfile.TarFile, stream: _TarStream) -> Iterator[_Member]:
+        stream.left = HEADER_LIMIT
+        for number, entry in enumerate(archive, start=1):
+            self._refuse_too_many(number)
+            name, unpacked = self._safe_name(entry.name), entry.offset_data + entry.size
             if not (entry.isfile() or entry.isdir()):
                 raise self._error(f"{name} is a link or a device")
             if entry.isfile():
-                yield _Member(name, entry.size, lambda entry=entry: _tar_bytes(archive, entry))  # type: ignore[misc]
-        self._check_end(archive)
+                yield _Member(name, entry.size, unpacked, lambda entry=entry: _tar_bytes(archive, stream, entry))  # type: ignore[misc]
+            entry.pax_headers = {}  # tarfile keeps every entry, and a million of these would be too much
+            stream.left = HEADER_LIMIT
+        self._check_end(archive, stream.file)
 
-    def _check_end(self, archive: tarfile.TarFile) -> None:
+    def _refuse_too_many(self, members: int) -> None:
+        if members > MEMBERS_LIMIT:
+            raise self._error(f"it has more than {MEMBERS_LIMIT} members")
+
+    def _check_end(self, archive: tarfile.TarFile, stream: IO[bytes]) -> None:
         """tarfile takes a cut or damaged header for the end; the real end is a block of zeros, and gzip's checksum
         comes after it."""
-        stream = cast(IO[bytes], archive.fileobj)
         stream.seek(archive.offset)
         if stream.read(tarfile.BLOCKSIZE) != bytes(tarfile.BLOCKSIZE):
             raise self._error("it is cut off or damaged: the end of the archive is missing")
@@ -175,6 +222,7 @@ class ArchiveReader:
         return ArchiveError(f"{self.path}: {what}", _FETCH_AGAIN)
 
 
-def _tar_bytes(archive: tarfile.TarFile, entry: tarfile.TarInfo) -> bytes:
+def _tar_bytes(archive: tarfile.TarFile, source: _TarStream, entry: tarfile.TarInfo) -> bytes:
+    source.left = entry.size
     with cast(IO[bytes], archive.extractfile(entry)) as stream:  # None only for directories
         return stream.read(entry.size)

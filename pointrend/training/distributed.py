@@ -73,10 +73,11 @@ def join_processes(count: int, device: str, threads: int) -> Iterator[Processes]
 
     Raises:
         ParamsError: torchrun started another number of processes than the setting has GPUs.
+        MachineError: the processes cannot meet where the environment says.
         TrainingStopped: within the block, another process ended before this one was done with it.
     """
-    started = int(os.environ.get("WORLD_SIZE", "1"))
-    if started != count:
+    started = os.environ.get("WORLD_SIZE", "1")
+    if started != str(count):
         raise ParamsError(
             f"{started} process(es) were started but the setting has gpus: {count}",
             f"start it with `pointrend train`, or with torchrun and {count} processes in all",
@@ -90,7 +91,7 @@ def join_processes(count: int, device: str, threads: int) -> Iterator[Processes]
     if count == 1:
         yield Processes(0, 1, chosen)
         return
-    dist.init_process_group("cpu:gloo,cuda:nccl" if chosen.type == "cuda" else "gloo")
+    _meet("cpu:gloo,cuda:nccl" if chosen.type == "cuda" else "gloo")
     try:
         yield Processes(dist.get_rank(), count, chosen)
     except RuntimeError as problem:
@@ -100,6 +101,15 @@ def join_processes(count: int, device: str, threads: int) -> Iterator[Processes]
         raise TrainingStopped(what, "the same command goes on from the last checkpoint") from problem
     finally:
         dist.destroy_process_group()
+
+
+def _meet(backend: str) -> None:
+    try:
+        dist.init_process_group(backend)
+    except (RuntimeError, ValueError) as problem:  # a port that is taken; a variable that is missing or no number
+        place = ":".join(os.environ.get(name, f"${name}") for name in ("MASTER_ADDR", "MASTER_PORT"))
+        what = f"the processes cannot meet at {place}: {' '.join(str(problem).split())[:300]}"
+        raise MachineError(what, "let torchrun choose the port (--standalone), or name a free one") from problem
 
 
 def _lost_touch(problem: RuntimeError) -> bool:

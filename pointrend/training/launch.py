@@ -25,7 +25,7 @@ def start_processes(recipe: Recipe) -> None:
     """
     words = ["-m", "pointrend", *sys.argv[1:]]
     job = os.environ.get("SLURM_JOB_ID")
-    if recipe.nodes > 1 and job is None:
+    if recipe.nodes > 1 and not (job or "").isdecimal():
         by_hand = shlex.join(torchrun(recipe.gpus, recipe.nodes, "FIRST_NODE", None, words))
         raise ParamsError(f"nodes: {recipe.nodes} needs a Slurm job", f"or type on every node: {by_hand}")
     command = launcher(recipe.gpus, recipe.nodes, socket.gethostname(), job, words)

@@ -12,9 +12,10 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from torch.distributed.elastic.multiprocessing.api import SignalException
 from torch.distributed.elastic.multiprocessing.errors import ChildFailedError, ProcessFailure
+from torch.distributed.elastic.rendezvous import RendezvousError
 from torch.distributed.run import parse_args, run
 
-from pointrend.errors import CheckFailed, PointrendError, TrainingStopped
+from pointrend.errors import CheckFailed, MachineError, PointrendError, TrainingStopped
 
 KNOWN = (PointrendError.exit_code, CheckFailed.exit_code, TrainingStopped.exit_code)
 
@@ -22,14 +23,20 @@ KNOWN = (PointrendError.exit_code, CheckFailed.exit_code, TrainingStopped.exit_c
 def main(arguments: Sequence[str]) -> int:
     """Run the trainers of this node; the exit code is theirs."""
     logging.getLogger("torch.distributed").setLevel(logging.CRITICAL)  # the trainers say what went wrong
+    options = parse_args(list(arguments))
     try:
-        run(parse_args(list(arguments)))
+        run(options)
     except ChildFailedError as error:
         if killed := killed_process(error.failures):
             print(f"error: {killed}", file=sys.stderr)
         return joint_exit_code(failure.exitcode for failure in error.failures.values())
     except SignalException:
         return TrainingStopped.exit_code
+    except RendezvousError:
+        what = f"the nodes cannot meet at {options.rdzv_endpoint}"
+        do = "see that the first node can be reached and that nothing else has this port, then start all of them again"
+        print(f"error: {MachineError(what, do)}", file=sys.stderr)
+        return MachineError.exit_code
     return 0
 
 

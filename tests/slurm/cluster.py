@@ -5,6 +5,7 @@ All daemons are children of this process, run in the foreground and die with it.
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import getpass
 import os
@@ -134,7 +135,7 @@ class Cluster:
                 process.kill()
 
     def stop(self) -> None:
-        """End all commands, jobs and daemons and remove everything."""
+        """End all commands, jobs and daemons, and whatever they left behind, and remove everything."""
         self.end_users()
         try:
             if "slurmctld" in self.daemons:
@@ -143,7 +144,33 @@ class Cluster:
             for name in reversed(list(self.daemons)):
                 self._stop(name)
             self._starter.shutdown()
+            self.end_processes()
             shutil.rmtree(self.folder, ignore_errors=True)
+
+    def processes(self) -> list[int]:
+        """Living processes that were started in this cluster: their environment names its folder.
+
+        Slurm finds the processes of a job by their parents. It loses those whose parent has died of a signal, such as
+        the engine of a job step whose shell was ended first.
+        """
+        own, found = str(self.folder).encode(), []
+        for entry in Path("/proc").iterdir():
+            if entry.name.isdecimal() and int(entry.name) != os.getpid():
+                with contextlib.suppress(OSError):  # another user's, or ended in the meantime
+                    if own in (entry / "environ").read_bytes():
+                        found.append(int(entry.name))
+        return found
+
+    def end_processes(self) -> None:
+        """Kill what is left of the jobs and return when it is gone."""
+
+        def none_left() -> bool:
+            for pid in self.processes():
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+            return not self.processes()
+
+        until(none_left, 30, "no process of the cluster is left")
 
     def cancel_all(self) -> None:
         """Cancel all jobs and return when they are gone."""

@@ -28,6 +28,7 @@ def cluster() -> Iterator[Cluster]:
         yield private
     finally:
         private.stop()
+        assert private.processes() == []
 
 
 def longer(checkout: Checkout) -> None:

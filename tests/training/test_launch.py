@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from pathlib import Path
+from socketserver import BaseRequestHandler, ThreadingTCPServer
+from threading import Thread
 
 import pytest
 
@@ -38,8 +41,11 @@ def test_torchrun_is_started_once_on_every_node(gpus: int, nodes: int, command: 
     assert launcher(gpus, nodes, "gpu07", "4711", WORDS) == command
 
 
-def test_several_nodes_without_slurm(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("job", [None, "", "4711+1"])
+def test_several_nodes_without_slurm(monkeypatch: pytest.MonkeyPatch, job: str | None) -> None:
     monkeypatch.delenv("SLURM_JOB_ID", raising=False)
+    if job is not None:
+        monkeypatch.setenv("SLURM_JOB_ID", job)
     recipe = tiny_setting("gpus=4", "nodes=2").recipe
     with pytest.raises(ParamsError, match=r"nodes: 2 needs a Slurm job; or type on every node: .*--nproc-per-node=2"):
         start_processes(recipe)
@@ -48,6 +54,19 @@ def test_several_nodes_without_slurm(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_gpus_that_the_nodes_cannot_share() -> None:
     with pytest.raises(ParamsError, match="4 gpus cannot be divided among 3 nodes"):
         tiny_setting("gpus=4", "nodes=3")
+
+
+def test_a_meeting_place_whose_port_another_program_has() -> None:
+    with ThreadingTCPServer(("127.0.0.1", 0), BaseRequestHandler) as closing:  # it ends every conversation at once
+        Thread(target=closing.serve_forever, daemon=True).start()
+        place = f"127.0.0.1:{closing.server_address[1]}"
+        meeting = ["--nnodes=2", "--rdzv-backend=c10d", f"--rdzv-endpoint={place}", "--rdzv-conf=read_timeout=1"]
+        ran = subprocess.run([*TORCHRUN, *meeting, *WORDS], capture_output=True, text=True, timeout=100, check=False)
+        closing.shutdown()
+    errors = [line for line in ran.stderr.splitlines() if line.startswith("error: ")]
+    assert (ran.returncode, len(errors)) == (2, 1), ran.stderr
+    assert f"the nodes cannot meet at {place}; see that" in errors[0]
+    assert "Traceback" not in ran.stderr
 
 
 @pytest.mark.parametrize(

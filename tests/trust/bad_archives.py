@@ -7,6 +7,7 @@ unpacks, such as names that differ in case alone, is therefore harmless here, an
 from __future__ import annotations
 
 import contextlib
+import gzip
 import hashlib
 import io
 import struct
@@ -151,6 +152,60 @@ def declared_larger(ground: Ground) -> None:
     path.write_bytes(path.read_bytes().replace(struct.pack("<I", 12340), struct.pack("<I", 2 << 30)))
 
 
+def declared_sum(ground: Ground) -> None:
+    """Five members of some bytes that say that they have 500 MiB each."""
+    size = 12_340
+    for number in range(5):
+        zip_entry(f"bomb{number}", b"0123456789" * 1234)(ground)
+    path = ground.path(f"data/demo/archives/ade20k/{ADE_ZIP}")
+    path.write_bytes(path.read_bytes().replace(struct.pack("<I", size), struct.pack("<I", 500 << 20)))
+
+
+def deflated(dataset: str, name: str) -> Callable[[Ground], AbstractContextManager[Any]]:
+    """An archive with four megabytes of zeros at its end, where no more than so much may come out of so little."""
+
+    def spoil(ground: Ground) -> AbstractContextManager[Any]:
+        archives = archive_members()[dataset]
+        archives[name]["zeros"] = bytes(4 << 20)
+        ground.archives(dataset, archives)
+        path = ground.path(f"data/demo/archives/{dataset}/{name}")
+        if name.endswith(".zip"):
+            with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+                for member, data in archives[name].items():
+                    archive.writestr(member, data)
+            ground.note_archives(dataset)
+        return limit(ALWAYS_ALLOWED=100_000)(ground)
+
+    return spoil
+
+
+def limit(**limits: int) -> Callable[[Ground], AbstractContextManager[Any]]:
+    """Other limits: an archive that goes beyond the real ones would be too large for a test."""
+
+    @contextlib.contextmanager
+    def patched(ground: Ground) -> Iterator[None]:
+        with pytest.MonkeyPatch.context() as patch:
+            for name, value in limits.items():
+                patch.setattr(f"pointrend.datasets.archives.{name}", value)
+            yield
+
+    return patched
+
+
+def long_header(kind: bytes) -> Callable[[Ground], None]:
+    """SBD's archive, whose first header takes two megabytes: a name, or properties of the next member."""
+
+    def spoil(ground: Ground) -> None:
+        path = ground.path(f"data/demo/archives/voc/{SBD_TGZ}")
+        entry = tarfile.TarInfo("././@LongLink")
+        entry.type, entry.size = kind, 2 << 20
+        whole = gzip.decompress(path.read_bytes())
+        path.write_bytes(gzip.compress(entry.tobuf() + b"a" * entry.size + whole))
+        ground.note_archives("voc")
+
+    return spoil
+
+
 def other_top(members: Members) -> None:
     changed = {f"elsewhere/{name}": data for name, data in members.items()}
     members.clear()
@@ -217,6 +272,14 @@ CASES = (
     Case("member twice", "ade20k", zip_entry(f"{ADE}objectInfo150.txt"), ADE_PREPARE, 2, ("twice",)),
     Case("bomb that declares little", "ade20k", declared_smaller, ADE_PREPARE, 0, ("3 of 3 images",)),
     Case("bomb that declares much", "ade20k", declared_larger, ADE_PREPARE, 2, ("bomb has 2147483648 bytes",)),
+    Case("members that declare much together", "ade20k", declared_sum, ADE_PREPARE, 2, ("more than 1073741824 bytes",)),
+    Case("zip bomb", "ade20k", deflated("ade20k", ADE_ZIP), ADE_PREPARE, 2, (ADE_ZIP, "times its own size")),
+    Case("tar.gz bomb", "voc", deflated("voc", SBD_TGZ), VOC_PREPARE, 2, (SBD_TGZ, "times its own size")),
+    Case("zip of too many", "ade20k", limit(MEMBERS_LIMIT=11), ADE_PREPARE, 2, ("it has more than 11 members",)),
+    Case("tar of too many", "voc", limit(MEMBERS_LIMIT=11), VOC_PREPARE, 2, (VOC_TAR, "more than 11 members")),
+    Case("tar.gz of too many", "voc", limit(MEMBERS_LIMIT=6), VOC_PREPARE, 2, ("it has more than 6 members",)),
+    Case("tar with an endless name", "voc", long_header(tarfile.GNUTYPE_LONGNAME), VOC_PREPARE, 2, ("header",)),
+    Case("tar with endless properties", "voc", long_header(tarfile.XHDTYPE), VOC_PREPARE, 2, (SBD_TGZ, "header")),
     Case("wrong top folder", "ade20k", ade20k(other_top), ADE_PREPARE, 2, ("no picture of train",)),
     Case("names that differ in case", "ade20k", four_pictures, ADE_PREPARE, 0, (), both_are_there),
     Case(

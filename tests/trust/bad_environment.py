@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import shutil
+import socket
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from typing import Any
@@ -70,6 +71,20 @@ def no_loopback(ground: Ground) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("pointrend.datasets.loopback.ThreadingHTTPServer", refuse)
         yield
+
+
+def by_hand(**changes: str) -> Held:
+    """A training of two processes that were started without torchrun; PORT in a value is a port that is taken."""
+
+    @contextlib.contextmanager
+    def spoil(ground: Ground) -> Iterator[None]:
+        with socket.create_server(("127.0.0.1", 0)) as taken:
+            variables = {"WORLD_SIZE": "2", "RANK": "0", **changes}
+            port = str(taken.getsockname()[1])
+            with environment(**{name: value.replace("PORT", port) for name, value in variables.items()})(ground):
+                yield
+
+    return spoil
 
 
 @contextlib.contextmanager
@@ -190,6 +205,31 @@ CASES = (
         "train voc_r50",
         2,
         ("3 process(es) were started",),
+    ),
+    Case("torchrun of no size", "done", environment(WORLD_SIZE="x"), "train voc_r50", 2, ("x process(es)",)),
+    Case(
+        "port taken",
+        "done",
+        by_hand(MASTER_ADDR="127.0.0.1", MASTER_PORT="PORT"),
+        "--set gpus=2 train voc_r50",
+        2,
+        ("the processes cannot meet at 127.0.0.1:", "address already in use", "name a free one"),
+    ),
+    Case(
+        "no port named",
+        "done",
+        by_hand(MASTER_ADDR="127.0.0.1"),
+        "--set gpus=2 train voc_r50",
+        2,
+        ("cannot meet at 127.0.0.1:$MASTER_PORT", "MASTER_PORT expected"),
+    ),
+    Case(
+        "port that is no number",
+        "done",
+        by_hand(MASTER_ADDR="127.0.0.1", MASTER_PORT="x"),
+        "--set gpus=2 train voc_r50",
+        2,
+        ("cannot meet at 127.0.0.1:x",),
     ),
     Case(
         "no memory left on the device", "done", full_device, "train voc_r50", 2, ("not enough memory for a batch of 2",)
