@@ -12,7 +12,7 @@ from torch import Tensor
 from pointrend.allocator import keep_freed_memory
 from pointrend.bench.figures import FAST, Figure
 from pointrend.bench.timing import interleaved
-from pointrend.datasets.classes import CLASSES
+from pointrend.datasets.registry import classes_of
 from pointrend.model.build import architecture
 from pointrend.model.pointrend import Architecture, PointDraws, PointRend, draw_points
 from pointrend.params import RunSetting, load_params
@@ -82,4 +82,4 @@ def batch(setting: RunSetting, images: int, device: torch.device) -> tuple[Tenso
 
 def architecture_of(setting: RunSetting) -> Architecture:
     """The network of a run with the classes of its dataset."""
-    return architecture(setting, len(CLASSES[setting.dataset].names))
+    return architecture(setting, len(classes_of(setting.dataset).names))
