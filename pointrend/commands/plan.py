@@ -23,6 +23,7 @@ from pointrend.commands.plan_cost import (
     step_times,
 )
 from pointrend.commands.plan_slurm import print_slurm_jobs
+from pointrend.doctor.finding import ask
 from pointrend.params import ArchivePin, RunSetting
 from pointrend.project import Project
 from pointrend.training.schedule import iterations_per_epoch
@@ -64,9 +65,11 @@ def run(project: Project, arguments: argparse.Namespace) -> None:
 
 def this_machine() -> set[str]:
     """The names that a benchmark's record may bear if it was made on this machine."""
-    from pointrend.bench.record import gpu_name, processor_name
+    from pointrend.bench.record import processor_name
 
-    return {name for name in (gpu_name(), processor_name()) if name is not None}
+    # torch would say the same, but takes seconds to import.
+    gpus = ask("nvidia-smi", "--query-gpu=name", "--format=csv,noheader") or ""
+    return {*gpus.splitlines(), processor_name()}
 
 
 def _print_plan(project: Project, steps: Mapping[str, float], source: str) -> None:
