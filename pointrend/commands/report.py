@@ -38,7 +38,7 @@ def run(project: Project, arguments: argparse.Namespace) -> None:
     results, published = read_results(folder / "results.json"), load_published(project.published_folder)
     readme = project.root / "README.md" if project.params.scale == "paper" else None
     if arguments.show:
-        print(f"\n{terminal_table(results)}")
+        print(f"\n{terminal_table(results)}", end="")
     elif arguments.check:
         check(results, published, folder, project.runs_folder)
         if readme:
