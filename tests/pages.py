@@ -43,6 +43,8 @@ def session(page: str, heading: str) -> list[Step]:
         for line in block.splitlines():
             if line.startswith("$ "):
                 steps.append((line[2:], []))
+            elif steps[-1][0].endswith("\\"):
+                steps[-1] = (steps[-1][0] + "\n" + line, [])
             else:
                 steps[-1][1].append(line)
     return [Step(command, tuple(lines)) for command, lines in steps]
