@@ -56,7 +56,7 @@ def not_printed(quoted: tuple[str, ...], printed: str, as_here: Mapping[str, str
     Figures with a decimal point, hashes, and the width of columns may differ; whole numbers may not, save those that
     ``as_here`` gives other values for.
     """
-    lines = [line.rstrip() for line in printed.splitlines()]
+    lines = [line.rstrip() for line in printed.rstrip().splitlines()]
     chunks = list(_chunks(quoted))
     place, anywhere = 0, False
     for number, chunk in enumerate(chunks, start=1):
