@@ -1,11 +1,14 @@
-# Two commands for users: `make demo` and `make test`. Each installs what it needs into .venv first.
+# Two commands for users: `make demo` and `make test`. Each installs what it needs into .venv first; `make install` does
+# nothing else.
 
 PYTHON ?= python3
 BIN := .venv/bin
 BENCHES := loader step inference metric prepare planning hash
 INSTALLED := .venv/installed
 
-.PHONY: demo test bench fuzz reliability docs plots lint format schema lock
+.PHONY: install demo test bench fuzz reliability docs plots lint format schema lock
+
+install: $(INSTALLED)
 
 demo: $(INSTALLED)
 	$(BIN)/snakemake --cores all $(if $(NO_COLOR),--nocolor) --config scale=demo

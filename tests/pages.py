@@ -43,6 +43,8 @@ def session(page: str, heading: str) -> list[Step]:
         for line in block.splitlines():
             if line.startswith("$ "):
                 steps.append((line[2:], []))
+            elif steps[-1][0].endswith("\\"):
+                steps[-1] = (steps[-1][0] + "\n" + line, [])
             else:
                 steps[-1][1].append(line)
     return [Step(command, tuple(lines)) for command, lines in steps]
@@ -54,7 +56,7 @@ def not_printed(quoted: tuple[str, ...], printed: str, as_here: Mapping[str, str
     Figures with a decimal point, hashes, and the width of columns may differ; whole numbers may not, save those that
     ``as_here`` gives other values for.
     """
-    lines = [line.rstrip() for line in printed.splitlines()]
+    lines = [line.rstrip() for line in printed.rstrip().splitlines()]
     chunks = list(_chunks(quoted))
     place, anywhere = 0, False
     for number, chunk in enumerate(chunks, start=1):

@@ -17,15 +17,15 @@ SECONDS = 300
 def replay(root: Path, steps: Sequence[Step]) -> list[str]:
     """What each step prints, errors included, when all are typed one after another in the checkout ``root``."""
     mark = uuid.uuid4().hex
-    script = "".join(f"{step.command}\necho; echo {mark}\n" for step in steps)
+    script = "".join(f"{step.command}\nstatus=$?; echo; echo {mark}; (exit $status)\n" for step in steps)
     env = {key: value for key, value in os.environ.items() if not key.startswith(("POINTREND_", "PYTEST_", "VIRTUAL_"))}
     env |= {"PATH": f"{Path(sys.executable).parent}:{env['PATH']}", "PYTHONPATH": str(root)}
     env |= {"PYTHONUNBUFFERED": "1"}  # as on a terminal: every line when it is written
     typed = subprocess.run(
-        ["bash", "-s"],
-        input=script,
+        ["bash", "-c", script],
         cwd=root,
         env=env,
+        stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
