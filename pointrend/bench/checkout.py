@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from pointrend.code_digest import PACKAGE
+from pointrend.errors import CheckFailed
 
 ROOT = PACKAGE.parent
 COPIED = ("Snakefile", "workflow", "published", "params.yaml")
@@ -26,7 +27,11 @@ class Checkout:
         self.folder = folder
 
     def __call__(self, *words: str, program: Sequence[str] = ("-m", "snakemake")) -> str:
-        """What Snakemake says, given ``words``; ``program`` are the words with which Python starts it."""
+        """What Snakemake says, given ``words``; ``program`` are the words with which Python starts it.
+
+        Raises:
+            CheckFailed: it fails.
+        """
         kept = {name: value for name, value in os.environ.items() if not name.startswith(OF_THE_USER)}
         ran = subprocess.run(  # noqa: S603 our own interpreter, no shell
             [sys.executable, *program, "--cores", "all", *words],
@@ -36,7 +41,7 @@ class Checkout:
             text=True,
         )
         if ran.returncode:
-            raise RuntimeError(f"snakemake {' '.join(words)} failed in a copy of the workflow:\n{ran.stderr}")
+            raise CheckFailed(f"snakemake {' '.join(words)} failed in a copy of the workflow", f"it said: {ran.stderr[-500:]}")
         return ran.stdout + ran.stderr
 
 

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pointrend.bench.checkout import checkout
 from pointrend.bench.figures import FAST, PLAIN, Figure, Finding, Growth
 from pointrend.bench.timing import interleaved
+from pointrend.errors import CheckFailed
 
 FOLDERS = ("data", "runs", "results", "logs")
 NOTHING = "Nothing to be done"
@@ -49,5 +50,5 @@ def finished_checkout(seeds: int, *config: str) -> Iterator[Callable[[str], str]
                 path.touch() if path.suffix else path.mkdir()
         snakemake("--touch", "--forceall", "--scheduler", "greedy", *options, program=("-c", WITHOUT_SLEEP))
         if NOTHING not in (said := snakemake("-n", *options)):
-            raise RuntimeError(f"the copied workflow still has something to do:\n{said}")
+            raise CheckFailed("the copied workflow still has something to do", f"snakemake said: {said[-500:]}")
         yield lambda word: snakemake(word, *options)
