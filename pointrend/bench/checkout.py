@@ -41,7 +41,9 @@ class Checkout:
             text=True,
         )
         if ran.returncode:
-            raise CheckFailed(f"snakemake {' '.join(words)} failed in a copy of the workflow", f"it said: {ran.stderr[-500:]}")
+            raise CheckFailed(
+                f"snakemake {' '.join(words)} failed in a copy of the workflow", f"it said: {ran.stderr[-500:]}"
+            )
         return ran.stdout + ran.stderr
 
 
