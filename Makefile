@@ -3,7 +3,7 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
-BENCHES := loader step inference metric prepare planning hash
+BENCHES := loader step inference metric prepare planning hash demo
 INSTALLED := .venv/installed
 
 .PHONY: install demo test bench fuzz reliability docs plots lint format schema lock

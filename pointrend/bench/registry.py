@@ -11,6 +11,7 @@ BENCHES = {
     "metric": "the confusion matrix, from stored maps and picture by picture",
     "prepare": "decoding and writing the prepared form, one picture after the other and in parallel",
     "planning": "snakemake -n over the number of runs",
+    "demo": "the whole demo, its wall time against its processor time over the cores",
     "hash": "sha256 of a file against the same bytes in memory",
     "step": "a training step at full width against plain PyTorch",
     "inference": "segmenting a picture at full width against plain PyTorch, and the memory it takes",

@@ -21,18 +21,18 @@ from pointrend.training.optimizer import make_optimizer
 from pointrend.training.step import TrainStep, memory_format
 
 PARAMS = Path(__file__).parents[2] / "params.yaml"
-REPEATS = 3
+REPEATS = 2
 
 
-def of_every_run(device: torch.device, cpu_images: int) -> list[Figure]:
-    """One process: a GPU takes its share of the published batch, a CPU ``cpu_images`` crops.
+def of_every_run(device: torch.device) -> list[Figure]:
+    """One process: a GPU takes its share of the published batch, a CPU one crop.
 
     What several processes add, batch norms and gradients over all of them, is not in it.
     """
     figures = []
     for run in load_params(PARAMS).at_scale("paper").runs:
         recipe = setting_of(run).recipe
-        images = recipe.batch_size // recipe.gpus if device.type == "cuda" else cpu_images
+        images = recipe.batch_size // recipe.gpus if device.type == "cuda" else 1
         figures.append(_figure(setting_of(run), images, device))
     return figures
 
@@ -49,7 +49,7 @@ def _figure(setting: RunSetting, images: int, device: torch.device) -> Figure:
     recipe = setting.recipe
     height, width = recipe.crop_size
     facts = {"run": setting.run, "images": images, "crop_size": [height, width], "width": recipe.width}
-    name = f"{setting.run}, {images} crops of {width}x{height}"
+    name = f"{setting.run}, {images} of {width}x{height}"
     return Figure(name, "step", 1, interleaved({FAST: waited_for}, REPEATS), facts)
 
 

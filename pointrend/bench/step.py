@@ -45,7 +45,7 @@ def run() -> list[Finding]:
         figure("float32, plain keeps freed memory too", "kept", FAST),
         figure("bf16", PLAIN, "bf16"),
         profiled(f"the float32 step ({name})", ours, device),
-        *of_every_run(device, IMAGES),
+        *of_every_run(device),
     ]
 
 

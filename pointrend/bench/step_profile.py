@@ -11,7 +11,7 @@ from torch.profiler import ProfilerActivity, profile
 
 from pointrend.bench.figures import Shares
 
-STEPS = 3
+STEPS = 2
 SMALLEST = 0.02
 """Share of an operator that is named; smaller ones are told together."""
 PARTS = {
