@@ -208,6 +208,14 @@ CASES = (
     ),
     Case("torchrun of no size", "done", environment(WORLD_SIZE="x"), "train voc_r50", 2, ("x process(es)",)),
     Case(
+        "rank that somebody left",
+        "done",
+        lambda g: environment(RANK="3", WORLD_SIZE="")(g),
+        "train voc_r50",
+        0,
+        ("attempt",),
+    ),
+    Case(
         "port taken",
         "done",
         by_hand(MASTER_ADDR="127.0.0.1", MASTER_PORT="PORT"),
