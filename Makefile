@@ -17,7 +17,7 @@ demo: $(INSTALLED)
 test: $(INSTALLED)
 	$(BIN)/pytest --numprocesses logical --maxprocesses 4 --dist loadscope --no-loadscope-reorder
 
-# Parsers and numbers, looked at for hours instead of seconds: 100 times the examples of the suite.
+# Parsers and numbers, looked at for longer: 100 times the examples of the suite; 10 times take two minutes.
 fuzz: $(INSTALLED)
 	POINTREND_FUZZ=100 $(BIN)/pytest --timeout 0 tests/trust/test_parsers.py tests/trust/test_numbers.py
 

@@ -35,6 +35,8 @@ VERBS = {
     "bench": "time what takes long against the plain way to do it",
     "doctor": "say what this machine has, what it lacks, and what to do",
 }
+MOST_SHOWN = 900
+"""Letters of an error."""
 EXAMPLES = "examples:\n"
 """Begins the last part of every help."""
 FIRST_STEPS = f"""{EXAMPLES}  pointrend plan
@@ -136,7 +138,7 @@ def top_parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
         usage="pointrend [--params FILE] [--scale SCALE] [--set KEY=VALUE] [--quiet] VERB ...",
     )
-    params = os.environ.get("POINTREND_PARAMS", "params.yaml")
+    params = os.environ.get("POINTREND_PARAMS") or "params.yaml"
     parser.add_argument("--params", metavar="FILE", default=params, help=f"default: {params}")
     parser.add_argument("--scale", help="demo, pilot or paper; default: POINTREND_SCALE, then params.yaml")
     parser.add_argument("--set", metavar="KEY=VALUE", action="append", default=[], help="a recipe key for every run")
@@ -147,7 +149,11 @@ def top_parser() -> argparse.ArgumentParser:
 
 
 def _one_line(text: str) -> str:
-    return " ".join(text.split())
+    """``text`` without what a terminal would obey, and without the middle of a name that somebody made endless."""
+    line = " ".join(text.split())
+    if len(line) > MOST_SHOWN:
+        line = f"{line[: MOST_SHOWN // 2]} ... {line[-MOST_SHOWN // 2 :]}"
+    return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in line)
 
 
 if __name__ == "__main__":

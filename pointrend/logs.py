@@ -34,7 +34,7 @@ class _LogFile(logging.FileHandler):
 def log_to_screen(quiet: bool = False) -> None:
     """Send messages to standard error; only warnings if ``quiet`` or from any but the first of several processes."""
     handler = _Screen(sys.stderr)
-    handler.setLevel(logging.WARNING if quiet or not _first_process() else logging.INFO)
+    handler.setLevel(logging.WARNING if quiet or not first_process() else logging.INFO)
     handler.setFormatter(logging.Formatter("%(message)s"))
     ROOT.setLevel(logging.DEBUG)
     ROOT.handlers[:] = [handler]
@@ -42,7 +42,7 @@ def log_to_screen(quiet: bool = False) -> None:
 
 def log_to_file(path: Path) -> None:
     """Append everything to ``path`` as well; only the first of several processes does."""
-    if not _first_process():
+    if not first_process():
         return
     path.parent.mkdir(parents=True, exist_ok=True)
     handler = _LogFile(path, encoding="utf-8", errors="backslashreplace")
@@ -60,5 +60,6 @@ def hides_bars() -> bool:
     return in_a_job or bool(os.environ.get(NO_BARS)) or not sys.stderr.isatty()
 
 
-def _first_process() -> bool:
-    return os.environ.get("RANK", "0") == "0"
+def first_process() -> bool:
+    """Whether this is the process of a training that writes files: the only one, or the first that torchrun started."""
+    return os.environ.get("WORLD_SIZE", "") in ("", "1") or os.environ.get("RANK", "0") == "0"

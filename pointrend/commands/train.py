@@ -25,7 +25,7 @@ from pointrend.code_digest import code_digest
 from pointrend.commands.arguments import add_run, add_seed
 from pointrend.errors import MachineError, TrainingStopped, WeightsError
 from pointrend.files import sha256_file, write_bytes, write_json, write_text
-from pointrend.logs import log_to_file
+from pointrend.logs import first_process, log_to_file
 from pointrend.params import RunSetting
 from pointrend.project import Project
 from pointrend.training import launch
@@ -52,7 +52,7 @@ def run(project: Project, arguments: argparse.Namespace) -> None:
     setting, seed = project.setting(arguments.run), arguments.seed
     log_to_file(project.log_file(f"train-{setting.run}-s{seed}"))
     training = Training(project, setting, seed, fingerprint_of(project, setting, seed))
-    if setting.recipe.gpus > 1 and launch.RUNNING not in os.environ:
+    if setting.recipe.gpus > 1 and not os.environ.get(launch.RUNNING):
         if _called_by_an_engine():
             wait_until_free(training.checkpoints)
         launch.start_processes(setting.recipe)
@@ -60,14 +60,10 @@ def run(project: Project, arguments: argparse.Namespace) -> None:
         try:
             training.run(stop)
         except TrainingStopped as stopped:
-            if not _first_process():
+            if not first_process():
                 sys.exit(stopped.exit_code)  # the first one tells
             requeue_after(stop.signal)
             raise
-
-
-def _first_process() -> bool:
-    return os.environ.get("RANK", "0") == "0"
 
 
 def _called_by_an_engine() -> bool:
@@ -90,7 +86,7 @@ class Training:
 
     def run(self, stop: StopRequest) -> None:
         """Train to the end; the first process writes the files."""
-        if not _first_process():
+        if not first_process():
             self._trained(stop)
             return
         from pointrend.training.checkpoints import last_iteration

@@ -76,7 +76,7 @@ def join_processes(count: int, device: str, threads: int) -> Iterator[Processes]
         MachineError: the processes cannot meet where the environment says.
         TrainingStopped: within the block, another process ended before this one was done with it.
     """
-    started = os.environ.get("WORLD_SIZE", "1")
+    started = os.environ.get("WORLD_SIZE") or "1"
     if started != str(count):
         raise ParamsError(
             f"{started} process(es) were started but the setting has gpus: {count}",

@@ -122,6 +122,16 @@ def without(*names: str, path: str | None = None) -> Iterator[None]:
         yield
 
 
+@contextlib.contextmanager
+def ascii_terminal(ground: Ground) -> Iterator[None]:
+    """A terminal of a locale without UTF-8, to which Python gives ASCII."""
+    with pytest.MonkeyPatch.context() as patch, contextlib.ExitStack() as stack:
+        for number, name in ((1, "stdout"), (2, "stderr")):
+            stream = stack.enter_context(open(number, "w", encoding="ascii", closefd=False))
+            patch.setattr(f"sys.{name}", stream)
+        yield
+
+
 def private_pages(ground: Ground) -> None:
     for name in ("results.json", "README.md", "index.html"):
         assert ground.path(f"results/demo/{name}").stat().st_mode & 0o777 == (
@@ -208,6 +218,14 @@ CASES = (
     ),
     Case("torchrun of no size", "done", environment(WORLD_SIZE="x"), "train voc_r50", 2, ("x process(es)",)),
     Case(
+        "rank that somebody left",
+        "done",
+        lambda g: environment(RANK="3", WORLD_SIZE="")(g),
+        "train voc_r50",
+        0,
+        ("attempt",),
+    ),
+    Case(
         "port taken",
         "done",
         by_hand(MASTER_ADDR="127.0.0.1", MASTER_PORT="PORT"),
@@ -237,6 +255,7 @@ CASES = (
     Case("no memory left", "ade20k", full_memory, "prepare ade20k", 2, ("there is not enough memory",)),
     Case("no git, no repository", "done", lambda g: without(path="/nonexistent"), "verify", 0, ("all hold",)),
     Case("no HOME", "done", lambda g: without("HOME", "XDG_CACHE_HOME", "USER"), "train voc_r50", 0, ()),
+    Case("wrong locale", "done", ascii_terminal, "train voc_日本", 2, ("there is no run 'voc_\\u65e5\\u672c'",)),
     Case("umask 077", "done", lambda g: umask(0o077), "report", 0, (), private_pages),
     Case(
         "archives of an unknown user",

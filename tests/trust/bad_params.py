@@ -185,6 +185,9 @@ CASES = (
     Case("scale with a substitution", "bare", renamed("scales", "demo", "$(touch canary)"), "plan", 2, (NAME,)),
     Case("archive with a path", "bare", put("datasets.voc.archives", [{"name": "../../x.tar"}]), "plan", 2, (NAME,)),
     Case("archive with an absolute path", "bare", put("datasets.voc.archives", [{"name": "/x"}]), "plan", 2, (NAME,)),
+    Case("sets without a slash", "bare", put("datasets.voc.sets", "train"), "plan", 2, ("datasets.voc.sets", NAME)),
+    Case("label that breaks a table", "bare", put("backbones.r50.label", "R|50\n<b>"), "plan", 2, ("label", NAME)),
+    Case("params of an empty name", "bare", environment(POINTREND_PARAMS=""), "plan", 0),
     Case(
         "checksum of another length",
         "bare",

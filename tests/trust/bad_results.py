@@ -75,6 +75,23 @@ def not_run(ground: Ground) -> None:
     assert (row["verdict"], row["miou"]) == ("not run", None)
 
 
+SCRIPT = "<script>alert(1)</script>"
+
+
+def scripted(ground: Ground) -> None:
+    """Whatever is a text of somebody's own in results.json holds a script, under a right hash."""
+    for key in ("verdict", "evidence", "sigma_source", "setting.lr"):
+        edited(RESULTS, f"runs.0.{key}", SCRIPT, seal=True)(ground)
+    edited(RESULTS, "runs.0.reasons", [SCRIPT], seal=True)(ground)
+
+
+def no_script(ground: Ground) -> None:
+    for page in ("index.html", "README.md"):
+        text = ground.path(f"results/demo/{page}").read_text()
+        assert "alert(1)" in text
+        assert SCRIPT not in text
+
+
 METRICS, TRAIN = f"{RUN}/metrics.json", f"{RUN}/train.json"
 OTHER = "0" * 64
 
@@ -157,7 +174,15 @@ CASES = (
         "runs.0.pictures.../x",
     ),
     broken("results that are a list", replaced(RESULTS, "[]"), "report", 2, "not a JSON object"),
-    broken("results that are gone", gone(RESULTS), "verify", 2, "results.json is not there", "pointrend compare"),
+    broken(
+        "results that are gone",
+        gone(RESULTS),
+        "verify",
+        2,
+        "results.json is not there",
+        "pointrend --scale demo compare",
+    ),
+    Case("results with a script", "done", scripted, "report", 0, (), no_script),
     broken("page edited, check", one_more("results/demo/index.html"), "report --check", 3, "index.html is not what"),
     broken("page gone, check", gone("results/demo/README.md"), "report --check", 3, "README.md is not what"),
     broken("weights edited, verify", one_more(f"{RUN}/model.safetensors"), "verify", 3, f"{RUN}/model.safetensors"),

@@ -149,6 +149,13 @@ CASES = (
     wrong("missing key", pth(dropped), "1 missing (decoder.1.bias)"),
     wrong("extra key", pth(lambda state: {"model": state | {"extra": torch.ones(1)}}), "1 unexpected (extra)"),
     wrong("key that is a number", pth(lambda state: {"model": state | {7: torch.ones(1)}}), "1 unexpected (7)"),
+    wrong(
+        "key that a terminal would obey",
+        pth(lambda state: {"model": state | {"\x1b[2J" + "k" * 100_000: torch.ones(1)}}),
+        r"1 unexpected (\x1b[2Jkkk",
+        "take weights made for the same run",
+    ),
+    wrong("tensor that is a million times itself", pth(changed(FIRST, lambda v: v[0, 0, 0].expand(10**6, 3))), FIRST),
     wrong("text for a tensor", pth(changed(FIRST, lambda value: "text")), f"{FIRST}: str instead of"),
     wrong("doubles", pth(changed(FIRST, lambda value: value.double())), "float64"),
     wrong("sparse tensor", pth(changed("decoder.1.bias", lambda value: value.to_sparse())), "torch.sparse_coo"),

@@ -10,11 +10,21 @@ from pathlib import Path
 import pytest
 
 from pointrend.cli import main
-from tests.trust import bad_archives, bad_environment, bad_params, bad_pictures, bad_results, bad_trainings, bad_weights
+from tests.trust import (
+    bad_archives,
+    bad_audits,
+    bad_environment,
+    bad_params,
+    bad_pictures,
+    bad_results,
+    bad_trainings,
+    bad_weights,
+)
 from tests.trust.cases import Case
 from tests.trust.conftest import MakeGround
 
 CASES = (
+    *bad_audits.CASES,
     *bad_params.CASES,
     *bad_archives.CASES,
     *bad_pictures.CASES,
