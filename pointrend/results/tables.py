@@ -146,7 +146,7 @@ def paired_table(results: Mapping[str, Any]) -> Table:
 def overview_table(results: Mapping[str, Any]) -> Table:
     """One row a run: what training and what the released weights gave, and the strongest evidence that there is."""
     columns = ("Run", "Published", "Trained", "Difference", "Verdict")
-    released = ("Released weights", "Difference", "Verdict", "Evidence")
+    released = ("Released", "Difference", "Verdict", "Evidence")
     runs = dict.fromkeys(row["run"] for row in results["runs"])
     rows = (_overview_cells([row for row in results["runs"] if row["run"] == run]) for run in runs)
     return Table("Results", (*columns, *released), tuple(rows))

@@ -250,7 +250,7 @@ def test_the_top_readme_gets_its_table_and_nothing_else(tmp_path: Path) -> None:
     assert readme.read_text() == f"# Title\n\n{BEGIN}\n{render_summary(results)}{END}\n\nafter\n"
     rows = table_rows(readme.read_text())
     columns = ["Run", "Published", "Trained", "Difference", "Verdict"]
-    assert rows[0] == [*columns, "Released weights", "Difference", "Verdict", "Evidence"]
+    assert rows[0] == [*columns, "Released", "Difference", "Verdict", "Evidence"]
     none = ["–", "–", "–"]
     assert rows[2] == ["voc_r50", "69.84%", "48.86%", "-20.98 ± 0.83", "below", *none, "one-seed"]
     assert rows[5] == ["ade20k_r101", "40.26%", "–", "–", "not run", *none, "inputs"]
