@@ -157,7 +157,7 @@ CASES = (
         "runs.0.pictures.../x",
     ),
     broken("results that are a list", replaced(RESULTS, "[]"), "report", 2, "not a JSON object"),
-    broken("results that are gone", gone(RESULTS), "verify", 2, "results.json is not there", "pointrend compare"),
+    broken("results that are gone", gone(RESULTS), "verify", 2, "results.json is not there", "--scale demo compare"),
     broken("page edited, check", one_more("results/demo/index.html"), "report --check", 3, "index.html is not what"),
     broken("page gone, check", gone("results/demo/README.md"), "report --check", 3, "README.md is not what"),
     broken("weights edited, verify", one_more(f"{RUN}/model.safetensors"), "verify", 3, f"{RUN}/model.safetensors"),
