@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import re
-import sqlite3
 import time
 from pathlib import Path
 
 import pytest
 
+from tests.tracking.projects import points
 from tests.workflow.checkout import Checkout
 
 RECORD = "logs/demo/tracked.json"
@@ -27,10 +27,9 @@ def _own_store(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def curves_and_scores(checkout: Checkout) -> tuple[int, int]:
-    """How many losses and how many mIoUs the database holds."""
-    with sqlite3.connect(checkout.root / "mlflow.db") as database:
-        count = "SELECT count(*) FROM metrics WHERE key = ?"
-        losses, scores = (database.execute(count, [key]).fetchone()[0] for key in ("train/loss", "val/miou"))
+    """How many losses and how many mIoUs the database holds of trainings."""
+    found = points(checkout.root / "mlflow.db")
+    losses, scores = (sum(n for (key, _), n in found.items() if key == name) for name in ("train/loss", "val/miou"))
     return losses, scores
 
 
