@@ -49,7 +49,7 @@ def _figure(setting: RunSetting, images: int, device: torch.device) -> Figure:
     recipe = setting.recipe
     height, width = recipe.crop_size
     facts = {"run": setting.run, "images": images, "crop_size": [height, width], "width": recipe.width}
-    name = f"{setting.run}, {images} of {width}x{height}"
+    name = f"{setting.run}, {images} x {width}x{height} a process"
     return Figure(name, "step", 1, interleaved({FAST: waited_for}, REPEATS), facts)
 
 

@@ -25,6 +25,7 @@ def run() -> list[Finding]:
     float32 against plain PyTorch as it is, and where that keeps its freed memory too; bfloat16; then all six runs.
     """
     torch.set_num_threads(THREADS)
+    torch.backends.cudnn.benchmark = True  # as a training does
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     plain, ours = plain_step(setting_of(RUN), device), step_of(setting_of(RUN), IMAGES, device)
     candidates = {

@@ -49,7 +49,7 @@ def cost_line(name: str, setting: RunSetting, iterations: int, step_ms: float, s
     # Without worker processes the one that trains also loads.
     loader = "–" if sample_ms is None else f"{1e3 * max(1, setting.recipe.workers) / sample_ms:.0f}/s"
     times = f"{step_ms:>10.0f}{of.hours:>9.1f}{of.gpu_hours:>11.1f}{of.disk_gb:>10.2f}"
-    return f"{name:<16}{times}{f'{of.samples_a_second:.0f}/s':>10}{loader:>10}"
+    return f"{name:<16}{times}{f'{of.samples_a_second:.3g}/s':>10}{loader:>10}"
 
 
 def step_times(project: Project, texts: Sequence[str]) -> dict[str, float]:
