@@ -7,6 +7,7 @@ DistributedSampler with its shuffle, from which incomplete batches are dropped (
 from __future__ import annotations
 
 import atexit
+import multiprocessing
 import signal
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
@@ -122,11 +123,11 @@ def train_loader(
 
 def _whole_batches(loader: Iterable[TrainBatch | PointrendError]) -> Iterator[TrainBatch]:
     """The batches of a loader, and what ends it as an error that we know."""
-    batches = [iter(loader)]
-    # Workers ignore SIGTERM (see one_thread): a process that ended with its loader still there would wait for them.
-    atexit.register(batches.clear)
+    batches = iter(loader)
+    atexit.unregister(_end_workers)  # What is registered last comes first, before torch waits for each of them.
+    atexit.register(_end_workers)
     try:
-        while (batch := next(batches[0], None)) is not None:
+        while (batch := next(batches, None)) is not None:
             if isinstance(batch, PointrendError):
                 raise batch
             yield batch
@@ -135,9 +136,12 @@ def _whole_batches(loader: Iterable[TrainBatch | PointrendError]) -> Iterator[Tr
             raise
         do = "more memory or fewer workers may help; the same command goes on from the last checkpoint"
         raise TrainingStopped("a process that loads pictures was killed", do) from problem
-    finally:
-        batches.clear()
-        atexit.unregister(batches.clear)
+
+
+def _end_workers() -> None:
+    """Kill loader processes that are still there when this one ends: they ignore SIGTERM, so it would wait for ever."""
+    for child in multiprocessing.active_children():
+        child.kill()
 
 
 def refuse_turned(store: Store, crop_size: tuple[int, int]) -> None:

@@ -200,11 +200,17 @@ from pointrend.datasets.loader import train_loader
 from pointrend.datasets.store import Store
 from pointrend.datasets.transforms import TrainTransform
 
-store, transform = Store(Path(sys.argv[1]), "train"), TrainTransform((128, 32), (24, 32))
+def broken(*_):
+    raise KeyError
+
+store = Store(Path(sys.argv[1]), "train")
+transform = broken if sys.argv[2] == "broken" else TrainTransform((128, 32), (24, 32))
 batches = train_loader(store, transform, batch_size_per_process=1, processes=1, rank=0, seed=0, epoch=1, workers=1)
 next(batches)
 """
 
 
-def test_a_process_that_ends_in_the_middle_of_an_epoch_does_not_wait_for_its_workers(store: Store) -> None:
-    subprocess.run([sys.executable, "-c", LEAVES, str(store.folder)], check=True, timeout=60)
+@pytest.mark.parametrize(("transform", "code"), [("whole", 0), ("broken", 1)])
+def test_a_process_that_ends_does_not_wait_for_its_workers(store: Store, transform: str, code: int) -> None:
+    command = [sys.executable, "-c", LEAVES, str(store.folder), transform]
+    assert subprocess.run(command, capture_output=True, timeout=60, check=False).returncode == code
