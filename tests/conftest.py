@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from typing import Any
 
 if "PYTEST_XDIST_WORKER" in os.environ:
@@ -46,3 +46,11 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByWhatTheySh
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The tests on Slurm, which mostly wait, begin first."""
     items.sort(key=lambda item: "slurm" not in item.path.parts)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """What a test printed goes from process to process as UTF-8, also where it is a file name that is none."""
+    report = yield
+    report.sections = [(name, text.encode(errors="backslashreplace").decode()) for name, text in report.sections]
+    return report
