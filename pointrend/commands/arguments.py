@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 
 from pointrend.params import MOST_SEED
 
@@ -27,3 +28,10 @@ def add_seed(parser: argparse.ArgumentParser) -> None:
 def add_dataset(parser: argparse.ArgumentParser) -> None:
     """DATASET, whose name is checked against params.yaml when it is used."""
     parser.add_argument("dataset", metavar="DATASET", help="a dataset of params.yaml, voc for example")
+
+
+def folder(text: str) -> Path:
+    """A folder to write to, there or not; argparse's error for a file, before anything is computed for it."""
+    if Path(text).exists() and not Path(text).is_dir():
+        raise argparse.ArgumentTypeError(f"{text} is a file, not a folder")
+    return Path(text)

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from pointrend.code_digest import code_digest
-from pointrend.commands.arguments import add_run, add_seed
+from pointrend.commands.arguments import add_run, add_seed, folder
 from pointrend.errors import CheckFailed, ParamsError, WeightsError
 from pointrend.files import read_json, sha256_file, write_json
 from pointrend.logs import log_to_file
@@ -35,7 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--released", action="store_true", help="score the released weights")
     parser.add_argument("--weights", metavar="FILE", type=Path, help="score this file instead")
     parser.add_argument(
-        "--out", metavar="DIR", type=Path, help="with --weights: where to write; without, metrics.json is printed"
+        "--out", metavar="DIR", type=folder, help="with --weights: where to write; without, metrics.json is printed"
     )
 
 

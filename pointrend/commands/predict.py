@@ -11,7 +11,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from pointrend.commands.arguments import add_run
+from pointrend.commands.arguments import add_run, folder
 from pointrend.project import Project
 
 
@@ -22,7 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--weights", metavar="FILE", type=Path, required=True, help="ours .safetensors, or SSSegmentation's .pth"
     )
     parser.add_argument("--images", metavar="DIR", type=Path, required=True, help="a folder of pictures")
-    parser.add_argument("--out", metavar="DIR", type=Path, required=True, help="where <stem>.png go")
+    parser.add_argument("--out", metavar="DIR", type=folder, required=True, help="where <stem>.png go")
     parser.add_argument("--overlay", action="store_true", help="also <stem>_overlay.jpg")
 
 

@@ -133,6 +133,10 @@ def wrong_photo(name: str, spoil: Callable[[Ground], Any], *words: str) -> Case:
     return Case(name, "done", spoil, PREDICT, 2, words)
 
 
+def a_file(name: str) -> Callable[[Ground], Any]:
+    return lambda ground: ground.path(name).write_text("of the user's")
+
+
 GOOD = encoded(pixels(1, 30, 40))
 OURS_WRONG = {"suffix": ".safetensors"}
 CASES = (
@@ -172,6 +176,10 @@ CASES = (
     ),
     Case("weights of another training", "done", other_file, "evaluate voc_r50", 3, (OURS, "train.json describes")),
     Case("run without weights", "done", lambda g: g.path(OURS).unlink(), "evaluate voc_r50", 2, (OURS, "not there")),
+    Case(
+        "scores into a file", "done", a_file("scored"), EVALUATE.format(".pth"), 2, ("scored is a file, not",)
+    ),
+    Case("label maps into a file", "done", a_file("labels"), PREDICT, 2, ("labels is a file, not a folder",)),
     wrong_photo("no folder of pictures", lambda g: None, "photos is not a folder"),
     wrong_photo("no picture", photos(a_txt=b"x"), "no picture in photos"),
     wrong_photo("picture that is none", photos(a_jpg=b"x"), "photos/a.jpg is not a picture"),
