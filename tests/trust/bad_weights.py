@@ -176,9 +176,7 @@ CASES = (
     ),
     Case("weights of another training", "done", other_file, "evaluate voc_r50", 3, (OURS, "train.json describes")),
     Case("run without weights", "done", lambda g: g.path(OURS).unlink(), "evaluate voc_r50", 2, (OURS, "not there")),
-    Case(
-        "scores into a file", "done", a_file("scored"), EVALUATE.format(".pth"), 2, ("scored is a file, not",)
-    ),
+    Case("scores into a file", "done", a_file("scored"), EVALUATE.format(".pth"), 2, ("scored is a file, not",)),
     Case("label maps into a file", "done", a_file("labels"), PREDICT, 2, ("labels is a file, not a folder",)),
     wrong_photo("no folder of pictures", lambda g: None, "photos is not a folder"),
     wrong_photo("no picture", photos(a_txt=b"x"), "no picture in photos"),
