@@ -11,7 +11,7 @@ INSTALLED := .venv/installed
 install: $(INSTALLED)
 
 demo: $(INSTALLED)
-	$(BIN)/snakemake --cores all $(if $(NO_COLOR),--nocolor) --config scale=demo
+	$(BIN)/snakemake --cores all$(if $(NO_COLOR), --nocolor) --config scale=demo
 	@$(BIN)/pointrend --scale demo report --show
 
 test: $(INSTALLED)

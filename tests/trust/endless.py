@@ -90,8 +90,8 @@ def observe(iterations: int, folder: Path) -> Observation:
     seen: list[tuple[int, int, int]] = []
     report = trainer._report
 
-    def look(record: dict[str, Any]) -> None:
-        report(record)
+    def look(record: dict[str, Any], bar: Any) -> None:
+        report(record, bar)
         seen.append((record["iteration"], resident_bytes(), len(os.listdir("/proc/self/fd"))))
 
     trainer._report = look  # type: ignore[method-assign]
