@@ -216,16 +216,17 @@ class TestTransform:
 def _is_mixed(label: Bytes, share: float) -> bool:
     """Whether every class has less than ``share`` of the labelled pixels; False where there are none.
 
-    The class that most of a few pixels have is counted alone first; often that settles it for all others.
+    The classes that most of a few pixels have are counted one by one, until what is left is too little for any other.
     """
+    labelled = label.size - int(np.count_nonzero(label == IGNORE))
     few = np.bincount(label[::32, ::32].ravel(), minlength=IGNORE + 1)[:IGNORE]
-    count = int(np.count_nonzero(label == few.argmax()))
-    if count >= share * label.size:
-        return False
-    labelled = label.size - np.count_nonzero(label == IGNORE)
-    if count < share * labelled and labelled - count >= share * labelled:
-        count = int(cv2.calcHist([label], [0], None, [256], [0, 256]).ravel()[:IGNORE].max())
-    return bool(count < share * labelled)
+    most, left = 0, labelled
+    for value in few.argsort()[:-4:-1].tolist():  # numbers of Python: NumPy's would turn the label into 64-bit integers
+        count = int(np.count_nonzero(label == value))
+        most, left = max(most, count), left - count
+        if most >= share * labelled or left < share * labelled:
+            return most < share * labelled
+    return bool(cv2.calcHist([label], [0], None, [256], [0, 256]).ravel()[:IGNORE].max() < share * labelled)
 
 
 def _grey_levels(values: Floats) -> Bytes:

@@ -20,6 +20,8 @@ from pointrend.datasets.transforms import (
     TestTransform,
     TrainPixels,
     TrainTransform,
+    Window,
+    choose_crop,
     normalize,
     pad_to,
     photometric_distortion,
@@ -251,3 +253,22 @@ def test_a_resized_picture_fits_its_base_size_and_touches_it(height: int, width:
     assert min(sides) <= shortest
     assert max(sides) == longest or min(sides) == shortest
     assert resize_shape(width, height, 2048, 512, scale) == sides[::-1]
+
+
+@pytest.mark.parametrize("share", [0.2, 0.34, 0.75, 1.0])
+def test_a_crop_is_mixed_where_counting_every_class_says_so(share: float) -> None:
+    random = np.random.default_rng(0)
+    for _ in range(300):
+        values = random.choice([0, 1, 2, 3, 4, 254, IGNORE], 6)
+        shape = random.integers(1, 70, 2)
+        label = random.choice(values, shape, p=random.dirichlet(np.full(6, 0.3))).astype(np.uint8)
+        labelled = label[label != IGNORE]
+        wanted = bool(labelled.size and np.bincount(labelled).max() < share * labelled.size)
+        tried: list[Window] = []
+
+        def cut(window: Window, label: np.ndarray = label, tried: list[Window] = tried) -> np.ndarray:
+            tried.append(window)
+            return label
+
+        choose_crop(label.shape, label.shape, share, np.random.RandomState(0), cut)
+        assert (len(tried) == 1) == wanted
