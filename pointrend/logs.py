@@ -56,8 +56,12 @@ def hides_bars() -> bool:
 
     These run side by side, and their bars would overwrite each other.
     """
-    in_a_job = os.environ.get("POINTREND_ENGINE") == "snakemake"
-    return in_a_job or bool(os.environ.get(NO_BARS)) or not sys.stderr.isatty()
+    return calling_engine() == "snakemake" or bool(os.environ.get(NO_BARS)) or not sys.stderr.isatty()
+
+
+def calling_engine() -> str | None:
+    """``snakemake`` or ``dvc`` where one of them has started this process as a stage."""
+    return os.environ.get("POINTREND_ENGINE") or ("dvc" if "DVC_STAGE" in os.environ else None)
 
 
 def first_process() -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import uuid
@@ -12,15 +13,15 @@ from pathlib import Path
 from tests.pages import Step, not_printed
 
 SECONDS = 300
-NOT_A_USERS = ("POINTREND_", "PYTEST_", "VIRTUAL_", "MAKE", "MFLAGS", "CI", "BUILD_NUMBER")
-"""Beginnings of what the tests' own surroundings set, and what make and pytest print other lines for."""
+NOT_A_USERS = re.compile(r"(POINTREND|PYTEST|VIRTUAL|CITYSCAPES)_.*|MAKE.*|MFLAGS|CI|BUILD_NUMBER")
+"""What the tests' own surroundings set, and what our verbs, make and pytest print other lines for."""
 
 
 def replay(root: Path, steps: Sequence[Step]) -> list[str]:
     """What each step prints, errors included, when all are typed one after another in the checkout ``root``."""
     mark = uuid.uuid4().hex
     script = "".join(f"{step.command}\nstatus=$?; echo; echo {mark}; (exit $status)\n" for step in steps)
-    env = {key: value for key, value in os.environ.items() if not key.startswith(NOT_A_USERS)}
+    env = {key: value for key, value in os.environ.items() if not NOT_A_USERS.fullmatch(key)}
     env |= {"PATH": f"{Path(sys.executable).parent}:{env['PATH']}", "PYTHONPATH": str(root)}
     env |= {"PYTHONUNBUFFERED": "1"}  # as on a terminal: every line when it is written
     typed = subprocess.run(

@@ -14,7 +14,7 @@ import pytest
 
 from pointrend.cli import main
 from pointrend.logs import NO_BARS
-from tests.workflow.checkout import Checkout, keep_dataset
+from tests.workflow.checkout import Checkout
 
 BAR = re.compile(r"100%\|[^|]*\| [^\[]*\[\d\d:\d\d<00:00, ")
 """The end of a bar: all of it, the time that it took and the time that is left."""
@@ -24,11 +24,7 @@ COLOUR = "\x1b[3"
 @pytest.fixture(scope="module")
 def checkout(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
     """A checkout with one dataset, in which nothing has run."""
-    checkout = Checkout(tmp_path_factory.mktemp("terminal") / "pointrend")
-    params = checkout.params()
-    keep_dataset(params, "voc")
-    checkout.write_params(params)
-    return checkout
+    return Checkout.of_voc(tmp_path_factory.mktemp("terminal") / "pointrend")
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ import yaml
 
 from tests.pages import CUT, ROOT, Step, session
 from tests.replay import check, replay
-from tests.workflow.checkout import Checkout, keep_dataset
+from tests.workflow.checkout import Checkout, copy_parts
 
 PAGE = "docs/walks.md"
 LEFT_OUT = ("git clone", "make lint", "make docs")
@@ -32,18 +32,14 @@ def with_environment(root: Path) -> None:
     (root / ".venv").mkdir()
     (root / ".venv/bin").symlink_to(Path(sys.executable).parent)
     (root / ".venv/installed").touch()
-    checkout = Checkout.at(root)
-    checkout.git("init", "--quiet")
-    checkout.git("add", "--all")
-    checkout.git("commit", "--quiet", "--message", "start")
+    Checkout.at(root).commit()
 
 
 def test_on_a_laptop(tmp_path: Path) -> None:
-    checkout = Checkout(tmp_path / "pointrend")
+    checkout = Checkout.of_voc(tmp_path / "pointrend")
     for name in ("Makefile", "requirements.lock", "pyproject.toml"):
         shutil.copy(ROOT / name, checkout.root)
     params = checkout.params()
-    keep_dataset(params, "voc")
     del params["runs"]["voc_r101"], params["published"]["voc_r101"], params["backbones"]["r101"]
     (checkout.root / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False, default_flow_style=None))
     with_environment(checkout.root)
@@ -68,13 +64,7 @@ def test_a_published_number(tmp_path: Path) -> None:
 
 def test_into_the_code(tmp_path: Path) -> None:
     root = tmp_path / "pointrend"
-    root.mkdir()
-    for name in IN_THE_CODE:
-        source = ROOT / name
-        if source.is_dir():
-            shutil.copytree(source, root / name, ignore=shutil.ignore_patterns("__pycache__"))
-        else:
-            shutil.copy(source, root / name)
+    copy_parts(root, IN_THE_CODE)
     with_environment(root)
     steps = typed("## Into the code")
     check(steps, replay(root, steps), {})

@@ -11,9 +11,8 @@ from __future__ import annotations
 
 import argparse
 import logging
-import os
 
-from pointrend.logs import log_to_file
+from pointrend.logs import calling_engine, log_to_file
 from pointrend.project import Project
 from pointrend.results.compare import read_results
 from pointrend.results.published import load_published
@@ -53,7 +52,8 @@ def run(project: Project, arguments: argparse.Namespace) -> None:
 
 def _say_where_everything_is(project: Project) -> None:
     """The end of a DVC run, which has no handlers for that; Snakemake's say the same at its own end."""
-    if os.environ.get("POINTREND_ENGINE") == "snakemake":
+    engine = calling_engine()
+    if engine == "snakemake":
         return
     wanted = Workflow(project, tuple(project.params.runs), project.params.seeds)
-    log.info("%s", summary(wanted, "dvc repro" if "DVC_STAGE" in os.environ else wanted.whole_command()))
+    log.info("%s", summary(wanted, "dvc repro" if engine == "dvc" else wanted.whole_command()))

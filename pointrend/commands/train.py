@@ -25,7 +25,7 @@ from pointrend.code_digest import code_digest
 from pointrend.commands.arguments import add_run, add_seed
 from pointrend.errors import MachineError, TrainingStopped, WeightsError
 from pointrend.files import sha256_file, write_bytes, write_json, write_text
-from pointrend.logs import first_process, log_to_file
+from pointrend.logs import calling_engine, first_process, log_to_file
 from pointrend.params import RunSetting
 from pointrend.project import Project
 from pointrend.training import launch
@@ -53,7 +53,7 @@ def run(project: Project, arguments: argparse.Namespace) -> None:
     log_to_file(project.log_file(f"train-{setting.run}-s{seed}"))
     training = Training(project, setting, seed, fingerprint_of(project, setting, seed))
     if setting.recipe.gpus > 1 and not os.environ.get(launch.RUNNING):
-        if _called_by_an_engine():
+        if calling_engine():
             wait_until_free(training.checkpoints)
         launch.start_processes(setting.recipe)
     with stop_requests() as stop:
@@ -64,10 +64,6 @@ def run(project: Project, arguments: argparse.Namespace) -> None:
                 sys.exit(stopped.exit_code)  # the first one tells
             requeue_after(stop.signal)
             raise
-
-
-def _called_by_an_engine() -> bool:
-    return not os.environ.keys().isdisjoint({"DVC_STAGE", "POINTREND_ENGINE"})
 
 
 @dataclass(frozen=True)
@@ -94,7 +90,7 @@ class Training:
 
         # A killed engine leaves its trainer alone at work. The next trainer waits for it and finds everything done.
         # The other processes meet the first one only after it has the lease.
-        with lease(self.checkpoints, wait=_called_by_an_engine()):
+        with lease(self.checkpoints, wait=calling_engine() is not None):
             attempts = Attempts(self.checkpoints)
             with attempts.attempt(last_iteration(self.checkpoints), code_record(code_digest("train"))):
                 log.info("attempt %d", len(attempts.records))

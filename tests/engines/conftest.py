@@ -6,18 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.workflow.checkout import Checkout, keep_dataset
+from tests.workflow.checkout import Checkout
 
 
 def small_checkout(root: Path) -> Checkout:
     """A checkout under version control with the runs voc_r50 and voc_r101."""
-    checkout = Checkout(root)
-    params = checkout.params()
-    keep_dataset(params, "voc")
-    checkout.write_params(params)
-    checkout.git("init", "--quiet")
-    checkout.git("add", "--all")
-    checkout.git("commit", "--quiet", "--message", "start")
+    checkout = Checkout.of_voc(root)
+    checkout.commit()
     return checkout
 
 

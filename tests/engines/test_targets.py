@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
-from pointrend.engines.targets import RULES, check_targets
+from pointrend.engines.targets import RULES, TARGETS, check_targets
 from pointrend.errors import ParamsError
 from pointrend.project import Project
 
@@ -49,5 +50,6 @@ def test_other_words_are_left_to_snakemake(project: Project, words: str) -> None
 
 
 def test_the_rules_are_those_of_the_snakefile() -> None:
-    text = "".join(path.read_text() for path in (ROOT / "workflow/rules").glob("*.smk"))
-    assert all(f"\nrule {name}:\n" in text for name in RULES)
+    text = "\n".join(path.read_text() for path in [ROOT / "Snakefile", *(ROOT / "workflow/rules").glob("*.smk")])
+    named = set(re.findall(r"^ *rule (\w+):$", text, re.MULTILINE))
+    assert named == {*TARGETS, *RULES}

@@ -10,7 +10,7 @@ from pointrend.errors import ParamsError
 from pointrend.workflow import Workflow
 from tests.trust.bad_params import renamed
 from tests.trust.ground import Ground
-from tests.workflow.checkout import Checkout, keep_dataset
+from tests.workflow.checkout import Checkout
 
 CANARY = "canary"
 HOSTILE = {
@@ -32,10 +32,7 @@ def renamed_in(params: dict, kind: str, old: str, new: str) -> None:
 @pytest.fixture(scope="module")
 def checkout(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
     """A checkout in a folder that a careless shell would trip over."""
-    checkout = Checkout(tmp_path_factory.mktemp("shells") / f'it\'s $(touch {CANARY}) "here"')
-    params = checkout.params()
-    keep_dataset(params, "voc")
-    checkout.write_params(params)
+    checkout = Checkout.of_voc(tmp_path_factory.mktemp("shells") / f'it\'s $(touch {CANARY}) "here"')
     checkout.git("init", "--quiet")
     return checkout
 

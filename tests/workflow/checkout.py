@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 
 import yaml
@@ -22,13 +23,7 @@ class Checkout:
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        root.mkdir()
-        for name in COPIED:
-            source = ROOT / name
-            if source.is_dir():
-                shutil.copytree(source, root / name, ignore=shutil.ignore_patterns("__pycache__"))
-            else:
-                shutil.copy(source, root / name)
+        copy_parts(root, COPIED)
         (root / ".dvc").mkdir()
         for name in DVC:
             shutil.copy(ROOT / name, root / name)
@@ -82,6 +77,21 @@ class Checkout:
         checkout.root = root
         return checkout
 
+    @classmethod
+    def of_voc(cls, root: Path) -> Checkout:
+        """One in which nothing has run, with the runs voc_r50 and voc_r101 alone."""
+        checkout = cls(root)
+        params = checkout.params()
+        keep_dataset(params, "voc")
+        checkout.write_params(params)
+        return checkout
+
+    def commit(self) -> None:
+        """Put everything under version control."""
+        self.git("init", "--quiet")
+        self.git("add", "--all")
+        self.git("commit", "--quiet", "--message", "start")
+
     def git(self, *words: str) -> str:
         """Run git as an author of its own."""
         command = ["git", "-c", "user.name=test", "-c", "user.email=test@example.org", *words]
@@ -107,6 +117,17 @@ class Checkout:
     def snakemake(self, *config: str) -> str:
         """Run the workflow."""
         return self.run("snakemake", "--cores", "2", *_config(config))
+
+
+def copy_parts(root: Path, names: Iterable[str]) -> None:
+    """Make the folder ``root`` with these files and folders of the project."""
+    root.mkdir()
+    for name in names:
+        source = ROOT / name
+        if source.is_dir():
+            shutil.copytree(source, root / name, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy(source, root / name)
 
 
 def _config(config: tuple[str, ...]) -> list[str]:

@@ -18,7 +18,7 @@ from pointrend.results.compare import read_results, sealed, write_results
 from pointrend.source_version import SourceVersion, source_version
 from tests.audit.samples import LOGS, S21, VOC_R50, write_config
 from tests.workflow import tampering
-from tests.workflow.checkout import Checkout, keep_dataset
+from tests.workflow.checkout import Checkout
 
 CHAIN = ("published", "data/demo", "runs/demo", "results/demo")
 RUN = "runs/demo/voc_r50-s0"
@@ -28,13 +28,8 @@ ARCHIVES = "data/demo/archives"
 @pytest.fixture(scope="module")
 def done(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
     """A checkout with two runs, trained, scored, compared and reported."""
-    checkout = Checkout(tmp_path_factory.mktemp("verify") / "pointrend")
-    params = checkout.params()
-    keep_dataset(params, "voc")
-    checkout.write_params(params)
-    checkout.git("init", "--quiet")
-    checkout.git("add", ".")
-    checkout.git("commit", "--quiet", "--message", "all")
+    checkout = Checkout.of_voc(tmp_path_factory.mktemp("verify") / "pointrend")
+    checkout.commit()
     checkout.snakemake()
     return checkout
 
