@@ -6,7 +6,7 @@ BIN := .venv/bin
 BENCHES := loader step inference metric prepare planning hash demo
 INSTALLED := .venv/installed
 
-.PHONY: install demo test bench fuzz reliability docs plots lint format schema lock
+.PHONY: install demo test bench fuzz reliability docs plots lint format schema code lock
 
 install: $(INSTALLED)
 
@@ -57,6 +57,13 @@ format: $(INSTALLED)
 schema: $(INSTALLED)
 	$(BIN)/python -c 'from pathlib import Path; from pointrend import files, params; \
 		files.write_json(Path("workflow/schemas/params.schema.json"), params.schema())'
+
+# The code of the stages that decide a number, as the golden numbers were checked with it: results of other code are not
+# comparable. A test fails when it has drifted.
+code: $(INSTALLED)
+	$(BIN)/pytest --numprocesses logical tests/model tests/evaluation tests/training tests/datasets
+	$(BIN)/python -c 'from pathlib import Path; from pointrend import definition, files; \
+		files.write_json(Path("published/code.json"), definition.code_of_stages(("voc", "ade20k", "cityscapes")))'
 
 # Exact versions with hashes, for every platform; needs uv.
 lock:

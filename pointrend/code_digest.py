@@ -1,8 +1,7 @@
 """Which source files a stage's result depends on, and their joint hash.
 
-A stage is redone when a module that it imports changes, and only then: mending the results page must not retrain.
-Modules that only carry values (:data:`PLUMBING`) are left out, since the values themselves are in the fingerprint, and
-so is what is shown on the way.
+A stage is redone when a module that its command runs changes, and only then: a corrected results page must not retrain.
+The files are the import closure of the command, without the modules of :data:`LEFT_OUT`, each of which has a reason.
 """
 
 from __future__ import annotations
@@ -12,42 +11,77 @@ import hashlib
 from functools import cache
 from pathlib import Path
 
-PACKAGE = Path(__file__).parent
-PLUMBING = {
-    "pointrend",
-    "pointrend.errors",
-    "pointrend.files",
-    "pointrend.logs",
-    "pointrend.params",
-    "pointrend.project",
-    "pointrend.recipe",
-    "pointrend.validation",
-}
+from pointrend.sources import PACKAGE, sha256_of_source
+
 PACKAGE_DATA = {".css", ".js"}
 """What modules read from beside themselves."""
 STAGES = {
     "draw": ("pointrend.datasets.demo.build",),
-    "prepare": ("pointrend.datasets.prepare",),
-    "train": ("pointrend.training.loop",),
-    "evaluate": ("pointrend.evaluation.evaluate",),
-    "audit": ("pointrend.audit.record",),
-    "compare": ("pointrend.results.compare",),
-    "report": ("pointrend.results.report",),
-    "track": ("pointrend.tracking.mlflow_sync",),
+    **{stage: (f"pointrend.commands.{stage}",) for stage in ("prepare", "train", "evaluate")},
+    **{stage: (f"pointrend.commands.{stage}",) for stage in ("audit", "compare", "report", "track")},
 }
+VALUES = "reads or resolves values, all of which are in the fingerprint"
+RECORD = "describes what computed a result, for the record"
+SCREEN = "words on the screen or in a log"
+HASHED = "writes or reads bytes whose hash is checked by whoever uses them"
+DATA = "gives the prepared data, whose hash is in the fingerprint"
+PROCESS = "decides when and where a training runs, not what it computes"
+LEFT_OUT = {
+    "pointrend": "imports the other modules from their sources",
+    "pointrend.allocator": "keeps freed memory; computes nothing",
+    "pointrend.code_digest": "computes the digests: other digests are a change by themselves",
+    "pointrend.commands.arguments": VALUES,
+    "pointrend.definition": "judges results that are there already; compare and verify do so anew",
+    "pointrend.errors": SCREEN,
+    "pointrend.files": HASHED,
+    "pointrend.fingerprints": "computes the fingerprints: other fingerprints are a change by themselves",
+    "pointrend.logs": SCREEN,
+    "pointrend.machine": RECORD,
+    "pointrend.params": VALUES,
+    "pointrend.params_file": VALUES,
+    "pointrend.project": VALUES,
+    "pointrend.recipe": VALUES,
+    "pointrend.source_version": RECORD,
+    "pointrend.sources": "imports the other modules from their sources",
+    "pointrend.validation": VALUES,
+}
+LEFT_OUT_OF = {
+    "train": {
+        **dict.fromkeys((f"pointrend.datasets.{name}" for name in ("archives", "masks", "samples")), DATA),
+        **dict.fromkeys((f"pointrend.audit.{name}" for name in ("curves", "logs")), SCREEN),
+        **dict.fromkeys((f"pointrend.losses.{name}" for name in ("band", "curve", "departures")), SCREEN),
+        **dict.fromkeys(
+            (f"pointrend.training.{name}" for name in ("attempts", "launch", "lease", "preemption", "slurm_job")),
+            PROCESS,
+        ),
+        "pointrend.training.record": RECORD,
+        "pointrend.training.staging": HASHED,
+    },
+    "evaluate": {
+        **dict.fromkeys((f"pointrend.datasets.{name}" for name in ("archives", "masks", "samples")), DATA),
+    },
+    "report": dict.fromkeys(
+        ("pointrend.summary", "pointrend.workflow", "pointrend.engines.failures", "pointrend.engines.slurm"), SCREEN
+    ),
+    "track": dict.fromkeys(
+        ("pointrend.summary", "pointrend.workflow", "pointrend.engines.failures", "pointrend.engines.slurm"), SCREEN
+    ),
+}
+"""By stage, what is left out of that stage alone."""
 
 
 @cache
 def code_files(stage: str, *more: str) -> tuple[Path, ...]:
-    """Files whose change redoes ``stage``, sorted: the import closure of its entry module, and data beside these.
+    """Files whose change redoes ``stage``, sorted: the import closure of its command, and data beside these.
 
     ``more``: modules that the stage imports by a name that only params.yaml knows.
     """
+    left_out = LEFT_OUT.keys() | LEFT_OUT_OF.get(stage, {}).keys()
     waiting, seen = [*STAGES[stage], *more], set()
     while waiting:
         module = waiting.pop()
         path = _source(module)
-        if module in PLUMBING or module in seen or path is None:
+        if module in left_out or module in seen or path is None:
             continue
         seen.add(module)
         waiting += _imports(path)
@@ -61,8 +95,7 @@ def code_digest(stage: str, *more: str) -> str:
     """sha256 over the relative names and bytes of :func:`code_files`."""
     digest = hashlib.sha256()
     for path in code_files(stage, *more):
-        digest.update(f"{path.relative_to(PACKAGE)}\0".encode())
-        digest.update(hashlib.sha256(path.read_bytes()).digest())
+        digest.update(f"{path.relative_to(PACKAGE)}\0{sha256_of_source(path)}\0".encode())
     return digest.hexdigest()
 
 

@@ -104,6 +104,20 @@ def sha256_json(value: Any) -> str:
     return hashlib.sha256(canonical_json(value).encode()).hexdigest()
 
 
+SEAL = "sha256_of_record"
+"""In a sealed record: sha256 of the canonical JSON of everything else in it."""
+
+
+def write_sealed(path: Path, record: dict[str, Any]) -> None:
+    """Write a record as canonical JSON, atomically, with a hash over itself."""
+    write_json(path, {**record, SEAL: sha256_json(record)})
+
+
+def is_sealed(record: dict[str, Any]) -> bool:
+    """Whether a record is as :func:`write_sealed` wrote it."""
+    return record.get(SEAL) == sha256_json({key: value for key, value in record.items() if key != SEAL})
+
+
 @contextlib.contextmanager
 def _temporary(path: Path) -> Iterator[Path]:
     """A new file beside ``path``, locked for as long as its writer lives."""

@@ -1,13 +1,12 @@
 """params.yaml as checked, typed values.
 
-:func:`load_params` reads the file, :meth:`Params.setting` resolves everything that holds for one run. What a run does
-otherwise than the published recipe is listed by :meth:`RunSetting.deviations`.
+:func:`load_params` reads the file, :meth:`Params.setting` resolves everything that holds for one run. In what a run
+differs from the published one is said by :mod:`pointrend.definition`.
 """
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -150,16 +149,10 @@ class RunSetting(Strict):
         return sha256_json(parts)
 
     def scoring_fingerprint(self, weights: str, data: str, code: str) -> str:
-        """What a score of weights that were not trained here follows from, as one sha256, as above."""
-        recipe = self.recipe.model_dump(mode="json", include=set(SCORING_KEYS))
+        """What a score of given weights follows from, as one sha256, as above."""
+        recipe = self.recipe.model_dump(mode="json", include={*SCORING_KEYS, "inference"})
         network = {"dataset": self.dataset, "depth": self.depth, "recipe": recipe}
         return sha256_json({"setting": network, "weights": weights, "data": data, "code": code})
-
-    def deviations(self, published: Recipe, keys: Iterable[str] | None = None) -> list[str]:
-        """Where this setting leaves the published recipe, as ``key ours (published theirs)``; of ``keys`` alone."""
-        among = sorted(Recipe.keys_of("recipe") if keys is None else keys)
-        pairs = ((key, getattr(self.recipe, key), getattr(published, key)) for key in among)
-        return [f"{key} {ours} (published {theirs})" for key, ours, theirs in pairs if ours != theirs]
 
 
 class Params(Strict):

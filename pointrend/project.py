@@ -8,10 +8,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from pointrend.errors import ParamsError, PointrendError, ResultsError
-from pointrend.files import read_json, sha256_file, sha256_json
+from pointrend.errors import ParamsError, PointrendError
+from pointrend.files import read_json, sha256_json
 from pointrend.params import (
-    SCORING_KEYS,
     ArchivePin,
     Images,
     Md5,
@@ -21,7 +20,6 @@ from pointrend.params import (
     Sha256,
     load_params,
 )
-from pointrend.recipe import Recipe
 from pointrend.validation import Strict, validated
 
 STORE_PARTS = ("pictures.bin", "labels.bin", "index.json")
@@ -269,60 +267,3 @@ class Project:
     def log_file(self, job: str) -> Path:
         """Log of one job of the DAG, ``job`` being for example ``train-voc_r50-s0``."""
         return self.root / "logs" / self.params.scale / f"{job}.log"
-
-    # -- comparability
-
-    def published_recipe(self, dataset: str) -> Recipe | None:
-        """The published recipe of a dataset (published/recipe.json), None for a dataset that has none."""
-        path, do = self.published_folder / "recipe.json", "restore it from version control"
-        found = read_json(path, ResultsError, do, keys=("common", "datasets"))
-        try:
-            special = found["datasets"].get(dataset)
-            values = None if special is None else {**found["common"], **special}
-        except (AttributeError, TypeError) as problem:
-            raise ResultsError(f"{path} does not hold the published recipe ({problem})", do) from problem
-        return None if values is None else validated(Recipe, values, "published/recipe.json")
-
-    def not_comparable(self, setting: RunSetting) -> list[str]:
-        """Why a result under ``setting`` cannot be held against the published number; empty if it can."""
-        reasons = []
-        if setting.scale != "paper":
-            reasons.append(f"scale {setting.scale}")
-        if self.archive_set != OFFICIAL:
-            reasons.append(f"archives {self.archive_set}")
-        published = self.published_recipe(setting.dataset)
-        if published is None:
-            reasons.append("no recipe was published for this dataset")
-        elif setting.scale == "paper":
-            reasons += setting.deviations(published)
-        return reasons
-
-    def released_not_comparable(self, setting: RunSetting) -> list[str]:
-        """Why a score of released weights cannot be held against the published number; empty if it can.
-
-        Only what the score follows from counts: how we train says nothing about weights that others trained.
-        """
-        reasons = [] if self.archive_set == OFFICIAL else [f"archives {self.archive_set}"]
-        if self.scale.limit is not None:
-            reasons.append(f"the first {self.scale.limit} pictures alone")
-        published = self.published_recipe(setting.dataset)
-        if published is None:
-            return [*reasons, "nothing was published for this dataset"]
-        return reasons + setting.deviations(published, SCORING_KEYS)
-
-    def data_manifest(self, dataset: str) -> dict[str, Any]:
-        """The manifest of a prepared dataset.
-
-        Raises:
-            ResultsError: it has not been prepared.
-        """
-        do = f"run: pointrend --scale {self.params.scale} prepare {dataset}"
-        return read_json(self.manifest(dataset), ResultsError, do, keys=("content", "files"))
-
-    def data_record(self, dataset: str) -> dict[str, Any]:
-        """What a record says of the prepared data: their manifest, and the archives that they were made from."""
-        archives = self.data_manifest(dataset).get("archives", {})
-        return {
-            "data_manifest_sha256": sha256_file(self.manifest(dataset)),
-            "archives": {name: archive["sha256"] for name, archive in archives.items()},
-        }

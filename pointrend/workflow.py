@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from pointrend.code_digest import code_digest
-from pointrend.datasets.registry import module_of
 from pointrend.engines.slurm import (
     Resources,
     after,
@@ -21,6 +20,7 @@ from pointrend.engines.slurm import (
 )
 from pointrend.errors import ParamsError
 from pointrend.files import sha256_json
+from pointrend.fingerprints import stage_code
 from pointrend.params_file import nearest
 from pointrend.project import Project
 
@@ -162,23 +162,23 @@ class Workflow:
 
     def prepare_digest(self, dataset: str) -> str:
         """Of the paths and the code, which is another one for each dataset."""
-        return self._digest(self.prepare_paths(dataset), code_digest("prepare", module_of(dataset)))
+        return self._digest(self.prepare_paths(dataset), stage_code("prepare", dataset))
 
     def train_digest(self, run: str) -> str:
         """Of the paths, the overrides and the code; the data come in through their manifest."""
-        return self._digest(self.train_paths(run), self.project.overrides, code_digest("train"))
+        return self._digest(self.train_paths(run), self.project.overrides, self._code("train", run))
 
     def evaluate_digest(self, run: str) -> str:
         """Of the paths, the overrides and the code; the weights come in through train.json."""
-        return self._digest(self.evaluate_paths(run), self.project.overrides, code_digest("evaluate"))
+        return self._digest(self.evaluate_paths(run), self.project.overrides, self._code("evaluate", run))
 
     def evaluate_released_digest(self, run: str) -> str:
         """Of the paths, the overrides and the code; the weights come in through the manifest of what was fetched."""
-        return self._digest(self.evaluate_released_paths(run), self.project.overrides, code_digest("evaluate"))
+        return self._digest(self.evaluate_released_paths(run), self.project.overrides, self._code("evaluate", run))
 
     def audit_digest(self, run: str) -> str:
         """Of the paths, the overrides and the code; log and config come in through what was fetched."""
-        return self._digest(self.audit_paths(run), self.project.overrides, code_digest("audit"))
+        return self._digest(self.audit_paths(run), self.project.overrides, self._code("audit", run))
 
     def compare_digest(self) -> str:
         """Of the paths, the overrides, which seeds are listed, and the code."""
@@ -196,6 +196,9 @@ class Workflow:
         """The command that compares; seeds are named where they are not those of params.yaml."""
         seeds = "" if self.seeds == self.project.params.seeds else f" --seeds {','.join(map(str, self.seeds))}"
         return f"{self.command()} compare{seeds}"
+
+    def _code(self, stage: str, run: str) -> str:
+        return stage_code(stage, self.project.params.runs[run].dataset)
 
     def _digest(self, paths: list[str], *more: Any) -> str:
         key = repr((paths, more))

@@ -24,6 +24,5 @@ def run(project: Project, arguments: argparse.Namespace) -> None:
     from pointrend.datasets.prepare import describe, describe_text
 
     name = project.params.known("dataset", arguments.dataset, project.params.datasets)
-    project.data_manifest(name)
     found = describe(project.data_folder(name))
     print(json.dumps(found, indent=2) if arguments.json else describe_text(found))

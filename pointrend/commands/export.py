@@ -31,7 +31,7 @@ def run(project: Project, arguments: argparse.Namespace) -> None:
     do = f"run: pointrend --scale {setting.scale} train {setting.run} --seed {seed}"
     train = read_json(folder / "train.json", WeightsError, do)
 
-    from pointrend.commands.loaded import load_network
+    from pointrend.evaluation.network import load_network
     from pointrend.model.weights import save_upstream
 
     weights = folder / "model.safetensors"

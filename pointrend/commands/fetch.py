@@ -54,7 +54,7 @@ def run(project: Project, arguments: argparse.Namespace) -> None:
     else:
         files = [fetch_archive(_archive(project, pin), folder, at_hand) for pin in pins]
     _link(files, project.fetched(name).with_suffix(""))
-    records = {file.path.name: {"bytes": file.bytes, "sha256": file.sha256} for file in files}
+    records = {file.path.name: {"bytes": file.bytes, "md5": file.md5, "sha256": file.sha256} for file in files}
     write_json(project.fetched(name), {"name": name, "set": project.archive_set, "files": records})
 
 

@@ -23,6 +23,7 @@ from pointrend.commands.plan_cost import (
     step_times,
 )
 from pointrend.commands.plan_slurm import print_slurm_jobs
+from pointrend.definition import wanted_reasons
 from pointrend.doctor.finding import ask
 from pointrend.params import ArchivePin, RunSetting
 from pointrend.project import Project
@@ -152,7 +153,7 @@ def _epoch_iterations(project: Project, setting: RunSetting) -> int:
 def _run_line(project: Project, name: str) -> str:
     setting = project.setting(name)
     recipe, each = setting.recipe, _epoch_iterations(project, setting)
-    reasons = ", ".join(project.not_comparable(setting))
+    reasons = ", ".join(wanted_reasons(project, setting))
     processes = "CPU" if recipe.device == "cpu" and recipe.gpus == 1 else recipe.gpus
     numbers = f"{processes:>5}{recipe.batch_size:>7}{recipe.epochs:>8}{each:>10}{each * recipe.epochs:>12}"
     return f"{name:<16}{numbers}  {'no: ' + reasons if reasons else 'yes'}"

@@ -28,9 +28,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(project: Project, arguments: argparse.Namespace) -> None:
     """Predict all pictures of a folder."""
-    from pointrend.commands.loaded import load_network
     from pointrend.datasets.registry import classes_of
     from pointrend.datasets.transforms import TestTransform
+    from pointrend.evaluation.network import load_network
     from pointrend.evaluation.predict import predict_folder
 
     setting = project.setting(arguments.run)

@@ -12,6 +12,7 @@ import argparse
 
 from pointrend.commands.arguments import add_dataset
 from pointrend.errors import ArchiveError
+from pointrend.fingerprints import stage_code
 from pointrend.logs import log_to_file
 from pointrend.project import Project
 
@@ -43,4 +44,5 @@ def run(project: Project, arguments: argparse.Namespace) -> None:
         limit=project.scale.limit,
         pins=project.archive_set,
         form=project.store_form,
+        code_sha256=stage_code("prepare", name),
     )

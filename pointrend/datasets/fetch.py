@@ -30,6 +30,7 @@ class FetchedFile:
 
     path: Path
     bytes: int
+    md5: str
     sha256: str
     source: str
 
@@ -107,7 +108,7 @@ def accept(archive: Archive, part: PartFile, target: Path, source: str) -> Fetch
     part.rename(target)
     _remember(target, digests)
     logger.info("%s: %d bytes from %s", archive.name, digests.bytes, source)
-    return FetchedFile(target, digests.bytes, digests.sha256, source)
+    return FetchedFile(target, digests.bytes, digests.md5, digests.sha256, source)
 
 
 def _present(archive: Archive, target: Path) -> FetchedFile:
@@ -120,7 +121,7 @@ def _present(archive: Archive, target: Path) -> FetchedFile:
         ) from None
     if known is None:
         _remember(target, digests)
-    return FetchedFile(target, digests.bytes, digests.sha256, "already there")
+    return FetchedFile(target, digests.bytes, digests.md5, digests.sha256, "already there")
 
 
 def _link(archive: Archive, target: Path, at_hand: str) -> FetchedFile | None:
@@ -143,7 +144,7 @@ def _link(archive: Archive, target: Path, at_hand: str) -> FetchedFile | None:
     link.symlink_to(candidate.resolve())
     link.replace(target)
     _remember(target, digests)
-    return FetchedFile(target, digests.bytes, digests.sha256, str(candidate))
+    return FetchedFile(target, digests.bytes, digests.md5, digests.sha256, str(candidate))
 
 
 def _download_from_any(

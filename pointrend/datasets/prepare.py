@@ -19,7 +19,7 @@ from pointrend.datasets.classes import IGNORE, DatasetClasses
 from pointrend.datasets.masks import FETCH_AGAIN
 from pointrend.datasets.registry import classes_of, source_of
 from pointrend.datasets.samples import ArchiveSource, decode_samples
-from pointrend.datasets.store import PREPARE_AGAIN, RAW, FileRecord, Store, StoreWriter
+from pointrend.datasets.store import PREPARE_AGAIN, RAW, Store, StoreWriter
 from pointrend.errors import DatasetError
 from pointrend.files import read_json, sha256_json, write_json
 from pointrend.logs import hides_bars
@@ -38,13 +38,14 @@ log = logging.getLogger(__name__)
 def prepare_dataset(
     name: str,
     archives: Mapping[str, Path],
-    archive_records: Mapping[str, FileRecord],
+    archive_records: Mapping[str, Mapping[str, Any]],
     out: Path,
     expected: Mapping[str, int] | None,
     enforce: bool,
     limit: int | None,
     pins: str,
     form: str = RAW,
+    code_sha256: str = "",
 ) -> dict[str, Any]:
     """Write the prepared form of dataset ``name`` to the folder ``out`` and return its manifest.
 
@@ -52,7 +53,7 @@ def prepare_dataset(
     numbers of pictures per split; they are compared with all that the archives hold, before ``limit`` keeps the first
     so many of each split. A difference is an error with ``enforce`` and a warning without. ``pins`` says which
     checksums the archives were verified against; ``form`` is that of the store. ``content`` in the manifest is the same
-    for either form.
+    for either form. ``code_sha256`` is the digest of the code that prepares.
 
     The manifest is written last and says nothing of time or place: the same archives give the same bytes. Raises
     DatasetError for whatever is wrong in the archives.
@@ -61,7 +62,12 @@ def prepare_dataset(
     with source_of(name)(archives) as source:
         ids = source.splits()
         counts = {
-            split: {"found": len(ids[split]), "official": (expected or {}).get(split), "kept": len(ids[split][:limit])}
+            split: {
+                "found": len(ids[split]),
+                "official": (expected or {}).get(split),
+                "kept": len(ids[split][:limit]),
+                "ids_sha256": sha256_json(list(ids[split][:limit])),
+            }
             for split in ids
         }
         _check_counts(classes.title, counts, enforce)
@@ -76,7 +82,7 @@ def prepare_dataset(
         "pins": pins,
         "classes": list(classes.names),
         "archives": {
-            archive: {"bytes": archive_records[archive]["bytes"], "sha256": archive_records[archive]["sha256"]}
+            archive: {kind: archive_records[archive][kind] for kind in ("bytes", "md5", "sha256")}
             for archive in source.archive_names
         },
         "counts": counts,
@@ -84,6 +90,7 @@ def prepare_dataset(
         "splits": splits,
         "content": sha256_json({file: record.get("raw_sha256", record["sha256"]) for file, record in files.items()}),
         "form": form,
+        "code_sha256": code_sha256,
     }
     if source.label_source is not None:
         manifest["label_source"] = source.label_source
@@ -122,7 +129,7 @@ def describe_text(description: Mapping[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def _check_counts(title: str, counts: Mapping[str, Mapping[str, int | None]], enforce: bool) -> None:
+def _check_counts(title: str, counts: Mapping[str, Mapping[str, Any]], enforce: bool) -> None:
     for split, count in counts.items():
         found, official = count["found"], count["official"]
         if not found:

@@ -18,7 +18,7 @@ from pyarrow import parquet
 
 from pointrend.errors import ResultsError
 from pointrend.evaluation.confusion import Counts
-from pointrend.files import atomic_path
+from pointrend.files import atomic_path, sha256_json
 
 COLUMNS = pa.schema(
     [
@@ -29,8 +29,10 @@ COLUMNS = pa.schema(
         ("predicted", pa.int64()),
     ]
 )
+SCORES = ("miou", "all_accuracy", "boundary_iou")
+"""The numbers of metrics.json that stand in scores.json, for tables that show every number of a file."""
 METADATA = b"scored"
-"""Where the file's metadata has ``{"classes": K, "images": N}``, as JSON."""
+"""Where the file's metadata has ``{"classes": K, "images": N, "ids_sha256": hash of all N ids}``, as JSON."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,6 +45,8 @@ class StoredCounts:
     predicted: NDArray[np.int64]
     images: int
     """All that were scored, those without any labelled pixel included."""
+    ids_sha256: str
+    """sha256 of the JSON list of their ids, in the order of evaluation."""
 
     @property
     def total(self) -> Counts:
@@ -56,7 +60,8 @@ def counts_table(images: Mapping[str, Counts], num_classes: int) -> pa.Table:
     counts = counts.reshape(len(images), 3, num_classes)
     which, class_id = np.nonzero(counts.any(axis=1))
     names = np.array(list(images), object)[which]
-    schema = COLUMNS.with_metadata({METADATA: json.dumps({"classes": num_classes, "images": len(images)})})
+    scored = {"classes": num_classes, "images": len(images), "ids_sha256": sha256_json(list(images))}
+    schema = COLUMNS.with_metadata({METADATA: json.dumps(scored)})
     return pa.table([names, class_id.astype(np.int16), *counts[which, :, class_id].T], schema=schema)
 
 
@@ -72,7 +77,7 @@ def read_counts(path: Path) -> StoredCounts:
     Raises:
         ResultsError: the file is missing, not such a file, or contradicts itself.
     """
-    table, n_images, num_classes = _read(path)
+    table, n_images, num_classes, ids_sha256 = _read(path)
     image, class_id, *columns = (column.to_numpy() for column in table.columns)
     true_positive, ground_truth, predicted = columns
     place = {name: number for number, name in enumerate(dict.fromkeys(image))}
@@ -90,15 +95,15 @@ def read_counts(path: Path) -> StoredCounts:
             raise ResultsError(f"{path} has {problem}", "evaluate that run again")
     counts = np.zeros((3, len(place), num_classes), np.int64)
     counts[:, [place[name] for name in image], class_id] = columns
-    return StoredCounts(tuple(place), counts[0], counts[1], counts[2], n_images)
+    return StoredCounts(tuple(place), counts[0], counts[1], counts[2], n_images, ids_sha256)
 
 
-def _read(path: Path) -> tuple[pa.Table, int, int]:
+def _read(path: Path) -> tuple[pa.Table, int, int, str]:
     try:
         table = parquet.ParquetFile(path).read()
         if table.schema != COLUMNS:
             raise ValueError(f"its columns are {table.schema.names}, not {COLUMNS.names}")
         scored = json.loads((table.schema.metadata or {})[METADATA])
-        return table, int(scored["images"]), int(scored["classes"])
+        return table, int(scored["images"]), int(scored["classes"]), str(scored["ids_sha256"])
     except (OSError, ValueError, KeyError, pa.ArrowException) as problem:
         raise ResultsError(f"cannot read {path}: {problem}", "evaluate that run again") from problem

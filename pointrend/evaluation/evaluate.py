@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import math
 from collections.abc import Callable, Generator, Mapping, Sequence
@@ -41,7 +42,7 @@ class Drawn:
     png: bytes
     facts: dict[str, Any]
     """id, index in the split, miou of this picture alone (percent, null where nothing is labelled), shown_as (of best,
-    median, worst and first), bytes of the PNG."""
+    median, worst and first), bytes and sha256 of the PNG."""
 
 
 @dataclass(frozen=True)
@@ -138,6 +139,7 @@ def _drawn(draw: Callable[[int], bytes], counts: Sequence[tuple[str, Counts]], f
         name, png = counts[index][0], draw(index)
         miou = None if math.isnan(mious[index]) else mious[index]
         facts = {"id": name, "index": index, "miou": miou, "shown_as": list(words), "bytes": len(png)}
+        facts["sha256"] = hashlib.sha256(png).hexdigest()
         drawn[name.replace("/", "_") + ".png"] = Drawn(png, facts)
     return drawn
 

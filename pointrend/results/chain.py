@@ -15,8 +15,8 @@ from typing import Any
 from pointrend.errors import CheckFailed, ResultsError
 from pointrend.results.chain_data import RESULTS, Row
 from pointrend.results.chain_runs import COMPARE_AGAIN, RunLinks
-from pointrend.results.compare import assumed_spreads, judge, read_results
-from pointrend.results.published import load_published, published_miou
+from pointrend.results.compare import assumed_spreads, copies, judge, read_results
+from pointrend.results.published import published_miou
 from pointrend.results.report import PAGE, README, check, check_readme
 
 
@@ -51,6 +51,7 @@ class Chain(RunLinks):
             self._dataset(dataset, [row for row in trained + released if row["setting"]["dataset"] == dataset])
         for backbone in self.project.params.backbones:
             self._backbone(backbone, [row for row in trained if row["setting"].get("backbone") == backbone])
+        self.copies = copies(trained)
         for row in trained:
             self._run(row)
             self._audit(row)
@@ -61,9 +62,8 @@ class Chain(RunLinks):
 
     def _verdicts(self, results: Mapping[str, Any], scored: Sequence[Row]) -> None:
         """Differences and verdicts follow from the figures."""
-        published = load_published(self.project.published_folder)
         for row in scored:
-            expected = published_miou(published, row["run"])
+            expected = published_miou(self.published, row["run"])
             difference = None if expected is None or row["difference"] is None else row["miou"] - expected
             if (row["published_miou"], row["difference"]) != (expected, difference):
                 raise CheckFailed(
@@ -74,7 +74,7 @@ class Chain(RunLinks):
 
     def _pages(self, results: Mapping[str, Any]) -> None:
         project = self.project
-        check(results, load_published(project.published_folder), project.results_folder, project.runs_folder)
+        check(results, self.published, project.results_folder, project.runs_folder)
         self.files |= {project.results_folder / name for name in (README, PAGE)}
         if project.params.scale == "paper":
             check_readme(project.root / "README.md", results)

@@ -24,7 +24,7 @@ class DataLinks(Links):
         do = "take the folder published/ from the repository again"
         for name, expected in ((recorded["file"], recorded["sha256"]), *recorded["data"].items()):
             self._file(folder / name, expected, RESULTS, do)
-        load_published(folder)
+        load_published(folder)  # the document says what the data say
 
     def _dataset(self, dataset: str, rows: Sequence[Row]) -> None:
         """The manifest of the prepared form, the archives that it was made from, and its files."""

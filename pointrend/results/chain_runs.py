@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from functools import cached_property
 from pathlib import Path
 
-from pointrend.code_digest import code_digest
 from pointrend.errors import CheckFailed, ParamsError
-from pointrend.evaluation.counts_file import read_counts
 from pointrend.files import read_json
+from pointrend.fingerprints import backbone_sha256, described, prepared_fault, stage_code
 from pointrend.params import RunSetting
 from pointrend.project import Project
 from pointrend.results.audits import LEAST_EVIDENCE, with_audit
 from pointrend.results.chain_data import RESULTS, DataLinks, Row
 from pointrend.results.compare import scored
 from pointrend.results.links import alike
-from pointrend.results.provenance import provenance
-from pointrend.results.run_files import LOGGED_FILES, SCORING, SHOWN_SCORES, Score, checked_scoring, recounted_miou
+from pointrend.results.published import Published, load_published
+from pointrend.results.run_files import LOGGED_FILES, SCORING, SHOWN_SCORES, SelectedRun, find_score
 from pointrend.results.tables import row_name
 from pointrend.source_version import source_version
 from pointrend.validation import validated
@@ -36,6 +35,12 @@ class RunLinks(DataLinks):
     def __init__(self, project: Project) -> None:
         super().__init__(project)
         self.mious = 0
+        self.copies: Container[tuple[str, int]] = ()
+
+    @cached_property
+    def published(self) -> Published:
+        """What was published."""
+        return load_published(self.project.published_folder)
 
     def _run(self, row: Row) -> None:
         run, seed = row["run"], row["seed"]
@@ -43,8 +48,7 @@ class RunLinks(DataLinks):
         do = f"restore it, or run `pointrend train {run} --seed {seed}` and `evaluate` again"
         if self._is_here(folder, row):
             self._left(folder, row, RUN_FILES, do)
-            self._training(folder / "train.json", row, do)
-            self._scored(folder, row, do)
+            self._scored(folder, row, self._trained(folder / "train.json", row, do), do)
 
     def _release(self, row: Row) -> None:
         """The released weights: as the first download noted them, as they were fetched, and their score."""
@@ -57,21 +61,7 @@ class RunLinks(DataLinks):
         self._first_seen(file, sha256)
         self._fetched(name, {file: {"sha256": sha256}}, self.project.archive_set)
         self._left(folder, row, SCORED_FILES, do)
-        self._scoring(folder / "metrics.json", row, do)
-        self._scored(folder, row, do)
-
-    def _scoring(self, path: Path, row: Row, do: str) -> None:
-        """The score of released weights names what results.json names, and its fingerprint follows from that."""
-        metrics, name, hashes = read_json(path, do=do), self._name(path), row["hashes"]
-        keys = {"weights": "model_sha256", "code": "code_sha256", "data_manifest": "data_manifest_sha256"}
-        if any(hashes[key] != metrics[named] for key, named in {**keys, "fingerprint": "fingerprint"}.items()):
-            raise CheckFailed(f"{name} names other files than {RESULTS}", do)
-        setting = self.project.setting(row["run"])
-        manifest = self.project.manifest(setting.dataset)
-        if manifest.is_file():
-            data = read_json(manifest, do=do)["content"]
-            if setting.scoring_fingerprint(hashes["weights"], data, hashes["code"]) != hashes["fingerprint"]:
-                self.notes.append(f"{name}: scored with other settings than params.yaml has now")
+        self._scored(folder, row, None, do)
 
     def _is_here(self, folder: Path, row: Row) -> bool:
         """Whether a row has a figure, and the folder that it comes from is on this machine."""
@@ -86,19 +76,26 @@ class RunLinks(DataLinks):
         for name in (*names, *(f"pictures/{picture}" for picture in row["pictures"])):
             self._file(folder / name, row["hashes"].get(name), RESULTS, do, optional=name == MODEL)
 
-    def _scored(self, folder: Path, row: Row, do: str) -> None:
-        """What the results say of a score follows from what lies in its folder."""
-        counts_file, whose = folder / "confusion.parquet", self._name(folder)
-        metrics = read_json(folder / "metrics.json", do=do)
-        train = read_json(folder / "train.json", do=do) if row["kind"] == "trained" else None
-        counts = read_counts(counts_file)
-        recounted_miou(counts, metrics, self._name(counts_file), do)
-        evaluation = checked_scoring(folder, metrics if train is None else train, metrics, whose, do)
-        if evaluation["code_sha256"] != code_digest("evaluate"):
+    def _scored(self, folder: Path, row: Row, fingerprint: str | None, do: str) -> None:
+        """What the results say of a score follows from what is in its folder, and is what params.yaml wants now.
+
+        ``fingerprint`` is that of the training; None for released weights.
+        """
+        whose, evaluation = self._name(folder), read_json(folder / SCORING, do=do)
+        setting, weights, code = self.project.setting(row["run"]), evaluation["model_sha256"], evaluation["code_sha256"]
+        wanted = setting.scoring_fingerprint(weights, self._data_now(setting, evaluation), code)
+        which = (row["run"], row["seed"], setting.dataset, setting.backbone, (), row["setting"], folder)
+        score, reason = find_score(SelectedRun(*which, fingerprint or wanted, wanted))
+        if score is None:
+            raise CheckFailed(f"{whose}: {reason}", COMPARE_AGAIN)
+        if code != stage_code("evaluate", setting.dataset):
             self.notes.append(f"{self._name(folder / SCORING)}: scored by other code than is here")
-        score = Score(metrics, counts, row["hashes"], provenance(train, evaluation, metrics))
-        for key, value in scored(score, row["published_miou"], row["comparable"], row["kind"]).items():
-            if not alike(row[key], value):
+        expected = scored(score, self.published)
+        if (row["run"], row["seed"]) in self.copies:
+            expected |= {"comparable": False, "difference": None}
+        for key, value in expected.items():
+            follows = set(value) <= set(row[key]) if key == "reasons" else alike(row[key], value)
+            if not follows:
                 raise CheckFailed(f"{RESULTS}: {key} of {row_name(row)} does not follow from {whose}", COMPARE_AGAIN)
         self._source(whose, row["provenance"])
         self.mious += 1
@@ -112,27 +109,48 @@ class RunLinks(DataLinks):
             if here and source["commit"] not in (None, here):
                 self.notes.append(f"{name}: {what} at commit {source['commit'][:12]}, this is {here[:12]}")
 
-    def _training(self, path: Path, row: Row, do: str) -> None:
-        """The record of a training names what results.json names, and its fingerprint follows from that."""
+    def _trained(self, path: Path, row: Row, do: str) -> str:
+        """The fingerprint of a training of now with the code of then; its record follows from what it names.
+
+        Raises:
+            CheckFailed: the record contradicts itself or results.json.
+        """
         train, name, hashes = read_json(path, do=do), self._name(path), row["hashes"]
-        keys = {"backbone": "backbone_sha256", "code": "code_sha256", "data_manifest": "data_manifest_sha256"}
-        if any(hashes.get(key) != train[named] for key, named in {**keys, MODEL: "model_sha256"}.items()):
+        keys = {"backbone": "backbone_sha256", "code": "code_sha256", MODEL: "model_sha256"}
+        if any(hashes.get(key) != train[named] for key, named in keys.items()):
             raise CheckFailed(f"{name} names other files than {RESULTS}", do)
-        if train["code_sha256"] != code_digest("train"):
+        setting, seed, code = self.project.setting(row["run"]), train["seed"], train["code_sha256"]
+        if code != stage_code("train", setting.dataset):
             self.notes.append(f"{name}: trained by other code than is here")
+        backbone, here = train["backbone_sha256"], self.project.fetched(f"backbone_{setting.backbone}").is_file()
         try:
-            setting = validated(RunSetting, train["setting"], name)
+            then = validated(RunSetting, train["setting"], name)
         except ParamsError:
             self.notes.append(f"{name}: its setting has other keys than today's; its fingerprint was not recomputed")
-            return
-        if setting.deterministic() != self.project.setting(row["run"]).deterministic():
-            self.notes.append(f"{name}: trained with other settings than params.yaml has now")
-        if self.project.manifest(setting.dataset).is_file():
-            data, backbone = self.project.data_manifest(setting.dataset)["content"], train["backbone_sha256"]
-            if setting.fingerprint(train["seed"], data, backbone, train["code_sha256"]) != train["fingerprint"]:
+        else:
+            if then.fingerprint(seed, train["data"]["content"], backbone, code) != train["fingerprint"]:
                 raise CheckFailed(f"{name}: its fingerprint does not follow from what it names", do)
-            if train["archives"] != self.project.data_record(setting.dataset)["archives"]:
-                raise CheckFailed(f"{name} names other archives than the manifest of the prepared data", do)
+        backbone = backbone_sha256(self.project, setting) if here else backbone
+        return setting.fingerprint(seed, self._data_now(setting, train), backbone, code)
+
+    def _data_now(self, setting: RunSetting, record: Row) -> str:
+        """Hash of the content of the prepared data: of those that are here, or of those that a record names.
+
+        Raises:
+            CheckFailed: those that are here were not prepared from what params.yaml names now.
+        """
+        path = self.project.manifest(setting.dataset)
+        if not path.is_file():
+            return str(record["data"]["content"])
+        manifest = read_json(path, CheckFailed)
+        here = stage_code("prepare", setting.dataset)
+        if manifest.get("code_sha256") != here:
+            self.notes.append(f"{self._name(path)}: prepared by other code than is here")
+        if fault := prepared_fault(self.project, setting.dataset, {**manifest, "code_sha256": here}):
+            raise CheckFailed(f"{self._name(path)}: {fault}", "correct params.yaml or POINTREND_PINS, or prepare again")
+        if described(manifest) != record["data"]:
+            raise CheckFailed(f"{RESULTS} names other data than {self._name(path)}", COMPARE_AGAIN)
+        return str(manifest["content"])
 
     def _audit(self, row: Row) -> None:
         """What results.json says of a published log follows from what was fetched and found."""

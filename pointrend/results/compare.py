@@ -40,12 +40,14 @@ def compare(
     Raises:
         ResultsError: a file of a run cannot be read.
     """
-    found = [_scored_row(run, published_miou(published, run.run)) for run in selected]
+    found = [_scored_row(run, published) for run in selected]
     released = {row["run"]: score for row, score in found if row["kind"] == "released"}
     rows = [
         with_audit(row | {"paired_interval": _paired(row, score, released.get(row["run"]))}, run.folder)
         for run, (row, score) in zip(selected, found, strict=True)
     ]
+    whose = copies(rows)
+    rows = [_copy(row, whose[key]) if (key := (row["run"], row["seed"])) in whose else row for row in rows]
     return sealed({"scale": scale, "published": published.hashes(), "runs": judge(rows, assumed)})
 
 
@@ -96,17 +98,38 @@ def read_results(path: Path) -> dict[str, Any]:
     return results
 
 
-def _scored_row(selected: SelectedRun, published: float | None) -> tuple[Row, Score | None]:
+def copies(rows: Sequence[Row]) -> dict[tuple[str, int], str]:
+    """Why a training does not count, by run and seed, where another one has the very same weights: they are one.
+
+    Two seeds never give equal weights; a copied folder or checkpoint does.
+    """
+    same: dict[str, list[tuple[str, int]]] = {}
+    for row in rows:
+        if row["kind"] == "trained" and row["miou"] is not None:
+            same.setdefault(row["hashes"]["model.safetensors"], []).append((row["run"], row["seed"]))
+    return {
+        one: f"its weights are those of {', '.join(f'{run} seed {seed}' for run, seed in group if (run, seed) != one)}"
+        for group in same.values()
+        if len(group) > 1
+        for one in group
+    }
+
+
+def _copy(row: Row, reason: str) -> Row:
+    return row | {"comparable": False, "difference": None, "reasons": [reason, *row["reasons"]]}
+
+
+def _scored_row(selected: SelectedRun, published: Published) -> tuple[Row, Score | None]:
     """A row and the score in it; where it has a difference, its verdict is not known yet."""
+    miou = published_miou(published, selected.run)
     try:
         score, reason = find_score(selected)
     except CheckFailed as contradiction:
         log.warning("%s", contradiction)
-        return _row(selected, published, verdict.UNVERIFIED, [str(contradiction)]), None
+        return _row(selected, miou, verdict.UNVERIFIED, [str(contradiction)]), None
     if score is None:
-        return _row(selected, published, verdict.NOT_RUN, [reason] if reason else []), None
-    row = _row(selected, published, verdict.NOT_COMPARABLE)
-    return row | scored(score, published, selected.comparable, row["kind"]), score
+        return _row(selected, miou, verdict.NOT_RUN, [reason] if reason else []), None
+    return _row(selected, miou, verdict.NOT_COMPARABLE) | scored(score, published), score
 
 
 def _paired(row: Row, score: Score | None, released: Score | None) -> list[float] | None:
@@ -128,7 +151,7 @@ def _row(selected: SelectedRun, published: float | None, judgement: Verdict, rea
         "miou": None,
         "published_miou": published,
         "difference": None,
-        "comparable": selected.comparable,
+        "comparable": not selected.reasons,
         "evidence": "inputs",
         "reasons": [*reasons, *selected.reasons],
         "image_interval": None,
@@ -141,19 +164,34 @@ def _row(selected: SelectedRun, published: float | None, judgement: Verdict, rea
     }
 
 
-def scored(score: Score, published: float | None, comparable: bool, kind: str) -> Row:
+def scored(score: Score, published: Published) -> Row:
     """What a row says of a score; all of it follows from the run's files, so that ``verify`` can say it again."""
-    metrics = score.metrics
+    metrics, run = score.metrics, score.evaluation["run"]
+    miou, reasons = published_miou(published, run), reasons_against(score, published)
     return {
         "miou": metrics["miou"],
-        "difference": metrics["miou"] - published if comparable and published is not None else None,
-        "evidence": "released" if kind == "released" else "one-seed",
+        "difference": metrics["miou"] - miou if miou is not None and not reasons else None,
+        "comparable": not reasons,
+        "reasons": reasons,
+        "evidence": "released" if score.train is None else "one-seed",
         "image_interval": list(miou_interval(score.counts)),
         "measures": {key: metrics[key] for key in ("all_accuracy", "boundary_iou", "coarse", "n_images")},
         "pictures": metrics["pictures"],
         "provenance": score.provenance,
         "hashes": score.hashes,
+        "setting": score.setting,
     }
+
+
+def reasons_against(score: Score, published: Published) -> list[str]:
+    """Why a score cannot be compared with the published number, by its own records; empty where it can."""
+    definition = published.definition
+    reasons = [] if score.train is None else definition.training_reasons(score.train)
+    if score.train is None or not reasons:
+        reasons = [*reasons, *definition.scoring_reasons(score.evaluation)]
+    if published_miou(published, score.evaluation["run"]) is None:
+        reasons = [*reasons, "nothing was published for this run"]
+    return list(dict.fromkeys(reasons))
 
 
 def _statistics(judgement: Verdict, source: str | None = None) -> Row:

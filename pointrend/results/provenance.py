@@ -20,14 +20,21 @@ SOURCE: dict[str, Any] = {
     "setting": dict,
     "archives": dict,
 }
-DATA: dict[str, Any] = {"model_sha256": str, "data_manifest_sha256": str}
+DATA: dict[str, Any] = {"model_sha256": str, "data_manifest_sha256": str, "data": dict}
+WHOSE: dict[str, Any] = {"run": str, "fingerprint": str}
 TRAINED_WITH = ("machine", "gpus", "nodes", "images_per_gpu", "batch_norm", "precision", "checkpoint_rule")
 TRAIN_KEYS: dict[str, Any] = {
-    **{"run": str, "seed": int, "fingerprint": str, "backbone_sha256": str | None, "attempts": list},
+    **WHOSE,
+    **{"seed": int, "backbone_sha256": str | None, "attempts": list, "curves": dict},
     **{"machine": dict, "gpus": int, "nodes": int, "images_per_gpu": int, "batch_norm": str, "precision": dict},
     **{"checkpoint_rule": str, **SOURCE, **DATA},
 }
-EVALUATE_KEYS: dict[str, Any] = {"metrics_sha256": str, "machine": dict, "precision": dict, **SOURCE, **DATA}
+EVALUATE_KEYS: dict[str, Any] = {
+    **WHOSE,
+    **{"seed": int | None, "train_sha256": str | None, "metrics_sha256": str, "machine": dict, "precision": dict},
+    **SOURCE,
+    **DATA,
+}
 """What is taken from train.json and evaluate.json, and of which kind it is."""
 
 

@@ -11,13 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pointrend.definition import DEFINITION, RESTORE, Definition, load_definition
 from pointrend.errors import CheckFailed, ResultsError
 from pointrend.files import read_json, sha256_file
 
 TABLE = "pointrend_table.json"
-RECIPE = "recipe.json"
-"""What runs are compared with, taken from upstream's configs; beside the table."""
-RESTORE = "take the folder published/ from the repository again"
 
 
 @dataclass(frozen=True)
@@ -68,7 +66,9 @@ class Published:
     bibtex: str
     sections: tuple[Section, ...]
     data: dict[str, str]
-    """sha256 of what was taken from the document, and of the recipe, by file name."""
+    """sha256 of what was taken from the document, and of the definition, by file name."""
+    definition: Definition
+    """What a result must equal to be compared with the published number."""
 
     def hashes(self) -> dict[str, Any]:
         """What results.json says of the published side."""
@@ -85,7 +85,8 @@ def load_published(folder: Path) -> Published:
     table = folder / TABLE
     values = read_json(table, do=RESTORE)
     try:
-        published = _from_json(values, {name: sha256_file(folder / name) for name in (TABLE, RECIPE)})
+        hashes = {name: sha256_file(folder / name) for name in (TABLE, DEFINITION)}
+        published = _from_json(values, hashes, load_definition(folder))
     except OSError as problem:
         raise ResultsError(f"cannot read {problem.filename}: {problem.strerror}", RESTORE) from problem
     except (KeyError, TypeError, AttributeError) as problem:
@@ -154,7 +155,7 @@ def _cells(row: PublishedRow) -> list[str]:
     return [row.backbone, row.crop_size, row.schedule, row.sets, row.miou, download]
 
 
-def _from_json(values: dict[str, Any], data: dict[str, str]) -> Published:
+def _from_json(values: dict[str, Any], data: dict[str, str], definition: Definition) -> Published:
     introduction = values["introduction"]
     return Published(
         file=values["document"],
@@ -167,4 +168,5 @@ def _from_json(values: dict[str, Any], data: dict[str, str]) -> Published:
             for part in values["sections"]
         ),
         data=data,
+        definition=definition,
     )

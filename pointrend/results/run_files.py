@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from pointrend.errors import CheckFailed, ResultsError
-from pointrend.evaluation.counts_file import StoredCounts, read_counts
-from pointrend.files import read_json, sha256_file
+from pointrend.evaluation.counts_file import SCORES, StoredCounts, read_counts
+from pointrend.files import is_sealed, read_json, sha256_file
 from pointrend.results.provenance import EVALUATE_KEYS, TRAIN_KEYS, provenance
 
 MIOU_TOLERANCE = 1e-9
@@ -31,8 +31,6 @@ METRICS_KEYS: dict[str, Any] = {
     **dict.fromkeys(("model_sha256", "sha256"), str),
 }
 """What is taken from metrics.json, and of which kind it is."""
-RELEASED_KEYS: dict[str, Any] = dict.fromkeys(("fingerprint", "code_sha256", "data_manifest_sha256"), str)
-"""What metrics.json also has where released weights were scored: nothing else says it there."""
 
 
 @dataclass(frozen=True)
@@ -44,16 +42,18 @@ class SelectedRun:
     """None: the released weights."""
     dataset: str
     backbone: str
-    comparable: bool
-    """Whether the setting is the published recipe on the official data."""
     reasons: Sequence[str]
-    """Why it is not comparable."""
+    """Why what would be computed now would not be comparable; where there is a score, its records say it."""
     setting: dict[str, Any]
-    """All resolved parameters; the tables show ``setting["recipe"]["output_stride"]``."""
+    """All parameters as they are now."""
     folder: Path
     """Where ``train.json``, ``metrics.json`` and ``confusion.parquet`` are; the first not of released weights."""
     fingerprint: str
-    """Of what a training or scoring now would be; empty where it could not start, and then nothing fits it."""
+    """Of what a training would be that starts now, or a score of released weights; empty where neither could start."""
+    scoring_fingerprint: str
+    """Of what a score of the weights in ``folder`` would be that starts now; empty where none could start."""
+    stale: str = ""
+    """Why nothing could start now, where it could not."""
 
     def __str__(self) -> str:
         return f"released weights of {self.run}" if self.seed is None else f"run {self.run} seed {self.seed}"
@@ -76,6 +76,15 @@ class Score:
     """sha256 of what the score rests on, by file name in the run's folder, and of what it was made from."""
     provenance: dict[str, Any]
     """See :func:`provenance`."""
+    train: dict[str, Any] | None
+    """The content of ``train.json``; None for released weights."""
+    evaluation: dict[str, Any]
+    """The content of ``evaluate.json``."""
+
+    @property
+    def setting(self) -> dict[str, Any]:
+        """All parameters that the weights were trained with, or that released weights were scored with."""
+        return dict((self.evaluation if self.train is None else self.train)["setting"])
 
 
 def find_score(selected: SelectedRun) -> tuple[Score | None, str]:
@@ -85,86 +94,79 @@ def find_score(selected: SelectedRun) -> tuple[Score | None, str]:
         CheckFailed: files of the run contradict each other; the run and what to do again are named.
         ResultsError: a file of the run cannot be read.
     """
-    if selected.seed is None:
-        return _released_score(selected)
     train_file, metrics_file = selected.folder / "train.json", selected.folder / "metrics.json"
-    if not train_file.exists():
-        return None, ""
-    train = _read(train_file, TRAIN_KEYS, selected.command("train"))
-    if (train["run"], train["seed"]) != (selected.run, selected.seed):
-        what = f"{train_file} is of run {train['run']} seed {train['seed']}, not of {selected}"
-        raise CheckFailed(what, selected.command("train"))
-    if train["fingerprint"] != selected.fingerprint:
-        return None, STALE
+    train, again = None, selected.command("evaluate")
+    if selected.seed is not None:
+        if not train_file.exists():
+            return None, ""
+        train = _read_sealed(train_file, TRAIN_KEYS, selected, selected.command("train"))
+        if train["fingerprint"] != selected.fingerprint:
+            return None, selected.stale or STALE
     if not metrics_file.exists():
-        return None, NOT_EVALUATED
-    metrics = _read(metrics_file, METRICS_KEYS, selected.command("evaluate"))
-    if metrics["model_sha256"] != train["model_sha256"]:
-        what = f"{selected}: metrics.json scores other weights than train.json names"
-        raise CheckFailed(what, selected.command("evaluate"))
-    counts = _checked_counts(selected, metrics)
-    evaluation = checked_scoring(selected.folder, train, metrics, str(selected), selected.command("evaluate"))
-    hashes = {
-        **{name: _sha256(selected, name) for name in (*LOGGED_FILES, "train.json")},
-        **_scored_hashes(selected, metrics),
-        **({"backbone": train["backbone_sha256"]} if train["backbone_sha256"] else {}),
-        "code": train["code_sha256"],
-        "data_manifest": train["data_manifest_sha256"],
-        "fingerprint": train["fingerprint"],
-        "model.safetensors": train["model_sha256"],
-    }
-    return Score(metrics, counts, hashes, provenance(train, evaluation, metrics)), ""
+        return None, NOT_EVALUATED if train else ""
+    metrics = _read(metrics_file, METRICS_KEYS, again)
+    evaluation = _checked_scoring(selected, train, metrics)
+    if evaluation["fingerprint"] != selected.scoring_fingerprint:
+        return None, selected.stale or STALE_SCORE
+    counts = _checked_counts(selected, metrics, evaluation)
+    hashes = _scored_hashes(selected, metrics) | (
+        {"code": evaluation["code_sha256"], "weights": metrics["model_sha256"]}
+        if train is None
+        else _trained_hashes(selected, train)
+    )
+    hashes["data_manifest"] = evaluation["data_manifest_sha256"]
+    hashes["fingerprint"] = selected.fingerprint
+    chain = provenance(train, evaluation, metrics)
+    return Score(metrics, counts, hashes, chain, train, evaluation), ""
 
 
-def checked_scoring(
-    folder: Path, made_from: Mapping[str, Any], metrics: Mapping[str, Any], whose: str, do: str
+def _checked_scoring(
+    selected: SelectedRun, train: Mapping[str, Any] | None, metrics: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """The content of evaluate.json in ``folder``, which must be of the scoring that wrote ``metrics`` beside it.
-
-    ``made_from`` names the data: the record of the training, or the metrics themselves for released weights.
-
-    Raises:
-        CheckFailed: it is missing, or of another scoring, weights or data; the message begins with ``whose``.
-        ResultsError: it lacks a key.
-    """
-    path = folder / SCORING
+    """The content of evaluate.json, which must be of this run, its weights, its data, and the metrics.json there."""
+    path, do = selected.folder / SCORING, selected.command("evaluate")
     if not path.is_file():
-        raise CheckFailed(f"{whose}: {path} is not there", do)
-    evaluation = _read(path, EVALUATE_KEYS, do)
-    if (evaluation["model_sha256"], evaluation["metrics_sha256"]) != (
-        metrics["model_sha256"],
-        sha256_file(folder / "metrics.json"),
-    ):
-        raise CheckFailed(f"{whose}: {path} is of another scoring than metrics.json", do)
-    if evaluation["data_manifest_sha256"] != made_from["data_manifest_sha256"]:
-        raise CheckFailed(f"{whose}: {path} names other data than what was scored", do)
+        raise CheckFailed(f"{selected}: {path} is not there", do)
+    if train is not None and metrics["model_sha256"] != train["model_sha256"]:
+        raise CheckFailed(f"{selected}: metrics.json scores other weights than train.json names", do)
+    evaluation = _read_sealed(path, EVALUATE_KEYS, selected, do)
+    made = evaluation["model_sha256"], evaluation["metrics_sha256"]
+    if made != (metrics["model_sha256"], sha256_file(selected.folder / "metrics.json")):
+        raise CheckFailed(f"{selected}: {path} is of another scoring than metrics.json", do)
+    if train is not None and evaluation["data"] != train["data"]:
+        raise CheckFailed(f"{selected}: {path} names other data than train.json", do)
+    if train is not None and evaluation["train_sha256"] != sha256_file(selected.folder / "train.json"):
+        raise CheckFailed(f"{selected}: {path} is of another training than train.json", do)
     return evaluation
 
 
-def _released_score(selected: SelectedRun) -> tuple[Score | None, str]:
-    """The score of released weights: metrics.json itself says what it was made from."""
-    metrics_file = selected.folder / "metrics.json"
-    if not metrics_file.exists():
-        return None, ""
-    metrics = _read(metrics_file, METRICS_KEYS | RELEASED_KEYS, selected.command("evaluate"))
-    if metrics["fingerprint"] != selected.fingerprint:
-        return None, STALE_SCORE
-    counts = _checked_counts(selected, metrics)
-    evaluation = checked_scoring(selected.folder, metrics, metrics, str(selected), selected.command("evaluate"))
-    hashes = {
-        **_scored_hashes(selected, metrics),
-        "code": metrics["code_sha256"],
-        "data_manifest": metrics["data_manifest_sha256"],
-        "fingerprint": metrics["fingerprint"],
-        "weights": metrics["model_sha256"],
+def _trained_hashes(selected: SelectedRun, train: Mapping[str, Any]) -> dict[str, str]:
+    """sha256 of what a training left behind and of what it was made from."""
+    logged = {name: _sha256(selected, name) for name in LOGGED_FILES}
+    for name, sha256 in logged.items():
+        if sha256 != train["curves"].get(name):
+            raise CheckFailed(f"{selected}: {name} is not the one that train.json names", selected.command("train"))
+    return {
+        **logged,
+        "train.json": _sha256(selected, "train.json"),
+        **({"backbone": train["backbone_sha256"]} if train["backbone_sha256"] else {}),
+        "code": train["code_sha256"],
+        "model.safetensors": train["model_sha256"],
     }
-    return Score(metrics, counts, hashes, provenance(None, evaluation, metrics)), ""
 
 
 def _scored_hashes(selected: SelectedRun, metrics: Mapping[str, Any]) -> dict[str, str]:
     """sha256 of what an evaluation left behind."""
-    names = (SHOWN_SCORES, SCORING, "metrics.json", *(f"pictures/{name}" for name in metrics["pictures"]))
-    return {**{name: _sha256(selected, name) for name in names}, "confusion.parquet": metrics["sha256"]}
+    again = selected.command("evaluate")
+    pictures = {f"pictures/{name}": facts.get("sha256") for name, facts in metrics["pictures"].items()}
+    hashes = {name: _sha256(selected, name) for name in (SHOWN_SCORES, SCORING, "metrics.json", *pictures)}
+    for name, expected in pictures.items():
+        if hashes[name] != expected:
+            raise CheckFailed(f"{selected}: {name} is not the one that metrics.json names", again)
+    shown = read_json(selected.folder / SHOWN_SCORES, do=again)
+    if shown != {key: metrics[key] for key in SCORES}:
+        raise CheckFailed(f"{selected}: {SHOWN_SCORES} does not follow from metrics.json", again)
+    return {**hashes, "confusion.parquet": metrics["sha256"]}
 
 
 def recounted_miou(counts: StoredCounts, metrics: Mapping[str, Any], whose: str, do: str) -> float:
@@ -190,13 +192,17 @@ def _sha256(selected: SelectedRun, name: str) -> str:
     return sha256_file(path)
 
 
-def _checked_counts(selected: SelectedRun, metrics: dict[str, Any]) -> StoredCounts:
-    """The counts that the metrics were made from, which count up to this mIoU."""
+def _checked_counts(selected: SelectedRun, metrics: Mapping[str, Any], evaluation: Mapping[str, Any]) -> StoredCounts:
+    """The counts that the metrics were made from, which count up to this mIoU, of every prepared image exactly once."""
     counts_file, again = selected.folder / "confusion.parquet", selected.command("evaluate")
     if not counts_file.exists() or sha256_file(counts_file) != metrics["sha256"]:
         raise CheckFailed(f"{selected}: {counts_file} is not the one that metrics.json was made from", again)
     counts = read_counts(counts_file)
     recounted_miou(counts, metrics, str(selected), again)
+    prepared = evaluation["data"]["images"].get("val"), evaluation["data"]["ids_sha256"].get("val")
+    if (counts.images, counts.ids_sha256) != prepared:
+        what = f"{selected}: {counts.images} images were scored, which are not the {prepared[0]} prepared ones"
+        raise CheckFailed(what, again)
     return counts
 
 
@@ -206,3 +212,14 @@ def _read(path: Path, keys: Mapping[str, Any], do: str) -> dict[str, Any]:
     if wrong:
         raise ResultsError(f"{path} has another kind of value in {', '.join(wrong)}", do)
     return values
+
+
+def _read_sealed(path: Path, keys: Mapping[str, Any], selected: SelectedRun, do: str) -> dict[str, Any]:
+    """A record that is of the ``selected`` run and as it was written."""
+    record = _read(path, keys, do)
+    if not is_sealed(record):
+        raise CheckFailed(f"{selected}: {path} is not as it was written", do)
+    if (record["run"], record["seed"]) != (selected.run, selected.seed):
+        whose = "released weights" if record["seed"] is None else f"seed {record['seed']}"
+        raise CheckFailed(f"{path} is of run {record['run']} {whose}, not of {selected}", do)
+    return record

@@ -12,6 +12,7 @@ import torch.distributed as dist
 from torch import Tensor
 
 from pointrend.errors import MachineError, ParamsError, TrainingStopped
+from pointrend.machine import choose_device
 
 
 @dataclass(frozen=True)
@@ -48,21 +49,6 @@ class Processes:
         flag = torch.tensor(int(decision))
         dist.all_reduce(flag, op=dist.ReduceOp.MAX)
         return bool(flag.item())
-
-
-def choose_device(wanted: str) -> torch.device:
-    """The device for ``wanted`` (``cuda``, ``cpu`` or ``auto``).
-
-    Raises:
-        MachineError: CUDA is wanted and not there.
-    """
-    available = torch.cuda.is_available()
-    if wanted == "cuda" and not available:
-        do = "run where there is one, or set device: auto in params.yaml"
-        raise MachineError("this setting trains on CUDA and torch sees no CUDA device", do)
-    if wanted == "cpu" or not available:
-        return torch.device("cpu")
-    return torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
 
 
 @contextmanager

@@ -1,50 +1,23 @@
-"""What is written down about a training: the code, the machine and the software that it ran on. See docs/provenance.md.
+"""What is written down about a training besides its results. docs/provenance.md says what every key means.
 
 Nothing here enters a fingerprint.
 """
 
 from __future__ import annotations
 
-import os
-import platform
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
-from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
-import torch
 from torch import nn
 
+from pointrend.machine import precision_record
 from pointrend.model.norm import JoinedBatchNorm
-from pointrend.source_version import lock_sha256, source_version
 
 if TYPE_CHECKING:
     from pointrend.training.loop import Trainer
 
 CHECKPOINT_RULE = "last iteration of the last epoch, never the best"
 """Which weights are kept and scored (RECIPE section 11)."""
-
-
-def machine_record(device: torch.device) -> dict[str, str | int | None]:
-    """Device, processor, threads and versions."""
-    cuda = device.type == "cuda"
-    return {
-        "device": torch.cuda.get_device_name(device) if cuda else "cpu",
-        "processor": platform.machine(),
-        "cores": os.cpu_count(),
-        "threads": torch.get_num_threads(),
-        "python": platform.python_version(),
-        "torch": torch.__version__,
-        "cuda": torch.version.cuda if cuda else None,
-        "cudnn": torch.backends.cudnn.version() if cuda else None,
-        "numpy": version("numpy"),
-        "opencv": version("opencv-python-headless"),
-    }
-
-
-def code_record(code_sha256: str) -> dict[str, Any]:
-    """The code of a stage, the commit that it is of as far as git knows, and the list of exact versions."""
-    return {"code_sha256": code_sha256, "source": asdict(source_version()), "lock_sha256": lock_sha256()}
 
 
 def training_record(trainer: Trainer, attempts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
@@ -62,17 +35,6 @@ def training_record(trainer: Trainer, attempts: Sequence[Mapping[str, Any]]) -> 
         "precision": precision_record(recipe.precision),
         "checkpoint_rule": CHECKPOINT_RULE,
         "seconds": round(trainer.progress.seconds, 1),
-    }
-
-
-def precision_record(arithmetic: str) -> dict[str, str | bool]:
-    """The ``arithmetic`` that was asked for, and what torch has now; networks are made in its default type."""
-    return {
-        "arithmetic": arithmetic,
-        "dtype": str(torch.get_default_dtype()).removeprefix("torch."),
-        "tf32": torch.backends.cuda.matmul.allow_tf32 or torch.backends.cudnn.allow_tf32,
-        "cudnn_benchmark": torch.backends.cudnn.benchmark,
-        "deterministic": torch.are_deterministic_algorithms_enabled(),
     }
 
 

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
+from pointrend.definition import Definition
 from pointrend.evaluation.confusion import Counts
-from pointrend.evaluation.counts_file import counts_table, write_counts
-from pointrend.files import sha256_file, write_bytes, write_json, write_text
+from pointrend.evaluation.counts_file import SCORES, counts_table, write_counts
+from pointrend.files import SEAL, sha256_file, sha256_json, write_bytes, write_json, write_sealed, write_text
 from pointrend.results.compare import compare
 from pointrend.results.published import Published, load_published
 from pointrend.results.run_files import SelectedRun
@@ -20,7 +22,7 @@ from pointrend.results.verdict import Spread
 from pointrend.training.metrics_log import curve_csv
 
 PUBLISHED = Path(__file__).parents[2] / "published"
-FINGERPRINT = "f" * 64
+FINGERPRINT, SCORING = "f" * 64, "7" * 64
 RUNS = ("voc_r50", "voc_r101", "ade20k_r50", "ade20k_r101", "cityscapes_r50", "cityscapes_r101")
 ASSUMED = {dataset: Spread(0.3, "assumed") for dataset in ("voc", "ade20k", "cityscapes")}
 INPUTS = {"data_manifest_sha256": "d" * 64, "backbone_sha256": "b" * 64, "code_sha256": "c" * 64}
@@ -42,12 +44,26 @@ TRAINED = {
     "batch_norm": "SyncBatchNorm",
     "checkpoint_rule": "last iteration",
 }
+DATA = {
+    **{"content": "0" * 64, "pins": "official", "archives": {}, "code_sha256": "8" * 64},
+    **{"images": {"train": 2, "val": 2}, "ids_sha256": {"val": sha256_json(["a", "b"])}},
+}
 MIOU = 100 * (8 / 11 + 1 / 4) / 2
 """Percent; of the counts that :func:`finish` writes."""
 
 
+class Stated:
+    """In place of the published definition: records are comparable unless they themselves say why not."""
+
+    @staticmethod
+    def training_reasons(record: Mapping[str, Any]) -> list[str]:
+        return list(record["stated_reasons"])
+
+    scoring_reasons = training_reasons
+
+
 def published() -> Published:
-    return load_published(PUBLISHED)
+    return replace(load_published(PUBLISHED), definition=cast(Definition, Stated()))
 
 
 def selected(folder: Path, run: str = "voc_r50", seed: int = 0, *reasons: str, fingerprint: str = FINGERPRINT) -> Any:
@@ -55,12 +71,13 @@ def selected(folder: Path, run: str = "voc_r50", seed: int = 0, *reasons: str, f
     dataset, backbone = run.split("_")
     setting = {"dataset": dataset, "recipe": {"output_stride": 32, "epochs": 60}}
     place = folder / f"{run}-s{seed}"
-    return SelectedRun(run, seed, dataset, backbone, not reasons, reasons, setting, place, fingerprint)
+    return SelectedRun(run, seed, dataset, backbone, reasons, setting, place, fingerprint, SCORING)
 
 
 def released(folder: Path, run: str = "voc_r50", *reasons: str) -> SelectedRun:
     """The released weights of a run, scored in ``folder/<run>-released``."""
-    return replace(selected(folder, run, 0, *reasons), seed=None, folder=folder / f"{run}-released")
+    place = folder / f"{run}-released"
+    return replace(selected(folder, run, 0, *reasons), seed=None, folder=place, scoring_fingerprint=FINGERPRINT)
 
 
 PICTURES = {"2007_000033.png": b"picture of a street", "a b#1.png": b"picture of a horse"}
@@ -69,8 +86,6 @@ PICTURES = {"2007_000033.png": b"picture of a street", "a b#1.png": b"picture of
 
 def finish(run: SelectedRun, pictures: Mapping[str, bytes] = NO_PICTURES) -> None:
     """Write the files of a trained and evaluated run."""
-    train = {"run": run.run, "seed": run.seed, "fingerprint": FINGERPRINT, "model_sha256": "a" * 64}
-    write_json(run.folder / "train.json", train | INPUTS | TRAINED | {"setting": run.setting})
     records = [
         {"iteration": 50 * i, "lr": 0.01 / i, "loss": 4 / i, "loss_point": 3 / i, "loss_coarse": 1 / i}
         for i in range(1, 9)
@@ -78,17 +93,27 @@ def finish(run: SelectedRun, pictures: Mapping[str, bytes] = NO_PICTURES) -> Non
     log = "".join(json.dumps(record) + "\n" for record in records)
     write_text(run.folder / "metrics.jsonl", log)
     write_text(run.folder / "curve.csv", curve_csv(log.encode()))
+    train = {
+        **{"run": run.run, "seed": run.seed, "fingerprint": FINGERPRINT, "model_sha256": model_of(run)},
+        **{"setting": run.setting, "data": DATA, "stated_reasons": list(run.reasons)},
+        "curves": {name: sha256_file(run.folder / name) for name in ("metrics.jsonl", "curve.csv")},
+    }
+    write_sealed(run.folder / "train.json", train | INPUTS | TRAINED)
     write_score(run, pictures)
+
+
+def model_of(run: SelectedRun) -> str:
+    """A sha256 for the weights of a run, which are those of no other one."""
+    return "a" * 64 if run.seed in (0, None) and run.run == "voc_r50" else sha256_json([run.run, run.seed])
 
 
 def finish_release(run: SelectedRun, pictures: Mapping[str, bytes] = NO_PICTURES) -> None:
     """Write the files of scored released weights."""
-    made_from = {"fingerprint": FINGERPRINT, "code_sha256": "e" * 64, "data_manifest_sha256": "d" * 64}
-    write_score(run, pictures, **made_from)
+    write_score(run, pictures)
 
 
-def write_score(run: SelectedRun, pictures: Mapping[str, bytes], **more: str) -> None:
-    """Write what an evaluation leaves behind; ``more`` goes into metrics.json."""
+def write_score(run: SelectedRun, pictures: Mapping[str, bytes]) -> None:
+    """Write what an evaluation leaves behind."""
     first, second = (Counts(*np.array(rows)) for rows in ([[5, 0], [6, 2], [7, 1]], [[3, 1], [3, 1], [3, 1]]))
     write_counts(run.folder / "confusion.parquet", counts_table({"a": first, "b": second}, 2))
     metrics = {
@@ -105,20 +130,43 @@ def write_score(run: SelectedRun, pictures: Mapping[str, bytes], **more: str) ->
                 "miou": 90.0 - index,
                 "shown_as": ["first"] if index else ["best"],
                 "bytes": len(content),
+                "sha256": hashlib.sha256(content).hexdigest(),
             }
             for index, (name, content) in enumerate(pictures.items())
         },
-        "model_sha256": "a" * 64,
+        "model_sha256": model_of(run),
         "sha256": sha256_file(run.folder / "confusion.parquet"),
-        **more,
+        "fingerprint": FINGERPRINT,
     }
     write_json(run.folder / "metrics.json", metrics)
-    scoring = {"model_sha256": "a" * 64, "metrics_sha256": sha256_file(run.folder / "metrics.json")}
-    data = {"data_manifest_sha256": INPUTS["data_manifest_sha256"], "code_sha256": "5" * 64, "setting": run.setting}
-    write_json(run.folder / "evaluate.json", COMPUTED | scoring | data | {"archives": TRAINED["archives"]})
-    write_text(run.folder / "scores.json", "{}\n")
+    train = run.folder / "train.json"
+    scoring = {
+        **{"run": run.run, "seed": run.seed, "fingerprint": run.scoring_fingerprint, "setting": run.setting},
+        **{"data": DATA, "archives": TRAINED["archives"], "code_sha256": "5" * 64},
+        "data_manifest_sha256": INPUTS["data_manifest_sha256"],
+        "train_sha256": None if run.seed is None else sha256_file(train),
+        **{"model_sha256": model_of(run), "metrics_sha256": sha256_file(run.folder / "metrics.json")},
+        "stated_reasons": list(run.reasons),
+    }
+    write_sealed(run.folder / "evaluate.json", COMPUTED | scoring)
+    write_json(run.folder / "scores.json", {key: metrics[key] for key in SCORES})
     for name, content in pictures.items():
         write_bytes(run.folder / "pictures" / name, content)
+
+
+def edit(run: SelectedRun, name: str, /, **values: Any) -> None:
+    """Change values in a JSON file of a run, with its own hash and those of it in the records after it."""
+    path = run.folder / name
+    record = json.loads(path.read_text()) | values
+    if record.pop(SEAL, None):
+        write_sealed(path, record)
+    else:
+        write_json(path, record)
+    if name == "train.json":
+        edit(run, "evaluate.json", train_sha256=sha256_file(path))
+    if name == "metrics.json":
+        write_json(run.folder / "scores.json", {key: record[key] for key in SCORES})
+        edit(run, "evaluate.json", metrics_sha256=sha256_file(path))
 
 
 def results_of(folder: Path, scale: str = "demo", reasons: Sequence[str] = ("scale demo",)) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from pointrend.losses.curve import LOSSES, Curve
 from pointrend.results.compare import compare
 from pointrend.results.run_files import SelectedRun
 from tests.losses.curves import curve
-from tests.results.runs import ASSUMED, finish, finish_release, published, released, selected
+from tests.results.runs import ASSUMED, edit, finish, finish_release, published, released, selected
 
 PUBLISHED = curve(np.random.default_rng(0), 100)
 
@@ -41,8 +41,8 @@ def trained(run: SelectedRun, losses: Curve) -> None:
     rows = zip(losses.iterations, *(losses.losses[name] for name in LOSSES), strict=True)
     lines = [json.dumps(dict(zip(("iteration", *LOSSES), row, strict=True))) for row in rows]
     (run.folder / "metrics.jsonl").write_text("\n".join(lines) + "\n")
-    train = json.loads((run.folder / "train.json").read_text())
-    write_json(run.folder / "train.json", train | {"iterations_per_epoch": 661})
+    curves = {name: sha256_file(run.folder / name) for name in ("metrics.jsonl", "curve.csv")}
+    edit(run, "train.json", iterations_per_epoch=661, curves=curves)
 
 
 def rows_of(*runs: SelectedRun) -> list[dict[str, Any]]:

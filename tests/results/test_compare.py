@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import copy
+import hashlib
 import json
 import math
 import re
@@ -14,13 +15,19 @@ import pytest
 from pointrend.errors import CheckFailed, ResultsError
 from pointrend.files import canonical_json, sha256_file, sha256_json, write_json
 from pointrend.results.compare import compare, judge, read_results, sealed, write_results
-from pointrend.results.run_files import NOT_EVALUATED, STALE, SelectedRun
-from tests.results.runs import ASSUMED, FINGERPRINT, MACHINE, MIOU, finish, published, results_of, selected
+from pointrend.results.run_files import NOT_EVALUATED, STALE, STALE_SCORE, SelectedRun
+from tests.results.runs import ASSUMED, DATA, FINGERPRINT, MACHINE, MIOU, edit, finish, published, results_of, selected
 
 HASHED = (
     *("train.json", "metrics.jsonl", "curve.csv", "scores.json"),
     *("metrics.json", "evaluate.json", "confusion.parquet", "pictures/a.png"),
 )
+
+
+PICTURE = {
+    **{"id": "a", "index": 0, "miou": 90.0, "shown_as": ["best"], "bytes": 7},
+    "sha256": hashlib.sha256(b"picture").hexdigest(),
+}
 
 
 def row_of(run: SelectedRun, scale: str = "paper") -> dict[str, Any]:
@@ -58,7 +65,7 @@ def test_a_comparable_run_has_a_difference_and_a_verdict(tmp_path: Path) -> None
             "coarse": {"miou": 50.0, "boundary_iou": 30.0},
             "n_images": 2,
         },
-        "pictures": {"a.png": {"id": "a", "index": 0, "miou": 90.0, "shown_as": ["best"], "bytes": 7}},
+        "pictures": {"a.png": PICTURE},
         "provenance": {
             "archives": {"benchmark.tgz": "9" * 64},
             "data_manifest_sha256": "d" * 64,
@@ -151,20 +158,28 @@ def test_unfinished_runs_count_as_not_run_and_say_why(
 
 
 def edited(name: str, key: str, value: Any) -> Callable[[SelectedRun], None]:
-    """Change one value in a JSON file of a run; evaluate.json names the changed metrics.json."""
-
-    def edit(run: SelectedRun) -> None:
-        values = json.loads((run.folder / name).read_text())
-        write_json(run.folder / name, values | {key: value})
-        if name == "metrics.json":
-            edited("evaluate.json", "metrics_sha256", sha256_file(run.folder / name))(run)
-
-    return edit
+    """Change one value in a JSON file of a run, and all hashes of it."""
+    return lambda run: edit(run, name, **{key: value})
 
 
-def other_counts(run: SelectedRun) -> None:
-    with (run.folder / "confusion.parquet").open("ab") as stream:
-        stream.write(b"x")
+def written(name: str, key: str, value: Any) -> Callable[[SelectedRun], None]:
+    """Change one value in a JSON file of a run, and no hash."""
+
+    def write(run: SelectedRun) -> None:
+        path = run.folder / name
+        write_json(path, json.loads(path.read_text()) | {key: value})
+
+    return write
+
+
+def other_bytes(name: str) -> Callable[[SelectedRun], None]:
+    """Append a byte to a file of a run."""
+
+    def write(run: SelectedRun) -> None:
+        with (run.folder / name).open("ab") as stream:
+            stream.write(b"\n")
+
+    return write
 
 
 def without(name: str) -> Callable[[SelectedRun], None]:
@@ -183,9 +198,17 @@ def without(name: str) -> Callable[[SelectedRun], None]:
         (edited("train.json", "run", "ade20k_r50"), "is of run ade20k_r50", "train"),
         (edited("evaluate.json", "model_sha256", "b" * 64), "evaluate.json is of another scoring", "evaluate"),
         (edited("evaluate.json", "metrics_sha256", "b" * 64), "evaluate.json is of another scoring", "evaluate"),
-        (edited("evaluate.json", "data_manifest_sha256", "b" * 64), "evaluate.json names other data", "evaluate"),
+        (edited("evaluate.json", "data", DATA | {"pins": "demo"}), "evaluate.json names other data", "evaluate"),
+        (edited("evaluate.json", "train_sha256", "b" * 64), "evaluate.json is of another training", "evaluate"),
+        (edited("evaluate.json", "seed", 1), "seed 1, not of", "evaluate"),
+        (edited("evaluate.json", "run", "voc_r50"), "is of run voc_r50", "evaluate"),
+        (written("train.json", "gpus", 8), r"train\.json is not as it was written", "train"),
+        (written("evaluate.json", "precision", {}), r"evaluate\.json is not as it was written", "evaluate"),
+        (written("scores.json", "miou", 50.0), r"scores\.json does not follow from metrics\.json", "evaluate"),
+        (other_bytes("curve.csv"), r"curve\.csv is not the one that train\.json names", "train"),
+        (other_bytes("metrics.jsonl"), r"metrics\.jsonl is not the one that train\.json names", "train"),
         (without("evaluate.json"), r"evaluate\.json is not there", "evaluate"),
-        (other_counts, "is not the one that metrics.json was made from", "evaluate"),
+        (other_bytes("confusion.parquet"), "is not the one that metrics.json was made from", "evaluate"),
         (without("confusion.parquet"), "is not the one that metrics.json was made from", "evaluate"),
         (without("metrics.jsonl"), r"metrics\.jsonl is not there", "train"),
         (without("curve.csv"), r"curve\.csv is not there", "train"),
@@ -210,6 +233,46 @@ def test_a_difference_below_the_tolerance_is_none(tmp_path: Path) -> None:
     finish(run)
     edited("metrics.json", "miou", MIOU + 5e-10)(run)
     assert row_of(run)["verdict"] == "below"
+
+
+def test_another_picture_is_a_contradiction(tmp_path: Path) -> None:
+    run = selected(tmp_path)
+    finish(run, {"a.png": b"picture"})
+    other_bytes("pictures/a.png")(run)
+    assert "pictures/a.png is not the one that metrics.json names" in row_of(run)["reasons"][0]
+
+
+@pytest.mark.parametrize(("ids", "images"), [(["a"], 1), (["a", "c"], 2), (["b", "a"], 2), (["a", "b", "c"], 3)])
+def test_the_images_that_were_scored_are_those_that_were_prepared(ids: list[str], images: int, tmp_path: Path) -> None:
+    run = selected(tmp_path)
+    finish(run)
+    data = DATA | {"images": {"train": 2, "val": images}, "ids_sha256": {"val": sha256_json(ids)}}
+    edit(run, "train.json", data=data)
+    edit(run, "evaluate.json", data=data)
+    assert f"2 images were scored, which are not the {images} prepared ones" in row_of(run)["reasons"][0]
+
+
+def test_a_score_of_other_settings_is_stale(tmp_path: Path) -> None:
+    run = selected(tmp_path)
+    finish(run)
+    row = row_of(replace(run, scoring_fingerprint="0" * 64))
+    assert (row["miou"], row["verdict"], row["reasons"]) == (None, "not run", [STALE_SCORE])
+
+
+def test_equal_weights_are_one_training(tmp_path: Path) -> None:
+    runs = [selected(tmp_path, seed=seed) for seed in range(4)]
+    for run in runs:
+        finish(run)
+    for run in runs[1:3]:
+        for name in ("train.json", "metrics.json", "evaluate.json"):
+            edit(run, name, model_sha256="b" * 64)
+    rows = compare("paper", runs, published(), ASSUMED)["runs"]
+    assert [row["kind"] for row in rows] == ["trained"] * 4
+    assert [row["comparable"] for row in rows] == [True, False, False, True]
+    assert [row["reasons"] for row in rows[1:3]] == [
+        ["its weights are those of voc_r50 seed 2"],
+        ["its weights are those of voc_r50 seed 1"],
+    ]
 
 
 def test_a_missing_picture_is_a_contradiction(tmp_path: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +12,7 @@ import pytest
 from pointrend.evaluation.confusion import Counts
 from pointrend.evaluation.counts_file import counts_table, read_counts, write_counts
 from pointrend.evaluation.intervals import paired_interval
-from pointrend.files import sha256_file, write_json
+from pointrend.files import sha256_file
 from pointrend.results.compare import compare, judge
 from pointrend.results.markdown import render_readme, render_summary
 from pointrend.results.run_files import STALE_SCORE, SelectedRun
@@ -24,6 +23,7 @@ from tests.results.runs import (
     FINGERPRINT,
     MACHINE,
     MIOU,
+    edit,
     finish,
     finish_release,
     published,
@@ -69,12 +69,12 @@ def test_a_scored_release_has_a_row_of_its_own(tmp_path: Path) -> None:
             "coarse": {"miou": 50.0, "boundary_iou": 30.0},
             "n_images": 2,
         },
-        "pictures": {"a.png": {"id": "a", "index": 0, "miou": 90.0, "shown_as": ["best"], "bytes": 7}},
+        "pictures": {"a.png": row["pictures"]["a.png"] | {"id": "a", "index": 0, "miou": 90.0, "bytes": 7}},
         "audit": None,
         "curve": None,
         "hashes": {
             **{name: sha256_file(run.folder / name) for name in FILES},
-            "code": "e" * 64,
+            "code": "5" * 64,
             "data_manifest": "d" * 64,
             "fingerprint": FINGERPRINT,
             "weights": "a" * 64,
@@ -108,23 +108,15 @@ def test_a_release_that_was_not_scored_or_is_stale_is_not_run(tmp_path: Path) ->
     run = released(tmp_path)
     assert [(row["verdict"], row["evidence"], row["reasons"]) for row in rows_of(run)] == [("not run", "inputs", [])]
     finish_release(run)
-    (row,) = rows_of(replace(run, fingerprint="0" * 64))
+    (row,) = rows_of(replace(run, scoring_fingerprint="0" * 64))
     assert (row["miou"], row["verdict"], row["reasons"]) == (None, "not run", [STALE_SCORE])
-
-
-def edited(run: SelectedRun, **values: Any) -> None:
-    metrics = json.loads((run.folder / "metrics.json").read_text())
-    write_json(run.folder / "metrics.json", metrics | values)
-    scoring = json.loads((run.folder / "evaluate.json").read_text())
-    scoring["metrics_sha256"] = sha256_file(run.folder / "metrics.json")
-    write_json(run.folder / "evaluate.json", scoring)
 
 
 @pytest.mark.parametrize(
     ("spoil", "message"),
     [
-        (lambda run: edited(run, miou=MIOU + 2e-9), "its counts give mIoU"),
-        (lambda run: edited(run, n_images=3), "2 images were counted"),
+        (lambda run: edit(run, "metrics.json", miou=MIOU + 2e-9), "its counts give mIoU"),
+        (lambda run: edit(run, "metrics.json", n_images=3), "2 images were counted"),
         (lambda run: (run.folder / "scores.json").unlink(), "scores.json is not there"),
         (lambda run: (run.folder / "confusion.parquet").unlink(), "is not the one that metrics.json was made from"),
     ],
@@ -149,7 +141,7 @@ def worse(run: SelectedRun, *ids: str) -> None:
     stored.true_positive[0] -= [2, 0]
     images = zip(stored.true_positive, stored.ground_truth, stored.predicted, strict=True)
     write_counts(file, counts_table({name: Counts(*image) for name, image in zip(ids, images, strict=True)}, 2))
-    edited(run, miou=100 * read_counts(file).total.miou(), sha256=sha256_file(file))
+    edit(run, "metrics.json", miou=100 * read_counts(file).total.miou(), sha256=sha256_file(file))
 
 
 def trained_and_released(folder: Path, *ids: str) -> tuple[SelectedRun, SelectedRun]:

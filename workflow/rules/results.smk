@@ -15,7 +15,11 @@ rule compare:
         released=expand(rules.evaluate_released.output.metrics, run=WANTED.released),
         records=expand(rules.evaluate.output.record, run=WANTED.runs, seed=WANTED.seeds),
         audits=expand(rules.audit.output, run=WANTED.audited),
-        published=["published/pointrend_table.json", "published/recipe.json"],
+        published=[
+            "published/pointrend_table.json",
+            "published/definition.json",
+            "published/code.json",
+        ],
     output:
         report(
             f"results/{SCALE}/results.json",

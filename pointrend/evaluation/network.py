@@ -9,12 +9,12 @@ import torch
 from pointrend.allocator import keep_freed_memory
 from pointrend.datasets.registry import classes_of
 from pointrend.errors import WeightsError
+from pointrend.machine import choose_device
 from pointrend.model.build import architecture
 from pointrend.model.pointrend import PointRend
 from pointrend.model.precision import allow_tf32
 from pointrend.model.weights import load_released, load_weights
 from pointrend.params import RunSetting
-from pointrend.training.distributed import choose_device
 
 
 def load_network(setting: RunSetting, weights: Path) -> tuple[PointRend, torch.device]:

@@ -1,0 +1,65 @@
+"""The machine and the software that compute: which device is taken, and what is written down of it.
+
+docs/provenance.md says what every key means. Nothing here enters a fingerprint.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+from dataclasses import asdict
+from importlib.metadata import version
+from typing import Any
+
+import torch
+
+from pointrend.errors import MachineError
+from pointrend.source_version import lock_sha256, source_version
+
+
+def choose_device(wanted: str) -> torch.device:
+    """The device for ``wanted`` (``cuda``, ``cpu`` or ``auto``).
+
+    Raises:
+        MachineError: CUDA is wanted and not there.
+    """
+    available = torch.cuda.is_available()
+    if wanted == "cuda" and not available:
+        do = "run where there is one, or set device: auto in params.yaml"
+        raise MachineError("this setting trains on CUDA and torch sees no CUDA device", do)
+    if wanted == "cpu" or not available:
+        return torch.device("cpu")
+    return torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
+
+
+def machine_record(device: torch.device) -> dict[str, str | int | None]:
+    """Device, processor, threads and versions."""
+    cuda = device.type == "cuda"
+    return {
+        "device": torch.cuda.get_device_name(device) if cuda else "cpu",
+        "processor": platform.machine(),
+        "cores": os.cpu_count(),
+        "threads": torch.get_num_threads(),
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "cuda": torch.version.cuda if cuda else None,
+        "cudnn": torch.backends.cudnn.version() if cuda else None,
+        "numpy": version("numpy"),
+        "opencv": version("opencv-python-headless"),
+    }
+
+
+def code_record(code_sha256: str) -> dict[str, Any]:
+    """The code of a stage, the commit that it is of as far as git knows, and the list of exact versions."""
+    return {"code_sha256": code_sha256, "source": asdict(source_version()), "lock_sha256": lock_sha256()}
+
+
+def precision_record(arithmetic: str) -> dict[str, str | bool]:
+    """The ``arithmetic`` that was asked for, and what torch has now; networks are made in its default type."""
+    return {
+        "arithmetic": arithmetic,
+        "dtype": str(torch.get_default_dtype()).removeprefix("torch."),
+        "tf32": torch.backends.cuda.matmul.allow_tf32 or torch.backends.cudnn.allow_tf32,
+        "cudnn_benchmark": torch.backends.cudnn.benchmark,
+        "deterministic": torch.are_deterministic_algorithms_enabled(),
+    }

@@ -1,0 +1,47 @@
+"""The package's modules are always compiled from their sources, and what was compiled is what is hashed.
+
+Python takes cached bytecode whose source has the same size and time: a file that was restored, copied or edited within
+the clock's resolution would run old code, while its digest (:mod:`pointrend.code_digest`) would be that of the new.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import sys
+from importlib.abc import PathEntryFinder
+from importlib.machinery import SOURCE_SUFFIXES, FileFinder, SourceFileLoader
+from pathlib import Path
+from typing import NoReturn
+
+PACKAGE = Path(__file__).parent
+_compiled: dict[Path, str] = {}
+"""sha256 of the bytes that each module of this process was compiled from."""
+
+
+class _FromSource(SourceFileLoader):
+    def path_stats(self, path: str) -> NoReturn:
+        raise OSError("bytecode is neither read nor written")
+
+    def get_data(self, path: str) -> bytes:
+        data = super().get_data(path)
+        _compiled[Path(path)] = hashlib.sha256(data).hexdigest()
+        return data
+
+
+def import_from_source() -> None:
+    """Have all modules of the package that are imported from now on compiled from their sources."""
+    of_sources = FileFinder.path_hook((_FromSource, SOURCE_SUFFIXES))
+
+    def of_this_package(path: str) -> PathEntryFinder:
+        if not Path(path).is_relative_to(PACKAGE):
+            raise ImportError(f"{path} is not part of {PACKAGE}", path=path)
+        return of_sources(path)
+
+    sys.path_hooks.insert(0, of_this_package)
+    for path in [path for path in sys.path_importer_cache if Path(path).is_relative_to(PACKAGE)]:
+        del sys.path_importer_cache[path]
+
+
+def sha256_of_source(path: Path) -> str:
+    """sha256 of a source file: of what this process runs where it has imported it, else of what the disk has."""
+    return _compiled.get(path) or hashlib.sha256(path.read_bytes()).hexdigest()
