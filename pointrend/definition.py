@@ -169,12 +169,13 @@ def code_of_stages(datasets: Iterable[str]) -> dict[str, dict[str, str]]:
 def wanted_reasons(project: Project, setting: RunSetting, released: bool = False) -> list[str]:
     """Why a training, or a score of released weights, that starts now would not be comparable."""
     definition, dataset = load_definition(project.published_folder), setting.dataset
+    archives = project.archives_of(dataset)
     images, limit = project.expected_images(dataset).model_dump(), project.scale.limit
     record = {
         "setting": setting.model_dump(mode="json"),
         "data": {
             "pins": project.archive_set,
-            "archives": {pin.name: {"md5": pin.md5} for pin in project.archives_of(dataset)},
+            "archives": {pin.name: {"md5": pin.md5, "sha256": pin.sha256} for pin in archives},
             "images": {split: count if limit is None else min(count, limit) for split, count in images.items()},
             "code_sha256": stage_code("prepare", dataset),
         },

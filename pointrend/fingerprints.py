@@ -61,16 +61,18 @@ def prepared(project: Project, dataset: str) -> dict[str, Any]:
     """
     do = f"run: pointrend --scale {project.params.scale} prepare {dataset}"
     manifest = read_json(project.manifest(dataset), ResultsError, do, keys=MANIFEST_KEYS)
-    fault = prepared_fault(project, dataset, manifest)
-    if fault is not None:
-        raise ResultsError(
-            f"{project.relative(project.manifest(dataset))}: {fault}", f"fetch {dataset} again, then {do}"
-        )
+    other = None if manifest["code_sha256"] == stage_code("prepare", dataset) else "prepared by other code"
+    if fault := prepared_fault(project, dataset, manifest) or other:
+        what = f"{project.relative(project.manifest(dataset))}: {fault}"
+        raise ResultsError(what, f"fetch {dataset} again, then {do}")
     return manifest
 
 
 def prepared_fault(project: Project, dataset: str, manifest: dict[str, Any]) -> str | None:
-    """What a manifest was prepared from that is not what would be prepared now; None where all is the same."""
+    """What data were prepared from, by their manifest, that is not what params.yaml and the environment name now.
+
+    None where all is the same, whatever code prepared them.
+    """
     if manifest["pins"] != project.archive_set:
         return f"prepared from the archives {manifest['pins']}, not {project.archive_set}"
     if project.archive_set != DRAWN:
@@ -86,8 +88,6 @@ def prepared_fault(project: Project, dataset: str, manifest: dict[str, Any]) -> 
         if (counts["official"], counts["kept"]) != (expected.get(split), kept):
             asked = f"{expected.get(split)} were asked for, limit {limit}"
             return f"{counts['kept']} images of {split} were kept of {counts['official']} asked for; now {asked}"
-    if manifest["code_sha256"] != stage_code("prepare", dataset):
-        return "prepared by other code"
     return None
 
 
@@ -106,7 +106,7 @@ def described(manifest: dict[str, Any]) -> dict[str, Any]:
     return {
         "content": manifest["content"],
         "pins": manifest["pins"],
-        "archives": {name: {"md5": archive["md5"]} for name, archive in manifest["archives"].items()},
+        "archives": manifest["archives"],
         "images": {split: counts["kept"] for split, counts in manifest["counts"].items()},
         "ids_sha256": {split: counts["ids_sha256"] for split, counts in manifest["counts"].items()},
         "code_sha256": manifest["code_sha256"],

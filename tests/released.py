@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -13,10 +14,12 @@ import yaml
 from numpy.typing import NDArray
 
 from pointrend.cli import main
+from pointrend.files import write_json
 from pointrend.model.pointrend import Architecture, PointRend
 from pointrend.model.weights import to_upstream
 from tests.datasets.layouts import SBD, VOC, Members, encoded, pixels, values, write_archives
 
+DEFINITION = Path("published/definition.json")
 FIRST_NAME = "pointrend_resnet50os8_voc_train.pth"
 SECOND_NAME = "pointrend_resnet50os32_voc.pth"
 THIN = {"width": 4, "fpn_channels": 8, "scale_channels": 8, "point_channels": 8, "base_size": [64, 32]}
@@ -28,7 +31,7 @@ def noise_masks(count: int = 3) -> dict[str, NDArray[np.uint8]]:
 
 
 def offer_voc(folder: Path, masks: Mapping[str, NDArray[np.uint8]], params: dict[str, Any]) -> None:
-    """Write VOC with these val masks into ``folder``, and let ``params`` take it for the official one."""
+    """Write VOC with these val masks into ``folder``; let ``params`` and published/ take it for the official one."""
     ids = {"train": ["a"], "val": list(masks)}
     voc: Members = {f"{VOC}ImageSets/Segmentation/{split}.txt": "\n".join(ids[split]).encode() for split in ids}
     for seed, (name, mask) in enumerate({"a": values(9, [0, 1]), **masks}.items()):
@@ -38,7 +41,11 @@ def offer_voc(folder: Path, masks: Mapping[str, NDArray[np.uint8]], params: dict
     paths = write_archives(folder, {"VOCtrainval_11-May-2012.tar": voc, "benchmark.tgz": sbd})
     dataset = params["datasets"]["voc"]
     dataset["images"] = {"train": 1, "val": len(masks)}
-    dataset["archives"] = [{"name": name, "sha256": sha256(path.read_bytes())} for name, path in paths.items()]
+    digests = {name: {"sha256": sha256(path.read_bytes())} for name, path in paths.items()}
+    dataset["archives"] = [{"name": name, **digest} for name, digest in digests.items()]
+    definition = json.loads(DEFINITION.read_text())
+    definition["datasets"]["voc"] |= {"images": dataset["images"], "archives": digests}
+    write_json(DEFINITION, definition)
 
 
 def offer_weights(path: Path, state: Mapping[str, Any]) -> None:

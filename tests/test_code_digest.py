@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
 import pytest
@@ -18,7 +19,7 @@ def test_training_depends_on_the_maths_and_not_on_the_pages() -> None:
     files = names("train")
     needed = {"training/loop.py", "training/schedule.py", "model/points.py", "model/norm.py", "datasets/transforms.py"}
     assert needed <= files
-    assert not [file for file in files if file.startswith(("results", "evaluation", "commands", "cli"))]
+    assert not [file for file in files if file.startswith(("results", "evaluation", "cli"))]
     assert not {"params.py", "project.py", "errors.py", "files.py", "logs.py"} & files
 
 
@@ -42,6 +43,7 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "pointrend"
     folder.mkdir()
     for_types = "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from pointrend.c import C\n"
+    monkeypatch.setattr(code_digest, "sha256_of_source", lambda path: hashlib.sha256(path.read_bytes()).hexdigest())
     (folder / "a.py").write_text(for_types + "def f():\n    from pointrend import b\n")
     for name in "bcd":
         (folder / f"{name}.py").write_text("")

@@ -6,7 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
-from pointrend.datasets.store import RAW, StoreWriter
+from pointrend.datasets.store import RAW, Store, StoreWriter
+from pointrend.files import sha256_file, sha256_json, write_json
+from pointrend.fingerprints import stage_code
 from pointrend.params import RunSetting, load_params
 
 ROOT = Path(__file__).parents[1]
@@ -32,6 +34,28 @@ ITERATIONS = 6
 def tiny_setting(*more: str, run: str = "voc_r50") -> RunSetting:
     """A demo run with everything small; ``more`` are further KEY=VALUE overrides."""
     return load_params(ROOT / "params.yaml").at_scale("demo").setting(run, (*TINY, *more))
+
+
+def write_tiny_data(folder: Path) -> None:
+    """Write a tiny store and a manifest as of VOC, prepared at scale demo."""
+    write_tiny_store(folder)
+    demo = load_params(ROOT / "params.yaml").scales["demo"].images
+    assert demo is not None
+    stores = {split: Store(folder, split) for split in ("train", "val")}
+    paths = sorted(folder.glob("*.*.*"))
+    files = {path.name: {"bytes": path.stat().st_size, "sha256": sha256_file(path)} for path in paths}
+    manifest = {
+        **{"dataset": "voc", "pins": "demo", "archives": {}, "code_sha256": stage_code("prepare", "voc")},
+        **{"files": files, "content": sha256_json({name: record["sha256"] for name, record in files.items()})},
+        "counts": {
+            split: {
+                **{"found": len(store), "kept": len(store), "official": getattr(demo, split)},
+                "ids_sha256": sha256_json(store.ids),
+            }
+            for split, store in stores.items()
+        },
+    }
+    write_json(folder / "manifest.json", manifest)
 
 
 def write_tiny_store(folder: Path, classes: int = 21, pictures: int = 12, form: str = RAW) -> Path:

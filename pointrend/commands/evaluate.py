@@ -66,7 +66,7 @@ def _evaluate_trained(project: Project, setting: RunSetting, seed: int) -> None:
         what = f"{train_file} is of run {train['run']} seed {train['seed']}, not of run {setting.run} seed {seed}"
         raise CheckFailed(what, f"restore it, or {do}")
     weights = folder / "model.safetensors"
-    score_and_write(project, setting, weights, train["model_sha256"], folder, (train_file, train))
+    score_and_write(project, setting, weights, train["model_sha256"], folder, do, (train_file, train))
 
 
 def _evaluate_released(project: Project, setting: RunSetting) -> None:
@@ -75,7 +75,8 @@ def _evaluate_released(project: Project, setting: RunSetting) -> None:
     weights = project.fetched_file(f"released_{setting.run}", project.released_weights(setting.run).name)
     log_to_file(project.log_file(f"evaluate-{setting.run}-released"))
     sha256 = released_sha256(project, setting)
-    score_and_write(project, setting, weights, sha256, project.released_folder(setting.run))
+    do = f"run: pointrend --scale {setting.scale} fetch released_{setting.run}"
+    score_and_write(project, setting, weights, sha256, project.released_folder(setting.run), do)
 
 
 def _evaluate_file(project: Project, setting: RunSetting, weights: Path, out: Path | None) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 from pointrend.datasets.registry import classes_of
 from pointrend.datasets.store import Store
 from pointrend.datasets.transforms import TestTransform
-from pointrend.errors import CheckFailed
+from pointrend.errors import CheckFailed, WeightsError
 from pointrend.evaluation.boundary import dilation_ratio
 from pointrend.evaluation.counts_file import SCORES
 from pointrend.evaluation.evaluate import Scores, evaluate_split, write_evaluation
@@ -35,19 +35,24 @@ def score_and_write(
     weights: Path,
     sha256: str,
     folder: Path,
+    again: str,
     train: tuple[Path, dict[str, Any]] | None = None,
 ) -> None:
     """Score ``weights`` and leave metrics.json and what belongs to it in ``folder``, evaluate.json last.
 
-    ``train``: train.json of weights that were trained here, and its content; None for released weights.
+    ``train``: train.json of weights that were trained here, and its content; None for released weights. ``again`` is
+    the command that makes the weights.
 
     Raises:
+        WeightsError: the weights are not there, or do not fit the network.
         CheckFailed: the weights are not those with this ``sha256``, or they or the data were exchanged meanwhile.
     """
     fingerprint = scoring_fingerprint(project, setting, sha256)
     data, code = data_record(project, setting.dataset), code_record(stage_code("evaluate", setting.dataset))
-    if weights.is_file() and sha256_file(weights) != sha256:
-        raise CheckFailed(f"{weights} is not the file with sha256 {sha256}", "restore it, or make it again")
+    if not weights.is_file():
+        raise WeightsError(f"{weights} is not there", again)
+    if sha256_file(weights) != sha256:
+        raise CheckFailed(f"{weights} has another sha256 than when it was made", f"restore it, or {again}")
     scores = score(project, setting, weights)
     again = scoring_fingerprint(project, setting, sha256_file(weights)), data_record(project, setting.dataset)
     if again != (fingerprint, data):

@@ -143,10 +143,9 @@ class RunLinks(DataLinks):
         if not path.is_file():
             return str(record["data"]["content"])
         manifest = read_json(path, CheckFailed)
-        here = stage_code("prepare", setting.dataset)
-        if manifest.get("code_sha256") != here:
+        if manifest["code_sha256"] != stage_code("prepare", setting.dataset):
             self.notes.append(f"{self._name(path)}: prepared by other code than is here")
-        if fault := prepared_fault(self.project, setting.dataset, {**manifest, "code_sha256": here}):
+        if fault := prepared_fault(self.project, setting.dataset, manifest):
             raise CheckFailed(f"{self._name(path)}: {fault}", "correct params.yaml or POINTREND_PINS, or prepare again")
         if described(manifest) != record["data"]:
             raise CheckFailed(f"{RESULTS} names other data than {self._name(path)}", COMPARE_AGAIN)

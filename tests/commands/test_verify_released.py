@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from pointrend.files import sha256_file, write_json
+from pointrend.files import SEAL, sha256_file, write_json, write_sealed
 from pointrend.results.compare import read_results, sealed, write_results
 from tests.released import (
     FIRST_NAME,
@@ -85,14 +85,24 @@ def test_another_file_than_the_first_download_does_not_pass(capsys: pytest.Captu
     assert f"{SEEN} is not there; restore it" in verify(capsys)[1]
 
 
-@pytest.mark.parametrize("key", ["fingerprint", "model_sha256", "data_manifest_sha256", "code_sha256"])
-def test_a_score_of_something_else_does_not_pass(key: str, capsys: pytest.CaptureFixture[str]) -> None:
-    metrics = SCORED / "metrics.json"
-    write_json(metrics, json.loads(metrics.read_text()) | {key: "0" * 64})
-    change_row(lambda row: row["hashes"].update({"metrics.json": sha256_file(metrics)}))
+@pytest.mark.parametrize(
+    ("key", "words"),
+    [
+        ("fingerprint", f"{SCORED}: stale: scored with other weights"),
+        ("model_sha256", f"{SCORED / 'evaluate.json'} is of another scoring than metrics.json"),
+        ("data_manifest_sha256", "results.json: provenance of voc_r50 (released) does not follow"),
+        ("code_sha256", f"{SCORED}: stale: scored with other weights"),
+    ],
+)
+def test_a_score_of_something_else_does_not_pass(key: str, words: str, capsys: pytest.CaptureFixture[str]) -> None:
+    path = SCORED / "evaluate.json"
+    record = json.loads(path.read_text()) | {key: "0" * 64}
+    del record[SEAL]
+    write_sealed(path, record)
+    change_row(lambda row: row["hashes"].update({"evaluate.json": sha256_file(path)}))
     code, printed = verify(capsys)
     assert code == 3
-    assert f"{metrics} names other files than results.json" in printed
+    assert words in printed
 
 
 def other_miou(row: dict[str, Any]) -> None:
@@ -137,18 +147,23 @@ def test_what_is_kept_elsewhere_is_noted(remove: Callable[[], None], capsys: pyt
     assert "is not here: not checked" in printed
 
 
-def test_other_settings_and_code_are_notes(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_other_code_is_a_note_and_another_setting_fails(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     params = read_params()
     params["runs"]["voc_r50"]["lr"] = 0.5
     write_params(params)
     assert "other" not in verify(capsys)[1]  # how we train says nothing about a release
-    params["runs"]["voc_r50"]["subdivision_points"] = 16
-    write_params(params)
-    monkeypatch.setattr("pointrend.results.chain_runs.code_digest", lambda stage: "0" * 64)
-    code, printed = verify(capsys)
+    with monkeypatch.context() as elsewhere:
+        elsewhere.setattr("pointrend.results.chain_runs.stage_code", lambda stage, dataset: "0" * 64)
+        code, printed = verify(capsys)
     assert code == 0
     assert f"note: {SCORED}/evaluate.json: scored by other code than is here\n" in printed
-    assert f"note: {SCORED}/metrics.json: scored with other settings than params.yaml has now\n" in printed
+    params["runs"]["voc_r50"]["subdivision_points"] = 16
+    write_params(params)
+    code, printed = verify(capsys)
+    assert code == 3
+    assert f"{SCORED}: stale: scored with other weights, another setting, data or code" in printed
 
 
 def compared() -> dict[str, Any]:

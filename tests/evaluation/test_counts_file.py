@@ -71,6 +71,9 @@ def changed(column: str, value: object) -> Callable[[pa.Table], pa.Table]:
     return change
 
 
+ONE_IMAGE = '{"classes": 3, "images": 1, "ids_sha256": ""}'
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -78,7 +81,10 @@ def changed(column: str, value: object) -> Callable[[pa.Table], pa.Table]:
         (changed("true_positive", -1), "counts that cannot be"),
         (changed("class", 3), "a class out of range"),
         (changed("class", 2), "an image and class counted twice"),
-        (lambda table: table.replace_schema_metadata({METADATA: '{"classes": 3, "images": 1}'}), "more images"),
+        (
+            lambda table: table.replace_schema_metadata({METADATA: ONE_IMAGE}),
+            "more images",
+        ),
         (lambda table: table.replace_schema_metadata(None), "cannot read"),
         (lambda table: table.drop_columns("predicted"), "its columns are"),
     ],

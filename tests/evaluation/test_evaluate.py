@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
 from pathlib import Path
@@ -148,6 +149,7 @@ def test_the_best_the_median_the_worst_and_the_first_are_drawn(tmp_path: Path) -
         "miou": pytest.approx(100 * 0.3 / 2),
         "shown_as": ["worst"],
         "bytes": len(pictures["street_3.png"].png),
+        "sha256": hashlib.sha256(pictures["street_3.png"].png).hexdigest(),
     }
 
 

@@ -17,7 +17,7 @@ def stored(*images: list[list[int]], unlabelled: int = 0) -> StoredCounts:
     """Counts of images, each as rows true_positive, ground_truth, predicted."""
     true_positive, ground_truth, predicted = np.array(images, np.int64).transpose(1, 0, 2)
     ids = tuple(f"image {number}" for number in range(len(images)))
-    return StoredCounts(ids, true_positive, ground_truth, predicted, len(images) + unlabelled)
+    return StoredCounts(ids, true_positive, ground_truth, predicted, len(images) + unlabelled, "")
 
 
 def drawn(images: int, classes: int, seed: int, skill: float = 0.6) -> StoredCounts:
@@ -27,7 +27,7 @@ def drawn(images: int, classes: int, seed: int, skill: float = 0.6) -> StoredCou
     true_positive = np.floor(ground_truth * np.clip(skill + draw.normal(0, 0.15, (images, classes)), 0, 1))
     predicted = true_positive.astype(np.int64) + draw.integers(0, 200, (images, classes))
     ids = tuple(map(str, range(images)))
-    return StoredCounts(ids, true_positive.astype(np.int64), ground_truth, predicted, images)
+    return StoredCounts(ids, true_positive.astype(np.int64), ground_truth, predicted, images, "")
 
 
 def one_by_one(counts: StoredCounts) -> list[float]:

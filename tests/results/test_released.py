@@ -12,7 +12,7 @@ import pytest
 from pointrend.evaluation.confusion import Counts
 from pointrend.evaluation.counts_file import counts_table, read_counts, write_counts
 from pointrend.evaluation.intervals import paired_interval
-from pointrend.files import sha256_file
+from pointrend.files import sha256_file, sha256_json
 from pointrend.results.compare import compare, judge
 from pointrend.results.markdown import render_readme, render_summary
 from pointrend.results.run_files import STALE_SCORE, SelectedRun
@@ -20,6 +20,7 @@ from pointrend.results.terminal import terminal_table
 from tests.results.pages import PageReader, page_of
 from tests.results.runs import (
     ASSUMED,
+    DATA,
     FINGERPRINT,
     MACHINE,
     MIOU,
@@ -142,6 +143,7 @@ def worse(run: SelectedRun, *ids: str) -> None:
     images = zip(stored.true_positive, stored.ground_truth, stored.predicted, strict=True)
     write_counts(file, counts_table({name: Counts(*image) for name, image in zip(ids, images, strict=True)}, 2))
     edit(run, "metrics.json", miou=100 * read_counts(file).total.miou(), sha256=sha256_file(file))
+    edit(run, "evaluate.json", data=DATA | {"ids_sha256": {"val": sha256_json(list(ids))}})
 
 
 def trained_and_released(folder: Path, *ids: str) -> tuple[SelectedRun, SelectedRun]:
