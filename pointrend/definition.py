@@ -139,8 +139,9 @@ class Definition(Strict):
 
     def _backbone(self, setting: Record, sha256: str | None) -> list[str]:
         reasons, published = self._depth(setting), self.backbones.get(setting["backbone"])
-        if published is not None and sha256 is not None and not sha256.startswith(published.sha256_prefix):
-            reasons.append(f"backbone weights {sha256[:8]} (published {published.sha256_prefix})")
+        pretrained = published is not None and setting["recipe"]["pretrained"]
+        if pretrained and not (sha256 or "").startswith(published.sha256_prefix):
+            reasons.append(f"backbone weights {(sha256 or 'None')[:8]} (published {published.sha256_prefix})")
         return reasons
 
     def _code(self, setting: Record, stage: str, digest: str) -> list[str]:

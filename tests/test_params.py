@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from pointrend.definition import wanted_reasons
 from pointrend.errors import ParamsError
 from pointrend.files import canonical_json
 from pointrend.params import Params, load_params, schema
@@ -45,7 +46,8 @@ def test_iteration_totals_of_the_published_runs(run: str, gpus: int) -> None:
 def test_paper_scale_is_the_published_recipe(run: str) -> None:
     project = Project.load(ROOT / "params.yaml", "paper")
     setting = project.setting(run)
-    assert project.not_comparable(setting) == []
+    assert wanted_reasons(project, setting) == []
+    assert wanted_reasons(project, setting, released=True) == []
     assert setting.recipe.output_stride == 32
     assert setting.recipe.subdivision_points == 8196
 
@@ -85,7 +87,7 @@ def test_keys_that_change_no_result_stay_out_of_the_fingerprint() -> None:
 
 def test_a_deviation_from_the_published_recipe_is_named() -> None:
     project = Project.load(ROOT / "params.yaml", "paper", ("output_stride=8",))
-    assert project.not_comparable(project.setting("voc_r50")) == ["output_stride 8 (published 32)"]
+    assert wanted_reasons(project, project.setting("voc_r50")) == ["output_stride 8 (published 32)"]
 
 
 @pytest.mark.parametrize(

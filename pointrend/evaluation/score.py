@@ -54,8 +54,8 @@ def score_and_write(
     if sha256_file(weights) != sha256:
         raise CheckFailed(f"{weights} has another sha256 than when it was made", f"restore it, or {again}")
     scores = score(project, setting, weights)
-    again = scoring_fingerprint(project, setting, sha256_file(weights)), data_record(project, setting.dataset)
-    if again != (fingerprint, data):
+    after = scoring_fingerprint(project, setting, sha256_file(weights)), data_record(project, setting.dataset)
+    if after != (fingerprint, data):
         raise CheckFailed(f"the weights or the data of {setting.run} were exchanged while it was scored", "score again")
     made_from = {"fingerprint": fingerprint if train is None else train[1]["fingerprint"], "model_sha256": sha256}
     write_evaluation(folder, scores, made_from)

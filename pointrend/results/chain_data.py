@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from pointrend.datasets.verification import digest_file
 from pointrend.errors import CheckFailed
 from pointrend.files import sha256_json
 from pointrend.results.links import Links
@@ -57,11 +58,16 @@ class DataLinks(Links):
         found = self._json(path, ("name", "set", "files"), do)
         hashes = {file: record.get("sha256") for file, record in found["files"].items()}
         wanted = {file: record["sha256"] for file, record in expected.items()} or hashes
+        checksums = {file: record["md5"] for file, record in expected.items() if "md5" in record}
+        if any(found["files"].get(file, {}).get("md5") != md5 for file, md5 in checksums.items()):
+            raise CheckFailed(f"{self._name(path)} gives another md5 than the manifest of the prepared data", do)
         if (found["name"], found["set"], hashes) != (name, archive_set, wanted):
             raise CheckFailed(f"{self._name(path)} does not list the archives that the data were made from", do)
         for file, record in found["files"].items():
             archive, kept = self.project.fetched_file(name, file), self.project.archives_folder / file
             self._file(archive, record["sha256"], path.name, do, optional=True)
+            if archive.is_file() and digest_file(archive).md5 != record.get("md5"):
+                raise CheckFailed(f"{self._name(path)} gives another md5 of {file}", do)
             if kept.is_file() and not (archive.is_file() and kept.samefile(archive)):
                 self._file(kept, record["sha256"], path.name, do)
             size = archive.stat().st_size if archive.is_file() else expected.get(file, record).get("bytes")

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from pointrend.cli import main
-from pointrend.code_digest import code_digest
 from pointrend.datasets.loopback import serve_folder
-from pointrend.files import sha256_file, write_json
+from pointrend.files import SEAL, sha256_file, write_json, write_sealed
+from pointrend.fingerprints import stage_code
 from pointrend.results.compare import read_results, sealed, write_results
 from pointrend.source_version import SourceVersion, source_version
 from tests.audit.samples import LOGS, S21, VOC_R50, write_config
@@ -114,7 +114,7 @@ def test_one_byte_of_what_was_audited_is_noticed(audited: Path, name: str, capsy
         ({"audit": None, "curve": None}, None),
         ({"evidence": "log", "miou": None}, "what it says of the published log of voc_r50 does not follow"),
         ({"curve": {"records": 5}}, "what it says of the published log of voc_r50 does not follow"),
-        ({"reasons": []}, "what it says of the published log of voc_r50 does not follow"),
+        ({"reasons": ["scale demo", "archives demo"]}, "what it says of the published log of voc_r50 does not follow"),
     ],
 )
 def test_what_results_say_of_a_log_must_follow_from_it(
@@ -134,7 +134,8 @@ def test_what_results_say_of_a_log_must_follow_from_it(
 
 def chain(root: Path) -> list[Path]:
     files = [path for folder in CHAIN for path in sorted((root / folder).rglob("*")) if path.is_file()]
-    return [path for path in files if path.name != ".snakemake_timestamp"]
+    # No result follows from code.json, by which results are judged.
+    return [path for path in files if path.name not in (".snakemake_timestamp", "code.json")]
 
 
 def test_what_has_just_been_made_holds(done: Checkout, capsys: pytest.CaptureFixture[str]) -> None:
@@ -224,11 +225,15 @@ def test_results_that_were_changed_and_sealed_again_do_not_pass(
     [
         ("train.json", {"fingerprint": "0" * 64}, "its fingerprint does not follow from what it names"),
         ("train.json", {"seed": 1}, "its fingerprint does not follow from what it names"),
-        ("train.json", {"data_manifest_sha256": "0" * 64}, "names other files than results.json"),
+        ("train.json", {"data_manifest_sha256": "0" * 64}, "provenance of voc_r50 (seed 0) does not follow"),
         ("train.json", {"code_sha256": "0" * 64}, "names other files than results.json"),
-        ("train.json", {"archives": {}}, "names other archives than the manifest"),
+        ("train.json", {"archives": {}}, "provenance of voc_r50 (seed 0) does not follow"),
+        ("train.json", {"data": {"content": "0" * 64}}, "its fingerprint does not follow from what it names"),
         ("train.json", {"gpus": 8}, "provenance of voc_r50 (seed 0) does not follow"),
         ("evaluate.json", {"metrics_sha256": "0" * 64}, "evaluate.json is of another scoring"),
+        ("evaluate.json", {"fingerprint": "0" * 64}, "stale: scored with other weights"),
+        ("evaluate.json", {"run": "voc_r101"}, "evaluate.json is of run voc_r101 seed 0, not of run voc_r50 seed 0"),
+        ("evaluate.json", {"data": {"content": "0" * 64}}, "results.json names other data than"),
         ("evaluate.json", {"lock_sha256": "0" * 64}, "provenance of voc_r50 (seed 0) does not follow"),
         ("metrics.json", {"miou": 99.0}, "its counts give mIoU"),
         ("metrics.json", {"n_images": 5}, "4 images were counted, but metrics.json says 5"),
@@ -237,12 +242,18 @@ def test_results_that_were_changed_and_sealed_again_do_not_pass(
 def test_a_record_that_was_changed_with_its_hash_does_not_pass(
     name: str, change: dict[str, Any], words: str, spoilt: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    record = spoilt / RUN / name
-    write_json(record, json.loads(record.read_text()) | change)
     path = spoilt / "results/demo/results.json"
     results = read_results(path)
     row = results["runs"][0]
-    row["hashes"][name] = sha256_file(record)
+    changes = {name: change}
+    for written in ("train.json", "metrics.json", "evaluate.json"):
+        record = spoilt / RUN / written
+        values = json.loads(record.read_text()) | changes.get(written, {})
+        (write_sealed if values.pop(SEAL, None) else write_json)(record, values)
+        key = {"train.json": "train_sha256", "metrics.json": "metrics_sha256"}.get(written)
+        if key:
+            changes["evaluate.json"] = {key: sha256_file(record), **changes.get("evaluate.json", {})}
+        row["hashes"][written] = sha256_file(record)
     row["miou"] = change.get("miou", row["miou"])
     write_results(path, sealed(results))
     code, printed = verify(spoilt, capsys)
@@ -293,20 +304,40 @@ def test_an_archive_that_was_replaced_where_it_was_fetched_to_is_noticed(
     assert "data/archives/demo/benchmark.tgz is not the one" in printed
 
 
-def test_another_setting_is_a_note(done: Checkout, spoilt: Path, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize(
+    ("place", "value", "words"),
+    [
+        ("runs.voc_r50.lr", 0.01, f"{RUN}: stale: trained with another setting"),
+        ("scales.demo.recipe.subdivision_steps", 1, f"{RUN}: stale: trained with another setting"),
+        ("scales.demo.inference", "exact", f"{RUN}: stale: scored with other weights, another setting"),
+        ("scales.demo.limit", 1, "voc/manifest.json: 8 images of train were kept of 8 asked for; now 8 were"),
+        (
+            "scales.demo.images.val",
+            2,
+            "voc/manifest.json: 4 images of val were kept of 4 asked for; now 2 were",
+        ),
+    ],
+)
+def test_another_setting_does_not_pass(
+    place: str, value: Any, words: str, done: Checkout, spoilt: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     checkout = done.at(spoilt)
     params = checkout.params()
-    params["runs"]["voc_r50"]["lr"] = 0.01
+    *folders, key = place.split(".")
+    inner = params
+    for folder in folders:
+        inner = inner[folder]
+    inner[key] = value
     checkout.write_params(params)
     code, printed = verify(spoilt, capsys)
-    assert code == 0
-    assert f"note: {RUN}/train.json: trained with other settings than params.yaml has now\n" in printed
+    assert code == 3
+    assert words in printed
 
 
 def test_other_code_is_a_note(
     done: Checkout, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("pointrend.results.chain_runs.code_digest", lambda stage: "0" * 64)
+    monkeypatch.setattr("pointrend.results.chain_runs.stage_code", lambda stage, dataset: "0" * 64)
     code, printed = verify(done.root, capsys)
     assert code == 0
     assert f"note: {RUN}/train.json: trained by other code than is here\n" in printed
@@ -343,8 +374,8 @@ def test_the_whole_chain_of_a_figure_is_there(done: Checkout) -> None:
         assert found["code"]["commit"] == found["scoring"]["commit"] == done.git("rev-parse", "HEAD").strip()
         assert (found["code"]["dirty"], found["code"]["no_commit_because"]) == (False, None)
         assert {found["code"][f"{stage}_sha256"] for stage in ("train", "evaluate")} == {
-            code_digest("train"),
-            code_digest("evaluate"),
+            stage_code("train", "voc"),
+            stage_code("evaluate", "voc"),
         }
         assert (found["gpus"], found["images_per_gpu"], found["batch_norm"]) == (1, 4, "BatchNorm")
         assert found["precision"]["tf32"] is found["scoring"]["precision"]["tf32"] is False
