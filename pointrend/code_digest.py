@@ -25,16 +25,15 @@ RECORD = "describes what computed a result, for the record"
 SCREEN = "words on the screen or in a log"
 HASHED = "writes or reads bytes whose hash is checked by whoever uses them"
 DATA = "gives the prepared data, whose hash is in the fingerprint"
+FINGERPRINTS = "computes the fingerprints: other fingerprints are a change by themselves"
 PROCESS = "decides when and where a training runs, not what it computes"
 LEFT_OUT = {
     "pointrend": "imports the other modules from their sources",
     "pointrend.allocator": "keeps freed memory; computes nothing",
     "pointrend.code_digest": "computes the digests: other digests are a change by themselves",
     "pointrend.commands.arguments": VALUES,
-    "pointrend.definition": "judges results that are there already; compare and verify do so anew",
     "pointrend.errors": SCREEN,
     "pointrend.files": HASHED,
-    "pointrend.fingerprints": "computes the fingerprints: other fingerprints are a change by themselves",
     "pointrend.logs": SCREEN,
     "pointrend.machine": RECORD,
     "pointrend.params": VALUES,
@@ -46,7 +45,9 @@ LEFT_OUT = {
     "pointrend.validation": VALUES,
 }
 LEFT_OUT_OF = {
+    "prepare": {"pointrend.fingerprints": FINGERPRINTS},
     "train": {
+        "pointrend.fingerprints": FINGERPRINTS,
         **dict.fromkeys((f"pointrend.datasets.{name}" for name in ("archives", "masks", "samples")), DATA),
         **dict.fromkeys((f"pointrend.audit.{name}" for name in ("curves", "logs")), SCREEN),
         **dict.fromkeys((f"pointrend.losses.{name}" for name in ("band", "curve", "departures")), SCREEN),
@@ -58,6 +59,7 @@ LEFT_OUT_OF = {
         "pointrend.training.staging": HASHED,
     },
     "evaluate": {
+        "pointrend.fingerprints": FINGERPRINTS,
         **dict.fromkeys((f"pointrend.datasets.{name}" for name in ("archives", "masks", "samples")), DATA),
     },
     "report": dict.fromkeys(

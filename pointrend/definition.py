@@ -139,10 +139,11 @@ class Definition(Strict):
 
     def _backbone(self, setting: Record, sha256: str | None) -> list[str]:
         reasons, published = self._depth(setting), self.backbones.get(setting["backbone"])
-        pretrained = published is not None and setting["recipe"]["pretrained"]
-        if pretrained and not (sha256 or "").startswith(published.sha256_prefix):
-            reasons.append(f"backbone weights {(sha256 or 'None')[:8]} (published {published.sha256_prefix})")
-        return reasons
+        if published is None or not setting["recipe"]["pretrained"]:
+            return reasons  # of `pretrained` there is a reason by its own name
+        same = sha256 is not None and sha256.startswith(published.sha256_prefix)
+        shown = "None" if sha256 is None else sha256[:8]
+        return reasons if same else [*reasons, f"backbone weights {shown} (published {published.sha256_prefix})"]
 
     def _code(self, setting: Record, stage: str, digest: str) -> list[str]:
         if self.code[stage].get(setting["dataset"]) == digest:
