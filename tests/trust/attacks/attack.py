@@ -1,0 +1,117 @@
+"""One way to a wrong number, and the judgement that is the same for all of them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from tests.trust.attacks.base import RESULTS, RUNS, SHOWN
+from tests.trust.attacks.site import Site
+
+Steps = Callable[[Site], Any]
+Truth = Mapping[tuple[str, str], float]
+RIGHT = "the right numbers"
+"""How an attack may end, beside a named reason."""
+KINDS = ("params", "environment", "folders", "backups", "clocks", "copies", "engines", "verbs", "code")
+SHOWN_LETTERS = 100
+
+
+@dataclass(frozen=True)
+class Attack:
+    """What is done, without forging a hash, and how it must end."""
+
+    name: str
+    kind: str
+    steps: Steps
+    ends: str
+    """:data:`RIGHT`, or a part of a reason in results.json or of what a command prints."""
+    wrong: bool = False
+    """Whether a metrics.json with a wrong mIoU must be left, without which the attack would show nothing."""
+    touches: bool = True
+    """Whether a file must have changed."""
+    then: tuple[str, ...] = SHOWN
+    """The verbs after the attack."""
+    base: str = "hand"
+    """Who made the results that are attacked: see :func:`tests.trust.attacks.base.make_base`."""
+    own: bool = False
+    """Whether the verbs after it are run by the checkout's own code."""
+
+    def __str__(self) -> str:
+        return self.name
+
+
+@dataclass
+class Outcome:
+    """How an attack ended: what is said of it in one line, and what is wrong."""
+
+    says: str
+    faults: list[str] = field(default_factory=list)
+
+
+def attempt(attack: Attack, base: Site, truth: Truth) -> Outcome:
+    """Attack a copy of ``base``, which is made beside it and removed."""
+    site = base.copy(base.root.with_name("attacked"))
+    try:
+        return _attempted(attack, site, truth)
+    finally:
+        site.drop("")
+
+
+def _attempted(attack: Attack, site: Site, truth: Truth) -> Outcome:
+    before = site.tree() if attack.touches else {}
+    attack.steps(site)
+    if attack.touches and site.tree() == before:
+        site.faults.append("the attack changed nothing")
+    (site.own if attack.own else site.point)(*attack.then, expect=None)
+    rows = site.json(RESULTS)["runs"] if site.path(RESULTS).is_file() else []
+    faults = [*site.faults, *_wrong_rows(rows, truth), *_not_as_expected(attack, site, rows, truth)]
+    return Outcome(_in_short(attack, site, rows), faults)
+
+
+def _wrong_rows(rows: list[dict[str, Any]], truth: Truth) -> list[str]:
+    faults = []
+    for row in rows:
+        name = f"{row['run']} {row['kind']} seed {row['seed']}"
+        if row["comparable"] and row["miou"] is not None:
+            if row["miou"] != truth.get((row["run"], row["kind"])):
+                faults.append(f"{name} is comparable with mIoU {row['miou']}, which is wrong")
+        elif not row["reasons"] and row["verdict"] != "not run":
+            faults.append(f"{name} is {row['verdict']} without a reason")
+    return faults
+
+
+def _not_as_expected(attack: Attack, site: Site, rows: list[dict[str, Any]], truth: Truth) -> list[str]:
+    faults = []
+    if attack.ends == RIGHT:
+        comparable = {(row["run"], row["kind"]) for row in rows if row["comparable"] and row["miou"] is not None}
+        if not {(run, "trained") for run in RUNS} <= comparable or site.codes["verify"] != 0:
+            faults.append(f"not the right numbers: {_reasons(rows)}, {site.said[-300:]}")
+    elif not any(attack.ends in text for text in (*_reasons(rows), site.said)):
+        faults.append(f"{attack.ends!r} was not said: {_reasons(rows)}, {site.said[-300:]}")
+    if attack.wrong:
+        if not any(_figure(site, run, kind) not in (None, truth[run, kind]) for run, kind in truth):
+            faults.append("the attack left no wrong number")
+    return faults
+
+
+def _figure(site: Site, run: str, kind: str) -> float | None:
+    """The mIoU in a metrics.json, if there is one."""
+    path = site.path(f"runs/paper/{run}-{'s0' if kind == 'trained' else kind}/metrics.json")
+    return json.loads(path.read_text())["miou"] if path.is_file() else None
+
+
+def _reasons(rows: list[dict[str, Any]]) -> list[str]:
+    return [reason for row in rows for reason in row["reasons"]]
+
+
+def _in_short(attack: Attack, site: Site, rows: list[dict[str, Any]]) -> str:
+    """What is said in the end, and by whom."""
+    verify = f"verify {site.codes.get('verify', '–')}"
+    if attack.ends == RIGHT:
+        return f"{RIGHT}; {verify}"
+    texts = [*((f"{row['verdict']}: {reason}") for row in rows for reason in row["reasons"]), *site.said.splitlines()]
+    said = next((text for text in texts if attack.ends in text), attack.ends)
+    said = said.replace(f"{site.root}/", "").replace("|", "/")
+    return f"{said[:SHOWN_LETTERS]}{'…' if len(said) > SHOWN_LETTERS else ''}; {verify}"

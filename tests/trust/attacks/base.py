@@ -1,0 +1,126 @@
+"""The checkout that is attacked: at scale paper, with VOC alone and so tiny a recipe that its results take seconds.
+
+published/definition.json of this checkout says that exactly this was published, so its results are comparable.
+"""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any
+
+from pointrend.datasets.demo.layouts import SceneCounts, sbd, voc
+from pointrend.datasets.demo.packing import write_archive
+from pointrend.datasets.verification import digest_file
+from pointrend.files import write_json
+from tests.released import FIRST_NAME, offer_weights, thin_state
+from tests.trust.attacks.site import Site
+from tests.workflow.checkout import Checkout
+
+RUNS = ("voc_r50", "voc_r101")
+RECIPE: dict[str, Any] = {
+    **{"lr": 0.02, "warmup_iterations": 2, "width": 4, "fpn_channels": 8, "scale_channels": 8, "point_channels": 8},
+    **{"train_points": 64, "subdivision_points": 128, "zero_init_last_norm": True},
+}
+OF_DATASET: dict[str, Any] = {"base_size": [48, 32], "crop_size": [32, 32], "batch_size": 4, "epochs": 4}
+MACHINE = {"gpus": 1, "device": "cpu", "threads": 1}
+OPERATION = {"workers": 0, "log_every": 1, "checkpoint_minutes": 0, "tracking": False}
+SCENES = SceneCounts(train=8, val=5, height=40, width=48)
+OTHER_SCENES = SceneCounts(train=8, val=5, height=32, width=56)
+MEMBERS = {"VOCtrainval_11-May-2012.tar": voc, "benchmark.tgz": sbd}
+DATA = ("fetch voc", "fetch backbone_r50", "fetch backbone_r101", "prepare voc")
+TRAINED = tuple(f"{verb} {run}" for run in RUNS for verb in ("train", "evaluate"))
+RELEASED = ("fetch released_voc_r50", "evaluate voc_r50 --released")
+SHOWN = ("compare", "report", "verify")
+
+RUN, OTHER_RUN = (f"runs/paper/{run}-s0" for run in RUNS)
+VOC = "data/paper/voc"
+AGAIN = ("train voc_r50", "evaluate voc_r50")
+RESULTS = "results/paper/results.json"
+
+Digests = dict[str, dict[str, str]]
+
+
+def write_archives(folder: Path, scenes: SceneCounts) -> Digests:
+    """Draw VOC's two archives into ``folder``; their checksums by name."""
+    folder.mkdir(parents=True)
+    for name, members in MEMBERS.items():
+        write_archive(folder / name, name, members(scenes))
+    return digests_of(folder)
+
+
+def digests_of(folder: Path) -> Digests:
+    """Checksums of the archives in a folder, by name."""
+    digests = {name: digest_file(folder / name) for name in MEMBERS}
+    return {name: {"md5": digest.md5, "sha256": digest.sha256} for name, digest in digests.items()}
+
+
+def pins(digests: Digests) -> list[dict[str, str]]:
+    """Archives as params.yaml lists them."""
+    return [{"name": name, **digest} for name, digest in digests.items()]
+
+
+def at_hand(site: Site, folder: str = "offered") -> AbstractContextManager[None]:
+    """Archives are taken from a folder beside the checkout: ``offered``, the right ones, or ``others``."""
+    return site.env(POINTREND_ARCHIVES=site.root.parent / folder)
+
+
+def forget_archives(site: Site) -> None:
+    """Move away what was downloaded, so that it is fetched again."""
+    site.drop("data/archives/official")
+
+
+def train_anew(site: Site, expect: int | None = 0) -> None:
+    """Train voc_r50 from its beginning and score it, or try to."""
+    site.drop("checkpoints", RUN)
+    site.point(*AGAIN, expect=expect)
+
+
+def other_pins(site: Site) -> list[dict[str, str]]:
+    """The other archives as params.yaml lists them."""
+    return pins(digests_of(site.root.parent / "others"))
+
+
+def make_base(folder: Path, made_by: str = "hand") -> Site:
+    """A checkout in ``folder`` with two comparable results, and those of released weights.
+
+    ``made_by``: ``hand``, verb after verb, or ``engines``: Snakemake, with DVC told of it by the bridge. Beside it are ``offered``, the official archives and weights, and ``others``, of the same names but other scenes.
+    """
+    folder.mkdir()
+    site = Site(Checkout.of_voc(folder / "pointrend").root)
+    digests = write_archives(folder / "offered", SCENES)
+    write_archives(folder / "others", OTHER_SCENES)
+    offer_weights(folder / "offered" / FIRST_NAME, thin_state())
+    images = {"train": SCENES.train, "val": SCENES.val}
+    params = site.params()
+    params["scale"] = "paper"
+    params["recipe"] |= RECIPE | MACHINE
+    params["operation"] |= OPERATION
+    params["datasets"]["voc"] |= {"images": images, "recipe": OF_DATASET, "archives": pins(digests)}
+    params["scales"]["paper"] |= {"pretrained": False, "pictures": 0}
+    for place in params["places"].values():
+        place["urls"] = []  # nothing leaves this machine
+    site.write_params(params)
+    definition = site.json("published/definition.json")
+    definition["recipe"] |= RECIPE | {"pretrained": False}
+    definition["datasets"]["voc"] = {"images": images, "archives": digests, "recipe": OF_DATASET}
+    del definition["free"]["gpus"]["least"]
+    write_json(site.path("published/definition.json"), definition)
+    with at_hand(site):
+        if made_by == "engines":
+            for command in ("git init --quiet", "snakemake --cores 2", "pointrend bridge dvc"):
+                site.engine(command)
+        site.point(*DATA, *TRAINED, *RELEASED, *SHOWN) if made_by == "hand" else site.point("verify")
+    if site.faults:
+        raise RuntimeError(f"the checkout to be attacked could not be made: {site.faults}")
+    return site
+
+
+def truth_of(site: Site) -> dict[tuple[str, str], float]:
+    """The right mIoU by run and kind of row; all of them must be comparable."""
+    rows = site.json(RESULTS)["runs"]
+    comparable = {(row["run"], row["kind"]): row["miou"] for row in rows if row["comparable"] and row["miou"]}
+    wanted = {*((run, "trained") for run in RUNS), ("voc_r50", "released")}
+    if comparable.keys() != wanted or len(set(comparable.values())) != len(wanted):
+        raise RuntimeError(f"the checkout to be attacked is not comparable: {rows}")
+    return comparable

@@ -1,0 +1,66 @@
+"""Ways to come to a wrong number that is called comparable: each must end in the right number or in a named reason.
+
+``python -m tests.trust.honest`` tries all, ``python -m tests.trust.honest NAME...`` some, by a part of their names or
+by their kind; ``--write`` puts the table into docs/reliability.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterable
+from functools import cache
+from pathlib import Path
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch is imported
+
+from tests.trust.attacks import on_environment, on_folders, on_params
+from tests.trust.attacks.attack import Attack, Outcome, attempt
+from tests.trust.attacks.base import make_base, truth_of
+from tests.trust.document import write_table
+
+ATTACKS: tuple[Attack, ...] = (*on_params.ATTACKS, *on_environment.ATTACKS, *on_folders.ATTACKS)
+HEAD = "| kind | what was done | what is said of it |\n|-|-|-|\n"
+
+
+def chosen(names: Iterable[str]) -> list[Attack]:
+    """The attacks of these kinds, or with these parts of names; all without."""
+    wanted = tuple(names)
+    found = [attack for attack in ATTACKS if not wanted or attack.kind in wanted or any(word in attack.name for word in wanted)]
+    if not found:
+        raise SystemExit(f"no attack is called {', '.join(wanted)}")
+    return found
+
+
+def attempts(folder: Path) -> Callable[[Attack], Outcome]:
+    """Tries an attack; the checkouts that are attacked are made when they are first needed."""
+    base_of = cache(lambda made_by: make_base(folder / made_by, made_by))
+    return lambda attack: attempt(attack, base_of(attack.base), truth_of(base_of(attack.base)))
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("names", nargs="*", metavar="NAME")
+    parser.add_argument("--write", action="store_true", help="put the table into docs/reliability.md")
+    options = parser.parse_args()
+    rows, defects = "", 0
+    with tempfile.TemporaryDirectory() as folder:
+        attack_one = attempts(Path(folder))
+        for attack in chosen(options.names):
+            start = time.monotonic()
+            outcome = attack_one(attack)
+            defects += bool(outcome.faults)
+            row = f"| {attack.kind} | {attack.name} | {outcome.says} |"
+            rows += f"{row}\n"
+            print(f"{row} {time.monotonic() - start:.1f} s", *(f"  DEFECT: {fault}" for fault in outcome.faults), sep="\n", flush=True)
+    print(f"{defects} defects")
+    if options.write:
+        write_table("honest", HEAD + rows)
+    return 1 if defects else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
