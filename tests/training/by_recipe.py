@@ -6,6 +6,7 @@ Nothing here is read from params.yaml or published/, so that an error there is s
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -89,8 +90,8 @@ def place(run: str, iteration: int) -> tuple[int, int]:
 def indices(run: str, iteration: int, rank: int, seed: int) -> list[int]:
     """Section 6: torch's own sampler, which pads, and then a loader that drops the last incomplete batch."""
     epoch, batch = place(run, iteration)
-    samples: NDArray[np.intp] = np.arange(RUNS[run].images)
-    sampler = DistributedSampler(samples, GPUS, rank, shuffle=True, seed=seed, drop_last=False)  # type: ignore[arg-type]
+    samples: Any = range(RUNS[run].images)
+    sampler: Any = DistributedSampler(samples, GPUS, rank, shuffle=True, seed=seed, drop_last=False)
     sampler.set_epoch(epoch)
     batches = list(BatchSampler(sampler, RUNS[run].batch // GPUS, drop_last=True))
     assert len(batches) == RUNS[run].iterations

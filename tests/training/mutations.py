@@ -175,35 +175,43 @@ MUTATIONS = [
 ]  # fmt: skip
 
 
-def first_failure(mutation: Mutation, copy: Path) -> str | None:
-    """The test that fails first with this mistake in ``copy``, which is as before afterwards; None where all pass."""
-    file = copy / mutation.file
-    before, wrong = file.read_text(), mutation.applied(copy)
+def first_failure(root: Path) -> str | None:
+    """The test that fails first in this copy of the code; None where all pass, or where none comes to its end."""
     command = [sys.executable, "-m", "pytest", TESTS, "-n0", "-x", "-rfE", "--tb=no", "-p", "no:cacheprovider"]
     # Bytecode is told from its source by seconds and size, and two mistakes may have the same.
-    env = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1", "PYTHONPATH": str(copy)}
-    file.write_text(wrong)
+    env = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1", "PYTHONPATH": str(root)}
     try:
-        ran = subprocess.run(command, cwd=copy, env=env, capture_output=True, text=True, timeout=SECONDS, check=False)
+        ran = subprocess.run(command, cwd=root, env=env, capture_output=True, text=True, timeout=SECONDS, check=False)
     except subprocess.TimeoutExpired:
         return None
-    finally:
-        file.write_text(before)
     found = re.search(rf"^(?:FAILED|ERROR) {re.escape(TESTS)}::(\S+)", ran.stdout, re.MULTILINE)
     return found[1] if found else None
 
 
+def with_mistake(mutation: Mutation, root: Path) -> str | None:
+    """As above, with the mistake in the copy while the tests run."""
+    file = root / mutation.file
+    before, wrong = file.read_text(), mutation.applied(root)
+    file.write_text(wrong)
+    try:
+        return first_failure(root)
+    finally:
+        file.write_text(before)
+
+
 def main(names: Sequence[str]) -> int:
     """Make the mistakes and print what becomes of each."""
+    chosen = [mutation for mutation in MUTATIONS if not names or mutation.name in names]
+    if len(chosen) < len(names):
+        raise SystemExit(f"choose from: {', '.join(mutation.name for mutation in MUTATIONS)}")
     survived = 0
     with tempfile.TemporaryDirectory() as folder:
-        copy = Path(folder)
         for name in COPIED:
-            copied(ROOT / name, copy / name)
-        for mutation in MUTATIONS:
-            if names and mutation.name not in names:
-                continue
-            test = first_failure(mutation, copy)
+            copied(ROOT / name, Path(folder, name))
+        if test := first_failure(Path(folder)):
+            raise SystemExit(f"{test} fails without any mistake")
+        for mutation in chosen:
+            test = with_mistake(mutation, Path(folder))
             survived += test is None
             print(f"{mutation.name}: {f'caught by {test}' if test else 'SURVIVED'}", flush=True)
     return int(survived > 0)

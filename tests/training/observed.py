@@ -38,8 +38,9 @@ SEED = 7
 CPU = torch.device("cpu")
 SIZES = {"voc": [(375, 500), (500, 332), (281, 500)], "ade20k": [(512, 683), (683, 512), (256, 256)]}
 SIZES["cityscapes"] = [(512, 1024)] * 3
-SMALL = (cv2.IMWRITE_PNG_COMPRESSION, 9, cv2.IMWRITE_PNG_STRATEGY, cv2.IMWRITE_PNG_STRATEGY_DEFAULT)
 """(height, width) of the few images that a dataset is made of here."""
+SMALL = (cv2.IMWRITE_PNG_COMPRESSION, 9, cv2.IMWRITE_PNG_STRATEGY, cv2.IMWRITE_PNG_STRATEGY_DEFAULT)
+"""How they are encoded: thousands of copies must fit on the disk."""
 
 
 @dataclass(frozen=True)

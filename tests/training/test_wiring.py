@@ -6,6 +6,7 @@ lists the mistakes that these tests must see.
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -120,6 +121,13 @@ def test_on_gpus_every_norm_is_torchs_synchronised_one(
     assert {(type(norm), norm.process_group) for norm in norms} == {(nn.SyncBatchNorm, None)}
 
 
+@pytest.fixture
+def out(tmp_path: Path) -> Iterator[Path]:
+    """A folder for whole networks, which is not kept as pytest keeps others."""
+    yield tmp_path
+    shutil.rmtree(tmp_path)
+
+
 @dataclass(frozen=True)
 class Seen:
     """A training and some of its iterations."""
@@ -134,7 +142,7 @@ class Seen:
 
 
 @pytest.fixture(scope="module", params=RUNS)
-def seen(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Seen:
+def seen(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Seen]:
     """Rank 3 of four, in every run; the last iteration is the one to which all of a run's numbers lead."""
     run, folder = request.param, tmp_path_factory.mktemp(request.param)
     published, data = RUNS[run], write_data(folder, run)
@@ -148,10 +156,11 @@ def seen(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
         patch.setattr(PointRend, "features", light_features)
         trainer.model.eval()  # the training has to set its mode itself
         plan = {0: 1, published.iterations - 1: 2} if run in THOROUGHLY else {}
-        steps = {}
+        steps: dict[int, Step] = {}
         for start, count in {**plan, published.total - 1: 1}.items():
             steps |= dict(enumerate(steps_of(trainer, count, start), start))
-    return Seen(run, data, trainer, pretrained, initial, steps)
+    yield Seen(run, data, trainer, pretrained, initial, steps)
+    shutil.rmtree(folder)
 
 
 def test_the_network_is_the_published_one(seen: Seen) -> None:
@@ -275,18 +284,18 @@ def test_the_exact_loader_gives_what_upstream_gives(
 
 
 def test_a_stopped_training_goes_on_with_the_next_iteration_to_the_last(
-    voc: PaperData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    voc: PaperData, out: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(PointRend, "features", light_features)
     last, stop = RUNS["voc_r50"].total - 1, StopRequest()
     stop.note(STOP_SIGNALS[0])
     with one_of_four(rank=0) as first:
-        stopped = paper_trainer("voc_r50", voc.folder, tmp_path, first)
+        stopped = paper_trainer("voc_r50", voc.folder, out, first)
         stopped.progress = loop.Progress(last - 1, 0, 0.0, 0)
         with pytest.raises(TrainingStopped):
             stopped.run(stop=stop)
     with one_of_four(RANK) as other:
-        resumed = paper_trainer("voc_r50", voc.folder, tmp_path, other)
+        resumed = paper_trainer("voc_r50", voc.folder, out, other)
         assert resumed.progress.iteration == last
         for one, two in zip(stopped.model.parameters(), resumed.model.parameters(), strict=True):
             assert torch.equal(one, two)
@@ -299,9 +308,9 @@ def test_a_stopped_training_goes_on_with_the_next_iteration_to_the_last(
     assert_samples("voc_r50", voc, last, step, "fast")
 
 
-def test_two_processes_with_a_crop_each_train_one_network(voc: PaperData, tmp_path: Path) -> None:
-    run_two(Path(__file__).with_name("one_of_two.py"), voc.folder, tmp_path)
-    one, other = (load_file(tmp_path / f"{rank}.safetensors") for rank in range(2))
+def test_two_processes_with_a_crop_each_train_one_network(voc: PaperData, out: Path) -> None:
+    run_two(Path(__file__).with_name("one_of_two.py"), voc.folder, out)
+    one, other = (load_file(out / f"{rank}.safetensors") for rank in range(2))
     torch.manual_seed(SEED)
     initial = PointRend(by_recipe.network("voc_r50")).state_dict()
     for name, value in initial.items():
