@@ -184,8 +184,8 @@ def first_failure(root: Path) -> str | None:
         ran = subprocess.run(command, cwd=root, env=env, capture_output=True, text=True, timeout=SECONDS, check=False)
     except subprocess.TimeoutExpired:
         return None
-    found = re.search(rf"^(?:FAILED|ERROR) {re.escape(TESTS)}::(\S+)", ran.stdout, re.MULTILINE)
-    return found[1] if found else None
+    found = re.search(rf"^(FAILED|ERROR) {re.escape(TESTS)}::(\S+)", ran.stdout, re.MULTILINE)
+    return found and f"{found[2]}{', when it was set up' if found[1] == 'ERROR' else ''}"
 
 
 def with_mistake(mutation: Mutation, root: Path) -> str | None:
