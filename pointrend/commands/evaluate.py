@@ -163,7 +163,7 @@ def _score(project: Project, setting: RunSetting, weights: Path) -> Any:
     from pointrend.evaluation.boundary import dilation_ratio
     from pointrend.evaluation.evaluate import evaluate_split
 
-    model, device = load_network(setting, weights)
+    model, device = load_network(setting, weights, project.params)
     store = Store(project.data_folder(setting.dataset), "val")
     transform = TestTransform(setting.recipe.base_size)
     classes = classes_of(setting.dataset)

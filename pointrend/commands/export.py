@@ -35,7 +35,7 @@ def run(project: Project, arguments: argparse.Namespace) -> None:
     from pointrend.model.weights import save_upstream
 
     weights = folder / "model.safetensors"
-    model, _ = load_network(setting, weights)
+    model, _ = load_network(setting, weights, project.params)
     if sha256_file(weights) != train["model_sha256"]:
         raise CheckFailed(f"{weights} is not the one that train.json names", do)
     epochs = train["setting"]["recipe"]["epochs"]

@@ -34,7 +34,7 @@ def run(project: Project, arguments: argparse.Namespace) -> None:
     from pointrend.evaluation.predict import predict_folder
 
     setting = project.setting(arguments.run)
-    model, device = load_network(setting, arguments.weights)
+    model, device = load_network(setting, arguments.weights, project.params)
     transform, classes = TestTransform(setting.recipe.base_size), classes_of(setting.dataset)
     count = predict_folder(
         model,
