@@ -13,7 +13,7 @@ import argparse
 from pointrend.commands.arguments import add_dataset
 from pointrend.errors import ArchiveError
 from pointrend.logs import log_to_file
-from pointrend.project import Project
+from pointrend.project import OFFICIAL, Project
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -43,4 +43,6 @@ def run(project: Project, arguments: argparse.Namespace) -> None:
         limit=project.scale.limit,
         pins=project.archive_set,
         form=project.store_form,
+        # What has the official checksum is taken as the original took it.
+        inspect=project.archive_set != OFFICIAL,
     )

@@ -26,8 +26,9 @@ from pointrend.model.build import architecture
 from pointrend.model.pointrend import PointRend
 from pointrend.model.weights import load_released, load_weights, save_upstream
 from pointrend.params import load_params
+from tests.datasets.jpegs import hurt
 from tests.datasets.layouts import encoded, pixels
-from tests.trust.bad_pictures import SHELL, image, turned
+from tests.trust.bad_pictures import SHELL, flipped, image, turned
 from tests.trust.cases import Case
 from tests.trust.ground import Ground
 
@@ -152,6 +153,42 @@ def photos(**files: bytes) -> Callable[[Ground], None]:
     return make
 
 
+def of_a_mac(**files: bytes) -> Callable[[Ground], None]:
+    def make(ground: Ground) -> None:
+        photos(**files)(ground)
+        ground.path("photos/__MACOSX").mkdir()
+        for name in ("._a.png", ".DS_Store", "__MACOSX/a.png"):
+            ground.path(f"photos/{name}").write_bytes(b"\0\5\x16\7\0\2\0\0Mac OS X")
+
+    return make
+
+
+def linked(ground: Ground) -> None:
+    """The pictures are links to where the label maps go."""
+    ground.path("labels").mkdir()
+    ground.path("labels/a.png").write_bytes(GREY)
+    photos()(ground)
+    ground.path("photos/a.png").symlink_to("../labels/a.png")
+
+
+def in_the_way(*names: str) -> Callable[[Ground], None]:
+    def make(ground: Ground) -> None:
+        photos(a_png=GOOD)(ground)
+        for name in names:
+            ground.path(name).parent.mkdir(exist_ok=True)
+            ground.path(name).write_bytes(GOOD)
+
+    return make
+
+
+def a_link(name: str, target: str) -> Callable[[Ground], None]:
+    def make(ground: Ground) -> None:
+        photos(b_png=GOOD)(ground)
+        ground.path(name).symlink_to(target)
+
+    return make
+
+
 def label_map(size: tuple[int, int], name: str = "a") -> Callable[[Ground], None]:
     def look(ground: Ground) -> None:
         from PIL import Image
@@ -170,11 +207,16 @@ def wrong_photo(name: str, spoil: Callable[[Ground], Any], *words: str) -> Case:
     return Case(name, "done", spoil, PREDICT, 2, words)
 
 
+def a_folder(name: str) -> Callable[[Ground], Any]:
+    return lambda ground: ground.path(name).mkdir(parents=True)
+
+
 def a_file(name: str) -> Callable[[Ground], Any]:
     return lambda ground: ground.path(name).write_text("of the user's")
 
 
 GOOD = encoded(pixels(1, 30, 40))
+GREY = image("L", (40, 30))
 OURS_WRONG = {"suffix": ".safetensors"}
 CASES = (
     wrong("pickle that would run code", pth(lambda state: {"model": Harmful()}), "not a readable weights file"),
@@ -266,6 +308,52 @@ CASES = (
     wrong_photo("picture that is none", photos(a_jpg=b"x"), "photos/a.jpg is not a picture"),
     wrong_photo("picture that is empty", photos(a_jpg=b""), "photos/a.jpg"),
     wrong_photo("picture that is cut", photos(a_png=GOOD[:300]), "photos/a.png is not a picture"),
+    wrong_photo("photo damaged in the middle", photos(a_jpg=hurt()), "photos/a.jpg is damaged, the image data end"),
+    wrong_photo("photo with a wrong checksum", photos(a_png=flipped(GOOD, 30)), "photos/a.png"),
+    wrong_photo("folder for a photo", a_folder("photos/a.jpg"), "photos/a.jpg is not a file"),
+    wrong_photo("photo that links to itself", a_link("photos/a.jpg", "a.jpg"), "photos/a.jpg is not a file"),
+    wrong_photo("label maps that link to themselves", a_link("labels", "labels"), "labels is a file, not"),
+    wrong_photo("photos that are label maps", linked, "labels/a.png is no label map"),
+    wrong_photo("photo where a label map goes", in_the_way("labels/a.png"), "labels/a.png is no label map, and would"),
+    Case(
+        "photo where an overlay goes",
+        "done",
+        in_the_way("labels/a_overlay.jpg"),
+        f"{PREDICT} --overlay",
+        2,
+        ("labels/a_overlay.jpg is no label map, and would be overwritten",),
+    ),
+    *(
+        Case(
+            f"{words[0]} into {place}", "done", photos(a_png=GOOD), f"{command} {place}", 2, ("which only the stages",)
+        )
+        for place, command in (
+            ("runs/demo/voc_r50-s0", EVALUATE.format(".safetensors").removesuffix(" scored")),
+            ("runs", PREDICT.removesuffix(" labels")),
+            ("data/demo/voc", PREDICT.removesuffix(" labels")),
+            ("checkpoints/voc_r50.pth", "export voc_r50 --out"),
+        )
+        if (words := command.split())
+    ),
+    Case(
+        "photos of a Mac",
+        "done",
+        of_a_mac(a_png=GOOD),
+        PREDICT,
+        0,
+        ("photos: 1 file(s) that macOS added are passed over", "label maps of 1 picture(s)"),
+        label_map((40, 30)),
+    ),
+    wrong_photo("nothing but what a Mac adds", of_a_mac(), "there is no picture in photos"),
+    Case(
+        "photo with a newline",
+        "done",
+        photos(**{"a\nerror: b_png": GOOD}),
+        PREDICT,
+        0,
+        (),
+        label_map((40, 30), "a\nerror: b"),
+    ),
     wrong_photo("two of one name", photos(a_png=GOOD, a_jpg=GOOD), "the same label map a.png"),
     Case("photo of CMYK", "done", photos(a_jpg=image("CMYK", (40, 30), "JPEG")), PREDICT, 0, (), label_map((40, 30))),
     Case("photo turned by EXIF", "done", photos(a_jpg=turned()), PREDICT, 0, (), label_map((6, 9))),
