@@ -3,7 +3,7 @@
 A PNG file has a checksum for each of its chunks. JPEG has none. Its decoder reads on through damaged data, and the only
 signs are markers that do not belong there, and image data that end too early or too late: libjpeg warns of these, but
 neither OpenCV nor Pillow reports it. The same signs are found here by how much of the data the decoder takes. Damage
-that leaves the number of codes as it was cannot be seen by anybody.
+that leaves the number of codes as it was shows none, and of progressive files the markers alone are looked at.
 """
 
 from __future__ import annotations

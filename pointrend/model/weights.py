@@ -158,12 +158,14 @@ def _read(path: Path, reader: Callable[[Path], Any]) -> Any:
     except FileNotFoundError:
         raise WeightsError(f"{path} is not there", "fetch or train it first") from None
     except Exception as problem:  # A damaged file makes the readers raise nearly anything.
-        what, do = f"{path} is not a readable weights file", "name the .safetensors or .pth file of this run"
         if held := _refused(path, problem):
-            what += f": it holds {held}; only tensors and plain containers are read"
+            what = f"{path} is not a readable weights file: it holds {held}; only tensors and plain containers are read"
             raise WeightsError(what, _resave(path)) from problem
         cause = "a TorchScript program" if "TorchScript" in str(problem) else type(problem).__name__
-        raise WeightsError(f"{what} ({cause})", f"{do}, or fetch it again") from problem
+        raise WeightsError(
+            f"{path} is not a readable weights file ({cause})",
+            "name the .safetensors or .pth file of this run, or fetch it again",
+        ) from problem
 
 
 def _refused(path: Path, problem: Exception) -> str | None:

@@ -81,6 +81,17 @@ def fetched(ground: Ground) -> None:
     assert ground.path("data/pilot/archives/voc/data.zip").read_bytes() == GOOD
 
 
+def lying_there(content: bytes) -> Callable[[Ground], AbstractContextManager[Any]]:
+    """Something else under the archive's name, while a server has the right one."""
+
+    def spoil(ground: Ground) -> AbstractContextManager[Any]:
+        ground.path("data/archives/official").mkdir(parents=True)
+        ground.path("data/archives/official/data.zip").write_bytes(content)
+        return from_server(lambda request: request.answer(200, GOOD))(ground)
+
+    return spoil
+
+
 # -- archives
 
 
@@ -277,6 +288,23 @@ CASES = (
         "page for an archive", "bare", from_server(lambda r: r.answer(200, PAGE), PAGE), FETCH, 2, (*DATA, "web page")
     ),
     Case("wrong checksum", "bare", from_server(lambda r: r.answer(200, OTHER)), FETCH, 2, (*DATA, "its md5 is")),
+    *(
+        Case(
+            f"{name} lies there",
+            "bare",
+            lying_there(content),
+            FETCH,
+            2,
+            ("official/data.zip is not the", words, "move"),
+        )
+        for name, content, words in (
+            ("a web page", PAGE, "it is a web page"),
+            ("a truncated archive", GOOD[:1000], f"it has 1000 bytes instead of {len(GOOD)}"),
+            ("an older archive", OTHER, "its md5 is"),
+            ("an empty file", b"", "does not begin as a .zip file does"),
+            ("a text file", b"not found", "does not begin as a .zip file does"),
+        )
+    ),
     Case("truncated tar", "voc", cut_file("voc", VOC_TAR, 0.6), VOC_PREPARE, 2, (VOC_TAR, "cut off or damaged")),
     Case("truncated gzip", "voc", cut_file("voc", SBD_TGZ, 0.6), VOC_PREPARE, 2, (SBD_TGZ, "cut off or damaged")),
     Case("truncated zip", "ade20k", cut_file("ade20k", ADE_ZIP, 0.6), ADE_PREPARE, 2, (ADE_ZIP, "cut off or damaged")),
