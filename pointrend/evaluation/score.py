@@ -22,7 +22,7 @@ from pointrend.project import Project
 
 def score(project: Project, setting: RunSetting, weights: Path) -> Scores:
     """Score a weights file on the val split with the published protocol (RECIPE sections 4 and 5)."""
-    model, device = load_network(setting, weights)
+    model, device = load_network(setting, weights, project.params)
     store, recipe = Store(project.data_folder(setting.dataset), "val"), setting.recipe
     transform, classes = TestTransform(recipe.base_size), classes_of(setting.dataset)
     ratio = dilation_ratio(setting.dataset)
