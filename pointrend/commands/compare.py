@@ -11,12 +11,11 @@ import argparse
 from collections.abc import Callable
 from typing import Any
 
-from pointrend.commands.arguments import seed_number
 from pointrend.commands.evaluate import released_fingerprint
 from pointrend.commands.train import fingerprint_of
-from pointrend.errors import ParamsError, ResultsError, WeightsError
+from pointrend.errors import ResultsError, WeightsError
 from pointrend.logs import log_to_file
-from pointrend.params import RunSetting
+from pointrend.params import RunSetting, typed_seeds
 from pointrend.project import Project
 from pointrend.results.compare import SelectedRun, assumed_spreads, compare, write_results
 from pointrend.results.published import Published, load_published, published_miou
@@ -30,23 +29,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(project: Project, arguments: argparse.Namespace) -> None:
     """Compare all runs; those that were not run say so."""
     log_to_file(project.log_file("compare"))
-    seeds = project.params.seeds if arguments.seeds is None else _seeds(arguments.seeds)
+    typed = arguments.seeds
+    seeds = project.params.seeds if typed is None else typed_seeds(f"--seeds {typed!r}", typed.split(","))
     published, assumed = load_published(project.published_folder), assumed_spreads(project.params.datasets)
     selected = [_selected(project, name, seed, published) for name in project.params.runs for seed in seeds]
     selected += [_selected_release(project, name) for name in project.released_runs]
     results = compare(project.params.scale, selected, published, assumed)
     write_results(project.results_folder / "results.json", results)
-
-
-def _seeds(text: str) -> tuple[int, ...]:
-    do = "write for example --seeds 0,1,2"
-    try:
-        seeds = tuple(seed_number(part) for part in text.split(","))
-    except argparse.ArgumentTypeError as problem:
-        raise ParamsError(f"--seeds {text!r} is not a list of numbers: {problem}", do) from problem
-    if len(set(seeds)) != len(seeds):
-        raise ParamsError(f"--seeds {text!r} names a seed twice", do)
-    return seeds
 
 
 def _selected(project: Project, name: str, seed: int, published: Published) -> SelectedRun:

@@ -19,7 +19,7 @@ from tests.trust.bad_params import environment
 from tests.trust.bad_weights import PREDICT, photos
 from tests.trust.cases import Case, nothing
 from tests.trust.ground import Ground
-from tests.trust.poor_machine import no_room, read_only, umask, unreadable
+from tests.trust.poor_machine import no_room, read_only, scarce_memory, umask, unreadable
 
 Held = Callable[[Ground], AbstractContextManager[Any]]
 RUN = "runs/demo/voc_r50-s0"
@@ -251,6 +251,22 @@ CASES = (
     ),
     Case(
         "no memory left on the device", "done", full_device, "train voc_r50", 2, ("not enough memory for a batch of 2",)
+    ),
+    Case(
+        "no memory left for a batch",
+        "prepared",
+        lambda g: scarce_memory(2**30),
+        "--set crop_size=[8192,8192] --set batch_size=4 train voc_r50",
+        2,
+        ("there is not enough memory", "smaller batch_size"),
+    ),
+    Case(
+        "no memory left for a picture",
+        "done",
+        lambda g: scarce_memory(2**28),
+        "--set base_size=[8192,8192] evaluate voc_r50",
+        2,
+        ("there is not enough memory", "smaller pictures"),
     ),
     Case("no memory left", "ade20k", full_memory, "prepare ade20k", 2, ("there is not enough memory",)),
     Case("no git, no repository", "done", lambda g: without(path="/nonexistent"), "verify", 0, ("all hold",)),
