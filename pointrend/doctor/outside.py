@@ -9,7 +9,9 @@ from urllib.parse import urlsplit, urlunsplit
 import requests
 
 from pointrend.doctor.finding import Finding
+from pointrend.errors import TrackingError
 from pointrend.project import WITH_ACCOUNT, Project
+from pointrend.tracking.address import TRACKING, given_address
 
 ACCOUNT = ("CITYSCAPES_USERNAME", "CITYSCAPES_PASSWORD")
 TIMEOUT = 5.0
@@ -50,7 +52,10 @@ def _at_hand(project: Project, files: list[str]) -> bool:
 
 def check_tracking() -> Finding:
     """The server of MLFLOW_TRACKING_URI; credentials are never shown."""
-    uri = os.environ.get("MLFLOW_TRACKING_URI", "")
+    try:
+        uri = given_address(TRACKING)
+    except TrackingError as error:
+        return Finding("tracking", "missing", error.what, error.do)
     if not uri:
         return Finding("tracking", "ok", "no MLFLOW_TRACKING_URI: mlflow.db in the checkout")
     shown = redacted(uri)
