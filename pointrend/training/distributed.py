@@ -12,6 +12,10 @@ import torch.distributed as dist
 from torch import Tensor
 
 from pointrend.errors import MachineError, ParamsError, TrainingStopped
+from pointrend.training.launch import check_interfaces
+
+STARTED = ("WORLD_SIZE", "RANK", "LOCAL_RANK")
+"""What torchrun tells the processes that it starts."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +58,7 @@ def choose_device(wanted: str) -> torch.device:
     """The device for ``wanted`` (``cuda``, ``cpu`` or ``auto``).
 
     Raises:
-        MachineError: CUDA is wanted and not there.
+        MachineError: CUDA is wanted and not there, or torchrun has named a GPU that is not.
     """
     available = torch.cuda.is_available()
     if wanted == "cuda" and not available:
@@ -62,7 +66,7 @@ def choose_device(wanted: str) -> torch.device:
         raise MachineError("this setting trains on CUDA and torch sees no CUDA device", do)
     if wanted == "cpu" or not available:
         return torch.device("cpu")
-    return torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
+    return torch.device("cuda", _local_rank())
 
 
 @contextmanager
@@ -72,16 +76,12 @@ def join_processes(count: int, device: str, threads: int) -> Iterator[Processes]
     ``threads`` is the number of CPU threads a process, 0 for torch's choice.
 
     Raises:
-        ParamsError: torchrun started another number of processes than the setting has GPUs.
+        ParamsError: torchrun, as far as the environment says, started another number of processes than the setting has
+            GPUs, or a process beyond that number.
         MachineError: the processes cannot meet where the environment says.
         TrainingStopped: within the block, another process ended before this one was done with it.
     """
-    started = os.environ.get("WORLD_SIZE") or "1"
-    if started != str(count):
-        raise ParamsError(
-            f"{started} process(es) were started but the setting has gpus: {count}",
-            f"start it with `pointrend train`, or with torchrun and {count} processes in all",
-        )
+    _check_started(count)
     chosen = choose_device(device)
     if threads:
         torch.set_num_threads(threads)
@@ -103,7 +103,32 @@ def join_processes(count: int, device: str, threads: int) -> Iterator[Processes]
         dist.destroy_process_group()
 
 
+def _check_started(count: int) -> None:
+    """Refuse what a shell still has of another training, before anything waits for processes that never come."""
+    started, rank = os.environ.get("WORLD_SIZE") or "1", os.environ.get("RANK")
+    left = [name for name in (*STARTED, "MASTER_ADDR", "MASTER_PORT") if os.environ.get(name)]
+    unset = (
+        f"unset {', '.join(left)} if the shell has kept them, or start it with torchrun and {count} processes in all"
+    )
+    if started != str(count):
+        what = f"{started} process(es) were started, says WORLD_SIZE, but the setting has gpus: {count}"
+        raise ParamsError(what, unset)
+    if count > 1 and (rank is None or not rank.isdecimal() or int(rank) >= count):
+        raise ParamsError(f"RANK is {rank or 'not set'}, which is no number below WORLD_SIZE={count}", unset)
+
+
+def _local_rank() -> int:
+    """Which GPU of this machine is ours: what torchrun says, or the first one."""
+    local = os.environ.get("LOCAL_RANK", "0") if os.environ.get("WORLD_SIZE") else "0"
+    there = torch.cuda.device_count()
+    if not local.isdecimal() or int(local) >= there:
+        do = "let torchrun start no more processes a machine than it has GPUs, or unset LOCAL_RANK and WORLD_SIZE"
+        raise MachineError(f"LOCAL_RANK={local} is none of the {there} GPUs of this machine, counted from 0", do)
+    return int(local)
+
+
 def _meet(backend: str) -> None:
+    check_interfaces("nccl" in backend)
     try:
         dist.init_process_group(backend)
     except (RuntimeError, ValueError) as problem:  # a port that is taken; a variable that is missing or no number
