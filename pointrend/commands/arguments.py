@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 
 from pointrend.errors import ParamsError
-from pointrend.params import MOST_SEED
+from pointrend.params import typed_seed
 from pointrend.project import Project
 
 OWN_FOLDERS = ("checkpoints", "data", "mlartifacts", "published", "results", "runs")
@@ -15,9 +15,10 @@ OWN_FOLDERS = ("checkpoints", "data", "mlartifacts", "published", "results", "ru
 
 def seed_number(text: str) -> int:
     """A seed as it is typed; for ``type=`` of an argument."""
-    if not text.isdecimal() or int(text) > MOST_SEED:
-        raise argparse.ArgumentTypeError(f"{text!r} is no number from 0 to {MOST_SEED}")
-    return int(text)
+    try:
+        return typed_seed(text)
+    except ValueError as problem:
+        raise argparse.ArgumentTypeError(str(problem)) from problem
 
 
 def add_run(parser: argparse.ArgumentParser) -> None:

@@ -9,6 +9,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
+import yaml
 
 from pointrend.cli import main
 from pointrend.doctor.cluster import check_shared, check_slurm, file_system, slurm_version
@@ -91,6 +92,17 @@ def test_too_little_disk(paper: Project, monkeypatch: pytest.MonkeyPatch) -> Non
     assert check_disk(paper).state == "missing"
     monkeypatch.setattr("shutil.disk_usage", lambda _: type("Usage", (), {"free": 1e12}))
     assert check_disk(paper).state == "ok"
+
+
+def test_an_archive_without_a_url_needs_no_account(capsys: pytest.CaptureFixture[str]) -> None:
+    params = yaml.safe_load(Path("params.yaml").read_text())
+    params["places"]["benchmark.tgz"]["urls"] = []
+    Path("params.yaml").write_text(yaml.safe_dump(params))
+    assert main(["--scale", "pilot", "doctor", "--json"]) == 3
+    findings = {finding["name"]: finding for finding in json.loads(capsys.readouterr().out)["findings"]}
+    assert findings["archives of voc"]["state"] == "missing"
+    assert findings["archives of voc"]["do"].startswith("add URLs under places in params.yaml, or set POINTREND_ARCH")
+    assert findings["archives of cityscapes"]["do"].startswith("set CITYSCAPES_USERNAME and CITYSCAPES_PASSWORD, or")
 
 
 def test_slurm_with_and_without_accounting() -> None:

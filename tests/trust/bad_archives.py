@@ -274,7 +274,23 @@ def manifest(content: str) -> Callable[[Ground], None]:
 ADE_PREPARE, VOC_PREPARE, FETCH = "prepare ade20k", "prepare voc", "fetch voc"
 DATA = ("cannot download data.zip", "127.0.0.1")
 
+
+def without_urls(ground: Ground) -> None:
+    """The first archive of VOC has no URL, at a scale that downloads."""
+    ground.put("scale", "pilot")
+    ground.edit(lambda params: params["places"][VOC_TAR].update(urls=[]))
+
+
 CASES = (
+    Case(
+        "archive without a URL",
+        "bare",
+        without_urls,
+        "fetch voc",
+        2,
+        (f"{VOC_TAR} is not at hand and", "no URL for it", "POINTREND_ARCHIVES", f"places.{VOC_TAR}.urls"),
+    ),
+    Case("plan of an archive without a URL", "bare", without_urls, "plan", 0, ("no URL; put it at hand",)),
     Case("404", "bare", from_server(status(404)), FETCH, 2, (*DATA, "HTTP 404 Not Found")),
     Case("403", "bare", from_server(status(403)), FETCH, 2, (*DATA, "HTTP 403 Forbidden")),
     Case("500 for ever", "bare", from_server(status(500)), FETCH, 2, (*DATA, "HTTP 500")),
