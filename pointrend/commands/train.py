@@ -30,7 +30,8 @@ from pointrend.params import RunSetting
 from pointrend.project import Project
 from pointrend.training import launch
 from pointrend.training.attempts import Attempts
-from pointrend.training.lease import lease, wait_until_free
+from pointrend.training.identity import Identity
+from pointrend.training.lease import Held, lease, wait_until_free
 from pointrend.training.preemption import StopRequest, stop_requests
 from pointrend.training.slurm_job import requeue_after
 from pointrend.training.staging import staged
@@ -90,15 +91,17 @@ class Training:
 
         # A killed engine leaves its trainer alone at work. The next trainer waits for it and finds everything done.
         # The other processes meet the first one only after it has the lease.
-        with lease(self.checkpoints, wait=calling_engine() is not None):
-            attempts = Attempts(self.checkpoints)
-            with attempts.attempt(last_iteration(self.checkpoints), code_record(code_digest("train"))):
+        results = self.project.run_folder(self.setting.run, self.seed)
+        with lease(self.checkpoints, results, wait=calling_engine() is not None) as held:
+            identity = Identity(self.setting.run, self.seed, self.fingerprint)
+            attempts, done = Attempts(self.checkpoints, identity, held), last_iteration(self.checkpoints, identity)
+            with attempts.attempt(done, code_record(code_digest("train"))):
                 log.info("attempt %d", len(attempts.records))
-                trainer = self._trained(stop, attempts)
-                _write(self, trainer, attempts.records)
+                trainer = self._trained(stop, attempts, held)
+                _write(self, trainer, attempts.records, held)
 
-    def _trained(self, stop: StopRequest, attempts: Attempts | None = None) -> Trainer:
-        """The trainer, at its end; the first process keeps ``attempts``."""
+    def _trained(self, stop: StopRequest, attempts: Attempts | None = None, held: Held | None = None) -> Trainer:
+        """The trainer, at its end; the first process keeps ``attempts`` and has the lease, ``held``."""
         import torch
 
         from pointrend.training.distributed import join_processes
@@ -109,7 +112,8 @@ class Training:
         data = staged(data) if recipe.stage_to_tmpdir else data
         with join_processes(recipe.gpus, recipe.device, recipe.threads) as processes:
             backbone = _backbone(self.project, self.setting)
-            trainer = Trainer(self.setting, self.seed, data, self.checkpoints, backbone, processes)
+            whose: dict[str, Any] = {"fingerprint": self.fingerprint, "fence": held}
+            trainer = Trainer(self.setting, self.seed, data, self.checkpoints, backbone, processes, **whose)
             watch = self._watched(trainer, attempts) if attempts else None
             try:
                 trainer.run(watch, stop)
@@ -155,7 +159,7 @@ def _backbone(project: Project, setting: RunSetting) -> PretrainedBackbone | Non
     return PretrainedBackbone(path, pin.sha256_prefix or "")
 
 
-def _write(training: Training, trainer: Trainer, attempts: Sequence[dict[str, Any]]) -> None:
+def _write(training: Training, trainer: Trainer, attempts: Sequence[dict[str, Any]], held: Held) -> None:
     """Leave model.safetensors, metrics.jsonl and curve.csv in the run's folder, and train.json last."""
     from pointrend.model.weights import save_weights
     from pointrend.training.metrics_log import curve_csv
@@ -163,10 +167,10 @@ def _write(training: Training, trainer: Trainer, attempts: Sequence[dict[str, An
 
     project, setting, seed = training.project, training.setting, training.seed
     folder = project.run_folder(setting.run, seed)
-    save_weights(trainer.model, folder / "model.safetensors")
-    metrics = (trainer.checkpoints / "metrics.jsonl").read_bytes()
-    write_bytes(folder / "metrics.jsonl", metrics)
-    write_text(folder / "curve.csv", curve_csv(metrics))
+    save_weights(trainer.model, folder / "model.safetensors", held)
+    metrics = trainer.progress.metrics
+    write_bytes(folder / "metrics.jsonl", metrics, held)
+    write_text(folder / "curve.csv", curve_csv(metrics), held)
     record = {
         "run": setting.run,
         "seed": seed,
@@ -178,4 +182,4 @@ def _write(training: Training, trainer: Trainer, attempts: Sequence[dict[str, An
         "model_sha256": sha256_file(folder / "model.safetensors"),
         **training_record(trainer, attempts),
     }
-    write_json(folder / "train.json", record)
+    write_json(folder / "train.json", record, held)

@@ -27,6 +27,7 @@ from pointrend.model.pointrend import PointRend, draw_points
 from pointrend.model.weights import load_pretrained_backbone
 from pointrend.training.checkpoints import Progress, load_checkpoint, save_checkpoint
 from pointrend.training.distributed import Processes
+from pointrend.training.identity import Identity
 from pointrend.training.metrics_log import MetricsLog
 from pointrend.training.optimizer import make_optimizer
 from pointrend.training.preemption import StopRequest, stopped
@@ -35,6 +36,7 @@ from pointrend.training.step import TrainStep, memory_format
 from pointrend.training.window import Window
 
 if TYPE_CHECKING:
+    from pointrend.files import Fence
     from pointrend.params import RunSetting
 
 TRANSFORMS = {"fast": WindowTransform, "exact": TrainTransform}
@@ -62,8 +64,13 @@ class Trainer:
         checkpoints: Path,
         backbone: PretrainedBackbone | None,
         processes: Processes,
+        *,
+        fingerprint: str = "",
+        fence: Fence | None = None,
     ) -> None:
+        """``fingerprint`` tells the checkpoints of one training from another's; ``fence`` is the lease on them."""
         self.recipe, self.seed, self.checkpoints, self.processes = setting.recipe, seed, checkpoints, processes
+        self.training, self.fence = Identity(setting.run, seed, fingerprint), fence
         recipe = setting.recipe
         self.store = Store(data, "train")
         refuse_turned(self.store, recipe.crop_size)
@@ -76,7 +83,8 @@ class Trainer:
         self.optimizer = make_optimizer(
             self.model, lr=recipe.lr, momentum=recipe.momentum, weight_decay=recipe.weight_decay
         )
-        self.progress = load_checkpoint(checkpoints, self.model, self.optimizer) or Progress(0, 0, 0.0, 0)
+        found = load_checkpoint(checkpoints, self.model, self.optimizer, self.training)
+        self.progress = found or Progress(0, b"", 0.0, 0)
         self.step = TrainStep(self.model, self.optimizer, recipe, processes)
 
     def run(self, watch: Callable[[dict[str, Any]], None] | None = None, stop: StopRequest | None = None) -> PointRend:
@@ -86,11 +94,13 @@ class Trainer:
 
         Raises:
             TrainingError: a loss is not finite; the message names the pictures of that batch.
-            TrainingStopped: a process was asked to stop; there is a checkpoint of the iteration that it was at.
+            TrainingStopped: a process was asked to stop; there is a checkpoint of the iteration that it was at. Or the
+                lease was taken over.
         """
         before, start = self.progress, self.progress.iteration
         log.info("training from iteration %d to %d, %d an epoch", start, self.total, self.epoch_iterations)
-        metrics = MetricsLog(self.checkpoints / "metrics.jsonl", before.metrics_bytes)
+        path = self.checkpoints / "metrics.jsonl"
+        metrics = MetricsLog(path, before.metrics, self.fence) if self.processes.first else None
         window = Window(self.store.ids, self.recipe.batch_size, self.processes, before)
         clock = last_saved = time.monotonic()
         self.model.train()
@@ -103,7 +113,7 @@ class Trainer:
                 done, save = iteration + 1, False
                 if done % self.recipe.log_every == 0 or done == self.total:
                     record = self._record(done, window)
-                    if self.processes.first:
+                    if metrics is not None:
                         metrics.append(record)
                         self._report(record, bar)
                         if watch is not None:
@@ -118,7 +128,8 @@ class Trainer:
                     raise stopped(stop, done)
         finally:
             bar.close()
-            metrics.close()
+            if metrics is not None:
+                metrics.close()
         return self.model
 
     def learning_rate(self, iteration: int) -> float:
@@ -187,11 +198,12 @@ class Trainer:
             place = f"iteration {done} of {self.total}"
             log.info("%s: loss %.3f, lr %.5f, about %.0f min left", place, record["loss"], record["lr"], minutes)
 
-    def _save(self, done: int, seconds: float, metrics: MetricsLog, window: Window) -> None:
+    def _save(self, done: int, seconds: float, metrics: MetricsLog | None, window: Window) -> None:
         losses = window.suspend()
-        self.progress = progress = Progress(done, metrics.size(), seconds, window.empty_batches, losses)
+        content = metrics.content() if metrics is not None else b""
+        self.progress = progress = Progress(done, content, seconds, window.empty_batches, losses)
         if self.processes.first:
-            save_checkpoint(self.checkpoints, self.model, self.optimizer, progress)
+            save_checkpoint(self.checkpoints, self.model, self.optimizer, progress, self.training, self.fence)
 
 
 def step_seed(seed: int, iteration: int, rank: int) -> int:

@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 from pointrend.errors import CheckFailed, TrainingError, TrainingStopped
-from pointrend.training.attempts import COMMAND, Attempts
+from pointrend.training import attempts as module
+from pointrend.training.attempts import COMMAND
+from pointrend.training.identity import Identity
 
 
 @pytest.fixture(autouse=True)
@@ -16,7 +18,12 @@ def _an_engine(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(COMMAND, "first")
 
 
+OURS = Identity("voc_r50", 0, "f" * 64)
 CODE = {"code_sha256": "c" * 64, "source": {"commit": None}, "lock_sha256": None}
+
+
+def Attempts(folder: Path) -> module.Attempts:
+    return module.Attempts(folder, OURS)
 
 
 def attempt(folder: Path, iteration: int, error: BaseException | None = None) -> int:

@@ -130,7 +130,7 @@ def two_processes(folder: Path, store: Path, out: Path, at: int) -> int:
 def test_two_processes_stop_at_the_same_iteration(store: Path, tmp_path: Path) -> None:
     assert two_processes(tmp_path, store, tmp_path / "whole", at=-1) == 0
     assert two_processes(tmp_path, store, tmp_path / "parts", at=5) == TrainingStopped.exit_code
-    assert [path.name for path in (tmp_path / "parts").glob("*.safetensors")] == ["000000006.safetensors"]
+    assert [path.name for path in (tmp_path / "parts").glob("*.safetensors")] == ["000000006-000000.safetensors"]
     assert two_processes(tmp_path, store, tmp_path / "parts", at=-1) == 0
     whole, parts = ((tmp_path / name / "model.safetensors").read_bytes() for name in ("whole", "parts"))
     assert whole == parts
