@@ -98,6 +98,15 @@ def test_what_computed_is_known_of_every_attempt(tmp_path: Path) -> None:
     assert known == [(0, "c", None), (7, "d", {"device": "cpu"})]
 
 
+def test_those_of_another_training_are_named(tmp_path: Path) -> None:
+    other = Identity("voc_r50", 1, "e" * 64)
+    with module.Attempts(tmp_path, other).attempt(0, CODE):
+        pass
+    with pytest.raises(TrainingError) as caught:
+        Attempts(tmp_path)
+    assert f"attempts.json is of {other}, not of {OURS}; move it" in str(caught.value)
+
+
 @pytest.mark.parametrize("text", ["[{", "[]", '{"attempts": []}'])
 def test_a_damaged_record_is_named(tmp_path: Path, text: str) -> None:
     (tmp_path / "attempts.json").write_text(text)

@@ -115,3 +115,43 @@ def test_a_full_disk_leaves_the_last_one(tmp_path: Path, monkeypatch: pytest.Mon
     assert progress is not None
     assert progress.iteration == 1
     assert not list(tmp_path.glob(".*"))
+
+
+def test_that_of_another_training_is_neither_used_nor_passed_over(tmp_path: Path) -> None:
+    for other in (
+        Identity("voc_r50", 1, "f" * 64),
+        Identity("voc_r101", 0, "f" * 64),
+        Identity("voc_r50", 0, "e" * 64),
+    ):
+        folder = tmp_path / str(other)
+        save(folder, 1)
+        save(folder, 2, training=other)
+        with pytest.raises(TrainingError) as caught:
+            load_checkpoint(folder, *network(0))
+        assert f"000000002-000000.json is of {other}, not of {OURS}; move it" in str(caught.value)
+        with pytest.raises(TrainingError, match="is of"):
+            last_iteration(folder)
+
+
+def test_of_two_holders_the_later_one_counts(tmp_path: Path) -> None:
+    """The earlier one wrote further ones after the later one had gone on from its second."""
+    for iteration in (1, 2):
+        save(tmp_path, iteration, lease=4)
+    for iteration, lease in ((3, 5), (3, 4), (4, 4)):
+        save(tmp_path, iteration, seed=lease, lease=lease)
+    progress = load_checkpoint(tmp_path, *(found := network(0)))
+    assert progress is not None
+    assert progress.iteration == 3
+    assert torch.equal(found[0].state_dict()["0.weight"], network(5)[0].state_dict()["0.weight"])
+    save(tmp_path, 4, lease=5)
+    assert sorted(path.name for path in tmp_path.glob("*.json")) == ["000000003-000005.json", "000000004-000005.json"]
+
+
+def test_only_files_of_ours_are_removed(tmp_path: Path) -> None:
+    save(tmp_path, 1)
+    theirs = [tmp_path / name for name in ("best-so-far.safetensors", "000000001.safetensors", "1-1.safetensors")]
+    for path in theirs:
+        path.write_bytes(b"of the user's")
+    for iteration in (2, 3, 4):
+        save(tmp_path, iteration)
+    assert all(path.read_bytes() == b"of the user's" for path in theirs)
