@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from pointrend.datasets.store import RAW, StoreWriter
+from pointrend.files import sha256_file, write_json
 from pointrend.params import RunSetting, load_params
 
 ROOT = Path(__file__).parents[1]
@@ -45,3 +46,12 @@ def write_tiny_store(folder: Path, classes: int = 21, pictures: int = 12, form: 
                 label[:2] = 255
                 writer.add(f"{split}_{index:03d}", picture, label)
     return folder
+
+
+def write_manifest(folder: Path) -> None:
+    """Write the manifest of the store that is in ``folder``."""
+    files = {
+        path.name: {"bytes": path.stat().st_size, "sha256": sha256_file(path)}
+        for path in sorted(folder.glob("[tv]*.*"))
+    }
+    write_json(folder / "manifest.json", {"content": "tiny", "files": files, "archives": {}})

@@ -23,6 +23,7 @@ from pointrend.allocator import keep_freed_memory
 from pointrend.audit.curves import watch_training
 from pointrend.code_digest import code_digest
 from pointrend.commands.arguments import add_run, add_seed
+from pointrend.datasets.shared_memory import check_shared_memory
 from pointrend.errors import MachineError, TrainingStopped, WeightsError
 from pointrend.files import sha256_file, write_bytes, write_json, write_text
 from pointrend.logs import calling_engine, first_process, log_to_file
@@ -34,7 +35,6 @@ from pointrend.training.identity import Identity
 from pointrend.training.lease import Held, lease, wait_until_free
 from pointrend.training.preemption import StopRequest, stop_requests
 from pointrend.training.slurm_job import requeue_after
-from pointrend.training.staging import staged
 
 if TYPE_CHECKING:
     from pointrend.training.loop import PretrainedBackbone, Trainer
@@ -106,11 +106,16 @@ class Training:
 
         from pointrend.training.distributed import join_processes
         from pointrend.training.loop import Trainer
+        from pointrend.training.staging import training_data
 
         keep_freed_memory()
-        recipe, data = self.setting.recipe, self.project.data_folder(self.setting.dataset)
-        data = staged(data) if recipe.stage_to_tmpdir else data
-        with join_processes(recipe.gpus, recipe.device, recipe.threads) as processes:
+        recipe, prepared = self.setting.recipe, self.project.data_folder(self.setting.dataset)
+        if os.environ.get("LOCAL_RANK", "0") == "0":  # one of a machine tells
+            check_shared_memory(recipe)
+        with (
+            join_processes(recipe.gpus, recipe.device, recipe.threads) as processes,
+            training_data(prepared, processes, recipe.stage_to_tmpdir) as data,
+        ):
             backbone = _backbone(self.project, self.setting)
             whose: dict[str, Any] = {"fingerprint": self.fingerprint, "fence": held}
             trainer = Trainer(self.setting, self.seed, data, self.checkpoints, backbone, processes, **whose)

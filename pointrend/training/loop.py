@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from pointrend.datasets.loader import TrainBatch, refuse_turned, train_loader
+from pointrend.datasets.loader import TrainBatch, refuse_turned, train_loader, worker_failures
 from pointrend.datasets.normalization import normalize_batch
 from pointrend.datasets.registry import classes_of
 from pointrend.datasets.store import Store
@@ -87,6 +87,7 @@ class Trainer:
         self.progress = found or Progress(0, b"", 0.0, 0)
         self.step = TrainStep(self.model, self.optimizer, recipe, processes)
 
+    @worker_failures()
     def run(self, watch: Callable[[dict[str, Any]], None] | None = None, stop: StopRequest | None = None) -> PointRend:
         """Train to the end and return the model; metrics.jsonl grows in the checkpoint folder.
 
@@ -94,6 +95,7 @@ class Trainer:
 
         Raises:
             TrainingError: a loss is not finite; the message names the pictures of that batch.
+            MachineError: loader processes find no room, or give nothing.
             TrainingStopped: a process was asked to stop; there is a checkpoint of the iteration that it was at. Or the
                 lease was taken over.
         """
@@ -107,7 +109,7 @@ class Trainer:
         hidden = hides_bars() or not self.processes.first
         bar = tqdm(desc="train", total=self.total, initial=start, disable=hidden, unit="it")
         try:
-            for (iteration, batch), waited in _timed(self._batches(start)):
+            for (iteration, batch), waited in _timed(self._batches(start, stop)):
                 window.add(iteration, batch.indices, waited, *self._step(iteration, batch))
                 bar.update()
                 done, save = iteration + 1, False
@@ -155,7 +157,7 @@ class Trainer:
             model = convert_norms(model, device=self.processes.device)
         return model.to(self.processes.device).to(memory_format=memory_format(self.recipe))
 
-    def _batches(self, start: int) -> Iterator[tuple[int, TrainBatch]]:
+    def _batches(self, start: int, stop: StopRequest | None = None) -> Iterator[tuple[int, TrainBatch]]:
         """(iteration, batch) from iteration ``start`` to the end, through as many epochs as that takes."""
         share = self.recipe.batch_size // self.processes.count
         for epoch in range(start // self.epoch_iterations + 1, self.recipe.epochs + 1):
@@ -171,6 +173,7 @@ class Trainer:
                 first_batch=max(start - first, 0),
                 workers=self.recipe.workers,
                 pin_memory=self.processes.device.type == "cuda",
+                stop=lambda: bool(stop),
             )
             yield from enumerate(loader, max(start, first))
 

@@ -12,7 +12,7 @@ from pointrend.cli import main
 from pointrend.evaluation.counts_file import read_counts
 from pointrend.files import sha256_file, write_json
 from tests.golden_weights import published_state
-from tests.tiny import ROOT, TINY, write_tiny_store
+from tests.tiny import ROOT, TINY, write_manifest, write_tiny_store
 
 RUN = Path("runs/demo/voc_r50-s0")
 OF_THE_WEIGHTS = {"fingerprint", "model_sha256"}
@@ -25,8 +25,7 @@ def trained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("POINTREND_SCALE", raising=False)
     Path("params.yaml").write_text((ROOT / "params.yaml").read_text())
-    write_tiny_store(Path("data/demo/voc"))
-    write_json(Path("data/demo/voc/manifest.json"), {"content": "c", "files": {}, "archives": {}})
+    write_manifest(write_tiny_store(Path("data/demo/voc")))
     assert tiny("train voc_r50") == tiny("evaluate voc_r50") == 0
 
 

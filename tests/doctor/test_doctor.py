@@ -12,7 +12,7 @@ import pytest
 
 from pointrend.cli import main
 from pointrend.doctor.cluster import check_shared, check_slurm, file_system, slurm_version
-from pointrend.doctor.machine import check_cuda, check_disk
+from pointrend.doctor.machine import check_cuda, check_disk, check_shared_memory
 from pointrend.doctor.outside import check_archives, check_tracking, redacted
 from pointrend.project import Project
 
@@ -91,6 +91,22 @@ def test_too_little_disk(paper: Project, monkeypatch: pytest.MonkeyPatch) -> Non
     assert check_disk(paper).state == "missing"
     monkeypatch.setattr("shutil.disk_usage", lambda _: type("Usage", (), {"free": 1e12}))
     assert check_disk(paper).state == "ok"
+
+
+def test_too_little_shared_memory(paper: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    def whole(size: int | None) -> None:
+        monkeypatch.setattr("pointrend.doctor.machine.whole_bytes", lambda: size)
+
+    whole(64 * 2**20)  # what Docker gives
+    found = check_shared_memory(paper, cluster=False)
+    assert found.state == "missing"
+    assert found.found.endswith(" has 67 MB, about 168 MB needed for batches on their way")
+    assert "--shm-size" in found.do
+    assert check_shared_memory(paper, cluster=True).state == "note"
+    whole(2**28)
+    assert check_shared_memory(paper, cluster=False).state == "ok"
+    whole(None)
+    assert check_shared_memory(paper, cluster=False).state == "ok"
 
 
 def test_slurm_with_and_without_accounting() -> None:

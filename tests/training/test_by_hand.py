@@ -15,7 +15,7 @@ import pytest
 
 from pointrend.errors import TrainingStopped
 from tests.ranks import process_of
-from tests.tiny import ROOT, TINY, write_tiny_store
+from tests.tiny import ROOT, TINY, write_manifest, write_tiny_store
 
 ITERATIONS = 24
 
@@ -34,8 +34,7 @@ def empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A checkout with prepared data and nothing else."""
     root = tmp_path_factory.mktemp("empty")
     shutil.copy(ROOT / "params.yaml", root)
-    write_tiny_store(root / "data/demo/voc")
-    (root / "data/demo/voc/manifest.json").write_text('{"content": "tiny", "files": {}}')
+    write_manifest(write_tiny_store(root / "data/demo/voc"))
     return root
 
 

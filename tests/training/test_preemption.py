@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -88,6 +89,19 @@ def test_loader_processes_outlive_the_signal(store: Path, tmp_path: Path) -> Non
 
     busy._step = signalled
     assert busy.run(stop=stop) is busy.model
+
+
+def test_a_training_whose_loader_hangs_can_be_stopped(
+    store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pointrend.datasets.loader.STOP_SECONDS", 1.0)
+    hanging = trainer(store, tmp_path, "workers=1")
+    monkeypatch.setattr(type(hanging.transform), "__call__", lambda *_: time.sleep(300))
+    threading.Timer(1.5, os.kill, (os.getpid(), signal.SIGTERM)).start()
+    began = time.monotonic()
+    with stop_requests() as stop, pytest.raises(TrainingStopped, match="asked to stop while no batch came"):
+        hanging.run(stop=stop)
+    assert 1 <= time.monotonic() - began < 30
 
 
 WORKER = """

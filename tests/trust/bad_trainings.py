@@ -10,6 +10,7 @@ from pathlib import Path
 
 from pointrend.cli import main
 from pointrend.commands.train import fingerprint_of
+from pointrend.files import read_json, sha256_file, write_json
 from pointrend.project import Project
 from tests.datasets.layouts import archive_members, encoded, pixels, values
 from tests.trust.cases import Case
@@ -50,6 +51,22 @@ def unreadable(ground: Ground) -> None:
     prepared("voc")(ground)
     data = ground.path("data/demo/voc/train.pictures.bin")
     data.write_bytes(data.read_bytes()[:-40] + bytes(40))
+    manifest = ground.path("data/demo/voc/manifest.json")
+    record = {"bytes": data.stat().st_size, "sha256": sha256_file(data)}
+    said = read_json(manifest)
+    write_json(manifest, {**said, "files": {**said["files"], data.name: record}})
+
+
+def flipped(name: str) -> Callable[[Ground], None]:
+    """One bit of a prepared file is not what it was."""
+
+    def flip(ground: Ground) -> None:
+        path = ground.path(f"data/demo/voc/{name}")
+        data = bytearray(path.read_bytes())
+        data[len(data) // 2] ^= 1
+        path.write_bytes(data)
+
+    return flip
 
 
 def of_seed_0(names: str) -> Callable[[Ground], None]:
@@ -105,6 +122,12 @@ CASES = (
     refused("all of another seed's", "done", of_seed_0("*"), "train voc_r50 --seed 1", "attempts.json", *OF_SEED_0),
     refused(
         "another seed's checkpoints", "done", of_seed_0("0*"), "train voc_r50 --seed 1", "4-000001.json", *OF_SEED_0
+    ),
+    *(
+        Case(
+            f"flipped bit in {name}", "prepared", flipped(name), "train voc_r50", 3, (name, "does not have", "prepare")
+        )
+        for name in ("train.pictures.bin", "train.labels.bin", "train.index.json")
     ),
     refused("unreadable prepared picture", "voc", unreadable, train("voc"), *UNREADABLE),
     refused("unreadable prepared picture, loader process", "voc", unreadable, train("voc", "workers=1"), *UNREADABLE),
