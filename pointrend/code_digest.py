@@ -52,13 +52,19 @@ LEFT_OUT_OF = {
         **dict.fromkeys((f"pointrend.audit.{name}" for name in ("curves", "logs")), SCREEN),
         **dict.fromkeys((f"pointrend.losses.{name}" for name in ("band", "curve", "departures")), SCREEN),
         **dict.fromkeys(
-            (f"pointrend.training.{name}" for name in ("attempts", "launch", "lease", "preemption", "slurm_job")),
+            (
+                f"pointrend.training.{name}"
+                for name in ("attempts", "identity", "launch", "lease", "preemption", "slurm_job")
+            ),
             PROCESS,
         ),
+        "pointrend.datasets.intact": HASHED,
+        "pointrend.datasets.shared_memory": PROCESS,
         "pointrend.training.record": RECORD,
         "pointrend.training.staging": HASHED,
     },
     "evaluate": {
+        "pointrend.datasets.intact": HASHED,
         "pointrend.fingerprints": FINGERPRINTS,
         **dict.fromkeys((f"pointrend.datasets.{name}" for name in ("archives", "masks", "samples")), DATA),
     },

@@ -7,6 +7,7 @@ differs from the published one is said by :mod:`pointrend.definition`.
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any, Literal
 

@@ -9,6 +9,7 @@ import tempfile
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from pointrend.datasets.shared_memory import PLACE, ROOM, needed_bytes, whole_bytes
 from pointrend.doctor.finding import Finding, ask
 from pointrend.params import ArchivePin
 from pointrend.project import Project
@@ -72,6 +73,18 @@ def check_tmpdir(project: Project) -> Finding:
     if staged and not os.environ.get("TMPDIR"):
         return Finding("tmpdir", "note", found, "stage_to_tmpdir copies the data there; TMPDIR names another place")
     return Finding("tmpdir", "ok", found)
+
+
+def check_shared_memory(project: Project, cluster: bool) -> Finding:
+    """Room for the batches of the loader processes."""
+    needed = max(needed_bytes(project.setting(run).recipe) for run in project.params.runs)
+    whole = whole_bytes()
+    if whole is None:
+        return Finding("shared memory", "ok", f"no {PLACE}")
+    found = f"{PLACE} has {whole / 1e6:.0f} MB, about {needed / 1e6:.0f} MB needed for batches on their way"
+    if whole >= needed:
+        return Finding("shared memory", "ok", found)
+    return Finding("shared memory", "note" if cluster else "missing", found, ROOM)
 
 
 def _needed_bytes(project: Project) -> float:

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from pointrend.errors import WeightsError
-from pointrend.files import atomic_path, sha256_file, write_bytes
+from pointrend.files import Fence, atomic_path, sha256_file, write_bytes
 
 Key = TypeVar("Key")
 Value = TypeVar("Value")
@@ -103,9 +103,9 @@ def load_pretrained_backbone(path: Path, backbone: nn.Module, sha256_prefix: str
     backbone.load_state_dict(expected | found)
 
 
-def save_weights(model: nn.Module, path: Path) -> None:
+def save_weights(model: nn.Module, path: Path, fence: Fence | None = None) -> None:
     """Write a model's state dict as safetensors; equal weights give equal bytes."""
-    write_bytes(path, safetensors.torch.save(_portable(model)))
+    write_bytes(path, safetensors.torch.save(_portable(model)), fence)
 
 
 def load_weights(path: Path, model: nn.Module) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -31,6 +32,22 @@ class Processes:
     def first(self) -> bool:
         """Whether this is the process that writes files."""
         return self.rank == 0
+
+    @property
+    def first_of_node(self) -> bool:
+        """Whether this is the first process of its machine."""
+        return self.count == 1 or os.environ.get("LOCAL_RANK", "0") == "0"
+
+    def wait(self) -> None:
+        """Return when all processes have come here."""
+        self.any(False)
+
+    def token(self) -> int:
+        """A number below 2**62 that all processes know and nobody else can guess."""
+        number = torch.tensor(secrets.randbits(62))
+        if self.count > 1:
+            dist.broadcast(number, src=0)
+        return int(number.item())
 
     def sum(self, values: Tensor) -> Tensor:
         """Sum of a tensor over all processes; ``values`` is overwritten."""

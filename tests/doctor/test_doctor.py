@@ -13,7 +13,7 @@ import yaml
 
 from pointrend.cli import main
 from pointrend.doctor.cluster import check_shared, check_slurm, file_system, slurm_version
-from pointrend.doctor.machine import check_cuda, check_disk
+from pointrend.doctor.machine import check_cuda, check_disk, check_shared_memory
 from pointrend.doctor.outside import check_archives, check_tracking, redacted
 from pointrend.project import Project
 
@@ -103,6 +103,22 @@ def test_an_archive_without_a_url_needs_no_account(capsys: pytest.CaptureFixture
     assert findings["archives of voc"]["state"] == "missing"
     assert findings["archives of voc"]["do"].startswith("add URLs under places in params.yaml, or set POINTREND_ARCH")
     assert findings["archives of cityscapes"]["do"].startswith("set CITYSCAPES_USERNAME and CITYSCAPES_PASSWORD, or")
+
+
+def test_too_little_shared_memory(paper: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    def whole(size: int | None) -> None:
+        monkeypatch.setattr("pointrend.doctor.machine.whole_bytes", lambda: size)
+
+    whole(64 * 2**20)  # what Docker gives
+    found = check_shared_memory(paper, cluster=False)
+    assert found.state == "missing"
+    assert found.found.endswith(" has 67 MB, about 168 MB needed for batches on their way")
+    assert "--shm-size" in found.do
+    assert check_shared_memory(paper, cluster=True).state == "note"
+    whole(2**28)
+    assert check_shared_memory(paper, cluster=False).state == "ok"
+    whole(None)
+    assert check_shared_memory(paper, cluster=False).state == "ok"
 
 
 def test_slurm_with_and_without_accounting() -> None:
