@@ -6,10 +6,11 @@ import signal
 import sys
 import uuid
 
+from pointrend.engines.environment import check_folder, check_params_variable
 from pointrend.engines.failures import failures
 from pointrend.engines.following import start_following
 from pointrend.engines.records import Records
-from pointrend.engines.slurm import TRAIN_RESOURCES
+from pointrend.engines.slurm import TRAIN_RESOURCES, check_slurm
 from pointrend.engines.targets import check_targets
 from pointrend.engines.workspace import hold_checkout, hold_workspace
 from pointrend.errors import PointrendError
@@ -20,6 +21,8 @@ from pointrend.workflow import Workflow
 from snakemake_interface_executor_plugins.settings import DeploymentMethod
 
 try:
+    check_folder(Path.cwd(), Path(str(workflow.current_basedir)).parents[1])
+    check_params_variable(Path.cwd())
     WANTED = Workflow.from_config(config, Path.cwd())
     if workflow.is_main_process:
         check_targets(WANTED.project, WANTED.runs, sys.argv[1:])
@@ -40,6 +43,8 @@ else:
 
 onstart:
     try:
+        if workflow.executor_plugin.name == "slurm":
+            check_slurm()
         if WANTED.cluster:
             hold_checkout(Path.cwd())
         hold_workspace(
