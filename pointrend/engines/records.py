@@ -110,7 +110,7 @@ class Records:
         inputs = (self.project.root / file for file in self.project.training_inputs(run))
         yield from self._missing(path, folder / "metrics.jsonl", folder / "curve.csv", *inputs)
         record = self._json(path)
-        if record["fingerprint"] != self._trained_fingerprint(setting, seed):
+        if record["fingerprint"] != self.trained_fingerprint(setting, seed):
             yield f"{self._name(path)} is of {self._difference(record, setting, 'train')}"
         if record["data_manifest_sha256"] != self._sha256(data):
             yield f"{self._name(path)} names another {self._name(data)}"
@@ -201,7 +201,7 @@ class Records:
 
     # -- what they share
 
-    def _trained_fingerprint(self, setting: RunSetting, seed: int) -> str:
+    def trained_fingerprint(self, setting: RunSetting, seed: int) -> str:
         """Of a training that starts now."""
         content = self._json(self.project.manifest(setting.dataset))["content"]
         return setting.fingerprint(seed, content, self._backbone(setting), code_digest("train"))
