@@ -57,6 +57,7 @@ class Records:
         self._faults: dict[tuple[str, str, int | None], str | None] = {}
         self._sums: dict[Path, str] = {}
         self._contents: dict[Path, Any] = {}
+        self._recipes: dict[str, dict[str, Any]] = {}
 
     def fault(self, stage: str, name: str = "", seed: int | str | None = None) -> str | None:
         """See :func:`record_fault`; ``name`` is the run, the dataset, or what is fetched."""
@@ -155,8 +156,7 @@ class Records:
             drawn = folder / "pictures" / picture
             if _size(drawn) != known["bytes"]:
                 yield f"{self._name(drawn)} is not the one that {self._name(metrics_file)} describes"
-        wanted = setting.model_dump(mode="json")["recipe"]
-        if other := _others(record["setting"]["recipe"], wanted, SCORED_BY):
+        if other := _others(record["setting"]["recipe"], self._recipe(setting), SCORED_BY):
             yield f"{self._name(path)} is of {other}"
         if record["code_sha256"] != code_digest("evaluate"):
             yield f"{self._name(path)} is of other code"
@@ -187,8 +187,8 @@ class Records:
                 yield f"{self._name(path)} does not tell of {self._name(folder)}"
             return
         for name, known in row["hashes"].items():
-            if "." in name and _size(folder / name) is not None:  # else it is not on this machine
-                yield from self._changed(folder / name, known, path)
+            if "." in name:
+                yield from self._changed(folder / name, known, path, absent=True)
 
     def _of_pages(self) -> Iterator[str]:
         results = self.project.results_folder / "results.json"
@@ -212,9 +212,15 @@ class Records:
         files = self._json(self.project.fetched(f"backbone_{setting.backbone}"))["files"]
         return str(files[self.project.params.backbones[setting.backbone].pretrained.name]["sha256"])
 
+    def _recipe(self, setting: RunSetting) -> dict[str, Any]:
+        """As it is written down; the seeds of a run share theirs."""
+        if setting.run not in self._recipes:
+            self._recipes[setting.run] = setting.recipe.model_dump(mode="json")
+        return self._recipes[setting.run]
+
     def _difference(self, record: Record, setting: RunSetting, stage: str) -> str:
         """What a record's fingerprint differs in, as far as the record says it."""
-        recorded, wanted = record["setting"]["recipe"], setting.model_dump(mode="json")["recipe"]
+        recorded, wanted = record["setting"]["recipe"], self._recipe(setting)
         keys = SCORED_BY if stage == "evaluate" else tuple(setting.deterministic()["recipe"])
         if other := _others(recorded, wanted, keys):
             return other
@@ -223,11 +229,14 @@ class Records:
     def _missing(self, *paths: Path) -> Iterator[str]:
         return (f"{self._name(path)} is not there" for path in paths if not path.exists())
 
-    def _changed(self, path: Path, known: str, record: Path, size: int | None = None) -> Iterator[str]:
-        """A file has the sha256, or at least the size, that is ``known`` of it."""
+    def _changed(
+        self, path: Path, known: str, record: Path, size: int | None = None, absent: bool = False
+    ) -> Iterator[str]:
+        """A file has the sha256, or at least the size, that is ``known`` of it; ``absent``: it may be elsewhere."""
         found = _size(path)
         if found is None:
-            yield f"{self._name(path)} is not there"
+            if not absent:
+                yield f"{self._name(path)} is not there"
         elif size not in (None, found) or (found <= self.most and self._sha256(path) != known):
             yield f"{self._name(path)} is not the one that {self._name(record)} describes"
 
