@@ -31,12 +31,9 @@ def _run(wanted: Workflow, setting: RunSetting, seed: int) -> dict[str, object]:
     project = wanted.project
     folder = project.run_folder(setting.run, seed)
     nothing = sha256_file(folder / LOGGED[0])
-    made = {"model_sha256": nothing, "setting": setting.model_dump(mode="json")}
-    train = {
-        **made,
-        "fingerprint": Records(project).trained_fingerprint(setting, seed),
-        "data_manifest_sha256": sha256_file(project.manifest(setting.dataset)),
-    }
+    data = sha256_file(project.manifest(setting.dataset))
+    made = {"model_sha256": nothing, "data_manifest_sha256": data, "setting": setting.model_dump(mode="json")}
+    train = {**made, "fingerprint": Records(project).trained_fingerprint(setting, seed)}
     write_json(folder / "train.json", train)
     scores = {"miou": 0.0}
     metrics = {"fingerprint": train["fingerprint"], "model_sha256": nothing, "sha256": nothing, "pictures": {}}

@@ -122,8 +122,8 @@ class Records:
         path, trained = folder / "evaluate.json", folder / "train.json"
         yield from self._missing(path, trained, folder / "metrics.json")
         record, train, metrics = self._json(path), self._json(trained), self._json(folder / "metrics.json")
-        made_from = {"train_sha256": self._sha256(trained), "model_sha256": train["model_sha256"]}
-        if any(record[key] != value for key, value in made_from.items()):
+        same = {key: train[key] for key in ("model_sha256", "data_manifest_sha256")}
+        if any(record[key] != value for key, value in {"train_sha256": self._sha256(trained), **same}.items()):
             yield f"{self._name(path)} is of another training than {trained.name}"
         if any(metrics[key] != train[key] for key in ("fingerprint", "model_sha256")):
             yield f"{self._name(folder / 'metrics.json')} is of another training than {trained.name}"
@@ -140,6 +140,8 @@ class Records:
         if metrics["fingerprint"] != setting.scoring_fingerprint(fetched, content, code):
             record = self._json(folder / "evaluate.json")
             yield f"{self._name(path)} is of {self._difference(record, setting, 'evaluate')}"
+        if metrics["data_manifest_sha256"] != self._sha256(data):
+            yield f"{self._name(path)} names another {self._name(data)}"
         yield from self._scored(folder, setting)
 
     def _scored(self, folder: Path, setting: RunSetting) -> Iterator[str]:
