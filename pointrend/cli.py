@@ -94,12 +94,16 @@ def _run(arguments: list[str]) -> int:
     module = importlib.import_module(f"pointrend.commands.{options.verb}")
     chosen = verb_parser(module).parse_args(options.rest)
 
-    from pointrend.logs import NO_BARS, log_to_screen
+    from pointrend.logs import NO_BARS, calling_engine, log_to_screen
     from pointrend.project import Project
 
     log_to_screen(quiet=options.quiet)
     if options.quiet:
         os.environ[NO_BARS] = "1"
+    if engine := calling_engine():
+        from pointrend.engines.environment import check_stage
+
+        check_stage(engine, Path.cwd())
     project = Project.load(Path(options.params), options.scale, tuple(options.set))
     return module.run(project, chosen) or 0
 

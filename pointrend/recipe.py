@@ -5,6 +5,7 @@ Which of them count for what is said by :func:`setting`. :class:`pointrend.param
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, create_model, model_validator
@@ -97,12 +98,13 @@ class Recipe(Strict):
         return self
 
     @classmethod
-    def keys_of(cls, part: str) -> set[str]:
+    @cache
+    def keys_of(cls, part: str) -> frozenset[str]:
         """Names of the keys of a part.
 
         ``recipe``, ``machine`` (recorded), ``scoring`` (changes no weights) or ``operation`` (changes no result).
         """
-        return {name for name in cls.model_fields if cls._extra(name, "part", "recipe") == part}
+        return frozenset(name for name in cls.model_fields if cls._extra(name, "part", "recipe") == part)
 
     @classmethod
     def keys_of_layer(cls, layer: str) -> set[str]:

@@ -88,6 +88,12 @@ class Workflow:
         """The wanted runs whose published log and config are audited at this scale."""
         return tuple(run for run in self.runs if run in self.project.audited_runs)
 
+    @property
+    def published(self) -> tuple[str, ...]:
+        """What is fetched of the wanted runs beside a published number."""
+        audited = (f"{kind}_{run}" for run in self.audited for kind in ("log", "cfg"))
+        return (*audited, *(f"released_{run}" for run in self.released))
+
     def command(self) -> str:
         """How a rule's command begins."""
         sets = [word for override in self.project.overrides for word in ("--set", override)]

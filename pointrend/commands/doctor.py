@@ -17,6 +17,7 @@ from pointrend.doctor.finding import Finding
 from pointrend.doctor.machine import (
     check_cuda,
     check_disk,
+    check_git,
     check_python,
     check_shared_memory,
     check_tmpdir,
@@ -68,6 +69,7 @@ def look(project: Project) -> list[Finding]:
         check_disk(project),
         check_tmpdir(project),
         check_shared_memory(project, cluster=slurm is not None),
+        *check_git(project.root.resolve()),
         *check_slurm(slurm),
         check_shared(project.root.resolve(), slurm),
         *check_archives(project),

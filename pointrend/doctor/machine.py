@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 import shutil
 import tempfile
 from importlib.metadata import PackageNotFoundError, version
@@ -22,6 +23,17 @@ CHECKPOINT_BYTES = 1.5e9
 def check_python() -> Finding:
     """The interpreter, which the package itself needs to be 3.11 or newer."""
     return Finding("python", "ok", f"{platform.python_version()}, {platform.platform()}")
+
+
+def check_git(root: Path) -> list[Finding]:
+    """Whether DVC, which asks for git, can work here; nothing is said where it can."""
+    configs = [root / ".dvc" / name for name in ("config", "config.local")]
+    said = [path.read_text(encoding="utf-8") for path in configs if path.is_file()]
+    without = any(re.search(r"^\s*no_scm\s*=\s*true\s*$", text, re.MULTILINE | re.IGNORECASE) for text in said)
+    if without or any((folder / ".git").exists() for folder in (root, *root.parents)):
+        return []
+    do = "only for dvc: dvc config --local core.no_scm true, or git clone instead of a download"
+    return [Finding("git", "note", f"{root} is not a git repository, so dvc refuses to work", do)]
 
 
 def check_torch() -> Finding:

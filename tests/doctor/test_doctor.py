@@ -13,7 +13,7 @@ import yaml
 
 from pointrend.cli import main
 from pointrend.doctor.cluster import check_shared, check_slurm, file_system, slurm_version
-from pointrend.doctor.machine import check_cuda, check_disk, check_shared_memory
+from pointrend.doctor.machine import check_cuda, check_disk, check_git, check_shared_memory
 from pointrend.doctor.outside import check_archives, check_tracking, redacted
 from pointrend.project import Project
 
@@ -55,6 +55,18 @@ def slurm(accounting: str = "none", wait: int = 30, age: int = 300, hosts: tuple
     nodes = " ".join(f"NodeHostName={host}" for host in hosts)
     program("scontrol", ("config", CONFIG.format(accounting=accounting, wait=wait, age=age)), ("nodes", nodes))
     program("sacct", ("--version", "slurm 22.05.8"))
+
+
+def test_a_download_without_git_is_told_what_dvc_needs(tmp_path: Path) -> None:
+    (finding,) = check_git(tmp_path)
+    assert finding.state == "note"
+    assert "dvc config --local core.no_scm true" in finding.do
+    (tmp_path / ".dvc").mkdir()
+    (tmp_path / ".dvc/config.local").write_text("[core]\n    no_scm = true\n")
+    assert check_git(tmp_path) == []
+    (tmp_path / ".dvc/config.local").unlink()
+    (tmp_path / ".git").mkdir()
+    assert check_git(tmp_path / "inside") == []
 
 
 def test_the_demo_needs_nothing(capsys: pytest.CaptureFixture[str]) -> None:
