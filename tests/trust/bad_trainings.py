@@ -9,8 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from pointrend.cli import main
-from pointrend.commands.train import fingerprint_of
 from pointrend.files import read_json, sha256_file, write_json
+from pointrend.fingerprints import training_fingerprint
 from pointrend.project import Project
 from tests.datasets.layouts import archive_members, encoded, pixels, values
 from tests.trust.cases import Case
@@ -77,7 +77,8 @@ def of_seed_0(names: str) -> Callable[[Ground], None]:
             project = Project.load(Path("params.yaml"), "demo")
             setting = project.setting("voc_r50")
             old, new = (
-                project.checkpoint_folder("voc_r50", seed, fingerprint_of(project, setting, seed)) for seed in (0, 1)
+                project.checkpoint_folder("voc_r50", seed, training_fingerprint(project, setting, seed))
+                for seed in (0, 1)
             )
             new.mkdir(parents=True)
             for path in old.glob(names):
