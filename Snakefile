@@ -20,6 +20,10 @@ include: "workflow/rules/results.smk"
 rule all:
     default_target: True
     input:
+        rules.compare.output,
         rules.report.output,
         rules.track.output,
-        expand(MODEL, run=WANTED.runs, seed=WANTED.seeds),
+        files_of(WANTED.runs),
+        expand(rules.evaluate_released.output, run=WANTED.released),
+        expand(rules.audit.output, run=WANTED.audited),
+        expand(rules.fetch.output, name=WANTED.published),

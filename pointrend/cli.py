@@ -13,7 +13,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import NoReturn
 
-from pointrend.errors import ParamsError, PointrendError
+from pointrend.errors import ParamsError, PointrendError, lacks_memory
 
 log = logging.getLogger("pointrend")
 
@@ -69,13 +69,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # The reader, `head` for example, has seen enough; Python must not complain when it flushes at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    except OSError as error:
-        # Full disks, missing permissions: the operating system's own words name the file.
-        print(f"error: {_one_line(str(error))}; free space or correct permissions, then try again", file=sys.stderr)
-        log.debug("traceback", exc_info=True)
-        return 2
-    except MemoryError:
-        print("error: there is not enough memory; choose a smaller batch_size or crop_size", file=sys.stderr)
+    except Exception as error:
+        if (line := _known(error)) is None:
+            raise
+        print(f"error: {line}", file=sys.stderr)
         log.debug("traceback", exc_info=True)
         return 2
     except KeyboardInterrupt:
@@ -97,12 +94,16 @@ def _run(arguments: list[str]) -> int:
     module = importlib.import_module(f"pointrend.commands.{options.verb}")
     chosen = verb_parser(module).parse_args(options.rest)
 
-    from pointrend.logs import NO_BARS, log_to_screen
+    from pointrend.logs import NO_BARS, calling_engine, log_to_screen
     from pointrend.project import Project
 
     log_to_screen(quiet=options.quiet)
     if options.quiet:
         os.environ[NO_BARS] = "1"
+    if engine := calling_engine():
+        from pointrend.engines.environment import check_stage
+
+        check_stage(engine, Path.cwd())
     project = Project.load(Path(options.params), options.scale, tuple(options.set))
     return module.run(project, chosen) or 0
 
@@ -146,6 +147,17 @@ def top_parser() -> argparse.ArgumentParser:
     parser.add_argument("verb", nargs="?", metavar="VERB", help=argparse.SUPPRESS)
     parser.add_argument("rest", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
     return parser
+
+
+def _known(error: Exception) -> str | None:
+    """One line for a failure of the machine, which anything may meet anywhere; None for a bug."""
+    if lacks_memory(error):
+        do = "choose a smaller batch_size, crop_size or width, smaller pictures, or a machine with more"
+        return f"there is not enough memory; {do}"
+    if isinstance(error, OSError):
+        # Full disks, missing permissions: the operating system's own words name the file.
+        return f"{_one_line(str(error))}; free space or correct permissions, then try again"
+    return None
 
 
 def _one_line(text: str) -> str:

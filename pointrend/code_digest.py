@@ -48,19 +48,26 @@ LEFT_OUT_OF = {
     "prepare": {"pointrend.fingerprints": FINGERPRINTS},
     "train": {
         "pointrend.fingerprints": FINGERPRINTS,
-        **dict.fromkeys((f"pointrend.datasets.{name}" for name in ("archives", "masks", "samples")), DATA),
+        **dict.fromkeys((f"pointrend.datasets.{name}" for name in ("archives", "damage", "masks", "samples")), DATA),
         **dict.fromkeys((f"pointrend.audit.{name}" for name in ("curves", "logs")), SCREEN),
         **dict.fromkeys((f"pointrend.losses.{name}" for name in ("band", "curve", "departures")), SCREEN),
         **dict.fromkeys(
-            (f"pointrend.training.{name}" for name in ("attempts", "launch", "lease", "preemption", "slurm_job")),
+            (
+                f"pointrend.training.{name}"
+                for name in ("attempts", "identity", "launch", "lease", "preemption", "slurm_job")
+            ),
             PROCESS,
         ),
+        "pointrend.datasets.intact": HASHED,
+        "pointrend.datasets.shared_memory": PROCESS,
         "pointrend.training.record": RECORD,
+        "pointrend.training.slurm_job": PROCESS,
         "pointrend.training.staging": HASHED,
     },
     "evaluate": {
+        "pointrend.datasets.intact": HASHED,
         "pointrend.fingerprints": FINGERPRINTS,
-        **dict.fromkeys((f"pointrend.datasets.{name}" for name in ("archives", "masks", "samples")), DATA),
+        **dict.fromkeys((f"pointrend.datasets.{name}" for name in ("archives", "damage", "masks", "samples")), DATA),
     },
     "report": dict.fromkeys(
         ("pointrend.summary", "pointrend.workflow", "pointrend.engines.failures", "pointrend.engines.slurm"), SCREEN

@@ -6,6 +6,8 @@ prints it, writes the traceback to the log, and exits with :attr:`PointrendError
 
 from __future__ import annotations
 
+import re
+
 
 class PointrendError(Exception):
     """A failure we know: ``what`` happened (and where), and what to ``do`` about it."""
@@ -78,3 +80,14 @@ class CheckFailed(PointrendError):
     """A check that should hold did not: drifted tables, broken hashes, disagreeing logs."""
 
     exit_code = 3
+
+
+MEMORY_ENDED = re.compile(
+    "(can't|cannot|failed to|could not) allocate|(not enough|insufficient|out of) memory", re.IGNORECASE
+)
+"""How torch, OpenCV and CUDA say that memory ended."""
+
+
+def lacks_memory(error: BaseException) -> bool:
+    """Whether memory ended. Only Python and NumPy have a class for that, torch on a CPU and OpenCV have words."""
+    return isinstance(error, MemoryError) or bool(MEMORY_ENDED.search(str(error)))

@@ -12,37 +12,59 @@ import os
 import tempfile
 from collections.abc import Collection, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from pointrend.errors import PointrendError, ResultsError
 
 
+class Fence(Protocol):
+    """The right to write files that several processes share, until one of the others takes it over."""
+
+    number: int
+    """How often the right was taken, this time included."""
+    mark: str
+    """Part of the names of temporary files. Whoever takes the right over removes those of earlier marks."""
+
+    def check(self) -> None:
+        """Raise if the right was taken over."""
+
+
 @contextlib.contextmanager
-def atomic_path(path: Path) -> Iterator[Path]:
+def atomic_path(path: Path, fence: Fence | None = None) -> Iterator[Path]:
     """Yield a temporary path beside ``path``; rename it to ``path`` when the block ends without an error.
 
     The data is on the disk before the name is (fsync), and nothing is left behind on an error. What a killed writer of
     the same file left behind is removed by the next one.
+
+    With a ``fence`` the file gets its name only if the right to write is still ours then. It is asked for after the
+    temporary file was made, so whoever takes it over in between finds that file, and the rename fails without it.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     _remove_leftovers(path)
-    with _temporary(path) as temporary:
+    with _temporary(path, f"{fence.mark}." if fence else "") as temporary:
         os.chmod(temporary, 0o666 & ~_umask())
         yield temporary
-        with open(temporary, "rb+") as stream:
-            os.fsync(stream.fileno())
-        os.replace(temporary, path)
+        try:
+            with open(temporary, "rb+") as stream:
+                os.fsync(stream.fileno())
+            if fence:
+                fence.check()
+            os.replace(temporary, path)
+        except FileNotFoundError:
+            if fence:
+                fence.check()
+            raise
 
 
-def write_text(path: Path, text: str) -> None:
+def write_text(path: Path, text: str, fence: Fence | None = None) -> None:
     """Write ``text`` as UTF-8, atomically."""
-    write_bytes(path, text.encode())
+    write_bytes(path, text.encode(), fence)
 
 
-def write_bytes(path: Path, data: bytes) -> None:
+def write_bytes(path: Path, data: bytes, fence: Fence | None = None) -> None:
     """Write ``data``, atomically."""
-    with atomic_path(path) as temporary:
+    with atomic_path(path, fence) as temporary:
         temporary.write_bytes(data)
 
 
@@ -51,9 +73,9 @@ def canonical_json(value: Any) -> str:
     return json.dumps(value, sort_keys=True, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
 
-def write_json(path: Path, value: Any) -> None:
+def write_json(path: Path, value: Any, fence: Fence | None = None) -> None:
     """Write ``value`` as canonical JSON, atomically."""
-    write_text(path, canonical_json(value))
+    write_text(path, canonical_json(value), fence)
 
 
 def read_json(
@@ -108,9 +130,9 @@ SEAL = "sha256_of_record"
 """In a sealed record: sha256 of the canonical JSON of everything else in it."""
 
 
-def write_sealed(path: Path, record: dict[str, Any]) -> None:
+def write_sealed(path: Path, record: dict[str, Any], fence: Fence | None = None) -> None:
     """Write a record as canonical JSON, atomically, with a hash over itself."""
-    write_json(path, {**record, SEAL: sha256_json(record)})
+    write_json(path, {**record, SEAL: sha256_json(record)}, fence)
 
 
 def is_sealed(record: dict[str, Any]) -> bool:
@@ -119,10 +141,10 @@ def is_sealed(record: dict[str, Any]) -> bool:
 
 
 @contextlib.contextmanager
-def _temporary(path: Path) -> Iterator[Path]:
+def _temporary(path: Path, mark: str) -> Iterator[Path]:
     """A new file beside ``path``, locked for as long as its writer lives."""
     while True:
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
+        handle, name = tempfile.mkstemp(prefix=f".{path.name}.{mark}", suffix=".tmp", dir=path.parent)
         try:
             # Between these two lines another process may take the file for a leftover; then there is a next one.
             if _locked(handle) and os.path.exists(name):

@@ -21,7 +21,7 @@ def choose_device(wanted: str) -> torch.device:
     """The device for ``wanted`` (``cuda``, ``cpu`` or ``auto``).
 
     Raises:
-        MachineError: CUDA is wanted and not there.
+        MachineError: CUDA is wanted and not there, or torchrun has named a GPU that is not.
     """
     available = torch.cuda.is_available()
     if wanted == "cuda" and not available:
@@ -29,7 +29,17 @@ def choose_device(wanted: str) -> torch.device:
         raise MachineError("this setting trains on CUDA and torch sees no CUDA device", do)
     if wanted == "cpu" or not available:
         return torch.device("cpu")
-    return torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
+    return torch.device("cuda", _local_rank())
+
+
+def _local_rank() -> int:
+    """Which GPU of this machine is ours: what torchrun says, or the first one."""
+    local = os.environ.get("LOCAL_RANK", "0") if os.environ.get("WORLD_SIZE") else "0"
+    there = torch.cuda.device_count()
+    if not local.isdecimal() or int(local) >= there:
+        do = "let torchrun start no more processes a machine than it has GPUs, or unset LOCAL_RANK and WORLD_SIZE"
+        raise MachineError(f"LOCAL_RANK={local} is none of the {there} GPUs of this machine, counted from 0", do)
+    return int(local)
 
 
 def machine_record(device: torch.device) -> dict[str, str | int | None]:

@@ -7,6 +7,7 @@ differs from the published one is said by :mod:`pointrend.definition`.
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -54,7 +55,7 @@ class ArchivePin(Strict):
     """A file to download, and how it is recognised."""
 
     name: FileName
-    bytes: Annotated[int, Field(gt=0)] | None = None
+    bytes: Annotated[int, Field(gt=0, le=10**15)] | None = None
     md5: Md5 | None = None
     sha256: Sha256 | None = None
     sha256_prefix: Annotated[str, Field(pattern="^[0-9a-f]{8,64}$")] | None = None
@@ -63,14 +64,14 @@ class ArchivePin(Strict):
 class Place(Strict):
     """Where a file comes from, the official place first, and about how large it is."""
 
-    about_gb: Annotated[float, Field(gt=0)]
+    about_gb: Annotated[float, Field(gt=0, le=1_000_000)]
     urls: tuple[str, ...]
 
 
 class AssumedSigma(Strict):
     """Standard deviation of the mIoU over seeds, until it is measured; see docs/verdicts.md."""
 
-    points: Annotated[float, Field(gt=0)]
+    points: Annotated[float, Field(gt=0, le=100)]
     source: Annotated[str, Field(min_length=1)]
 
 
@@ -79,7 +80,7 @@ class DatasetParams(Strict):
 
     images: Images
     sigma: AssumedSigma
-    about_megapixels: Annotated[float, Field(gt=0)]
+    about_megapixels: Annotated[float, Field(gt=0, le=10_000)]
     sets: Annotated[str, Field(pattern="^[A-Za-z0-9_]+/[A-Za-z0-9_]+$")]
     recipe: RecipePart
     archives: tuple[ArchivePin, ...]
@@ -279,6 +280,45 @@ def load_params(path: Path) -> Params:
         ParamsError: the file is missing, is no YAML mapping, or has a wrong key or value; one line says which.
     """
     return validated(Params, read_yaml(path), str(path))
+
+
+def typed_seed(text: str) -> int:
+    """A seed as it is typed.
+
+    Raises:
+        ValueError: it is no number in digits, or too large.
+    """
+    if not (text.isascii() and text.isdecimal()) or int(text) > MOST_SEED:
+        raise ValueError(f"{text!r} is no number from 0 to {MOST_SEED}")
+    return int(text)
+
+
+def typed_seeds(where: str, words: Iterable[str]) -> tuple[int, ...]:
+    """Seeds as they are typed, at least one and each once.
+
+    Raises:
+        ParamsError: they are not; ``where`` begins the message.
+    """
+    try:
+        seeds = [typed_seed(word) for word in named_once(where, words)]
+    except ValueError as problem:
+        raise ParamsError(f"{where} is not a list of numbers: {problem}", "write for example 0,1,2") from problem
+    return tuple(map(int, named_once(where, map(str, seeds))))
+
+
+def named_once(where: str, words: Iterable[str]) -> list[str]:
+    """Words without blanks around them, at least one and each once.
+
+    Raises:
+        ParamsError: they are not; ``where`` begins the message.
+    """
+    names = [word.strip() for word in words if word.strip()]
+    again = next((name for index, name in enumerate(names) if name in names[:index]), None)
+    if not names:
+        raise ParamsError(f"{where} names nothing", "name at least one")
+    if again is not None:
+        raise ParamsError(f"{where} names {again} twice", "name each once")
+    return names
 
 
 def schema() -> dict[str, Any]:

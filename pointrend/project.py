@@ -28,6 +28,8 @@ OFFICIAL = "official"
 DRAWN = "demo"
 DATABASE = "mlflow.db"
 """MLflow's own, in the checkout, where no server is named."""
+WITH_ACCOUNT = "cityscapes"
+"""The dataset whose archives only registered users can download."""
 PUBLISHED_KINDS = {"log": "published log", "cfg": "published cfg", "released": "released weights"}
 """What may be offered beside a published number, in words."""
 

@@ -21,6 +21,7 @@ from pointrend.engines.slurm import (
 from pointrend.errors import ParamsError
 from pointrend.files import sha256_json
 from pointrend.fingerprints import stage_code
+from pointrend.params import named_once, typed_seeds
 from pointrend.params_file import nearest
 from pointrend.project import Project
 
@@ -55,9 +56,14 @@ class Workflow:
         scale = config.get("scale")
         project = Project.load(root / "params.yaml", None if scale is None else str(scale), overrides)
         params = project.params
-        runs = tuple(params.known("run", run, params.runs) for run in _items(config.get("runs", list(params.runs))))
+        names = (
+            named_once(f"--config runs={config['runs']}", _items(config["runs"])) if "runs" in config else params.runs
+        )
+        runs = tuple(params.known("run", run, params.runs) for run in names)
         cluster = "cluster" in config and params.known("cluster", str(config["cluster"]), ("slurm",)) == "slurm"
-        wanted = cls(project, runs, _seeds(config.get("seeds", list(params.seeds))), cluster)
+        typed = "seeds" in config
+        seeds = typed_seeds(f"--config seeds={config['seeds']}", _items(config["seeds"])) if typed else params.seeds
+        wanted = cls(project, runs, seeds, cluster)
         for run in runs:
             project.setting(run)
         return wanted
@@ -81,6 +87,12 @@ class Workflow:
     def audited(self) -> tuple[str, ...]:
         """The wanted runs whose published log and config are audited at this scale."""
         return tuple(run for run in self.runs if run in self.project.audited_runs)
+
+    @property
+    def published(self) -> tuple[str, ...]:
+        """What is fetched of the wanted runs beside a published number."""
+        audited = (f"{kind}_{run}" for run in self.audited for kind in ("log", "cfg"))
+        return (*audited, *(f"released_{run}" for run in self.released))
 
     def command(self) -> str:
         """How a rule's command begins."""
@@ -265,15 +277,7 @@ class Workflow:
 
 
 def _items(value: Any) -> list[str]:
-    return value if isinstance(value, list) else [item.strip() for item in str(value).split(",") if item.strip()]
-
-
-def _seeds(value: Any) -> tuple[int, ...]:
-    items = [str(item) for item in _items(value)]
-    if not items or len(set(items)) != len(items) or not all(item.isdecimal() for item in items):
-        do = "write for example --config seeds=0,1,2"
-        raise ParamsError(f"seeds {value!r} are not different numbers from 0 up", do)
-    return tuple(map(int, items))
+    return [str(item) for item in value] if isinstance(value, list) else str(value).split(",")
 
 
 def _yaml(value: Any) -> str:

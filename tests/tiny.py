@@ -37,25 +37,8 @@ def tiny_setting(*more: str, run: str = "voc_r50") -> RunSetting:
 
 
 def write_tiny_data(folder: Path) -> None:
-    """Write a tiny store and a manifest as of VOC, prepared at scale demo."""
-    write_tiny_store(folder)
-    demo = load_params(ROOT / "params.yaml").scales["demo"].images
-    assert demo is not None
-    stores = {split: Store(folder, split) for split in ("train", "val")}
-    paths = sorted(folder.glob("*.*.*"))
-    files = {path.name: {"bytes": path.stat().st_size, "sha256": sha256_file(path)} for path in paths}
-    manifest = {
-        **{"dataset": "voc", "pins": "demo", "archives": {}, "code_sha256": stage_code("prepare", "voc")},
-        **{"files": files, "content": sha256_json({name: record["sha256"] for name, record in files.items()})},
-        "counts": {
-            split: {
-                **{"found": len(store), "kept": len(store), "official": getattr(demo, split)},
-                "ids_sha256": sha256_json(store.ids),
-            }
-            for split, store in stores.items()
-        },
-    }
-    write_json(folder / "manifest.json", manifest)
+    """Write a tiny store and its manifest."""
+    write_manifest(write_tiny_store(folder))
 
 
 def write_tiny_store(folder: Path, classes: int = 21, pictures: int = 12, form: str = RAW) -> Path:
@@ -69,3 +52,24 @@ def write_tiny_store(folder: Path, classes: int = 21, pictures: int = 12, form: 
                 label[:2] = 255
                 writer.add(f"{split}_{index:03d}", picture, label)
     return folder
+
+
+def write_manifest(folder: Path) -> None:
+    """Write the manifest of the store that is in ``folder``, as of VOC prepared at scale demo."""
+    demo = load_params(ROOT / "params.yaml").scales["demo"].images
+    assert demo is not None
+    stores = {split: Store(folder, split) for split in ("train", "val")}
+    paths = sorted(folder.glob("[tv]*.*"))
+    files = {path.name: {"bytes": path.stat().st_size, "sha256": sha256_file(path)} for path in paths}
+    manifest = {
+        **{"dataset": "voc", "pins": "demo", "archives": {}, "code_sha256": stage_code("prepare", "voc")},
+        **{"files": files, "content": sha256_json({name: record["sha256"] for name, record in files.items()})},
+        "counts": {
+            split: {
+                **{"found": len(store), "kept": len(store), "official": getattr(demo, split)},
+                "ids_sha256": sha256_json(store.ids),
+            }
+            for split, store in stores.items()
+        },
+    }
+    write_json(folder / "manifest.json", manifest)

@@ -10,8 +10,10 @@ from contextlib import contextmanager
 
 from pointrend.bench.checkout import checkout
 from pointrend.bench.figures import FAST, PLAIN, Figure, Finding, Growth
+from pointrend.bench.finished import write_records
 from pointrend.bench.timing import interleaved
 from pointrend.errors import CheckFailed
+from pointrend.workflow import Workflow
 
 FOLDERS = ("data", "runs", "results", "logs")
 NOTHING = "Nothing to be done"
@@ -40,14 +42,17 @@ def run() -> list[Finding]:
 
 @contextmanager
 def finished_checkout(seeds: int, *config: str) -> Iterator[Callable[[str], str]]:
-    """Snakemake in a copy of the workflow in which every file is there, empty, and it believes that it made them."""
-    options = ("--config", f"seeds={','.join(map(str, range(seeds)))}", *config)
+    """Snakemake in a copy of the workflow in which every file is there, empty but for the records, and it believes
+    that it made them."""
+    words = (f"seeds={','.join(map(str, range(seeds)))}", *config)
+    options = ("--config", *words)
     with checkout() as snakemake:
         for line in snakemake("--summary", *options).splitlines():
             path = snakemake.folder / line.split("\t")[0]
             if "\t" in line and path.parts[len(snakemake.folder.parts)] in FOLDERS:
                 path.parent.mkdir(parents=True, exist_ok=True)
-                path.touch() if path.suffix else path.mkdir()
+                path.touch() if path.suffix else path.mkdir(exist_ok=True)
+        write_records(Workflow.from_config(dict(word.split("=", 1) for word in words), snakemake.folder))
         snakemake("--touch", "--forceall", "--scheduler", "greedy", *options, program=("-c", WITHOUT_SLEEP))
         if NOTHING not in (said := snakemake("-n", *options)):
             raise CheckFailed("the copied workflow still has something to do", f"snakemake said: {said[-500:]}")

@@ -64,7 +64,7 @@ def _split(kind: Kind) -> Figure:
             writer.add(sample.id, np.asarray(picture, np.uint8), kind.classes.train_ids[mask])
 
     def fast(writer: StoreWriter) -> None:
-        fill_split(writer, source, kind.classes, "train", ids)
+        fill_split(writer, source, kind.classes, "train", ids, inspect=False)
 
     timings = interleaved({PLAIN: lambda: _written(plain), FAST: lambda: _written(fast)})
     return Figure(f"{kind.classes.title}, a split", "picture", len(ids), timings, {"dataset": kind.dataset})
@@ -76,7 +76,7 @@ def _over_cores(kind: Kind) -> Growth:
     ids, allowed = source.splits()["train"], os.sched_getaffinity(0)
 
     def fast(writer: StoreWriter) -> None:
-        fill_split(writer, source, kind.classes, "train", ids)
+        fill_split(writer, source, kind.classes, "train", ids, inspect=False)
 
     for cores in (count for count in CORES if count <= len(allowed)):
         os.sched_setaffinity(0, sorted(allowed)[:cores])  # threads that are started from here on take it over

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import argparse
+import os
 from pathlib import Path
 
-from pointrend.params import MOST_SEED
+from pointrend.errors import ParamsError
+from pointrend.params import typed_seed
+from pointrend.project import Project
+
+OWN_FOLDERS = ("checkpoints", "data", "mlartifacts", "published", "results", "runs")
 
 
 def seed_number(text: str) -> int:
     """A seed as it is typed; for ``type=`` of an argument."""
-    if not text.isdecimal() or int(text) > MOST_SEED:
-        raise argparse.ArgumentTypeError(f"{text!r} is no number from 0 to {MOST_SEED}")
-    return int(text)
+    try:
+        return typed_seed(text)
+    except ValueError as problem:
+        raise argparse.ArgumentTypeError(str(problem)) from problem
 
 
 def add_run(parser: argparse.ArgumentParser) -> None:
@@ -32,6 +38,18 @@ def add_dataset(parser: argparse.ArgumentParser) -> None:
 
 def folder(text: str) -> Path:
     """A folder to write to, there or not; argparse's error for a file, before anything is computed for it."""
-    if Path(text).exists() and not Path(text).is_dir():
+    if os.path.lexists(text) and not os.path.isdir(text):
         raise argparse.ArgumentTypeError(f"{text} is a file, not a folder")
     return Path(text)
+
+
+def check_out(project: Project, out: Path) -> None:
+    """Make sure that ``--out`` is none of the project's own folders, nor in one: a score there would pass for a run's.
+
+    Raises:
+        ParamsError: it is.
+    """
+    place = Path(os.path.realpath(out))
+    for name in OWN_FOLDERS:
+        if place.is_relative_to(os.path.realpath(project.root / name)):
+            raise ParamsError(f"--out {out} is in {name}/, which only the stages write to", "name another place")

@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import argparse
 
-from pointrend.commands.arguments import seed_number
-from pointrend.errors import ParamsError
 from pointrend.logs import log_to_file
+from pointrend.params import typed_seeds
 from pointrend.project import Project
 from pointrend.results.compare import assumed_spreads, compare, write_results
 from pointrend.results.published import load_published
@@ -26,18 +25,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(project: Project, arguments: argparse.Namespace) -> None:
     """Compare all runs; those that were not run say so."""
     log_to_file(project.log_file("compare"))
-    seeds = project.params.seeds if arguments.seeds is None else _seeds(arguments.seeds)
+    typed = arguments.seeds
+    seeds = project.params.seeds if typed is None else typed_seeds(f"--seeds {typed!r}", typed.split(","))
     published, assumed = load_published(project.published_folder), assumed_spreads(project.params.datasets)
     results = compare(project.params.scale, selected_runs(project, seeds, published), published, assumed)
     write_results(project.results_folder / "results.json", results)
-
-
-def _seeds(text: str) -> tuple[int, ...]:
-    do = "write for example --seeds 0,1,2"
-    try:
-        seeds = tuple(seed_number(part) for part in text.split(","))
-    except argparse.ArgumentTypeError as problem:
-        raise ParamsError(f"--seeds {text!r} is not a list of numbers: {problem}", do) from problem
-    if len(set(seeds)) != len(seeds):
-        raise ParamsError(f"--seeds {text!r} names a seed twice", do)
-    return seeds

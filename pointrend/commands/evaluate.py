@@ -15,7 +15,7 @@ import argparse
 import json
 from pathlib import Path
 
-from pointrend.commands.arguments import add_run, add_seed, folder
+from pointrend.commands.arguments import add_run, add_seed, check_out, folder
 from pointrend.errors import CheckFailed, ParamsError, WeightsError
 from pointrend.files import is_sealed, read_json, sha256_file
 from pointrend.fingerprints import prepared, released_sha256
@@ -40,6 +40,8 @@ def run(project: Project, arguments: argparse.Namespace) -> None:
     setting = project.setting(arguments.run)
     if arguments.out is not None and arguments.weights is None:
         raise ParamsError("--out goes with --weights", "leave it out: a trained run is written to its own folder")
+    if arguments.out is not None:
+        check_out(project, arguments.out)
     if arguments.released and arguments.weights is not None:
         raise ParamsError("--released and --weights name two files", "leave one of them out")
     if arguments.released:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from pointrend.commands.arguments import add_run, add_seed
+from pointrend.commands.arguments import add_run, add_seed, check_out
 from pointrend.errors import CheckFailed, ParamsError, WeightsError
 from pointrend.files import read_json, sha256_file
 from pointrend.project import Project
@@ -27,6 +27,7 @@ def run(project: Project, arguments: argparse.Namespace) -> None:
     setting, seed, out = project.setting(arguments.run), arguments.seed, arguments.out
     if out.suffix != ".pth":
         raise ParamsError(f"--out {out} does not end in .pth", "that ending is how the format is told")
+    check_out(project, out)
     folder = project.run_folder(setting.run, seed)
     do = f"run: pointrend --scale {setting.scale} train {setting.run} --seed {seed}"
     train = read_json(folder / "train.json", WeightsError, do)
@@ -35,7 +36,7 @@ def run(project: Project, arguments: argparse.Namespace) -> None:
     from pointrend.model.weights import save_upstream
 
     weights = folder / "model.safetensors"
-    model, _ = load_network(setting, weights)
+    model, _ = load_network(setting, weights, project.params)
     if sha256_file(weights) != train["model_sha256"]:
         raise CheckFailed(f"{weights} is not the one that train.json names", do)
     epochs = train["setting"]["recipe"]["epochs"]

@@ -27,7 +27,7 @@ from pointrend.errors import ArchiveError
 from pointrend.files import sha256_file, write_json
 from pointrend.logs import log_to_file
 from pointrend.params import ArchivePin
-from pointrend.project import Project
+from pointrend.project import WITH_ACCOUNT, Project
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -49,7 +49,7 @@ def run(project: Project, arguments: argparse.Namespace) -> None:
         files = []  # Nothing takes a backbone here; the stages after this one still depend on its manifest.
     elif project.scale.data == "drawn":
         files = _draw_and_fetch(project, name, pins)
-    elif name == "cityscapes":
+    elif name == WITH_ACCOUNT:
         files = fetch_cityscapes([_archive(project, pin) for pin in pins], folder, at_hand)
     else:
         files = [fetch_archive(_archive(project, pin), folder, at_hand) for pin in pins]

@@ -26,7 +26,7 @@ from pointrend.commands.plan_slurm import print_slurm_jobs
 from pointrend.definition import wanted_reasons
 from pointrend.doctor.finding import ask
 from pointrend.params import ArchivePin, RunSetting
-from pointrend.project import Project
+from pointrend.project import WITH_ACCOUNT, Project
 from pointrend.training.schedule import iterations_per_epoch
 
 BYTES_PER_PIXEL = {"raw": 4, "compact": 2}
@@ -111,7 +111,7 @@ def _print_archives(project: Project) -> None:
     released = (f"released_{run}" for run in project.released_runs)
     for name in (*project.params.datasets, *backbones, *released):
         for pin in project.archives_of(name):
-            print(_archive_line(project, pin))
+            print(_archive_line(project, name, pin))
 
 
 def _print_disk(project: Project) -> None:
@@ -159,11 +159,12 @@ def _run_line(project: Project, name: str) -> str:
     return f"{name:<16}{numbers}  {'no: ' + reasons if reasons else 'yes'}"
 
 
-def _archive_line(project: Project, pin: ArchivePin) -> str:
+def _archive_line(project: Project, name: str, pin: ArchivePin) -> str:
     place = project.params.places[pin.name]
     size = _gigabytes(pin.bytes) if pin.bytes else f"about {place.about_gb} GB"
+    state = "to download" if place.urls else "needs an account" if name == WITH_ACCOUNT else "no URL; put it at hand"
     here = (project.archives_folder / pin.name).exists()
-    return f"{pin.name:<44}{size:>14}  {'here' if here else 'to download' if place.urls else 'needs an account'}"
+    return f"{pin.name:<44}{size:>14}  {'here' if here else state}"
 
 
 def _gigabytes(size: float) -> str:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from pointrend.commands.arguments import add_run, folder
+from pointrend.commands.arguments import add_run, check_out, folder
 from pointrend.project import Project
 
 
@@ -34,7 +34,8 @@ def run(project: Project, arguments: argparse.Namespace) -> None:
     from pointrend.evaluation.predict import predict_folder
 
     setting = project.setting(arguments.run)
-    model, device = load_network(setting, arguments.weights)
+    check_out(project, arguments.out)
+    model, device = load_network(setting, arguments.weights, project.params)
     transform, classes = TestTransform(setting.recipe.base_size), classes_of(setting.dataset)
     count = predict_folder(
         model,

@@ -14,7 +14,7 @@ from pointrend.commands.arguments import add_dataset
 from pointrend.errors import ArchiveError
 from pointrend.fingerprints import stage_code
 from pointrend.logs import log_to_file
-from pointrend.project import Project
+from pointrend.project import OFFICIAL, Project
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -45,4 +45,6 @@ def run(project: Project, arguments: argparse.Namespace) -> None:
         pins=project.archive_set,
         form=project.store_form,
         code_sha256=stage_code("prepare", name),
+        # What has the official checksum is taken as the original took it.
+        inspect=project.archive_set != OFFICIAL,
     )

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from pointrend.datasets.classes import DatasetClasses, split_colours, split_names
 from pointrend.datasets.masks import decode_mask
-from pointrend.datasets.samples import ArchiveSource, EncodedSample, ids_in, paired_ids
+from pointrend.datasets.samples import ArchiveSource, EncodedSample, paired_ids
 
 ARCHIVE = "ADEChallengeData2016.zip"
 
@@ -50,11 +50,10 @@ class Ade20kSource(ArchiveSource):
     archive_names = (ARCHIVE,)
 
     def splits(self) -> dict[str, list[str]]:
-        names = self.readers[ARCHIVE].names()
         return {
             split: paired_ids(
-                ids_in(names, PICTURES.format(folder=folder, id="{id}")),
-                ids_in(names, MASKS.format(folder=folder, id="{id}")),
+                self.ids(ARCHIVE, PICTURES.format(folder=folder, id="{id}")),
+                self.ids(ARCHIVE, MASKS.format(folder=folder, id="{id}")),
             )
             for split, folder in FOLDERS.items()
         }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import gzip
+import logging
 import re
 import stat
 import tarfile
@@ -28,9 +29,21 @@ ALWAYS_ALLOWED = 1 << 30
 HEADER_LIMIT = 1 << 20
 """Bytes that tarfile may read for the header of one member: long names and the like."""
 
+FOLDERS_SHOWN = 5
+
 _FETCH_AGAIN = "move it away and fetch again"
+_PACK_AGAIN = "pack it with the folders of the official archive, or fetch that one"
 _BROKEN = (tarfile.TarError, zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError, RuntimeError)
 """What tarfile, gzip and zipfile raise on damaged, cut, encrypted or unknown input."""
+
+
+log = logging.getLogger(__name__)
+
+
+def added_by_macos(name: str) -> bool:
+    """Whether a file, by its path, is one that macOS adds to folders and archives: it holds no data of anybody's."""
+    parts = name.split("/")
+    return parts[-1].startswith("._") or parts[-1] == ".DS_Store" or "__MACOSX" in parts
 
 
 @dataclass(frozen=True)
@@ -68,7 +81,7 @@ class ArchiveReader:
     links, devices, names that occur twice, members larger than ``member_limit`` bytes, more than :data:`MEMBERS_LIMIT`
     of them, and more than :data:`GROWTH_LIMIT` times the archive's own bytes if also above
     :data:`ALWAYS_ALLOWED` raise :class:`ArchiveError`, as do damaged and cut archives. A leading ``./`` is not part
-    of a name.
+    of a name. What macOS adds when it packs is passed over, with a warning.
     Not to be shared between threads or processes.
     """
 
@@ -124,6 +137,17 @@ class ArchiveReader:
                 yield member.name, self._load(member)
         self._refuse_missing(missing)
 
+    def require_folder(self, folder: str) -> None:
+        """Raise :class:`ArchiveError` where no file is in ``folder``, ``a/b`` for example; it says what is there."""
+        names, place = self.names(), ""
+        for part in folder.split("/") if folder else ():
+            there = sorted({name.removeprefix(place).split("/")[0] for name in names if name.startswith(place)})
+            if part not in there:
+                instead = ", ".join(there[:FOLDERS_SHOWN]) + (", ..." if len(there) > FOLDERS_SHOWN else "")
+                what = f"it has no folder {folder}: {place or 'its top'} holds {instead or 'nothing'}, not {part}"
+                raise ArchiveError(f"{self.path}: {what}", _PACK_AGAIN)
+            place += f"{part}/"
+
     def _load(self, member: _Member) -> bytes:
         with self._damage_reported(member.name):
             data = member.read()
@@ -137,6 +161,7 @@ class ArchiveReader:
             yield from self._members.values()
             return
         members: dict[str, _Member] = {}
+        added = 0
         most = max(ALWAYS_ALLOWED, GROWTH_LIMIT * self.path.stat().st_size)
         entries = self._entries()
         while True:
@@ -150,9 +175,14 @@ class ArchiveReader:
                 raise self._error(f"{member.name} has {member.size} bytes; {self._member_limit} are allowed")
             if member.unpacked > most:
                 raise self._error(f"it unpacks to more than {most} bytes, {GROWTH_LIMIT} times its own size")
+            if added_by_macos(member.name):
+                added += 1
+                continue
             members[member.name] = member
             yield member
         self._members = members
+        if added:
+            log.warning("%s: %d file(s) that macOS added are passed over", self.path, added)
 
     def _entries(self) -> Iterator[_Member]:
         if isinstance(self._archive, zipfile.ZipFile):
@@ -208,6 +238,7 @@ class ArchiveReader:
 
     def _refuse_missing(self, missing: Collection[str]) -> None:
         if missing:
+            self.require_folder(min(missing).rpartition("/")[0])
             raise self._error(f"it has no {min(missing)}" + (f" ({len(missing)} missing)" if len(missing) > 1 else ""))
 
     @contextlib.contextmanager

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from pointrend.datasets.classes import DatasetClasses, split_colours, split_names
 from pointrend.datasets.masks import decode_mask
-from pointrend.datasets.samples import ArchiveSource, EncodedSample, ids_in, paired_ids
+from pointrend.datasets.samples import ArchiveSource, EncodedSample, paired_ids
 
 PICTURE_ARCHIVE = "leftImg8bit_trainvaltest.zip"
 MASK_ARCHIVE = "gtFine_trainvaltest.zip"
@@ -34,11 +34,10 @@ class CityscapesSource(ArchiveSource):
     archive_names = (PICTURE_ARCHIVE, MASK_ARCHIVE)
 
     def splits(self) -> dict[str, list[str]]:
-        pictures, masks = self.readers[PICTURE_ARCHIVE].names(), self.readers[MASK_ARCHIVE].names()
         return {
             split: paired_ids(
-                ids_in(pictures, PICTURES.format(split=split, id="{id}")),
-                ids_in(masks, MASKS.format(split=split, id="{id}")),
+                self.ids(PICTURE_ARCHIVE, PICTURES.format(split=split, id="{id}")),
+                self.ids(MASK_ARCHIVE, MASKS.format(split=split, id="{id}")),
             )
             for split in ("train", "val")
         }

@@ -154,7 +154,8 @@ def _download_from_any(
     if at_hand is not None and is_url(at_hand):
         urls = (f"{at_hand.rstrip('/')}/{archive.name}", *urls)
     if not urls:
-        raise DownloadError(f"{archive.name} is not at hand and cannot be downloaded freely", PUT_AT_HAND)
+        do = f"{PUT_AT_HAND}, or add a URL to places.{archive.name}.urls in params.yaml"
+        raise DownloadError(f"{archive.name} is not at hand and params.yaml has no URL for it", do)
     part = PartFile(folder / f"{archive.name}.part")
     failures: list[str] = []
     error = DownloadError

@@ -9,20 +9,33 @@ from __future__ import annotations
 import atexit
 import multiprocessing
 import signal
-from collections.abc import Iterable, Iterator, Sequence
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import NamedTuple
 
 import cv2
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader, Dataset, get_worker_info
 
+from pointrend.datasets.shared_memory import PLACE, PREFETCH, ROOM
 from pointrend.datasets.store import Store
 from pointrend.datasets.transforms import Bytes, TrainPixels, TrainTransform
-from pointrend.errors import DatasetError, PointrendError, TrainingStopped
+from pointrend.errors import DatasetError, MachineError, PointrendError, TrainingStopped
 
 TrainSample = tuple[TrainPixels, int]
+SILENT_SECONDS = 600.0
+"""Loader processes that give no batch for so long end the training."""
+STOP_SECONDS = 10.0
+"""The same where the training is asked to stop meanwhile."""
+LOOK_SECONDS = 1.0
+"""How long a batch is waited for before the two above are looked at."""
+TIMED_OUT = "DataLoader timed out"
+WORKER = "DataLoader worker (pid"
+"""What torch's messages begin with."""
+AGAIN = "the same command goes on from the last checkpoint"
 
 
 class TrainBatch(NamedTuple):
@@ -36,6 +49,9 @@ class TrainBatch(NamedTuple):
     labels: Tensor
     inside: Tensor
     indices: Tensor
+
+
+MaybeBatch = TrainBatch | PointrendError
 
 
 def sample_draws(seed: int, epoch: int, index: int) -> np.random.RandomState:
@@ -100,12 +116,16 @@ def train_loader(
     first_batch: int = 0,
     workers: int = 0,
     pin_memory: bool = False,
+    stop: Callable[[], bool] = bool,
 ) -> Iterator[TrainBatch]:
     """The batches of one process in one epoch, from ``first_batch`` on, which counts from 0.
 
+    Worker processes that give nothing are not waited for when ``stop`` says that the training was asked to stop.
+
     Raises:
         DatasetError: on the way, a picture cannot be read.
-        TrainingStopped: on the way, a worker process was killed.
+        TrainingStopped: on the way, a worker process was killed, or none gave a batch when the training was to stop.
+        MachineError: on the way, worker processes found no room, or gave nothing for :data:`SILENT_SECONDS`.
     """
     batches = epoch_batches(len(store), processes, rank, batch_size_per_process, seed, epoch)
     loader = DataLoader(
@@ -113,33 +133,71 @@ def train_loader(
         batch_sampler=batches[first_batch:],
         collate_fn=_batch_or_error,
         num_workers=workers,
+        prefetch_factor=PREFETCH if workers else None,
+        timeout=LOOK_SECONDS if workers else 0,
         worker_init_fn=one_thread,
         pin_memory=pin_memory,
         # Only so that the loader draws its workers' seeds, which nothing uses, from here and not from the global state.
         generator=torch.Generator(),
     )
-    return _whole_batches(loader)
+    return _whole_batches(loader, stop)
 
 
-def _whole_batches(loader: Iterable[TrainBatch | PointrendError]) -> Iterator[TrainBatch]:
+def _whole_batches(loader: Iterable[MaybeBatch], stop: Callable[[], bool]) -> Iterator[TrainBatch]:
     """The batches of a loader, and what ends it as an error that we know."""
     batches = iter(loader)
     atexit.unregister(_end_workers)  # What is registered last comes first, before torch waits for each of them.
     atexit.register(_end_workers)
+    while (batch := _next(batches, stop)) is not None:
+        if isinstance(batch, PointrendError):
+            raise batch
+        yield batch
+
+
+def _next(batches: Iterator[MaybeBatch], stop: Callable[[], bool]) -> MaybeBatch | None:
+    """The next batch, None at the end."""
+    asked = time.monotonic()
+    while True:
+        try:
+            with worker_failures():
+                return next(batches, None)
+        except RuntimeError as problem:
+            if not str(problem).startswith(TIMED_OUT):
+                raise
+        waited = time.monotonic() - asked
+        if stop() and waited >= STOP_SECONDS:
+            raise TrainingStopped("asked to stop while no batch came from the processes that load pictures", AGAIN)
+        if waited >= SILENT_SECONDS:
+            what = f"the processes that load pictures gave nothing for {waited / 60:.0f} min"
+            raise MachineError(what, "see whether the prepared data can be read, or set workers: 0 in params.yaml")
+
+
+@contextmanager
+def worker_failures() -> Iterator[None]:
+    """Turn what torch raises when a worker process has died, anywhere in the main thread, into an error that we know.
+
+    Raises:
+        MachineError: it found no room in shared memory.
+        TrainingStopped: it was killed.
+    """
     try:
-        while (batch := next(batches, None)) is not None:
-            if isinstance(batch, PointrendError):
-                raise batch
-            yield batch
+        yield
     except RuntimeError as problem:
-        if not str(problem).startswith("DataLoader worker (pid"):
+        if not str(problem).startswith(WORKER):
             raise
-        do = "more memory or fewer workers may help; the same command goes on from the last checkpoint"
+        if "Bus error" in f"{problem} {problem.__cause__}":
+            raise _no_room() from problem
+        do = f"more memory or fewer workers may help; {AGAIN}"
         raise TrainingStopped("a process that loads pictures was killed", do) from problem
+
+
+def _no_room() -> MachineError:
+    return MachineError(f"{PLACE} has no room for the batches of the processes that load pictures", ROOM)
 
 
 def _end_workers() -> None:
     """Kill loader processes that are still there when this one ends: they ignore SIGTERM, so it would wait for ever."""
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # torch's handler would raise, for a death that we want
     for child in multiprocessing.active_children():
         child.kill()
 
@@ -169,14 +227,21 @@ def collate(samples: Sequence[TrainSample]) -> TrainBatch:
     return TrainBatch(_stacked(pictures), _stacked(labels), torch.tensor(inside), torch.tensor(indices))
 
 
-def _batch_or_error(samples: Sequence[TrainSample | PointrendError]) -> TrainBatch | PointrendError:
+def _batch_or_error(samples: Sequence[TrainSample | PointrendError]) -> MaybeBatch:
     """One batch of samples, or the first error among them."""
     whole: list[TrainSample] = []
     for sample in samples:
         if isinstance(sample, PointrendError):
             return sample
         whole.append(sample)
-    return collate(whole)
+    batch = collate(whole)
+    if get_worker_info() is None:
+        return batch
+    try:
+        # Here, and not where torch would do it: in a thread of its own, whose errors nobody hears of.
+        return TrainBatch(*(tensor.share_memory_() for tensor in batch))
+    except RuntimeError:
+        return _no_room()
 
 
 def _stacked(arrays: Sequence[Bytes]) -> Tensor:
@@ -187,5 +252,6 @@ def one_thread(worker: int) -> None:
     """What a worker process starts with: it is one of several, so one thread is its share."""
     # Slurm sends SIGTERM to every process of a job; the trainer still needs a batch until it has left its checkpoint.
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    signal.signal(signal.SIGBUS, signal.SIG_DFL)  # torch's handler would print a line of its own
     cv2.setNumThreads(0)
     torch.set_num_threads(1)

@@ -16,13 +16,13 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from pointrend.datasets.damage import PNG_SIGNATURE, png_chunks
 from pointrend.errors import DatasetError
 
 Bytes = NDArray[np.uint8]
 
 FETCH_AGAIN = "the archive is damaged or not the official one; fetch it again"
 
-PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 GREY, PALETTE = 0, 3
 """Colour types of PNG that have one byte a pixel."""
 
@@ -71,25 +71,21 @@ def _as_grey_png(data: bytes) -> bytes | None:
 
     OpenCV would show a palette's colours. It also fills damaged pictures with zeros, so checksums are looked at here.
     """
-    parts, place = [PNG_SIGNATURE], len(PNG_SIGNATURE)
-    if data[:place] != PNG_SIGNATURE:
+    if not data.startswith(PNG_SIGNATURE):
         return None
-    while place + 12 <= len(data):
-        (length,) = struct.unpack_from(">I", data, place)
-        kind, content = data[place + 4 : place + 8], data[place + 8 : place + 8 + length]
-        if data[place + 8 + length : place + 12 + length] != struct.pack(">I", zlib.crc32(kind + content)):
-            return None
-        place += 12 + length
-        if kind == b"IHDR":
-            if content[8] != 8 or content[9] not in (GREY, PALETTE):
-                return None
-            content = content[:9] + bytes([GREY]) + content[10:]
-        if kind in (b"IHDR", b"IDAT", b"IEND"):
-            parts.append(struct.pack(">I", len(content)) + kind + content)
-            parts.append(struct.pack(">I", zlib.crc32(kind + content)))
-        if kind == b"IEND":
-            return b"".join(parts)
-    return None
+    parts = [PNG_SIGNATURE]
+    try:
+        for kind, content in png_chunks(data):
+            if kind == b"IHDR":
+                if len(content) != 13 or content[8] != 8 or content[9] not in (GREY, PALETTE):
+                    return None
+                content = content[:9] + bytes([GREY]) + content[10:]
+            if kind in (b"IHDR", b"IDAT", b"IEND"):
+                parts.append(struct.pack(">I", len(content)) + kind + content)
+                parts.append(struct.pack(">I", zlib.crc32(kind + content)))
+    except ValueError:
+        return None
+    return b"".join(parts)
 
 
 def _sbd_segmentation(data: bytes) -> Bytes | None:

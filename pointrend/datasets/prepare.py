@@ -46,6 +46,7 @@ def prepare_dataset(
     pins: str,
     form: str = RAW,
     code_sha256: str = "",
+    inspect: bool = True,
 ) -> dict[str, Any]:
     """Write the prepared form of dataset ``name`` to the folder ``out`` and return its manifest.
 
@@ -53,7 +54,8 @@ def prepare_dataset(
     numbers of pictures per split; they are compared with all that the archives hold, before ``limit`` keeps the first
     so many of each split. A difference is an error with ``enforce`` and a warning without. ``pins`` says which
     checksums the archives were verified against; ``form`` is that of the store. ``content`` in the manifest is the same
-    for either form. ``code_sha256`` is the digest of the code that prepares.
+    for either form. ``code_sha256`` is the digest of the code that prepares; ``inspect``:
+    whether files that can be decoded are looked at for damage.
 
     The manifest is written last and says nothing of time or place: the same archives give the same bytes. Raises
     DatasetError for whatever is wrong in the archives.
@@ -73,7 +75,9 @@ def prepare_dataset(
         _check_counts(classes.title, counts, enforce)
         with ExitStack() as stack:
             writers = {split: stack.enter_context(StoreWriter(out, split, form)) for split in ids}
-            splits = {split: fill_split(writers[split], source, classes, split, ids[split][:limit]) for split in ids}
+            splits = {
+                split: fill_split(writers[split], source, classes, split, ids[split][:limit], inspect) for split in ids
+            }
             # From here on old files may be replaced, so the old manifest no longer speaks for them.
             (out / MANIFEST).unlink(missing_ok=True)
     files = {file: record for writer in writers.values() for file, record in writer.files.items()}
@@ -143,10 +147,15 @@ def _check_counts(title: str, counts: Mapping[str, Mapping[str, Any]], enforce: 
 
 
 def fill_split(
-    writer: StoreWriter, source: ArchiveSource, classes: DatasetClasses, split: str, ids: Sequence[str]
+    writer: StoreWriter,
+    source: ArchiveSource,
+    classes: DatasetClasses,
+    split: str,
+    ids: Sequence[str],
+    inspect: bool = True,
 ) -> dict[str, Any]:
     """Write the samples of a split; return how many images and how many pixels of each train id they are."""
-    samples = decode_samples(source.samples(split, ids), classes)
+    samples = decode_samples(source.samples(split, ids), classes, inspect)
     pixels = np.zeros(256, dtype=np.int64)
     what, started, written = f"{classes.title} {split}", time.monotonic(), 0
     # One thread hashes and writes, in order, while this one reads the archives and the others decode.

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from pointrend.datasets.archives import ArchiveReader
 from pointrend.datasets.classes import DatasetClasses
+from pointrend.datasets.damage import damage
 from pointrend.datasets.masks import FETCH_AGAIN
 from pointrend.errors import DatasetError
 
@@ -74,6 +75,17 @@ class ArchiveSource(ABC):
     def __exit__(self, *exception: Any) -> None:
         self._stack.__exit__(*exception)
 
+    def ids(self, archive: str, pattern: str) -> set[str]:
+        """What stands for ``{id}`` of ``pattern`` in an archive's names.
+
+        Raises ArchiveError where the archive does not have the folder of the pattern.
+        """
+        reader = self.readers[archive]
+        found = ids_in(reader.names(), pattern)
+        if not found:
+            reader.require_folder(pattern.split("{id}")[0].rpartition("/")[0])
+        return found
+
     @abstractmethod
     def splits(self) -> dict[str, list[str]]:
         """All ids of "train" and of "val", in the order of the prepared form.
@@ -115,10 +127,16 @@ def decode_picture(id: str, data: bytes) -> Bytes:
     return np.asarray(picture, dtype=np.uint8)
 
 
-def decode_sample(encoded: EncodedSample, classes: DatasetClasses) -> Sample:
-    """Decode a picture and its mask. Raises DatasetError naming the id, and the value if a label value is wrong."""
+def decode_sample(encoded: EncodedSample, classes: DatasetClasses, inspect: bool = True) -> Sample:
+    """Decode a picture and its mask. Raises DatasetError naming the id, and the value if a label value is wrong.
+
+    With ``inspect`` it is raised, too, for files that can be decoded but show signs of damage.
+    """
     picture = decode_picture(encoded.id, encoded.picture)
     mask = encoded.decode_mask(encoded.id, encoded.mask)
+    for what, data in (("picture", encoded.picture), ("mask", encoded.mask)):
+        if inspect and (found := damage(data)):
+            raise DatasetError(f"{encoded.id}: the {what} is damaged, {found}", FETCH_AGAIN)
     counts = np.bincount(mask.ravel(), minlength=256)
     for value in np.flatnonzero(counts.astype(bool) & classes.forbidden):
         raise DatasetError(f"{encoded.id}: the mask has label value {value}, not one of {classes.title}", FETCH_AGAIN)
@@ -127,13 +145,16 @@ def decode_sample(encoded: EncodedSample, classes: DatasetClasses) -> Sample:
     return Sample(encoded.id, picture, np.asarray(cv2.LUT(mask, classes.train_ids), dtype=np.uint8), pixels)
 
 
-def decode_samples(encoded: Iterable[EncodedSample], classes: DatasetClasses) -> Iterator[Sample]:
-    """Decode samples in parallel; they come out in the order they went in, and few are in memory at a time."""
+def decode_samples(encoded: Iterable[EncodedSample], classes: DatasetClasses, inspect: bool = True) -> Iterator[Sample]:
+    """Decode samples in parallel; they come out in the order they went in, and few are in memory at a time.
+
+    ``inspect``: see :func:`decode_sample`.
+    """
     threads = min(8, os.cpu_count() or 1)
     pending: deque[Future[Sample]] = deque()
     with ThreadPoolExecutor(threads) as pool:
         for sample in encoded:
-            pending.append(pool.submit(decode_sample, sample, classes))
+            pending.append(pool.submit(decode_sample, sample, classes, inspect))
             if len(pending) > 2 * threads:
                 yield pending.popleft().result()
         while pending:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 import shutil
 import tempfile
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from pointrend.datasets.shared_memory import PLACE, ROOM, needed_bytes, whole_bytes
 from pointrend.doctor.finding import Finding, ask
 from pointrend.params import ArchivePin
 from pointrend.project import Project
@@ -21,6 +23,17 @@ CHECKPOINT_BYTES = 1.5e9
 def check_python() -> Finding:
     """The interpreter, which the package itself needs to be 3.11 or newer."""
     return Finding("python", "ok", f"{platform.python_version()}, {platform.platform()}")
+
+
+def check_git(root: Path) -> list[Finding]:
+    """Whether DVC, which asks for git, can work here; nothing is said where it can."""
+    configs = [root / ".dvc" / name for name in ("config", "config.local")]
+    said = [path.read_text(encoding="utf-8") for path in configs if path.is_file()]
+    without = any(re.search(r"^\s*no_scm\s*=\s*true\s*$", text, re.MULTILINE | re.IGNORECASE) for text in said)
+    if without or any((folder / ".git").exists() for folder in (root, *root.parents)):
+        return []
+    do = "only for dvc: dvc config --local core.no_scm true, or git clone instead of a download"
+    return [Finding("git", "note", f"{root} is not a git repository, so dvc refuses to work", do)]
 
 
 def check_torch() -> Finding:
@@ -72,6 +85,18 @@ def check_tmpdir(project: Project) -> Finding:
     if staged and not os.environ.get("TMPDIR"):
         return Finding("tmpdir", "note", found, "stage_to_tmpdir copies the data there; TMPDIR names another place")
     return Finding("tmpdir", "ok", found)
+
+
+def check_shared_memory(project: Project, cluster: bool) -> Finding:
+    """Room for the batches of the loader processes."""
+    needed = max(needed_bytes(project.setting(run).recipe) for run in project.params.runs)
+    whole = whole_bytes()
+    if whole is None:
+        return Finding("shared memory", "ok", f"no {PLACE}")
+    found = f"{PLACE} has {whole / 1e6:.0f} MB, about {needed / 1e6:.0f} MB needed for batches on their way"
+    if whole >= needed:
+        return Finding("shared memory", "ok", found)
+    return Finding("shared memory", "note" if cluster else "missing", found, ROOM)
 
 
 def _needed_bytes(project: Project) -> float:

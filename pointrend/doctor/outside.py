@@ -9,7 +9,9 @@ from urllib.parse import urlsplit, urlunsplit
 import requests
 
 from pointrend.doctor.finding import Finding
-from pointrend.project import Project
+from pointrend.errors import TrackingError
+from pointrend.project import WITH_ACCOUNT, Project
+from pointrend.tracking.address import TRACKING, given_address
 
 ACCOUNT = ("CITYSCAPES_USERNAME", "CITYSCAPES_PASSWORD")
 TIMEOUT = 5.0
@@ -17,7 +19,7 @@ WHEN_NEEDED = "downloaded when it is needed; to do it now:"
 
 
 def check_archives(project: Project) -> list[Finding]:
-    """Every archive of the current scale: here, to be downloaded, or to be fetched with an account."""
+    """Every archive of the current scale: here, to be downloaded, or to be got otherwise (an account, a folder)."""
     if project.scale.data == "drawn":
         return [Finding("archives", "ok", "drawn by the project itself")]
     names = [*project.params.datasets, *(f"backbone_{name}" for name in project.params.backbones)]
@@ -31,9 +33,11 @@ def _check_archive(project: Project, name: str) -> Finding:
         return Finding(f"archives of {name}", "ok", f"in {project.relative(project.archives_folder)}")
     locked = [file for file in absent if not project.params.places[file].urls]
     found = f"not here yet: {', '.join(absent)}"
-    if locked and not _at_hand(project, locked) and not all(os.environ.get(key) for key in ACCOUNT):
+    account = name == WITH_ACCOUNT
+    if locked and not _at_hand(project, locked) and not (account and all(os.environ.get(key) for key in ACCOUNT)):
         others = [run for run, chosen in project.params.runs.items() if chosen.dataset != name]
-        do = f"set {' and '.join(ACCOUNT)}, or POINTREND_ARCHIVES to a folder that holds {', '.join(locked)}"
+        way = f"set {' and '.join(ACCOUNT)}" if account else "add URLs under places in params.yaml"
+        do = f"{way}, or set POINTREND_ARCHIVES to a folder that holds {', '.join(locked)}"
         do += f"; or do without: --config runs={','.join(others)}" if others else ""
         return Finding(f"archives of {name}", "missing", found, do)
     return Finding(
@@ -48,7 +52,10 @@ def _at_hand(project: Project, files: list[str]) -> bool:
 
 def check_tracking() -> Finding:
     """The server of MLFLOW_TRACKING_URI; credentials are never shown."""
-    uri = os.environ.get("MLFLOW_TRACKING_URI", "")
+    try:
+        uri = given_address(TRACKING)
+    except TrackingError as error:
+        return Finding("tracking", "missing", error.what, error.do)
     if not uri:
         return Finding("tracking", "ok", "no MLFLOW_TRACKING_URI: mlflow.db in the checkout")
     shown = redacted(uri)

@@ -13,8 +13,8 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from pointrend.engines.records import Records, wanted_results
 from pointrend.errors import CheckFailed
-from pointrend.files import read_json, sha256_file
 from pointrend.project import Project
 
 BIN = Path(sys.executable).parent
@@ -25,18 +25,20 @@ def tell_dvc(project: Project) -> None:
 
     Raises:
         CheckFailed: Snakemake would still run something or has no record of how a file was made, or a file is
-            missing or not what its manifest says.
+            missing or not what its record says.
     """
     do = f"run snakemake --cores all --config scale={project.params.scale}, then this again"
     planned = _engine(project, "snakemake", "--cores", "1", "-n", "-p", *_config(project))
     commands = re.findall(r"^Shell command: (pointrend .*)$", planned, re.MULTILINE)
     if commands:
-        raise CheckFailed(f"snakemake would still run {_listed(commands)}", do)
+        because = re.search(r"^out of date(: .*)$", planned, re.MULTILINE)
+        raise CheckFailed(f"snakemake would still run {_listed(commands)}{because[1] if because else ''}", do)
     unrecorded = re.search(r"^Rules with missing metadata: (.*)$", planned, re.MULTILINE)
     if unrecorded:
         do = "if dvc made the files, run pointrend bridge snakemake instead"
         raise CheckFailed(f"snakemake has no record of how the files of these stages were made: {unrecorded[1]}", do)
-    _check_files(project, do)
+    for fault, _ in _faults(project):
+        raise CheckFailed(fault, f"remove it and {do}")
     _engine(project, "dvc", "commit", "--force")
 
 
@@ -53,7 +55,8 @@ def tell_snakemake(project: Project) -> None:
     status = json.loads(_engine(project, "dvc", "status", "--json"))
     if status:
         raise CheckFailed(f"dvc would still run {_listed(list(status))}: {_first_reason(status)}", do)
-    _check_files(project, do)
+    for fault, stage in _faults(project):
+        raise CheckFailed(fault, f"dvc was told to believe it: run dvc repro --force {stage}, then this again")
     _engine(project, "snakemake", "--cores", "1", "--touch", "--forceall", *_config(project))
 
 
@@ -82,44 +85,23 @@ def _first_reason(status: dict[str, list[object]]) -> str:
     return json.dumps(next(iter(status.values()))[0]).translate(str.maketrans("", "", '{}"[]'))
 
 
-def _check_files(project: Project, do: str) -> None:
-    """Every file that a manifest lists is there and has the sha256 that stands there."""
-    for path, expected, manifest in _manifested(project, do):
-        if not path.is_file():
-            raise CheckFailed(f"{project.relative(path)} is not there", do)
-        if sha256_file(path) != expected:
-            what = f"{project.relative(path)} is not the one that {project.relative(manifest)} describes"
-            raise CheckFailed(what, f"remove both and {do}")
+def _faults(project: Project) -> Iterator[tuple[str, str]]:
+    """Results that are not what params.yaml, the code and their own records say, and what dvc.yaml calls their stages.
+
+    Here every file is read whole, however large.
+    """
+    records = Records(project, most=sys.maxsize)
+    for stage, name, seed in wanted_results(project):
+        if fault := records.fault(stage, name, seed):
+            yield fault, _stage(project, stage, name, seed)
 
 
-def _manifested(project: Project, do: str) -> Iterator[tuple[Path, str, Path]]:
-    """(file, sha256, manifest) of the archives, the prepared data and the runs."""
-    params = project.params
-    weights = (*map("backbone_{}".format, params.backbones), *map("released_{}".format, project.released_runs))
-    audited = [f"{kind}_{run}" for run in project.audited_runs for kind in ("log", "cfg")]
-    for name in (*params.datasets, *weights, *audited):
-        manifest = project.fetched(name)
-        found = read_json(manifest, CheckFailed, do)
-        if found["set"] != project.archive_set:
-            what = f"{project.relative(manifest)} is of the archives {found['set']}, not {project.archive_set}"
-            raise CheckFailed(what, "correct POINTREND_PINS, or remove the manifest and fetch again")
-        yield from (
-            (project.fetched_file(name, file), record["sha256"], manifest) for file, record in found["files"].items()
-        )
-    for dataset in params.datasets:
-        manifest = project.manifest(dataset)
-        for file, record in read_json(manifest, CheckFailed, do)["files"].items():
-            yield manifest.with_name(file), record["sha256"], manifest
-    for run in params.runs:
-        for seed in params.seeds:
-            folder = project.run_folder(run, seed)
-            train, metrics = (read_json(folder / name, CheckFailed, do) for name in ("train.json", "metrics.json"))
-            yield folder / "model.safetensors", train["model_sha256"], folder / "train.json"
-            yield folder / "confusion.parquet", metrics["sha256"], folder / "metrics.json"
-    for run in project.released_runs:
-        folder = project.released_folder(run)
-        metrics = read_json(folder / "metrics.json", CheckFailed, do)
-        yield folder / "confusion.parquet", metrics["sha256"], folder / "metrics.json"
-    for run in project.audited_runs:
-        audit = project.audited_folder(run) / "audit.json"
-        yield audit.with_name("curve.json"), read_json(audit, CheckFailed, do)["curve_sha256"], audit
+def _stage(project: Project, stage: str, name: str, seed: int | None) -> str:
+    """What dvc.yaml calls the stage that makes a result."""
+    if stage == "fetch" and name not in project.params.datasets:
+        kind, _, name = name.partition("_")
+        stage = f"fetch_{kind}"
+    run = project.params.runs.get(name)
+    names = [name] if run is None else [run.dataset, run.backbone]
+    words = [project.params.scale, *filter(None, names), *([] if seed is None else [str(seed)])]
+    return f"{stage}@{'-'.join(words)}"

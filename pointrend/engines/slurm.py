@@ -10,10 +10,13 @@ from collections import defaultdict
 from pathlib import Path
 from typing import TypedDict
 
+from pointrend.errors import MachineError
 from pointrend.recipe import Recipe
 
 NOTICE_SECONDS = 120
 """How long before its time limit a training is told to leave a checkpoint and go back into the queue."""
+ANSWER_SECONDS = 30
+"""How long a Slurm may take to say which partitions it has."""
 
 
 class Resources(TypedDict):
@@ -87,6 +90,25 @@ def jobs_of_earlier_commands(root: Path) -> dict[str, tuple[str, ...]]:
         if Path(folder) == root and comment.startswith("rule_"):
             found[comment].append(number)
     return {comment: tuple(numbers) for comment, numbers in found.items()}
+
+
+def check_slurm() -> None:
+    """Make sure that a Slurm answers: the executor would wait for it without end.
+
+    Raises:
+        MachineError: none does; what was said instead is told.
+    """
+    command = ["sinfo", "--noheader", "--format=%P"]
+    do = "see pointrend doctor, or leave out --profile slurm"
+    try:
+        subprocess.run(command, capture_output=True, text=True, timeout=ANSWER_SECONDS, check=True)  # noqa: S603 sinfo
+    except FileNotFoundError:
+        raise MachineError("there is no Slurm on this machine: no sinfo on the PATH", do) from None
+    except subprocess.TimeoutExpired:
+        raise MachineError(f"Slurm does not answer: sinfo said nothing for {ANSWER_SECONDS} s", do) from None
+    except (OSError, subprocess.CalledProcessError) as problem:
+        said = str(getattr(problem, "stderr", None) or problem).strip().splitlines()
+        raise MachineError(f"Slurm does not answer: {said[-1]}", do) from None
 
 
 def sbatch_words(wanted: Resources, memory_mb: int, options: str) -> list[str]:

@@ -2,35 +2,41 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 
 import torch
 
 from pointrend.allocator import keep_freed_memory
 from pointrend.datasets.registry import classes_of
-from pointrend.errors import WeightsError
+from pointrend.errors import DatasetError, WeightsError
 from pointrend.machine import choose_device
 from pointrend.model.build import architecture
 from pointrend.model.pointrend import PointRend
 from pointrend.model.precision import allow_tf32
-from pointrend.model.weights import load_released, load_weights
-from pointrend.params import RunSetting
+from pointrend.model.weights import fitting, load_released, load_weights
+from pointrend.params import Params, RunSetting
 
 
-def load_network(setting: RunSetting, weights: Path) -> tuple[PointRend, torch.device]:
+def load_network(setting: RunSetting, weights: Path, params: Params) -> tuple[PointRend, torch.device]:
     """The network of ``setting`` in eval mode, and the device it is on.
 
     One process scores, with the setting's CPU threads. float32 stays float32, as in training.
 
     Raises:
-        WeightsError: the file is missing or does not hold this network.
+        WeightsError: the file is missing or does not hold this network; a run of ``params`` that it fits is named.
     """
     if not weights.is_file():
         raise WeightsError(f"weights {weights} are not there", "train the run first or name a file that exists")
     if setting.recipe.threads:
         torch.set_num_threads(setting.recipe.threads)
-    model = PointRend(architecture(setting, len(classes_of(setting.dataset).names)))
-    (load_weights if weights.suffix == ".safetensors" else load_released)(weights, model)
+    model = _network(setting)
+    try:
+        (load_weights if weights.suffix == ".safetensors" else load_released)(weights, model)
+    except WeightsError as error:
+        if others := _runs_that_fit(setting, weights, params):
+            raise WeightsError(error.what, f"it fits {' or '.join(others)}: name that one") from error
+        raise
     device = scoring_device(setting)
     allow_tf32(False)
     keep_freed_memory()
@@ -41,3 +47,23 @@ def load_network(setting: RunSetting, weights: Path) -> tuple[PointRend, torch.d
 def scoring_device(setting: RunSetting) -> torch.device:
     """CUDA where there is one, unless the setting says ``cpu``."""
     return choose_device("cpu" if setting.recipe.device == "cpu" else "auto")
+
+
+def _network(setting: RunSetting) -> PointRend:
+    return PointRend(architecture(setting, len(classes_of(setting.dataset).names)))
+
+
+def _runs_that_fit(setting: RunSetting, weights: Path, params: Params) -> list[str]:
+    """Other runs whose networks a file fits, at this scale or else at others; none where it fits this one."""
+    own, models = (setting.run, ""), {}
+    with torch.device("meta"):
+        for scale in (setting.scale, *params.scales):
+            for run in params.runs:
+                with contextlib.suppress(DatasetError):  # a dataset that has no module yet
+                    models[run, scale] = _network(params.at_scale(scale).setting(run))
+        models[own] = _network(setting)
+    found = fitting(weights, models)
+    if own in found:
+        return []
+    here = [run for run, scale in found if scale == setting.scale]
+    return here or [f"{run} at scale {scale}" for run, scale in found]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from pointrend.datasets.intact import check_split
 from pointrend.datasets.registry import classes_of
 from pointrend.datasets.store import Store
 from pointrend.datasets.transforms import TestTransform
@@ -22,7 +23,7 @@ from pointrend.project import Project
 
 def score(project: Project, setting: RunSetting, weights: Path) -> Scores:
     """Score a weights file on the val split with the published protocol (RECIPE sections 4 and 5)."""
-    model, device = load_network(setting, weights)
+    model, device = load_network(setting, weights, project.params)
     store, recipe = Store(project.data_folder(setting.dataset), "val"), setting.recipe
     transform, classes = TestTransform(recipe.base_size), classes_of(setting.dataset)
     ratio = dilation_ratio(setting.dataset)
@@ -45,7 +46,8 @@ def score_and_write(
 
     Raises:
         WeightsError: the weights are not there, or do not fit the network.
-        CheckFailed: the weights are not those with this ``sha256``, or they or the data were exchanged meanwhile.
+        CheckFailed: the weights are not those with this ``sha256``, the data are not those that their manifest names,
+            or either was exchanged meanwhile.
     """
     fingerprint = scoring_fingerprint(project, setting, sha256)
     data, code = data_record(project, setting.dataset), code_record(stage_code("evaluate", setting.dataset))
@@ -53,7 +55,10 @@ def score_and_write(
         raise WeightsError(f"{weights} is not there", again)
     if sha256_file(weights) != sha256:
         raise CheckFailed(f"{weights} has another sha256 than when it was made", f"restore it, or {again}")
+    prepared = project.data_folder(setting.dataset)
+    check_split(prepared, "val")
     scores = score(project, setting, weights)
+    check_split(prepared, "val")  # once more: it was read while it was scored
     after = scoring_fingerprint(project, setting, sha256_file(weights)), data_record(project, setting.dataset)
     if after != (fingerprint, data):
         raise CheckFailed(f"the weights or the data of {setting.run} were exchanged while it was scored", "score again")

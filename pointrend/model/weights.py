@@ -6,6 +6,10 @@ Every loader checks all names, shapes, types and values before it touches the mo
 
 from __future__ import annotations
 
+import re
+import shlex
+import warnings
+import zipfile
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
@@ -15,8 +19,9 @@ import torch
 from torch import Tensor, nn
 
 from pointrend.errors import WeightsError
-from pointrend.files import atomic_path, sha256_file, write_bytes
+from pointrend.files import Fence, atomic_path, sha256_file, write_bytes
 
+Key = TypeVar("Key")
 Value = TypeVar("Value")
 
 UPSTREAM_PREFIXES = {
@@ -37,6 +42,16 @@ BACKBONE_EXTRAS = frozenset({"fc.weight", "fc.bias"})
 """ImageNet's classifier, which comes with a pretrained backbone and is not used."""
 
 NAMES_SHOWN = 3
+KEYS_SHOWN = 8
+LETTERS_SHOWN = 100
+"""Letters of a name that a file gives to something."""
+
+TENSORS_ALONE = (
+    "import sys, torch; old, new = sys.argv[1:]; "
+    'found = torch.load(old, map_location="cpu", weights_only=False)["model"]; '
+    'torch.save({"model": {k: torch.as_tensor(v) for k, v in found.items()}}, new)'
+)
+"""A program for whoever trusts a checkpoint; it unpickles all of it, which we never do."""
 
 
 def to_upstream(state: Mapping[str, Value]) -> dict[str, Value]:
@@ -52,10 +67,7 @@ def from_upstream(state: Mapping[str, Value]) -> dict[str, Value]:
 
 def load_released(path: Path, model: nn.Module) -> None:
     """Load a checkpoint of SSSegmentation (``.pth``, the weights under "model") into a ``PointRend``."""
-    content = _read(path, _load_pth)
-    found = content.get("model") if isinstance(content, dict) else None
-    if not isinstance(found, dict):
-        raise WeightsError(f'{path} has no state dict under "model"', "take a checkpoint of SSSegmentation")
+    found = _released_state(path)
     _check(path, found, expected=to_upstream(model.state_dict()))
     model.load_state_dict(from_upstream(found))
 
@@ -91,9 +103,9 @@ def load_pretrained_backbone(path: Path, backbone: nn.Module, sha256_prefix: str
     backbone.load_state_dict(expected | found)
 
 
-def save_weights(model: nn.Module, path: Path) -> None:
+def save_weights(model: nn.Module, path: Path, fence: Fence | None = None) -> None:
     """Write a model's state dict as safetensors; equal weights give equal bytes."""
-    write_bytes(path, safetensors.torch.save(_portable(model)))
+    write_bytes(path, safetensors.torch.save(_portable(model)), fence)
 
 
 def load_weights(path: Path, model: nn.Module) -> None:
@@ -101,6 +113,30 @@ def load_weights(path: Path, model: nn.Module) -> None:
     found = _read(path, safetensors.torch.load_file)
     _check(path, found, model.state_dict())
     model.load_state_dict(found)
+
+
+def fitting(path: Path, models: Mapping[Key, nn.Module]) -> list[Key]:
+    """Which of the models, on any device, have the names, shapes and types of a weights file of either format."""
+    ours = path.suffix == ".safetensors"
+    found = _read(path, safetensors.torch.load_file) if ours else _released_state(path)
+    forms = {name: _form(value) for name, value in found.items()}
+
+    def expected(model: nn.Module) -> dict[str, str]:
+        state = model.state_dict()
+        return {name: _dense_form(value) for name, value in (state if ours else to_upstream(state)).items()}
+
+    return [key for key, model in models.items() if expected(model) == forms]
+
+
+def _released_state(path: Path) -> dict[str, Any]:
+    content = _read(path, _load_pth)
+    found = content.get("model") if isinstance(content, dict) else None
+    if not isinstance(found, dict):
+        what = f'{path} has no state dict under "model"'
+        if isinstance(content, dict):
+            what += f" (it has {_listed([str(key)[:LETTERS_SHOWN] for key in content], KEYS_SHOWN) or 'nothing'})"
+        raise WeightsError(what, "take a checkpoint of SSSegmentation")
+    return found
 
 
 def _renamed(name: str, prefixes: Mapping[str, str]) -> str:
@@ -111,7 +147,9 @@ def _renamed(name: str, prefixes: Mapping[str, str]) -> str:
 
 
 def _load_pth(path: Path) -> Any:
-    return torch.load(path, map_location="cpu", weights_only=True)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of tensors that are refused anyway
+        return torch.load(path, map_location="cpu", weights_only=True)
 
 
 def _read(path: Path, reader: Callable[[Path], Any]) -> Any:
@@ -120,8 +158,29 @@ def _read(path: Path, reader: Callable[[Path], Any]) -> Any:
     except FileNotFoundError:
         raise WeightsError(f"{path} is not there", "fetch or train it first") from None
     except Exception as problem:  # A damaged file makes the readers raise nearly anything.
-        what = f"{path} is not a readable weights file ({type(problem).__name__})"
-        raise WeightsError(what, "name the .safetensors or .pth file of this run, or fetch it again") from problem
+        if held := _refused(path, problem):
+            what = f"{path} is not a readable weights file: it holds {held}; only tensors and plain containers are read"
+            raise WeightsError(what, _resave(path)) from problem
+        cause = "a TorchScript program" if "TorchScript" in str(problem) else type(problem).__name__
+        raise WeightsError(
+            f"{path} is not a readable weights file ({cause})",
+            "name the .safetensors or .pth file of this run, or fetch it again",
+        ) from problem
+
+
+def _refused(path: Path, problem: Exception) -> str | None:
+    """What a whole .pth holds that is never unpickled, by the words in which torch refused it."""
+    if found := re.search(r"GLOBAL (\S+)", str(problem)):
+        return found[1][:LETTERS_SHOWN]
+    if type(problem).__name__ == "UnpicklingError" and zipfile.is_zipfile(path):
+        operand = "Unsupported operand" in str(problem)
+        return "a pickle of another protocol than torch's own" if operand else "objects that torch refuses"
+    return None
+
+
+def _resave(path: Path) -> str:
+    words = ("python", "-c", TENSORS_ALONE, str(path), str(path.with_suffix(".tensors.pth")))
+    return f"if you trust its maker (this runs whatever is in it), save the tensors alone: {shlex.join(words)}"
 
 
 def _portable(model: nn.Module) -> dict[str, Tensor]:
@@ -164,21 +223,29 @@ def _check_classes(path: Path, found: Mapping[str, Any], expected: Mapping[str, 
         if name in expected and isinstance(found.get(name), Tensor):
             theirs, ours = found[name].numel(), expected[name].numel()
             if theirs != ours:
-                what = f"{path} is for {theirs} classes, this model has {ours}"
+                forms = f"{name}: {_form(found[name])} instead of {_form(expected[name])}"
+                what = f"{path} is for {theirs} classes, this model has {ours} ({forms})"
                 raise WeightsError(what, "take the weights of a run on the same dataset")
 
 
 def _form(value: Any) -> str:
     if not isinstance(value, Tensor):
         return type(value).__name__
-    # A sparse tensor, or one without data, has dtype and shape as well, but no values to look at.
+    # A sparse tensor, or one without data, has dtype and shape as well, but no values to look at. A nested one has no
+    # shape.
+    if value.is_nested:
+        return f"{value.dtype} nested"
     kind = "" if value.layout == torch.strided and value.device.type != "meta" else f" {value.layout} {value.device}"
-    return f"{str(value.dtype).removeprefix('torch.')} {list(value.shape)}{kind}"
+    return _dense_form(value) + kind
+
+
+def _dense_form(value: Tensor) -> str:
+    return f"{str(value.dtype).removeprefix('torch.')} {list(value.shape)}"
 
 
 def _not_finite(state: Mapping[str, Tensor]) -> list[str]:
     return [name for name, value in state.items() if not value.isfinite().all()]
 
 
-def _listed(names: list[str]) -> str:
-    return ", ".join(names[:NAMES_SHOWN]) + (", ..." if len(names) > NAMES_SHOWN else "")
+def _listed(names: list[str], most: int = NAMES_SHOWN) -> str:
+    return ", ".join(names[:most]) + (", ..." if len(names) > most else "")

@@ -24,7 +24,7 @@ from pointrend.tracking.spool import (
     milliseconds,
     read_records,
 )
-from pointrend.tracking.store import Store
+from pointrend.tracking.store import Store, registry
 
 log = logging.getLogger(__name__)
 
@@ -58,7 +58,8 @@ def sync(store: Store, project: Project, results: Mapping[str, Any] | None) -> d
         children = sent.get(run, {})
         if children or any(row["miou"] is not None for row in of_run):
             _send_run(experiment, project, run, children, of_run)
-            register(store.client, run, children, of_run)
+            with registry():
+                register(store.client, run, children, of_run)
     return {
         "experiment": experiment.name,
         "results_sha256": results["sha256"] if results else None,

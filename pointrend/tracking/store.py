@@ -6,8 +6,6 @@ import contextlib
 import logging
 import os
 import re
-import subprocess
-import sys
 import textwrap
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -20,10 +18,10 @@ from mlflow.exceptions import MlflowException
 
 from pointrend.errors import PointrendError, TrackingError
 from pointrend.project import DATABASE
+from pointrend.tracking.address import REGISTRY, TRACKING, given_address, through_proxy
+from pointrend.tracking.database import address, make_current
 
 ARTIFACTS = "mlartifacts"
-OUT_OF_DATE = "out-of-date database schema"
-"""How MLflow says that an earlier version of it made a database."""
 
 # What it logs comes back as an exception as well, and would put a traceback, or a password, on the screen.
 logging.getLogger("mlflow").setLevel(logging.CRITICAL)
@@ -49,33 +47,28 @@ def opened(root: Path, wait: float) -> Iterator[Store]:
     Raises:
         TrackingError: another process keeps the lock, the server does not answer, or anything fails in the block.
     """
-    uri = os.environ.get("MLFLOW_TRACKING_URI", "").strip()
-    own = not uri
-    uri = uri or f"sqlite:///{root.resolve() / DATABASE}"
+    uri, _ = given_address(TRACKING), given_address(REGISTRY)
     lock = root / "logs" / "track.lock"
     lock.parent.mkdir(parents=True, exist_ok=True)
     try:
-        with FileLock(lock, timeout=wait), _as_one_line(uri):
-            client = _up_to_date(uri) if own else MlflowClient(uri)
-            artifacts = (root.resolve() / ARTIFACTS).as_uri() if own else None
-            yield Store(client, DATABASE if own else without_secrets(uri, uri), artifacts)
+        with FileLock(lock, timeout=wait), _one_line(uri) if uri else _one_line_of_own(root):
+            if uri:
+                yield Store(MlflowClient(uri), without_secrets(uri, uri), None)
+            else:
+                make_current(root / DATABASE)
+                artifacts = (root.resolve() / ARTIFACTS).as_uri()
+                yield Store(MlflowClient(address(root / DATABASE)), DATABASE, artifacts)
     except Timeout:
         what = f"another process has been sending to MLflow for {wait:g} seconds"
         raise TrackingError(what, "run the same command again") from None
 
 
-def _up_to_date(uri: str) -> MlflowClient:
-    """A client of the project's own database, which is made, or brought to this MLflow's form, where that must be."""
-    try:
-        client = MlflowClient(uri)
-        client.get_experiment("0")
-    except Exception as error:
-        if OUT_OF_DATE not in str(error):
-            raise
-        command = [sys.executable, "-m", "mlflow", "db", "upgrade", uri]
-        subprocess.run(command, capture_output=True, check=True, timeout=300)  # noqa: S603 our own interpreter
-        client = MlflowClient(uri)
-    return client
+@contextlib.contextmanager
+def registry() -> Iterator[None]:
+    """Where the model registry is another server, what fails in the block is its fault."""
+    uri = given_address(REGISTRY)
+    with _one_line(uri, REGISTRY) if uri else contextlib.nullcontext():
+        yield
 
 
 @contextlib.contextmanager
@@ -90,24 +83,44 @@ def patience(seconds: int = 300) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _as_one_line(uri: str) -> Iterator[None]:
-    """Whatever MLflow, its database or the network raise, as one line without secrets."""
+def _one_line(uri: str, variable: str = TRACKING) -> Iterator[None]:
+    """Whatever MLflow or the network raise, as one line without secrets."""
+    shown, do = without_secrets(uri, uri), "start the server, or correct its address"
+    if variable != TRACKING:
+        shown, do = f"{shown}, which {variable} names", f"start the server, or correct or unset {variable}"
+    if proxy := through_proxy(uri):
+        shown += f", through the proxy that {proxy} names"
+        do += f", or correct or unset {proxy}, or name the server in NO_PROXY"
+    with _failures(uri, shown, do):
+        yield
+
+
+@contextlib.contextmanager
+def _one_line_of_own(root: Path) -> Iterator[None]:
+    """The same of the project's own database, where no server is to blame."""
+    path = root / DATABASE
+    with _failures("", str(path), f"free disk space or correct permissions, or move {path} away to begin a new one"):
+        yield
+
+
+@contextlib.contextmanager
+def _failures(uri: str, shown: str, do: str) -> Iterator[None]:
     try:
         yield
     except PointrendError:
         raise
     except Exception as error:
-        reason = without_secrets(_reason(error), uri)
-        what = f"cannot send to MLflow at {without_secrets(uri, uri)}: {reason}"
-        do = "the results are complete: start the server, or correct its address, and run the same command again"
+        what = f"cannot send to MLflow at {shown}: {without_secrets(_reason(error), uri)}"
         # Not "from error": its text, which goes to the log, has the whole address.
-        raise TrackingError(what, do) from None
+        raise TrackingError(what, f"the results are complete: {do}, and run the same command again") from None
 
 
 def _reason(error: Exception) -> str:
     """The innermost words of a failed request, or the first line of anything else."""
     known = isinstance(error, MlflowException | OSError)
     text = " ".join((str(error) if known else repr(error)).split())
+    if "nsupported URI" in text or "not supported by the store" in text:
+        return "MLflow knows no address of this kind"
     refused = re.search(r"(\[Errno -?\d+\] [^\"')]*|timed out[^\"')]*)", text)
     return refused[1].strip() if refused else textwrap.shorten(text, 200, placeholder=" ...")
 

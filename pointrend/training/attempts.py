@@ -1,7 +1,8 @@
 """How often a training was begun, and whether it is any use to begin it again.
 
 An engine that tries a failed job again cannot tell a lost node from a wrong setting. So the trainer keeps attempts.json
-beside the checkpoints, with one record for every start, which train.json takes over (docs/provenance.md). After a
+beside the checkpoints, with one record for every start, which train.json takes over (docs/provenance.md). It says whose
+attempts they are and is written under the lease (see lease.py), whose number each of them has. After a
 failure that the same input repeats (exit code 2 or 3), and after :data:`TRIES_WITHOUT_PROGRESS` attempts that came no
 further, every later attempt of the same command ends at once. Another command, typed after whatever was wrong has been
 mended, begins anew.
@@ -19,7 +20,8 @@ from pathlib import Path
 from typing import Any
 
 from pointrend.errors import PointrendError, TrainingError, TrainingStopped
-from pointrend.files import read_json, write_json
+from pointrend.files import Fence, read_json, write_json
+from pointrend.training.identity import KEY, Identity
 
 COMMAND = "POINTREND_COMMAND"
 """Set by an engine to something that differs between two of its commands and is kept by the jobs of one."""
@@ -28,14 +30,19 @@ DONE = "done"
 
 
 class Attempts:
-    """The attempts at one training; only the process that writes its files may use it."""
+    """The attempts at one training; only the process that writes its files may use it.
 
-    def __init__(self, folder: Path) -> None:
-        self.path = folder / "attempts.json"
+    Raises:
+        TrainingError: those in ``folder`` cannot be read, or are of another training.
+    """
+
+    def __init__(self, folder: Path, training: Identity, fence: Fence | None = None) -> None:
+        self.path, self._fence = folder / "attempts.json", fence
         do = f"remove {self.path} and train again: it goes on from its checkpoint"
-        self.record: dict[str, Any] = {"command": None, "failed": None, "attempts": []}
+        self.record: dict[str, Any] = {KEY: training.record, "command": None, "failed": None, "attempts": []}
         if self.path.is_file():
             self.record = read_json(self.path, TrainingError, do, keys=self.record)
+            training.check(self.record, self.path)
 
     @property
     def records(self) -> list[dict[str, Any]]:
@@ -82,6 +89,7 @@ class Attempts:
         self.record["attempts"].append(
             {
                 "iteration": iteration,
+                "lease": self._fence.number if self._fence else 0,
                 **code,
                 "machine": None,
                 "command": command,
@@ -111,4 +119,4 @@ class Attempts:
         return self.record["attempts"][-1]["ended"] or "killed"
 
     def _write(self) -> None:
-        write_json(self.path, self.record)
+        write_json(self.path, self.record, self._fence)

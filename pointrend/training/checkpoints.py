@@ -1,6 +1,9 @@
 """Resumable training state: one safetensors file and a JSON record beside it, both written atomically.
 
 The record carries the sha256 of the state and of itself, so damage to either is recognised and the one before is used.
+It also says whose training it is. Names are ``<iteration>-<lease>``: of two holders of the lease, the later one went on
+from what it found of the earlier one, so whatever the earlier one may have written afterwards is passed over.
+
 Nothing is pickled. All randomness of training follows from (seed, epoch, sample) and (seed, iteration, rank), so there
 is no generator state to keep.
 """
@@ -11,19 +14,26 @@ import logging
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import safetensors
 import safetensors.torch
 import torch
 
 from pointrend.errors import MachineError, ResultsError, TrainingError
-from pointrend.files import atomic_path, read_json, sha256_file, sha256_json, write_json
+from pointrend.files import Fence, atomic_path, read_json, sha256_file, sha256_json, write_json
+from pointrend.training.identity import KEY, Identity
 
 log = logging.getLogger(__name__)
 KEPT = 2
 """Checkpoints that stay on disk: the newest and the one to fall back to."""
 SEAL = "record_sha256"
 """In a record: sha256 of everything else in it."""
+NAME = re.compile(r"(\d{9})-(\d{6,})\.(json|safetensors)")
+"""Of our files: finished iterations, and the number of the lease under which they were written."""
+METRICS = "metrics"
+"""The tensor with the bytes of metrics.jsonl."""
 
 
 @dataclass(frozen=True)
@@ -32,8 +42,8 @@ class Progress:
 
     iteration: int
     """Finished iterations."""
-    metrics_bytes: int
-    """Length of metrics.jsonl; what was appended later is cut off on resume."""
+    metrics: bytes
+    """Of metrics.jsonl; what was appended later is not taken over on resume."""
     seconds: float
     """Training time so far, over all attempts."""
     empty_batches: int
@@ -42,72 +52,98 @@ class Progress:
     """The losses of the iterations since the last record in metrics.jsonl."""
 
 
-def save_checkpoint(folder: Path, model: torch.nn.Module, optimizer: torch.optim.Optimizer, progress: Progress) -> None:
+def save_checkpoint(
+    folder: Path,
+    model: torch.nn.Module,
+    optimizer: torch.optim.Optimizer,
+    progress: Progress,
+    training: Identity,
+    fence: Fence | None = None,
+) -> None:
     """Write the state after ``progress.iteration`` iterations and drop checkpoints that are no longer needed.
 
     Raises:
         MachineError, OSError: the disk is full or broken; earlier checkpoints are untouched.
+        TrainingStopped: the lease that ``fence`` stands for was taken over.
     """
     tensors = {f"model.{name}": tensor.contiguous() for name, tensor in model.state_dict().items()}
     for name, parameter in model.named_parameters():
         momentum = optimizer.state[parameter].get("momentum_buffer")
         if momentum is not None:
             tensors[f"momentum.{name}"] = momentum.contiguous()
-    path = folder / f"{progress.iteration:09d}.safetensors"
-    with atomic_path(path) as temporary:
+    tensors[METRICS] = torch.from_numpy(np.frombuffer(progress.metrics, np.uint8).copy())
+    lease = fence.number if fence else 0
+    path = folder / f"{progress.iteration:09d}-{lease:06d}.safetensors"
+    with atomic_path(path, fence) as temporary:
         try:
             safetensors.torch.save_file({name: tensor.cpu() for name, tensor in tensors.items()}, temporary)
         except safetensors.SafetensorError as problem:  # the library's own name for a write that failed
             do = "free disk space; the checkpoints before it are kept, and the same command goes on from them"
             raise MachineError(f"cannot write {path}: {problem}", do) from problem
-    record = {**vars(progress), "sha256": sha256_file(path)}
-    write_json(path.with_suffix(".json"), {**record, SEAL: sha256_json(record)})
-    for old in _records(folder)[KEPT:]:
-        old.unlink()
-    for state in folder.glob("*.safetensors"):
-        # Of the records just removed, and of writers that were killed before their record.
-        if not state.with_suffix(".json").exists():
-            state.unlink()
+    said = {key: value for key, value in vars(progress).items() if key != "metrics"}
+    record = {**said, KEY: training.record, "lease": lease, "sha256": sha256_file(path)}
+    write_json(path.with_suffix(".json"), {**record, SEAL: sha256_json(record)}, fence)
+    _drop_old(folder, fence)
 
 
-def load_checkpoint(folder: Path, model: torch.nn.Module, optimizer: torch.optim.Optimizer) -> Progress | None:
+def _drop_old(folder: Path, fence: Fence | None) -> None:
+    """Remove checkpoints of ours beyond the newest, and what writers left that were killed before their record."""
+    kept = _files(folder, "json")[:KEPT]
+    for path in (*_files(folder, "json"), *_files(folder, "safetensors")):
+        if path.with_suffix(".json") not in kept:
+            if fence:
+                fence.check()
+            path.unlink(missing_ok=True)
+
+
+def load_checkpoint(
+    folder: Path, model: torch.nn.Module, optimizer: torch.optim.Optimizer, training: Identity
+) -> Progress | None:
     """Restore the newest whole checkpoint in ``folder``; None if there is none.
 
     A checkpoint whose state or record is not what its sha256 says is passed over with a warning.
 
     Raises:
-        TrainingError: a whole checkpoint does not fit the model.
+        TrainingError: a whole checkpoint is of another training than ``training``, or does not fit the model.
     """
-    records = _records(folder)
+    records = _files(folder, "json")
     for record in records:
         state = record.with_suffix(".safetensors")
-        progress = _whole(record, state)
-        if progress is not None:
-            _restore(state, model, optimizer)
-            return progress
+        found = _whole(record, training)
+        if found is not None:
+            return Progress(**found, metrics=_restore(state, model, optimizer))
         rest = "training starts from its beginning" if record == records[-1] else "the one before it is used"
         log.warning("checkpoint %s is damaged; %s", state, rest)
     return None
 
 
-def last_iteration(folder: Path) -> int:
-    """Finished iterations according to the newest whole checkpoint in ``folder``; 0 if there is none."""
-    found = (_whole(record, record.with_suffix(".safetensors")) for record in _records(folder))
-    return next((progress.iteration for progress in found if progress is not None), 0)
+def last_iteration(folder: Path, training: Identity) -> int:
+    """Finished iterations according to the newest whole checkpoint in ``folder``; 0 if there is none.
+
+    Raises:
+        TrainingError: it is of another training than ``training``.
+    """
+    found = (_whole(record, training) for record in _files(folder, "json"))
+    return next((progress["iteration"] for progress in found if progress is not None), 0)
 
 
-def _whole(record: Path, state: Path) -> Progress | None:
-    """What ``record`` says, if it and ``state`` are as they were written."""
+def _whole(record: Path, training: Identity) -> dict[str, Any] | None:
+    """What ``record`` says of the progress, if it and its state are as they were written."""
     try:
         found = read_json(record, keys=("sha256", SEAL))
     except ResultsError:
         return None
-    if found.pop(SEAL) != sha256_json(found) or not state.is_file() or sha256_file(state) != found.pop("sha256"):
+    if found.pop(SEAL) != sha256_json(found):
         return None
-    return Progress(**found)
+    training.check(found, record)
+    state = record.with_suffix(".safetensors")
+    if not state.is_file() or sha256_file(state) != found.pop("sha256"):
+        return None
+    return {key: value for key, value in found.items() if key not in (KEY, "lease")}
 
 
-def _restore(path: Path, model: torch.nn.Module, optimizer: torch.optim.Optimizer) -> None:
+def _restore(path: Path, model: torch.nn.Module, optimizer: torch.optim.Optimizer) -> bytes:
+    """Load the state; the content of metrics.jsonl at that time."""
     tensors = safetensors.torch.load_file(path)
     try:
         model.load_state_dict({name[6:]: tensor for name, tensor in tensors.items() if name.startswith("model.")})
@@ -119,9 +155,11 @@ def _restore(path: Path, model: torch.nn.Module, optimizer: torch.optim.Optimize
             # The parameter's own memory layout, or channels-last sums would come out in another order.
             buffer = torch.empty_like(parameter, requires_grad=False)
             optimizer.state[parameter]["momentum_buffer"] = buffer.copy_(momentum)
+    return tensors[METRICS].numpy().tobytes()
 
 
-def _records(folder: Path) -> list[Path]:
-    """Records of checkpoints, newest first."""
-    names = (path for path in folder.glob("*.json") if re.fullmatch(r"\d{9}\.json", path.name))
-    return sorted(names, reverse=True)
+def _files(folder: Path, kind: str) -> list[Path]:
+    """Our files of one kind, ``json`` for records: those of the last lease first, and of one lease the newest first."""
+    names = (NAME.fullmatch(path.name) for path in folder.glob(f"*.{kind}"))
+    found = sorted(((int(name[2]), int(name[1]), name[0]) for name in names if name), reverse=True)
+    return [folder / name for _, _, name in found]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,6 +14,10 @@ from torch import Tensor
 
 from pointrend.errors import MachineError, ParamsError, TrainingStopped
 from pointrend.machine import choose_device
+from pointrend.training.launch import check_interfaces
+
+STARTED = ("WORLD_SIZE", "RANK", "LOCAL_RANK")
+"""What torchrun tells the processes that it starts."""
 
 
 @dataclass(frozen=True)
@@ -27,6 +32,22 @@ class Processes:
     def first(self) -> bool:
         """Whether this is the process that writes files."""
         return self.rank == 0
+
+    @property
+    def first_of_node(self) -> bool:
+        """Whether this is the first process of its machine."""
+        return self.count == 1 or os.environ.get("LOCAL_RANK", "0") == "0"
+
+    def wait(self) -> None:
+        """Return when all processes have come here."""
+        self.any(False)
+
+    def token(self) -> int:
+        """A number below 2**62 that all processes know and nobody else can guess."""
+        number = torch.tensor(secrets.randbits(62))
+        if self.count > 1:
+            dist.broadcast(number, src=0)
+        return int(number.item())
 
     def sum(self, values: Tensor) -> Tensor:
         """Sum of a tensor over all processes; ``values`` is overwritten."""
@@ -58,16 +79,12 @@ def join_processes(count: int, device: str, threads: int) -> Iterator[Processes]
     ``threads`` is the number of CPU threads a process, 0 for torch's choice.
 
     Raises:
-        ParamsError: torchrun started another number of processes than the setting has GPUs.
+        ParamsError: torchrun, as far as the environment says, started another number of processes than the setting has
+            GPUs, or a process beyond that number.
         MachineError: the processes cannot meet where the environment says.
         TrainingStopped: within the block, another process ended before this one was done with it.
     """
-    started = os.environ.get("WORLD_SIZE") or "1"
-    if started != str(count):
-        raise ParamsError(
-            f"{started} process(es) were started but the setting has gpus: {count}",
-            f"start it with `pointrend train`, or with torchrun and {count} processes in all",
-        )
+    _check_started(count)
     chosen = choose_device(device)
     if threads:
         torch.set_num_threads(threads)
@@ -89,7 +106,22 @@ def join_processes(count: int, device: str, threads: int) -> Iterator[Processes]
         dist.destroy_process_group()
 
 
+def _check_started(count: int) -> None:
+    """Refuse what a shell still has of another training, before anything waits for processes that never come."""
+    started, rank = os.environ.get("WORLD_SIZE") or "1", os.environ.get("RANK")
+    left = [name for name in (*STARTED, "MASTER_ADDR", "MASTER_PORT") if os.environ.get(name)]
+    unset = (
+        f"unset {', '.join(left)} if the shell has kept them, or start it with torchrun and {count} processes in all"
+    )
+    if started != str(count):
+        what = f"{started} process(es) were started, says WORLD_SIZE, but the setting has gpus: {count}"
+        raise ParamsError(what, unset)
+    if count > 1 and (rank is None or not rank.isdecimal() or int(rank) >= count):
+        raise ParamsError(f"RANK is {rank or 'not set'}, which is no number below WORLD_SIZE={count}", unset)
+
+
 def _meet(backend: str) -> None:
+    check_interfaces("nccl" in backend)
     try:
         dist.init_process_group(backend)
     except (RuntimeError, ValueError) as problem:  # a port that is taken; a variable that is missing or no number

@@ -8,7 +8,7 @@ import socket
 import sys
 from collections.abc import Sequence
 
-from pointrend.errors import ParamsError
+from pointrend.errors import MachineError, ParamsError
 from pointrend.recipe import Recipe
 
 SIGNALS = "SIGTERM,SIGINT,SIGHUP,SIGQUIT,SIGUSR1"
@@ -22,14 +22,35 @@ def start_processes(recipe: Recipe) -> None:
 
     Raises:
         ParamsError: the setting has several nodes and this is no Slurm job.
+        MachineError: the environment names a network interface that is not there.
     """
     words = ["-m", "pointrend", *sys.argv[1:]]
     job = os.environ.get("SLURM_JOB_ID")
+    check_interfaces(recipe.device != "cpu")
     if recipe.nodes > 1 and not (job or "").isdecimal():
         by_hand = shlex.join(torchrun(recipe.gpus, recipe.nodes, "FIRST_NODE", None, words))
         raise ParamsError(f"nodes: {recipe.nodes} needs a Slurm job", f"or type on every node: {by_hand}")
     command = launcher(recipe.gpus, recipe.nodes, socket.gethostname(), job, words)
     os.execvp(command[0], command)  # noqa: S606 our own interpreter or srun, no shell
+
+
+def check_interfaces(gpus: bool) -> None:
+    """Look for the network interfaces that the environment names, before every process fails for itself.
+
+    Raises:
+        MachineError: one of them is not there.
+    """
+    there = [name for _, name in socket.if_nameindex()]
+    for variable in ("GLOO_SOCKET_IFNAME", "NCCL_SOCKET_IFNAME") if gpus else ("GLOO_SOCKET_IFNAME",):
+        value = os.environ.get(variable, "")
+        gloo, names = variable.startswith("GLOO"), value.lstrip("=").split(",")
+        if not value or (not gloo and value.startswith("^")):  # NCCL: all but these
+            continue
+        whole = gloo or value.startswith("=")  # NCCL takes the beginning of a name, too
+        found = [any(known == name if whole else known.startswith(name) for known in there) for name in names]
+        if not (all(found) if gloo else any(found)):
+            do = f"name one of {', '.join(there)}, or unset {variable}"
+            raise MachineError(f"{variable}={value} names a network interface that is not there", do)
 
 
 def launcher(gpus: int, nodes: int, first_node: str, job: str | None, words: Sequence[str]) -> list[str]:

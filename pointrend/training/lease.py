@@ -4,13 +4,25 @@ Leases are numbered files in ``<folder>/lease``; the highest number counts. A le
 number, which only one process can do, also on NFS (O_EXCL). Its holder renews it with a sign of life, the file's time,
 and marks it free at the end by renaming it. A holder that died is recognised at once on its own machine, and elsewhere
 by :data:`STALE_SECONDS` without a sign of life, counted by the clock of whoever looks: the machines' clocks may differ.
+
+A holder may have been stopped, or cut off from the file server, for that long without being dead. What it shares with
+later holders it therefore writes through :func:`atomic_path` with its :class:`Held` as the fence:
+
+1. it makes a temporary file, whose name holds the number of its lease,
+2. it renews its lease, which fails if a later holder has removed that,
+3. it renames the temporary file.
+
+A later holder removes the earlier lease first and the earlier holders' temporary files then, and reads afterwards. So a
+holder that comes to step 2 too late stops there, and one that was stopped between 2 and 3 has nothing left to rename.
 """
 
 from __future__ import annotations
 
+import errno
 import json
 import logging
 import os
+import re
 import socket
 import threading
 import time
@@ -29,6 +41,8 @@ STALE_SECONDS = 60.0
 """Time without one after which the holder on another machine counts as dead."""
 POLL_SECONDS = 0.2
 FREE = ".free"
+NAME = re.compile(r"\d{6,}(\.free)?")
+"""Of a lease; whatever else lies in the folder, the .nfs* files that NFS leaves for a while for example, is none."""
 
 
 @dataclass(frozen=True)
@@ -57,27 +71,63 @@ class Found:
 
 
 @contextmanager
-def lease(folder: Path, wait: bool = False) -> Iterator[None]:
+def lease(folder: Path, *others: Path, wait: bool = False) -> Iterator[Held]:
     """Hold ``folder`` for the life of the block; with ``wait`` as soon as another holder has ended.
 
-    A process whose lease was taken over, because it gave no sign of life for so long, ends at once.
+    The holder also writes into ``others``. A process whose lease was taken over, because it gave no sign of life for so
+    long, ends at its next write or sign of life.
 
     Raises:
         TrainingError: another living process holds it, and there is no ``wait``; the message says which.
     """
     place = folder / "lease"
     place.mkdir(parents=True, exist_ok=True)
-    path = _take(place, Watch(folder), wait)
+    held = Held(_take(place, Watch(folder), wait), (folder, *others))
+    held.remove_temporary_files(before=held.number)
     ended = threading.Event()
-    beat = threading.Thread(target=_keep, args=(path, ended), daemon=True, name="lease")
+    beat = threading.Thread(target=_keep, args=(held, ended), daemon=True, name="lease")
     beat.start()
     try:
-        yield
+        yield held
     finally:
         ended.set()
         beat.join()
         with suppress(FileNotFoundError):
-            path.rename(path.with_suffix(FREE))
+            held.path.rename(held.path.with_suffix(FREE))
+
+
+class Held:
+    """A lease that this process holds: the right to write into ``folders``, the first of which the lease is on."""
+
+    def __init__(self, path: Path, folders: tuple[Path, ...]) -> None:
+        self.path, self.folders, self.number = path, folders, _number(path)
+        self._name = folders[0].name
+        self.mark = f"{self._name}-{path.stem}"
+
+    def check(self) -> None:
+        """Renew the lease.
+
+        Raises:
+            TrainingStopped: it was taken over.
+            OSError: the file server does not answer.
+        """
+        try:
+            os.utime(self.path)  # which goes to the file server, unlike a look at a name
+        except OSError as problem:
+            if problem.errno not in (errno.ENOENT, errno.ESTALE):
+                raise
+            found = newest(self.path.parent)
+            how = f"taken over by {found.who}" if found.number > self.number else "removed"
+            do = "the same command goes on from the last checkpoint, if anything is left to do"
+            raise TrainingStopped(f"the lease on {self.folders[0]} was {how}", do) from problem
+
+    def remove_temporary_files(self, before: int) -> None:
+        """Remove those of holders with a number below ``before``, so that nothing is left that they could rename."""
+        ours = re.compile(rf"\..+\.{re.escape(self._name)}-(\d{{6,}})\.[^.]+\.tmp")
+        for path in (path for folder in self.folders if folder.is_dir() for path in folder.iterdir()):
+            found = ours.fullmatch(path.name)
+            if found and int(found[1]) < before:
+                path.unlink(missing_ok=True)
 
 
 def wait_until_free(folder: Path) -> None:
@@ -155,21 +205,21 @@ def _create(place: Path, number: int) -> Path | None:
     # Whoever looked at the folder long ago may have created a number that was passed and removed since.
     others = [other for other in _leases(place) if other != path]
     if any(_number(other) > number for other in others):
-        path.unlink()
+        path.unlink(missing_ok=True)  # the other one may have removed it already
         return None
     for other in others:
         other.unlink(missing_ok=True)
     return path
 
 
-def _keep(path: Path, ended: threading.Event) -> None:
+def _keep(held: Held, ended: threading.Event) -> None:
     while not ended.wait(BEAT_SECONDS):
         try:
-            os.utime(path)
-        except FileNotFoundError:
-            log.error("the lease was taken over by %s; this process ends", newest(path.parent).who)
-            # At once: a last checkpoint would be written beside those of the new holder.
-            os._exit(TrainingStopped.exit_code)
+            held.check()
+        except TrainingStopped as lost:
+            log.error("%s; this process ends", lost.what)
+            held.remove_temporary_files(before=held.number + 1)
+            os._exit(TrainingStopped.exit_code)  # It may be long until the next write.
         except OSError as error:
             log.warning("cannot renew the lease: %s", error)
 
@@ -214,8 +264,8 @@ def _start_time(pid: int) -> str | None:
 
 
 def _leases(place: Path) -> list[Path]:
-    """All leases in the folder; not the .nfs* files that NFS leaves for a while."""
-    return [path for path in place.iterdir() if path.stem.isdecimal()] if place.is_dir() else []
+    """All leases in the folder."""
+    return [path for path in place.iterdir() if NAME.fullmatch(path.name)] if place.is_dir() else []
 
 
 def _number(path: Path) -> int:

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from pointrend.datasets.loader import TrainBatch, refuse_turned, train_loader
+from pointrend.datasets.loader import TrainBatch, refuse_turned, train_loader, worker_failures
 from pointrend.datasets.normalization import normalize_batch
 from pointrend.datasets.registry import classes_of
 from pointrend.datasets.store import Store
@@ -27,6 +27,7 @@ from pointrend.model.pointrend import PointRend, draw_points
 from pointrend.model.weights import load_pretrained_backbone
 from pointrend.training.checkpoints import Progress, load_checkpoint, save_checkpoint
 from pointrend.training.distributed import Processes
+from pointrend.training.identity import Identity
 from pointrend.training.metrics_log import MetricsLog
 from pointrend.training.optimizer import make_optimizer
 from pointrend.training.preemption import StopRequest, stopped
@@ -35,6 +36,7 @@ from pointrend.training.step import TrainStep, memory_format
 from pointrend.training.window import Window
 
 if TYPE_CHECKING:
+    from pointrend.files import Fence
     from pointrend.params import RunSetting
 
 TRANSFORMS = {"fast": WindowTransform, "exact": TrainTransform}
@@ -62,8 +64,13 @@ class Trainer:
         checkpoints: Path,
         backbone: PretrainedBackbone | None,
         processes: Processes,
+        *,
+        fingerprint: str = "",
+        fence: Fence | None = None,
     ) -> None:
+        """``fingerprint`` tells the checkpoints of one training from another's; ``fence`` is the lease on them."""
         self.recipe, self.seed, self.checkpoints, self.processes = setting.recipe, seed, checkpoints, processes
+        self.training, self.fence = Identity(setting.run, seed, fingerprint), fence
         recipe = setting.recipe
         self.store = Store(data, "train")
         refuse_turned(self.store, recipe.crop_size)
@@ -76,9 +83,11 @@ class Trainer:
         self.optimizer = make_optimizer(
             self.model, lr=recipe.lr, momentum=recipe.momentum, weight_decay=recipe.weight_decay
         )
-        self.progress = load_checkpoint(checkpoints, self.model, self.optimizer) or Progress(0, 0, 0.0, 0)
+        found = load_checkpoint(checkpoints, self.model, self.optimizer, self.training)
+        self.progress = found or Progress(0, b"", 0.0, 0)
         self.step = TrainStep(self.model, self.optimizer, recipe, processes)
 
+    @worker_failures()
     def run(self, watch: Callable[[dict[str, Any]], None] | None = None, stop: StopRequest | None = None) -> PointRend:
         """Train to the end and return the model; metrics.jsonl grows in the checkpoint folder.
 
@@ -86,24 +95,27 @@ class Trainer:
 
         Raises:
             TrainingError: a loss is not finite; the message names the pictures of that batch.
-            TrainingStopped: a process was asked to stop; there is a checkpoint of the iteration that it was at.
+            MachineError: loader processes find no room, or give nothing.
+            TrainingStopped: a process was asked to stop; there is a checkpoint of the iteration that it was at. Or the
+                lease was taken over.
         """
         before, start = self.progress, self.progress.iteration
         log.info("training from iteration %d to %d, %d an epoch", start, self.total, self.epoch_iterations)
-        metrics = MetricsLog(self.checkpoints / "metrics.jsonl", before.metrics_bytes)
+        path = self.checkpoints / "metrics.jsonl"
+        metrics = MetricsLog(path, before.metrics, self.fence) if self.processes.first else None
         window = Window(self.store.ids, self.recipe.batch_size, self.processes, before)
         clock = last_saved = time.monotonic()
         self.model.train()
         hidden = hides_bars() or not self.processes.first
         bar = tqdm(desc="train", total=self.total, initial=start, disable=hidden, unit="it")
         try:
-            for (iteration, batch), waited in _timed(self._batches(start)):
+            for (iteration, batch), waited in _timed(self._batches(start, stop)):
                 window.add(iteration, batch.indices, waited, *self._step(iteration, batch))
                 bar.update()
                 done, save = iteration + 1, False
                 if done % self.recipe.log_every == 0 or done == self.total:
                     record = self._record(done, window)
-                    if self.processes.first:
+                    if metrics is not None:
                         metrics.append(record)
                         self._report(record, bar)
                         if watch is not None:
@@ -118,7 +130,8 @@ class Trainer:
                     raise stopped(stop, done)
         finally:
             bar.close()
-            metrics.close()
+            if metrics is not None:
+                metrics.close()
         return self.model
 
     def learning_rate(self, iteration: int) -> float:
@@ -144,7 +157,7 @@ class Trainer:
             model = convert_norms(model, device=self.processes.device)
         return model.to(self.processes.device).to(memory_format=memory_format(self.recipe))
 
-    def _batches(self, start: int) -> Iterator[tuple[int, TrainBatch]]:
+    def _batches(self, start: int, stop: StopRequest | None = None) -> Iterator[tuple[int, TrainBatch]]:
         """(iteration, batch) from iteration ``start`` to the end, through as many epochs as that takes."""
         share = self.recipe.batch_size // self.processes.count
         for epoch in range(start // self.epoch_iterations + 1, self.recipe.epochs + 1):
@@ -160,6 +173,7 @@ class Trainer:
                 first_batch=max(start - first, 0),
                 workers=self.recipe.workers,
                 pin_memory=self.processes.device.type == "cuda",
+                stop=lambda: bool(stop),
             )
             yield from enumerate(loader, max(start, first))
 
@@ -187,11 +201,12 @@ class Trainer:
             place = f"iteration {done} of {self.total}"
             log.info("%s: loss %.3f, lr %.5f, about %.0f min left", place, record["loss"], record["lr"], minutes)
 
-    def _save(self, done: int, seconds: float, metrics: MetricsLog, window: Window) -> None:
+    def _save(self, done: int, seconds: float, metrics: MetricsLog | None, window: Window) -> None:
         losses = window.suspend()
-        self.progress = progress = Progress(done, metrics.size(), seconds, window.empty_batches, losses)
+        content = metrics.content() if metrics is not None else b""
+        self.progress = progress = Progress(done, content, seconds, window.empty_batches, losses)
         if self.processes.first:
-            save_checkpoint(self.checkpoints, self.model, self.optimizer, progress)
+            save_checkpoint(self.checkpoints, self.model, self.optimizer, progress, self.training, self.fence)
 
 
 def step_seed(seed: int, iteration: int, rank: int) -> int:

@@ -3,41 +3,38 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
-from pointrend.errors import TrainingError
+from pointrend.files import Fence, write_bytes
 
 CURVES = ("iteration", "lr", "loss", "loss_point", "loss_coarse")
 
 
 class MetricsLog:
-    """An append-only file that a resumed training cuts back to its checkpoint.
+    """The records so far, and a file in which others can follow them.
 
-    Raises:
-        TrainingError: the file does not have the bytes that the checkpoint counted.
+    What counts is in memory and in every checkpoint. The file is made anew where a training begins or goes on: an
+    earlier holder of the lease then has a file open that has no name any more.
     """
 
-    def __init__(self, path: Path, keep_bytes: int) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        found = path.stat().st_size if path.exists() else 0
-        if found < keep_bytes:
-            what = f"{path} has {found} bytes, fewer than the {keep_bytes} of its checkpoint"
-            raise TrainingError(what, f"remove {path.parent} to train from the beginning")
+    def __init__(self, path: Path, before: bytes, fence: Fence | None = None) -> None:
+        self._content, self._fence = bytearray(before), fence
+        write_bytes(path, before, fence)
         self._stream = open(path, "ab")  # noqa: SIM115 closed by close()
-        self._stream.truncate(keep_bytes)
-        self._stream.seek(0, os.SEEK_END)
 
     def append(self, record: dict[str, Any]) -> None:
         """Write one record; it reaches the file at once."""
-        self._stream.write(json.dumps(record, allow_nan=False).encode() + b"\n")
+        line = json.dumps(record, allow_nan=False).encode() + b"\n"
+        if self._fence:
+            self._fence.check()
+        self._content += line
+        self._stream.write(line)
         self._stream.flush()
 
-    def size(self) -> int:
-        """Bytes so far, all of which are on the disk: a checkpoint that counts them must not outlive them."""
-        os.fsync(self._stream.fileno())
-        return self._stream.tell()
+    def content(self) -> bytes:
+        """All records so far, as the file has them."""
+        return bytes(self._content)
 
     def close(self) -> None:
         """Close the file."""

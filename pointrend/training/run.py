@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,8 @@ from typing import Any
 import torch
 
 from pointrend.allocator import keep_freed_memory
+from pointrend.datasets.intact import check_split
+from pointrend.datasets.shared_memory import check_shared_memory
 from pointrend.errors import CheckFailed, MachineError
 from pointrend.files import sha256_file, write_bytes, write_sealed, write_text
 from pointrend.fingerprints import backbone_sha256, data_record, stage_code, training_fingerprint
@@ -22,12 +25,13 @@ from pointrend.project import Project
 from pointrend.training.attempts import Attempts
 from pointrend.training.checkpoints import last_iteration
 from pointrend.training.distributed import join_processes
-from pointrend.training.lease import lease
+from pointrend.training.identity import Identity
+from pointrend.training.lease import Held, lease
 from pointrend.training.loop import PretrainedBackbone, Trainer
 from pointrend.training.metrics_log import curve_csv
 from pointrend.training.preemption import StopRequest
 from pointrend.training.record import training_record
-from pointrend.training.staging import staged
+from pointrend.training.staging import training_data
 
 log = logging.getLogger(__name__)
 
@@ -59,20 +63,27 @@ class Training:
         code = code_record(stage_code("train", self.setting.dataset))
         # A killed engine leaves its trainer alone at work. The next trainer waits for it and finds everything done.
         # The other processes meet the first one only after it has the lease.
-        with lease(self.checkpoints, wait=calling_engine() is not None):
-            attempts = Attempts(self.checkpoints)
-            with attempts.attempt(last_iteration(self.checkpoints), code):
+        results = self.project.run_folder(self.setting.run, self.seed)
+        with lease(self.checkpoints, results, wait=calling_engine() is not None) as held:
+            identity = Identity(self.setting.run, self.seed, self.fingerprint)
+            attempts = Attempts(self.checkpoints, identity, held)
+            with attempts.attempt(last_iteration(self.checkpoints, identity), code):
                 log.info("attempt %d", len(attempts.records))
-                trainer = self._trained(stop, attempts)
-                self._write(trainer, attempts.records)
+                trainer = self._trained(stop, attempts, held)
+                self._write(trainer, attempts.records, held)
 
-    def _trained(self, stop: StopRequest, attempts: Attempts | None = None) -> Trainer:
-        """The trainer, at its end; the first process keeps ``attempts``."""
+    def _trained(self, stop: StopRequest, attempts: Attempts | None = None, held: Held | None = None) -> Trainer:
+        """The trainer, at its end; the first process keeps ``attempts`` and has the lease, ``held``."""
         keep_freed_memory()
-        recipe, data = self.setting.recipe, self.project.data_folder(self.setting.dataset)
-        data = staged(data) if recipe.stage_to_tmpdir else data
-        with join_processes(recipe.gpus, recipe.device, recipe.threads) as processes:
-            trainer = Trainer(self.setting, self.seed, data, self.checkpoints, self._backbone(), processes)
+        recipe, prepared = self.setting.recipe, self.project.data_folder(self.setting.dataset)
+        if os.environ.get("LOCAL_RANK", "0") == "0":  # one of a machine tells
+            check_shared_memory(recipe)
+        with (
+            join_processes(recipe.gpus, recipe.device, recipe.threads) as processes,
+            training_data(prepared, processes, recipe.stage_to_tmpdir) as data,
+        ):
+            whose: dict[str, Any] = {"fingerprint": self.fingerprint, "fence": held}
+            trainer = Trainer(self.setting, self.seed, data, self.checkpoints, self._backbone(), processes, **whose)
             watch = self._watched(trainer, attempts) if attempts else None
             try:
                 trainer.run(watch, stop)
@@ -94,7 +105,7 @@ class Training:
         path = self.project.fetched_file(f"backbone_{self.setting.backbone}", pin.name)
         return PretrainedBackbone(path, pin.sha256_prefix or "")
 
-    def _write(self, trainer: Trainer, attempts: Sequence[dict[str, Any]]) -> None:
+    def _write(self, trainer: Trainer, attempts: Sequence[dict[str, Any]], held: Held) -> None:
         """Leave model.safetensors, metrics.jsonl and curve.csv in the run's folder, and train.json last.
 
         Raises:
@@ -104,11 +115,12 @@ class Training:
         if training_fingerprint(project, setting, seed) != self.fingerprint:
             what = f"the data or the backbone of {setting.run} were exchanged while it was trained"
             raise CheckFailed(what, "restore them and type the same command again")
+        check_split(project.data_folder(setting.dataset), "train")
         folder = project.run_folder(setting.run, seed)
-        save_weights(trainer.model, folder / "model.safetensors")
-        metrics = (trainer.checkpoints / "metrics.jsonl").read_bytes()
-        write_bytes(folder / "metrics.jsonl", metrics)
-        write_text(folder / "curve.csv", curve_csv(metrics))
+        save_weights(trainer.model, folder / "model.safetensors", held)
+        metrics = trainer.progress.metrics
+        write_bytes(folder / "metrics.jsonl", metrics, held)
+        write_text(folder / "curve.csv", curve_csv(metrics), held)
         record = {
             "run": setting.run,
             "seed": seed,
@@ -121,4 +133,4 @@ class Training:
             "curves": {name: sha256_file(folder / name) for name in ("metrics.jsonl", "curve.csv")},
             **training_record(trainer, attempts),
         }
-        write_sealed(folder / "train.json", record)
+        write_sealed(folder / "train.json", record, held)

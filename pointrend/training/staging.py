@@ -1,33 +1,75 @@
-"""A copy of a prepared dataset on the node's own disk, for file systems that are slow with many readers."""
+"""Where a training reads its data: as prepared, or a copy on the node's own disk.
+
+The copy is for file systems that are slow with many readers. It is of one training alone, in a folder with a name that
+nobody can guess, and checked like the data themselves; what lies in $TMPDIR already is never read.
+"""
 
 from __future__ import annotations
 
+import fcntl
 import logging
+import os
+import re
 import shutil
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from filelock import FileLock
-
-from pointrend.errors import ResultsError
-from pointrend.files import atomic_path, read_json, sha256_file
+from pointrend.datasets.intact import check_split, split_files
+from pointrend.training.distributed import Processes
 
 log = logging.getLogger(__name__)
+SPLIT = "train"
+NAME = re.compile(r"pointrend-[0-9a-f]{16}")
+"""Of a copy's folder, which is locked for as long as a process of its training lives."""
 
 
-def staged(data: Path) -> Path:
-    """A folder under $TMPDIR with the same files as ``data``; processes of one node share one copy.
+@contextmanager
+def training_data(data: Path, processes: Processes, copy: bool) -> Iterator[Path]:
+    """The folder to read from within the block: ``data``, or a ``copy`` that the processes of one node share.
 
     Raises:
-        OSError: $TMPDIR has no space for it.
+        CheckFailed: it does not have the bytes that its manifest names.
+        OSError: $TMPDIR has no space for the copy.
     """
-    manifest = read_json(data / "manifest.json", ResultsError, "prepare the dataset")
-    folder = Path(tempfile.gettempdir()) / f"pointrend-{sha256_file(data / 'manifest.json')[:16]}"
-    folder.mkdir(parents=True, exist_ok=True)
-    with FileLock(folder / "lock"):
-        for name in ("manifest.json", *manifest["files"]):
-            if not (folder / name).is_file():
-                log.info("copying %s to %s", data / name, folder)
-                with atomic_path(folder / name) as temporary:
-                    shutil.copyfile(data / name, temporary)
-    return folder
+    if not copy:
+        if processes.first:
+            check_split(data, SPLIT)
+        processes.wait()
+        yield data
+        return
+    folder = Path(tempfile.gettempdir()) / f"pointrend-{processes.token():016x}"
+    try:
+        if processes.first_of_node:
+            remove_leftovers(folder.parent)
+            _copy(data, folder)
+            check_split(folder, SPLIT)
+        processes.wait()
+        yield folder
+    finally:
+        if processes.first_of_node:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def remove_leftovers(temporary: Path) -> None:
+    """Remove our copies whose training was killed."""
+    for folder in (path for path in temporary.iterdir() if NAME.fullmatch(path.name)):
+        with suppress(OSError):
+            if folder.lstat().st_uid == os.getuid():
+                handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+                try:
+                    fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    shutil.rmtree(folder)
+                finally:
+                    os.close(handle)
+
+
+def _copy(data: Path, folder: Path) -> None:
+    made = Path(tempfile.mkdtemp(prefix=".pointrend-", dir=folder.parent))
+    # Locked before it has a name under which it may be removed; never closed, so that our death unlocks it.
+    fcntl.flock(os.open(made, os.O_RDONLY | os.O_DIRECTORY), fcntl.LOCK_EX)
+    made.rename(folder)
+    for name in ("manifest.json", *split_files(SPLIT)):
+        log.info("copying %s to %s", data / name, folder)
+        shutil.copyfile(data / name, folder / name)

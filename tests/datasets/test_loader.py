@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import copy
 import os
+import resource
 import signal
 import subprocess
 import sys
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +21,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.utils.data import BatchSampler, DistributedSampler
 
+from pointrend.datasets import loader as module
 from pointrend.datasets.loader import TrainBatch, TrainSamples, epoch_batches, refuse_turned, sample_draws, train_loader
 from pointrend.datasets.store import COMPACT, Store, StoreWriter
 from pointrend.datasets.transforms import TrainPixels, TrainTransform
-from pointrend.errors import DatasetError, TrainingStopped
+from pointrend.errors import DatasetError, MachineError, TrainingStopped
 from tests.datasets.layouts import pixels, values
 
 TRANSFORM = TrainTransform((128, 32), (24, 32))
@@ -171,6 +175,67 @@ def test_a_killed_worker_is_a_stop(store: Store) -> None:
     loader = train_loader(store, transform, batch_size_per_process=1, processes=1, rank=0, seed=0, epoch=1, workers=1)
     with pytest.raises(TrainingStopped, match="a process that loads pictures was killed"):
         next(loader)
+
+
+def a_loader(store: Store, load: Callable[..., TrainPixels], **more: Any) -> Iterator[TrainBatch]:
+    """One worker process that loads by ``load``."""
+    transform: Any = load
+    return train_loader(
+        store, transform, batch_size_per_process=1, processes=1, rank=0, seed=0, epoch=1, workers=1, **more
+    )
+
+
+def test_a_bus_error_is_a_lack_of_shared_memory(store: Store, capfd: pytest.CaptureFixture[str]) -> None:
+    def bus_error(*_: object) -> TrainPixels:
+        os.kill(os.getpid(), signal.SIGBUS)
+        raise AssertionError
+
+    with pytest.raises(MachineError, match=r"^/dev/shm has no room .*; give it more"):
+        next(a_loader(store, bus_error))
+    assert capfd.readouterr().err == ""
+
+
+def test_no_room_for_a_batch_is_told_and_not_waited_for(store: Store, capfd: pytest.CaptureFixture[str]) -> None:
+    def much(*_: object) -> TrainPixels:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (2**16, resource.RLIM_INFINITY))  # as for files, so for shared memory
+        return TrainPixels(np.zeros((512, 512), np.uint8), np.zeros(1, np.uint8), (0, 0, 1, 1))
+
+    with pytest.raises(MachineError, match=r"^/dev/shm has no room .*; give it more"):
+        next(a_loader(store, much))
+    assert capfd.readouterr().err == ""
+
+
+def silent(*_: object) -> TrainPixels:
+    time.sleep(3)
+    raise AssertionError
+
+
+def test_silent_workers_end_the_training(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "LOOK_SECONDS", 0.2)
+    monkeypatch.setattr(module, "SILENT_SECONDS", 1.0)
+    began = time.monotonic()
+    with pytest.raises(MachineError, match="gave nothing for 0 min; see whether the prepared data can be read"):
+        next(a_loader(store, silent))
+    assert 1 <= time.monotonic() - began < 30
+
+
+def test_silent_workers_do_not_outlast_a_request_to_stop(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "LOOK_SECONDS", 0.2)
+    monkeypatch.setattr(module, "STOP_SECONDS", 1.0)
+    began = time.monotonic()
+    with pytest.raises(TrainingStopped, match="asked to stop while no batch came"):
+        next(a_loader(store, silent, stop=lambda: True))
+    assert 1 <= time.monotonic() - began < 30
+
+
+def test_a_slow_batch_is_waited_for(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    def slow(*_: object) -> TrainPixels:
+        time.sleep(0.3)
+        return TrainPixels(np.zeros(2, np.uint8), np.zeros(1, np.uint8), (0, 0, 1, 1))
+
+    monkeypatch.setattr(module, "LOOK_SECONDS", 0.05)
+    indices = [int(batch.indices) for batch in a_loader(store, slow, first_batch=len(store) - 4)]
+    assert indices == [index for (index,) in epoch_batches(len(store), 1, 0, 1, 0, 1)[-4:]]
 
 
 def test_an_error_of_ours_survives_the_way_from_another_process() -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from pointrend.datasets.prepare import describe, describe_text, prepare_dataset
 from pointrend.datasets.store import Store
-from pointrend.errors import DatasetError
+from pointrend.errors import ArchiveError, DatasetError
 from pointrend.files import canonical_json, sha256_file, sha256_json
 from tests.datasets.layouts import ADE, archive_members, encoded, pixels, values, write_archives
 
@@ -113,7 +113,7 @@ def test_a_split_without_pictures_is_an_error(tmp_path: Path) -> None:
     members = archive_members()["ade20k"]["ADEChallengeData2016.zip"]
     training_only = {name: data for name, data in members.items() if "validation" not in name}
     write_archives(tmp_path, {"ADEChallengeData2016.zip": training_only})
-    with pytest.raises(DatasetError, match="ADE20K: no picture of val is in the archives"):
+    with pytest.raises(ArchiveError, match="images/ holds training, not validation"):
         prepare(tmp_path, expected=None, enforce=False)
 
 

@@ -9,10 +9,11 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
+import yaml
 
 from pointrend.cli import main
 from pointrend.doctor.cluster import check_shared, check_slurm, file_system, slurm_version
-from pointrend.doctor.machine import check_cuda, check_disk
+from pointrend.doctor.machine import check_cuda, check_disk, check_git, check_shared_memory
 from pointrend.doctor.outside import check_archives, check_tracking, redacted
 from pointrend.project import Project
 
@@ -56,6 +57,18 @@ def slurm(accounting: str = "none", wait: int = 30, age: int = 300, hosts: tuple
     program("sacct", ("--version", "slurm 22.05.8"))
 
 
+def test_a_download_without_git_is_told_what_dvc_needs(tmp_path: Path) -> None:
+    (finding,) = check_git(tmp_path)
+    assert finding.state == "note"
+    assert "dvc config --local core.no_scm true" in finding.do
+    (tmp_path / ".dvc").mkdir()
+    (tmp_path / ".dvc/config.local").write_text("[core]\n    no_scm = true\n")
+    assert check_git(tmp_path) == []
+    (tmp_path / ".dvc/config.local").unlink()
+    (tmp_path / ".git").mkdir()
+    assert check_git(tmp_path / "inside") == []
+
+
 def test_the_demo_needs_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--scale", "demo", "doctor"]) == 0
     printed = capsys.readouterr().out
@@ -91,6 +104,33 @@ def test_too_little_disk(paper: Project, monkeypatch: pytest.MonkeyPatch) -> Non
     assert check_disk(paper).state == "missing"
     monkeypatch.setattr("shutil.disk_usage", lambda _: type("Usage", (), {"free": 1e12}))
     assert check_disk(paper).state == "ok"
+
+
+def test_an_archive_without_a_url_needs_no_account(capsys: pytest.CaptureFixture[str]) -> None:
+    params = yaml.safe_load(Path("params.yaml").read_text())
+    params["places"]["benchmark.tgz"]["urls"] = []
+    Path("params.yaml").write_text(yaml.safe_dump(params))
+    assert main(["--scale", "pilot", "doctor", "--json"]) == 3
+    findings = {finding["name"]: finding for finding in json.loads(capsys.readouterr().out)["findings"]}
+    assert findings["archives of voc"]["state"] == "missing"
+    assert findings["archives of voc"]["do"].startswith("add URLs under places in params.yaml, or set POINTREND_ARCH")
+    assert findings["archives of cityscapes"]["do"].startswith("set CITYSCAPES_USERNAME and CITYSCAPES_PASSWORD, or")
+
+
+def test_too_little_shared_memory(paper: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    def whole(size: int | None) -> None:
+        monkeypatch.setattr("pointrend.doctor.machine.whole_bytes", lambda: size)
+
+    whole(64 * 2**20)  # what Docker gives
+    found = check_shared_memory(paper, cluster=False)
+    assert found.state == "missing"
+    assert found.found.endswith(" has 67 MB, about 168 MB needed for batches on their way")
+    assert "--shm-size" in found.do
+    assert check_shared_memory(paper, cluster=True).state == "note"
+    whole(2**28)
+    assert check_shared_memory(paper, cluster=False).state == "ok"
+    whole(None)
+    assert check_shared_memory(paper, cluster=False).state == "ok"
 
 
 def test_slurm_with_and_without_accounting() -> None:

@@ -38,14 +38,15 @@ def nothing(root: Path) -> None:
 
 
 RUN = "runs/demo/voc_r50-s0"
+AGAIN = "snakemake would still run pointrend --scale demo "
 REFUSALS = [
     ("by_snakemake", nothing, "snakemake", "dvc would still run", "fetch@demo-voc"),
     ("by_dvc", nothing, "dvc", "snakemake has no record", "compare evaluate fetch prepare report track train"),
     ("dvc_told", other_lr, "dvc", "snakemake would still run pointrend --scale demo train voc_r", "and 4 more"),
     ("dvc_told", other_lr, "snakemake", "dvc would still run train@demo-voc-r50-0", "scales.demo.recipe"),
-    ("by_snakemake", remove(f"{RUN}/confusion.parquet"), "dvc", f"{RUN}/confusion.parquet is not there", ""),
-    ("by_snakemake", spoil(f"{RUN}/model.safetensors"), "dvc", f"{RUN}/model.safetensors is not the one", "train.json"),
-    ("by_snakemake", remove("data/demo/voc/val.labels.bin"), "dvc", "data/demo/voc/val.labels.bin is not there", ""),
+    ("by_snakemake", remove(f"{RUN}/confusion.parquet"), "dvc", AGAIN, f"{RUN}/confusion.parquet is not there"),
+    ("by_snakemake", spoil(f"{RUN}/model.safetensors"), "dvc", AGAIN, f"{RUN}/model.safetensors is not the one"),
+    ("by_snakemake", remove("data/demo/voc/val.labels.bin"), "dvc", AGAIN, "data/demo/voc/val.labels.bin is not there"),
     ("by_dvc", remove(f"{RUN}/model.safetensors"), "snakemake", "dvc would still run", "model.safetensors: deleted"),
     ("by_dvc", spoil(f"{RUN}/confusion.parquet"), "snakemake", "dvc would still run", "confusion.parquet: modified"),
 ]
@@ -83,3 +84,38 @@ def test_values_that_dvc_cannot_know_are_refused(dvc_told: Checkout) -> None:
     for words in (("--set", "lr=0.1"), ("--scale", "pilot")):
         (line,) = dvc_told.run("pointrend", *words, "bridge", "dvc", expect=2).splitlines()
         assert line.startswith("error: DVC runs what params.yaml says")
+
+
+OTHER_SETTING = f"{RUN}/train.json is of another setting: lr 0.06, now 0.05; "
+
+
+def test_an_engine_that_was_told_to_believe_another_setting_is_not_believed(dvc_told: Checkout, tmp_path: Path) -> None:
+    touched = dvc_told.copy(tmp_path / "touched")
+    other_lr(touched.root)
+    lock = (touched.root / "dvc.lock").read_bytes()
+    touched.run("snakemake", "--cores", "1", "--touch")
+    (line,) = touched.run("pointrend", "bridge", "dvc", expect=3).splitlines()
+    assert line.startswith(f"error: {AGAIN}train voc_r")
+    assert ".json is of another setting: lr 0.06, now 0.05; " in line
+    assert (touched.root / "dvc.lock").read_bytes() == lock
+
+    committed = dvc_told.copy(tmp_path / "committed")
+    other_lr(committed.root)
+    committed.run("dvc", "commit", "--force")
+    (line,) = committed.run("pointrend", "bridge", "snakemake", expect=3).splitlines()
+    stage = "dvc repro --force train@demo-voc-r50-0"
+    assert line == f"error: {OTHER_SETTING}dvc was told to believe it: run {stage}, then this again"
+    committed.run(*stage.split())
+    assert "train.json is of another setting" not in committed.run("pointrend", "bridge", "snakemake", expect=3)
+
+
+def test_files_that_snakemake_is_too_quick_to_read_are_read_by_the_bridge(
+    by_snakemake: Checkout, tmp_path: Path
+) -> None:
+    checkout = by_snakemake.copy(tmp_path / "pointrend")
+    spoil(f"{RUN}/model.safetensors")(checkout.root)
+    records = checkout.root / "pointrend/engines/records.py"
+    records.write_text(records.read_text().replace("SMALL = 1_000_000", "SMALL = 100_000"))
+    assert checkout.commands("snakemake") == set()
+    (line,) = checkout.run("pointrend", "bridge", "dvc", expect=3).splitlines()
+    assert line.startswith(f"error: {RUN}/model.safetensors is not the one that {RUN}/train.json describes; remove it")

@@ -78,9 +78,9 @@ TRAIN = "'pointrend --scale demo train ade20k_r101 --seed 0'"
         ),
         (
             "workflow/rules/train.smk",
-            "lambda w: PROJECT.training_inputs(w.run)",
-            "lambda w: PROJECT.training_inputs('voc_r50')",
-            f"only under snakemake {TRAIN} waits for",
+            '"train", lambda w: f"backbone_{PROJECT.setting(w.run).backbone}"',
+            '"train", lambda w: "backbone_r50"',
+            f"only under dvc {TRAIN} waits for 'pointrend --scale demo fetch backbone_r101'",
         ),
         ("workflow/rules/data.smk", "{POINTREND} fetch", "{POINTREND} get", "snakemake has no command"),
     ],

@@ -86,7 +86,8 @@ SITUATIONS = [
     ("by_snakemake", nothing, "dvc", (), EVERYTHING),
     ("by_dvc", nothing, "dvc", (), set()),
     ("by_dvc", lr_of_one_run, "dvc", (), ONE_RUN),
-    ("by_dvc", lr_of_one_run, "snakemake", (), set()),  # blind, which is what the bridge is for
+    ("by_dvc", lr_of_one_run, "snakemake", (), ONE_RUN),  # from the records of the training
+    ("by_dvc", page, "snakemake", (), set()),  # blind, which is what the bridge is for
     ("dvc_told", nothing, "dvc", (), set()),
     ("dvc_told", nothing, "snakemake", (), set()),
     ("dvc_told", lr_of_one_run, "dvc", (), ONE_RUN),

@@ -70,9 +70,16 @@ def test_a_database_of_an_earlier_mlflow_is_brought_up_to_date(tmp_path: Path) -
     finally:
         logging.disable(logging.NOTSET)
     engine.dispose()
+    with sqlite3.connect(root / "mlflow.db") as connection:
+        connection.execute(
+            "INSERT INTO experiments (experiment_id, name, lifecycle_stage) VALUES (7, 'mine', 'active')"
+        )
     finish(root)
     assert sync(root) == 0
     assert points(root / "mlflow.db") == expected(6)
+    with sqlite3.connect(root / "mlflow.db") as connection:
+        assert connection.execute("SELECT name FROM experiments WHERE experiment_id = 7").fetchall() == [("mine",)]
+    assert not list(root.glob("mlflow.db.*"))
 
 
 def refusing() -> str:

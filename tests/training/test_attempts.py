@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 from pointrend.errors import CheckFailed, TrainingError, TrainingStopped
-from pointrend.training.attempts import COMMAND, Attempts
+from pointrend.training import attempts as module
+from pointrend.training.attempts import COMMAND
+from pointrend.training.identity import Identity
 
 
 @pytest.fixture(autouse=True)
@@ -16,7 +18,12 @@ def _an_engine(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(COMMAND, "first")
 
 
+OURS = Identity("voc_r50", 0, "f" * 64)
 CODE = {"code_sha256": "c" * 64, "source": {"commit": None}, "lock_sha256": None}
+
+
+def Attempts(folder: Path) -> module.Attempts:
+    return module.Attempts(folder, OURS)
 
 
 def attempt(folder: Path, iteration: int, error: BaseException | None = None) -> int:
@@ -89,6 +96,15 @@ def test_what_computed_is_known_of_every_attempt(tmp_path: Path) -> None:
         attempts.runs_on({"device": "cpu"})
     known = [(entry["iteration"], entry["code_sha256"][0], entry["machine"]) for entry in Attempts(tmp_path).records]
     assert known == [(0, "c", None), (7, "d", {"device": "cpu"})]
+
+
+def test_those_of_another_training_are_named(tmp_path: Path) -> None:
+    other = Identity("voc_r50", 1, "e" * 64)
+    with module.Attempts(tmp_path, other).attempt(0, CODE):
+        pass
+    with pytest.raises(TrainingError) as caught:
+        Attempts(tmp_path)
+    assert f"attempts.json is of {other}, not of {OURS}; move it" in str(caught.value)
 
 
 @pytest.mark.parametrize("text", ["[{", "[]", '{"attempts": []}'])

@@ -9,10 +9,16 @@ import torch
 from torch import nn
 
 from pointrend.errors import TrainingError
-from pointrend.training.checkpoints import KEPT, Progress, last_iteration, load_checkpoint, save_checkpoint
+from pointrend.training import checkpoints
+from pointrend.training.checkpoints import KEPT, Progress
+from pointrend.training.identity import Identity
+from tests.training.fences import Numbered
+
+OURS = Identity("voc_r50", 0, "f" * 64)
+Pair = tuple[nn.Module, torch.optim.Optimizer]
 
 
-def network(seed: int) -> tuple[nn.Module, torch.optim.Optimizer]:
+def network(seed: int) -> Pair:
     torch.manual_seed(seed)
     model = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4)).to(memory_format=torch.channels_last)
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
@@ -21,16 +27,25 @@ def network(seed: int) -> tuple[nn.Module, torch.optim.Optimizer]:
     return model, optimizer
 
 
-def save(folder: Path, iteration: int, seed: int = 0) -> tuple[nn.Module, torch.optim.Optimizer]:
+def save(folder: Path, iteration: int, seed: int = 0, lease: int = 0, training: Identity = OURS) -> Pair:
     model, optimizer = network(seed)
-    save_checkpoint(folder, model, optimizer, Progress(iteration, 10 * iteration, 1.5, 0))
+    progress = Progress(iteration, b"." * iteration, 1.5, 0)
+    checkpoints.save_checkpoint(folder, model, optimizer, progress, training, Numbered(lease))
     return model, optimizer
+
+
+def load_checkpoint(folder: Path, model: nn.Module, optimizer: torch.optim.Optimizer) -> Progress | None:
+    return checkpoints.load_checkpoint(folder, model, optimizer, OURS)
+
+
+def last_iteration(folder: Path) -> int:
+    return checkpoints.last_iteration(folder, OURS)
 
 
 def test_everything_comes_back(tmp_path: Path) -> None:
     model, optimizer = save(tmp_path, 7)
     other, other_optimizer = network(1)
-    assert load_checkpoint(tmp_path, other, other_optimizer) == Progress(7, 70, 1.5, 0)
+    assert load_checkpoint(tmp_path, other, other_optimizer) == Progress(7, b".......", 1.5, 0)
     for (name, one), two in zip(model.state_dict().items(), other.state_dict().values(), strict=True):
         assert torch.equal(one, two), name
     for one, two in zip(model.parameters(), other.parameters(), strict=True):
@@ -57,7 +72,7 @@ def test_the_newest_is_used_and_few_are_kept(tmp_path: Path) -> None:
 def test_a_damaged_one_is_passed_over(tmp_path: Path, damage: str, caplog: pytest.LogCaptureFixture) -> None:
     save(tmp_path, 1)
     save(tmp_path, 2)
-    newest = tmp_path / "000000002.safetensors"
+    newest = tmp_path / "000000002-000000.safetensors"
     data = bytearray(newest.read_bytes())
     data[-1] ^= 1
     if damage == "remove":
@@ -74,7 +89,7 @@ def test_a_damaged_one_is_passed_over(tmp_path: Path, damage: str, caplog: pytes
 def test_a_state_without_its_record_is_not_taken_for_whole(tmp_path: Path) -> None:
     save(tmp_path, 1)
     save(tmp_path, 2)
-    (tmp_path / "000000002.json").unlink()
+    (tmp_path / "000000002-000000.json").unlink()
     progress = load_checkpoint(tmp_path, *network(0))
     assert progress is not None
     assert progress.iteration == 1
@@ -100,3 +115,43 @@ def test_a_full_disk_leaves_the_last_one(tmp_path: Path, monkeypatch: pytest.Mon
     assert progress is not None
     assert progress.iteration == 1
     assert not list(tmp_path.glob(".*"))
+
+
+def test_that_of_another_training_is_neither_used_nor_passed_over(tmp_path: Path) -> None:
+    for other in (
+        Identity("voc_r50", 1, "f" * 64),
+        Identity("voc_r101", 0, "f" * 64),
+        Identity("voc_r50", 0, "e" * 64),
+    ):
+        folder = tmp_path / str(other)
+        save(folder, 1)
+        save(folder, 2, training=other)
+        with pytest.raises(TrainingError) as caught:
+            load_checkpoint(folder, *network(0))
+        assert f"000000002-000000.json is of {other}, not of {OURS}; move it" in str(caught.value)
+        with pytest.raises(TrainingError, match="is of"):
+            last_iteration(folder)
+
+
+def test_of_two_holders_the_later_one_counts(tmp_path: Path) -> None:
+    """The earlier one wrote further ones after the later one had gone on from its second."""
+    for iteration in (1, 2):
+        save(tmp_path, iteration, lease=4)
+    for iteration, lease in ((3, 5), (3, 4), (4, 4)):
+        save(tmp_path, iteration, seed=lease, lease=lease)
+    progress = load_checkpoint(tmp_path, *(found := network(0)))
+    assert progress is not None
+    assert progress.iteration == 3
+    assert torch.equal(found[0].state_dict()["0.weight"], network(5)[0].state_dict()["0.weight"])
+    save(tmp_path, 4, lease=5)
+    assert sorted(path.name for path in tmp_path.glob("*.json")) == ["000000003-000005.json", "000000004-000005.json"]
+
+
+def test_only_files_of_ours_are_removed(tmp_path: Path) -> None:
+    save(tmp_path, 1)
+    theirs = [tmp_path / name for name in ("best-so-far.safetensors", "000000001.safetensors", "1-1.safetensors")]
+    for path in theirs:
+        path.write_bytes(b"of the user's")
+    for iteration in (2, 3, 4):
+        save(tmp_path, iteration)
+    assert all(path.read_bytes() == b"of the user's" for path in theirs)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from pathlib import Path
 from socketserver import BaseRequestHandler, ThreadingTCPServer
 from threading import Thread
 
@@ -12,9 +11,8 @@ import pytest
 
 from pointrend.errors import ParamsError
 from pointrend.training.launch import SIGNALS, launcher, start_processes
-from pointrend.training.staging import staged
 from pointrend.training.torchrun import joint_exit_code
-from tests.tiny import tiny_setting, write_tiny_store
+from tests.tiny import tiny_setting
 
 TORCHRUN = [sys.executable, "-m", "pointrend.training.torchrun"]
 WORDS = ["-m", "pointrend", "train", "voc_r50"]
@@ -74,17 +72,3 @@ def test_a_meeting_place_whose_port_another_program_has() -> None:
 )
 def test_the_exit_code_that_says_most(codes: list[int], joint: int) -> None:
     assert joint_exit_code(codes) == joint
-
-
-def test_a_staged_store_is_a_whole_copy_and_made_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "tmp"))
-    data = write_tiny_store(tmp_path / "data")
-    files = {path.name: path.read_bytes() for path in data.iterdir()}
-    (data / "manifest.json").write_text('{"files": {' + ", ".join(f'"{name}": {{}}' for name in files) + "}}")
-    copy = staged(data)
-    assert {name: (copy / name).read_bytes() for name in files} == files
-    times = {path: path.stat().st_mtime_ns for path in copy.iterdir() if path.name != "lock"}
-    assert staged(data) == copy
-    assert times == {path: path.stat().st_mtime_ns for path in times}
-    (data / "manifest.json").write_text('{"files": {}}')
-    assert staged(data) != copy

@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from pointrend.errors import TrainingError, TrainingStopped
+from pointrend.files import write_bytes
 from pointrend.training import lease as module
 from pointrend.training.lease import lease, newest, wait_until_free
 
@@ -169,3 +170,62 @@ def test_waiting_without_taking(tmp_path: Path) -> None:
         wait_until_free(tmp_path)
         assert time.monotonic() - began > 0.3
     assert len(list((tmp_path / "lease").iterdir())) == 1
+
+
+def test_files_of_the_user_are_no_leases(tmp_path: Path) -> None:
+    place = tmp_path / "lease"
+    place.mkdir()
+    for name in ("000003.bak", "7", "notes"):
+        (place / name).write_text("of the user's")
+    with lease(tmp_path) as held:
+        assert held.number == 1
+    assert sorted(path.name for path in place.iterdir()) == ["000001.free", "000003.bak", "7", "notes"]
+
+
+def test_whoever_was_stopped_while_it_took_a_lease_gives_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between creating its number and looking for others it was away, and the next one has removed its lease."""
+    place = tmp_path / "lease"
+    place.mkdir()
+    listed = module._leases
+
+    def away(place: Path) -> list[Path]:
+        monkeypatch.setattr(module, "_leases", listed)
+        assert module._create(place, 2) is not None
+        return listed(place)
+
+    monkeypatch.setattr(module, "_leases", away)
+    assert module._create(place, 1) is None
+    assert [path.name for path in place.iterdir()] == ["000002"]
+
+
+def test_a_write_notices_that_the_lease_is_gone(tmp_path: Path) -> None:
+    with lease(tmp_path) as held:
+        write_bytes(tmp_path / "file", b"ours", held)
+        (tmp_path / "lease/000002").write_text(json.dumps(module._ourselves()) + "\n")
+        held.path.unlink()
+        with pytest.raises(TrainingStopped, match=f"taken over by .* process {os.getpid()}"):
+            write_bytes(tmp_path / "file", b"too late", held)
+    assert (tmp_path / "file").read_bytes() == b"ours"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "lease"]
+
+
+def test_the_next_holder_takes_what_a_passed_one_was_about_to_rename(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It had looked at its lease and was then stopped, in the middle of ``os.replace`` so to speak."""
+    here, there = tmp_path / "here", tmp_path / "there"
+    monkeypatch.setattr(module.Watch, "is_free", lambda *_, **__: True)
+    with lease(here, there) as held:
+        look = held.check
+
+        def stopped() -> None:
+            monkeypatch.setattr(held, "check", look)
+            held.check()
+            (there / ".theirs.tmp").write_text("of the user's")
+            with lease(here, there):
+                assert [path.name for path in there.iterdir()] == [".theirs.tmp"]
+
+        monkeypatch.setattr(held, "check", stopped)
+        with pytest.raises(TrainingStopped):
+            write_bytes(there / "file", b"too late", held)
+    assert [path.name for path in there.iterdir()] == [".theirs.tmp"]

@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import socket
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -22,6 +18,7 @@ from pointrend.model.weights import load_weights
 from pointrend.training import loop
 from pointrend.training.distributed import Processes
 from pointrend.training.loop import Trainer, step_seed
+from tests.ranks import run_two
 from tests.tiny import ITERATIONS, tiny_setting, write_tiny_store
 
 ALONE = Processes(0, 1, torch.device("cpu"))
@@ -210,16 +207,8 @@ with join_processes(2, "cpu", 1) as processes:
 def test_two_processes_under_torchrun_train_one_network(store: Path, tmp_path: Path) -> None:
     """Gloo, two processes of two pictures; in float32 their sums differ from one process's only by rounding."""
     (tmp_path / "worker.py").write_text(WORKER)
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
     out = tmp_path / "two"
-    command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2", "--master-addr=127.0.0.1"]
-    command += [f"--master-port={port}", str(tmp_path / "worker.py"), str(store), str(out)]
-    root = Path(__file__).parents[2]
-    env = {**os.environ, "PYTHONPATH": str(root), "OMP_NUM_THREADS": "1"}
-    ran = subprocess.run(command, cwd=root, env=env, capture_output=True, text=True, timeout=240, check=False)
-    assert ran.returncode == 0, ran.stderr[-3000:]
+    run_two(tmp_path / "worker.py", store, out)
     assert len(losses(out)) == ITERATIONS
     model = trainer(store, tmp_path / "shape").model
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -90,6 +91,19 @@ def test_loader_processes_outlive_the_signal(store: Path, tmp_path: Path) -> Non
     assert busy.run(stop=stop) is busy.model
 
 
+def test_a_training_whose_loader_hangs_can_be_stopped(
+    store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pointrend.datasets.loader.STOP_SECONDS", 1.0)
+    hanging = trainer(store, tmp_path, "workers=1")
+    monkeypatch.setattr(type(hanging.transform), "__call__", lambda *_: time.sleep(300))
+    threading.Timer(1.5, os.kill, (os.getpid(), signal.SIGTERM)).start()
+    began = time.monotonic()
+    with stop_requests() as stop, pytest.raises(TrainingStopped, match="asked to stop while no batch came"):
+        hanging.run(stop=stop)
+    assert 1 <= time.monotonic() - began < 30
+
+
 WORKER = """
 import os, signal, sys
 from pathlib import Path
@@ -130,7 +144,7 @@ def two_processes(folder: Path, store: Path, out: Path, at: int) -> int:
 def test_two_processes_stop_at_the_same_iteration(store: Path, tmp_path: Path) -> None:
     assert two_processes(tmp_path, store, tmp_path / "whole", at=-1) == 0
     assert two_processes(tmp_path, store, tmp_path / "parts", at=5) == TrainingStopped.exit_code
-    assert [path.name for path in (tmp_path / "parts").glob("*.safetensors")] == ["000000006.safetensors"]
+    assert [path.name for path in (tmp_path / "parts").glob("*.safetensors")] == ["000000006-000000.safetensors"]
     assert two_processes(tmp_path, store, tmp_path / "parts", at=-1) == 0
     whole, parts = ((tmp_path / name / "model.safetensors").read_bytes() for name in ("whole", "parts"))
     assert whole == parts

@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import socket
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -23,6 +19,7 @@ from pointrend.recipe import Recipe
 from pointrend.training.distributed import Processes
 from pointrend.training.optimizer import make_optimizer
 from pointrend.training.step import TrainStep, memory_format
+from tests.ranks import run_two
 from tests.tiny import tiny_setting, write_tiny_store
 
 CPU = torch.device("cpu")
@@ -123,16 +120,7 @@ with join_processes(2, "cpu", 1) as processes:
 def test_two_processes_compiled_and_in_bf16(tmp_path: Path) -> None:
     """Gloo and torch.compile's own tracing; the C++ that inductor makes of it would take minutes."""
     (tmp_path / "worker.py").write_text(WORKER)
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2", "--master-addr=127.0.0.1"]
-    command += [f"--master-port={port}", str(tmp_path / "worker.py")]
-    command += [str(write_tiny_store(tmp_path / "store")), str(tmp_path)]
-    root = Path(__file__).parents[2]
-    env = {**os.environ, "PYTHONPATH": str(root), "OMP_NUM_THREADS": "1"}
-    ran = subprocess.run(command, cwd=root, env=env, capture_output=True, text=True, timeout=400, check=False)
-    assert ran.returncode == 0, ran.stderr[-3000:]
+    run_two(tmp_path / "worker.py", write_tiny_store(tmp_path / "store"), tmp_path, seconds=400)
     plain, compiled, bf16 = (losses(tmp_path / name) for name in ("plain", "compiled", "bf16"))
     assert len(plain) == 3
     assert compiled == pytest.approx(plain, rel=1e-4)

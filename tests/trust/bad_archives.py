@@ -81,6 +81,17 @@ def fetched(ground: Ground) -> None:
     assert ground.path("data/pilot/archives/voc/data.zip").read_bytes() == GOOD
 
 
+def lying_there(content: bytes) -> Callable[[Ground], AbstractContextManager[Any]]:
+    """Something else under the archive's name, while a server has the right one."""
+
+    def spoil(ground: Ground) -> AbstractContextManager[Any]:
+        ground.path("data/archives/official").mkdir(parents=True)
+        ground.path("data/archives/official/data.zip").write_bytes(content)
+        return from_server(lambda request: request.answer(200, GOOD))(ground)
+
+    return spoil
+
+
 # -- archives
 
 
@@ -206,10 +217,33 @@ def long_header(kind: bytes) -> Callable[[Ground], None]:
     return spoil
 
 
-def other_top(members: Members) -> None:
-    changed = {f"elsewhere/{name}": data for name, data in members.items()}
-    members.clear()
-    members.update(changed)
+def renamed(change: Callable[[str], str]) -> Callable[[Members], None]:
+    def spoil(members: Members) -> None:
+        changed = {change(name): data for name, data in members.items()}
+        members.clear()
+        members.update(changed)
+
+    return spoil
+
+
+def repacked(dataset: str, archive: str, change: Callable[[str], str]) -> Callable[[Ground], None]:
+    """An archive whose members have other names."""
+
+    def spoil(ground: Ground) -> None:
+        archives = archive_members()[dataset]
+        renamed(change)(archives[archive])
+        ground.archives(dataset, archives)
+
+    return spoil
+
+
+def of_a_mac(members: Members) -> None:
+    """What Finder and tar add there: a second file beside each one, and folders of them."""
+    for name in [name for name in members if not name.endswith("/")]:
+        folder, _, file = name.rpartition("/")
+        members[f"{folder}/._{file}"] = b"\0\5\x16\7\0\2\0\0Mac OS X"
+    members[f"__MACOSX/{ADE}images/training/ADE_train_00000001.jpg"] = b"\0\5\x16\7"
+    members[f"{ADE}.DS_Store"] = b"\0\0\0\1Bud1"
 
 
 def colliding(members: Members) -> None:
@@ -240,7 +274,23 @@ def manifest(content: str) -> Callable[[Ground], None]:
 ADE_PREPARE, VOC_PREPARE, FETCH = "prepare ade20k", "prepare voc", "fetch voc"
 DATA = ("cannot download data.zip", "127.0.0.1")
 
+
+def without_urls(ground: Ground) -> None:
+    """The first archive of VOC has no URL, at a scale that downloads."""
+    ground.put("scale", "pilot")
+    ground.edit(lambda params: params["places"][VOC_TAR].update(urls=[]))
+
+
 CASES = (
+    Case(
+        "archive without a URL",
+        "bare",
+        without_urls,
+        "fetch voc",
+        2,
+        (f"{VOC_TAR} is not at hand and", "no URL for it", "POINTREND_ARCHIVES", f"places.{VOC_TAR}.urls"),
+    ),
+    Case("plan of an archive without a URL", "bare", without_urls, "plan", 0, ("no URL; put it at hand",)),
     Case("404", "bare", from_server(status(404)), FETCH, 2, (*DATA, "HTTP 404 Not Found")),
     Case("403", "bare", from_server(status(403)), FETCH, 2, (*DATA, "HTTP 403 Forbidden")),
     Case("500 for ever", "bare", from_server(status(500)), FETCH, 2, (*DATA, "HTTP 500")),
@@ -254,6 +304,23 @@ CASES = (
         "page for an archive", "bare", from_server(lambda r: r.answer(200, PAGE), PAGE), FETCH, 2, (*DATA, "web page")
     ),
     Case("wrong checksum", "bare", from_server(lambda r: r.answer(200, OTHER)), FETCH, 2, (*DATA, "its md5 is")),
+    *(
+        Case(
+            f"{name} lies there",
+            "bare",
+            lying_there(content),
+            FETCH,
+            2,
+            ("official/data.zip is not the", words, "move"),
+        )
+        for name, content, words in (
+            ("a web page", PAGE, "it is a web page"),
+            ("a truncated archive", GOOD[:1000], f"it has 1000 bytes instead of {len(GOOD)}"),
+            ("an older archive", OTHER, "its md5 is"),
+            ("an empty file", b"", "does not begin as a .zip file does"),
+            ("a text file", b"not found", "does not begin as a .zip file does"),
+        )
+    ),
     Case("truncated tar", "voc", cut_file("voc", VOC_TAR, 0.6), VOC_PREPARE, 2, (VOC_TAR, "cut off or damaged")),
     Case("truncated gzip", "voc", cut_file("voc", SBD_TGZ, 0.6), VOC_PREPARE, 2, (SBD_TGZ, "cut off or damaged")),
     Case("truncated zip", "ade20k", cut_file("ade20k", ADE_ZIP, 0.6), ADE_PREPARE, 2, (ADE_ZIP, "cut off or damaged")),
@@ -280,7 +347,54 @@ CASES = (
     Case("tar.gz of too many", "voc", limit(MEMBERS_LIMIT=6), VOC_PREPARE, 2, ("it has more than 6 members",)),
     Case("tar with an endless name", "voc", long_header(tarfile.GNUTYPE_LONGNAME), VOC_PREPARE, 2, ("header",)),
     Case("tar with endless properties", "voc", long_header(tarfile.XHDTYPE), VOC_PREPARE, 2, (SBD_TGZ, "header")),
-    Case("wrong top folder", "ade20k", ade20k(other_top), ADE_PREPARE, 2, ("no picture of train",)),
+    Case(
+        "wrong top folder",
+        "ade20k",
+        repacked("ade20k", ADE_ZIP, "elsewhere/{}".format),
+        ADE_PREPARE,
+        2,
+        (ADE_ZIP, "has no folder ADEChallengeData2016/images/training: its top holds elsewhere, not ADE"),
+    ),
+    Case(
+        "top folder that is missing",
+        "voc",
+        repacked("voc", VOC_TAR, lambda name: name.removeprefix("VOCdevkit/")),
+        VOC_PREPARE,
+        2,
+        (VOC_TAR, "no folder VOCdevkit/VOC2012/ImageSets/Segmentation: its top holds VOC2012, not VOCdevkit"),
+    ),
+    Case(
+        "folder in between that is missing",
+        "voc",
+        repacked("voc", VOC_TAR, lambda name: name.replace("VOC2012/", "")),
+        VOC_PREPARE,
+        2,
+        (VOC_TAR, "VOCdevkit/ holds ImageSets, JPEGImages, SegmentationClass, not VOC2012", "pack it with the folders"),
+    ),
+    Case(
+        "other top folder in a tar.gz",
+        "voc",
+        repacked("voc", SBD_TGZ, lambda name: name.replace("benchmark_RELEASE", "sbd")),
+        VOC_PREPARE,
+        2,
+        (SBD_TGZ, "no folder benchmark_RELEASE/dataset: its top holds sbd, not benchmark_RELEASE"),
+    ),
+    Case(
+        "other top folder of masks",
+        "cityscapes",
+        repacked("cityscapes", "gtFine_trainvaltest.zip", "data/{}".format),
+        "prepare cityscapes",
+        2,
+        ("gtFine_trainvaltest.zip", "no folder gtFine/train: its top holds data, not gtFine"),
+    ),
+    Case(
+        "archive that a Mac packed",
+        "ade20k",
+        ade20k(of_a_mac),
+        ADE_PREPARE,
+        0,
+        (f"{ADE_ZIP}: 13 file(s) that macOS added are passed over", "3 of 3 images"),
+    ),
     Case("names that differ in case", "ade20k", four_pictures, ADE_PREPARE, 0, (), both_are_there),
     Case(
         "archive that is gone",

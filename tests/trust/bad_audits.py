@@ -46,7 +46,7 @@ CASES = (
     log("loss of 400 digits", changed("total 2.0000", f"total {'9' * 400}.0000"), *UNKNOWN),
     log("epochs of no batches", changed("661", "0"), "iterations per epoch 0", "ours 661", code=3),
     log("rate of zero", changed("50/", "1/"), "does not agree", code=3, more="--set warmup_ratio=0 "),
-    log("rate next to zero", changed("50/", "1/"), "does not agree", code=3, more="--set lr=5e-324 "),
+    log("rate next to zero", changed("50/", "1/"), "does not agree", code=3, more="--set lr=5.0e-324 "),
     config("config without end", endless("c.py"), "c.py is larger than 1000000 bytes"),
     config("config that would run code", file("c.py", RUNS_CODE), "c.py line 1 is of"),
     config("config nested without end", file("c.py", f"X = {'-' * 90_000}1"), "cannot be read as Python"),

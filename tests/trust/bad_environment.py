@@ -19,7 +19,7 @@ from tests.trust.bad_params import environment
 from tests.trust.bad_weights import PREDICT, photos
 from tests.trust.cases import Case, nothing
 from tests.trust.ground import Ground
-from tests.trust.poor_machine import no_room, read_only, umask, unreadable
+from tests.trust.poor_machine import no_room, read_only, scarce_memory, umask, unreadable
 
 Held = Callable[[Ground], AbstractContextManager[Any]]
 RUN = "runs/demo/voc_r50-s0"
@@ -214,7 +214,48 @@ CASES = (
         environment(WORLD_SIZE="3"),
         "train voc_r50",
         2,
-        ("3 process(es) were started",),
+        ("3 process(es) were started, says WORLD_SIZE", "unset WORLD_SIZE if the shell"),
+    ),
+    Case(
+        "torchrun that somebody left",
+        "done",
+        environment(WORLD_SIZE="4", RANK="3", LOCAL_RANK="x", MASTER_PORT="junk"),
+        "train voc_r50",
+        2,
+        ("has gpus: 1", "unset WORLD_SIZE, RANK, LOCAL_RANK, MASTER_PORT if the shell"),
+    ),
+    Case(
+        "rank beyond the size",
+        "done",
+        by_hand(RANK="7", MASTER_ADDR="127.0.0.1", MASTER_PORT="PORT"),
+        "--set gpus=2 train voc_r50",
+        2,
+        ("RANK is 7, which is no number below WORLD_SIZE=2", "unset WORLD_SIZE, RANK, MASTER_ADDR, MASTER_PORT"),
+    ),
+    Case(
+        "rank of no number",
+        "done",
+        by_hand(RANK="x"),
+        "--set gpus=2 train voc_r50",
+        2,
+        ("RANK is x",),
+    ),
+    Case("no rank", "done", by_hand(RANK=""), "--set gpus=2 train voc_r50", 2, ("RANK is not set",)),
+    Case(
+        "network interface that is not there",
+        "done",
+        environment(GLOO_SOCKET_IFNAME="lo,nope0"),
+        "--set gpus=2 train voc_r50",
+        2,
+        ("GLOO_SOCKET_IFNAME=lo,nope0 names a network interface that is not there", "name one of lo", "or unset"),
+    ),
+    Case(
+        "network interface for NCCL that is not there",
+        "done",
+        environment(NCCL_SOCKET_IFNAME="=l,nope"),
+        "--set gpus=2 --set device=cuda train voc_r50",
+        2,
+        ("NCCL_SOCKET_IFNAME==l,nope names a network interface",),
     ),
     Case("torchrun of no size", "done", environment(WORLD_SIZE="x"), "train voc_r50", 2, ("x process(es)",)),
     Case(
@@ -251,6 +292,22 @@ CASES = (
     ),
     Case(
         "no memory left on the device", "done", full_device, "train voc_r50", 2, ("not enough memory for a batch of 2",)
+    ),
+    Case(
+        "no memory left for a batch",
+        "prepared",
+        lambda g: scarce_memory(2**30),
+        "--set crop_size=[8192,8192] --set batch_size=4 train voc_r50",
+        2,
+        ("there is not enough memory", "smaller batch_size"),
+    ),
+    Case(
+        "no memory left for a picture",
+        "done",
+        lambda g: scarce_memory(2**28),
+        "--set base_size=[8192,8192] evaluate voc_r50",
+        2,
+        ("there is not enough memory", "smaller pictures"),
     ),
     Case("no memory left", "ade20k", full_memory, "prepare ade20k", 2, ("there is not enough memory",)),
     Case("no git, no repository", "done", lambda g: without(path="/nonexistent"), "verify", 0, ("all hold",)),

@@ -12,6 +12,7 @@ import numpy as np
 from PIL import Image
 
 from pointrend.datasets.store import Store
+from tests.datasets.jpegs import hurt
 from tests.datasets.layouts import ADE, SBD, VOC, archive_members, encoded, pixels, sbd_mask, values
 from tests.trust.bad_archives import ADE_PREPARE, SBD_TGZ, VOC_PREPARE, VOC_TAR, ade20k
 from tests.trust.cases import Case, nothing
@@ -20,6 +21,7 @@ from tests.trust.ground import Ground
 PICTURE, MASK = f"{ADE}images/training/ADE_train_00000001.jpg", f"{ADE}annotations/training/ADE_train_00000001.png"
 ID = "ADE_train_00000001"
 GOOD = encoded(pixels(1, width=9), "JPEG")
+HURT_MASK = encoded(values(1, [1, 2], 130, 250))
 GOOD_MASK = encoded(values(1, [1, 2], width=9))
 TRAIN_LIST = f"{VOC}ImageSets/Segmentation/train.txt"
 
@@ -55,11 +57,27 @@ def turned() -> bytes:
     return image("RGB", kind="JPEG", exif=exif)
 
 
-def read_as_opencv_reads(data: bytes) -> Callable[[Ground], None]:
+def flipped(data: bytes, place: int) -> bytes:
+    return data[:place] + bytes([data[place] ^ 1]) + data[place + 1 :]
+
+
+def official(data: bytes) -> Callable[[Ground], None]:
+    """Pictures as above in archives that have the official checksums, for all that this checkout knows."""
+
+    def spoil(ground: Ground) -> None:
+        picture(data, HURT_MASK)(ground)
+        ground.path("data/demo").rename(ground.path("data/pilot"))
+        ground.put("scale", "pilot")
+        ground.put("datasets.ade20k.images", {"train": 3, "val": 2})
+
+    return spoil
+
+
+def read_as_opencv_reads(data: bytes, scale: str = "demo") -> Callable[[Ground], None]:
     expected = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
 
     def look(ground: Ground) -> None:
-        store = Store(ground.path("data/demo/ade20k"), "train")
+        store = Store(ground.path(f"data/{scale}/ade20k"), "train")
         found = store.picture(store.ids.index(ID))
         assert found.shape == expected.shape
         np.testing.assert_array_equal(found, expected)
@@ -129,6 +147,22 @@ SHELL = "$(touch canary);'\"`&|*"
 CASES = (
     wrong("picture of 0 bytes", picture(b""), ID, "cannot be decoded"),
     wrong("truncated JPEG", picture(GOOD[: len(GOOD) // 2]), ID, "cannot be decoded"),
+    wrong(
+        "JPEG damaged in the middle", picture(hurt(), HURT_MASK), ID, "the picture is damaged, the image data end too"
+    ),
+    Case(
+        "damaged JPEG that is official",
+        "ade20k",
+        official(hurt()),
+        ADE_PREPARE,
+        0,
+        (),
+        read_as_opencv_reads(hurt(), "pilot"),
+    ),
+    wrong("JPEG without its end", picture(GOOD[:-2]), ID, "the picture"),
+    wrong("PNG with a wrong checksum", picture(flipped(image("RGB"), 30)), ID, "the picture"),
+    wrong("mask with a wrong checksum", mask(flipped(GOOD_MASK, 72)), ID, "the mask is damaged, the checksum at byte"),
+    wrong("mask without its end", mask(GOOD_MASK[:-12]), ID, "the mask is damaged, its end is missing"),
     wrong("truncated PNG", picture(image("RGB")[:100]), ID, "cannot be decoded"),
     wrong("text for a picture", picture(b"<html>"), ID, "cannot be decoded"),
     wrong("picture of 100,000 x 100,000", picture(b"P5 100000 100000 255\n"), ID, "cannot be decoded"),

@@ -185,5 +185,7 @@ CASES = (
     broken("published table edited, report", edited(TABLE, "sections.0.rows.0.miou", "99.9%"), "report", 3, TABLE),
     broken("published document edited", one_more("published/pointrend.md"), "compare", 3, "pointrend.md has sha256"),
     broken("published table gone", gone(TABLE), "compare", 2, TABLE, "published/ from the repository"),
-    broken("published recipe of a list", replaced("published/recipe.json", "[]"), "compare", 2, "recipe.json"),
+    broken(
+        "published definition of a list", replaced("published/definition.json", "[]"), "compare", 2, "definition.json"
+    ),
 )

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import json
+import shutil
 from collections.abc import Callable
+from pathlib import Path
 
 from pointrend.cli import main
+from pointrend.files import read_json, sha256_file, write_json
+from pointrend.fingerprints import training_fingerprint
+from pointrend.project import Project
 from tests.datasets.layouts import archive_members, encoded, pixels, values
 from tests.trust.cases import Case
 from tests.trust.ground import Ground
@@ -46,6 +51,40 @@ def unreadable(ground: Ground) -> None:
     prepared("voc")(ground)
     data = ground.path("data/demo/voc/train.pictures.bin")
     data.write_bytes(data.read_bytes()[:-40] + bytes(40))
+    manifest = ground.path("data/demo/voc/manifest.json")
+    record = {"bytes": data.stat().st_size, "sha256": sha256_file(data)}
+    said = read_json(manifest)
+    write_json(manifest, {**said, "files": {**said["files"], data.name: record}})
+
+
+def flipped(name: str) -> Callable[[Ground], None]:
+    """One bit of a prepared file is not what it was."""
+
+    def flip(ground: Ground) -> None:
+        path = ground.path(f"data/demo/voc/{name}")
+        data = bytearray(path.read_bytes())
+        data[len(data) // 2] ^= 1
+        path.write_bytes(data)
+
+    return flip
+
+
+def of_seed_0(names: str) -> Callable[[Ground], None]:
+    """What the training of seed 0 left, copied to where that of seed 1 looks."""
+
+    def copy(ground: Ground) -> None:
+        with contextlib.chdir(ground.root):
+            project = Project.load(Path("params.yaml"), "demo")
+            setting = project.setting("voc_r50")
+            old, new = (
+                project.checkpoint_folder("voc_r50", seed, training_fingerprint(project, setting, seed))
+                for seed in (0, 1)
+            )
+            new.mkdir(parents=True)
+            for path in old.glob(names):
+                (shutil.copytree if path.is_dir() else shutil.copy)(path, new / path.name)
+
+    return copy
 
 
 def trained(dataset: str) -> Callable[[Ground], None]:
@@ -66,6 +105,7 @@ def refused(name: str, dataset: str, spoil: Callable[[Ground], None], command: s
     return Case(name, dataset, spoil, command, 2, words)
 
 
+OF_SEED_0 = ("is of voc_r50 seed 0 (fingerprint ", "), not of voc_r50 seed 1 (fingerprint ", "move it back")
 UNREADABLE = ("e of train in data/demo/voc cannot be decoded", "prepare")
 CASES = (
     small("voc"),
@@ -79,6 +119,16 @@ CASES = (
         train("cityscapes"),
         "ulm/ulm_1 of train is 6x9 pixels and the crop lies, 128x64",
         "square crop_size",
+    ),
+    refused("all of another seed's", "done", of_seed_0("*"), "train voc_r50 --seed 1", "attempts.json", *OF_SEED_0),
+    refused(
+        "another seed's checkpoints", "done", of_seed_0("0*"), "train voc_r50 --seed 1", "4-000001.json", *OF_SEED_0
+    ),
+    *(
+        Case(
+            f"flipped bit in {name}", "prepared", flipped(name), "train voc_r50", 3, (name, "does not have", "prepare")
+        )
+        for name in ("train.pictures.bin", "train.labels.bin", "train.index.json")
     ),
     refused("unreadable prepared picture", "voc", unreadable, train("voc"), *UNREADABLE),
     refused("unreadable prepared picture, loader process", "voc", unreadable, train("voc", "workers=1"), *UNREADABLE),

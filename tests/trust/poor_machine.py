@@ -71,12 +71,26 @@ def unreadable(file: Path) -> Iterator[None]:
 @contextlib.contextmanager
 def no_room(most_bytes: int) -> Iterator[None]:
     """No file can grow beyond ``most_bytes``: the system refuses the write, as it does on a full disk."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (most_bytes, before[1]))
+    with _limited(resource.RLIMIT_FSIZE, most_bytes):
+        yield
+
+
+@contextlib.contextmanager
+def scarce_memory(most_bytes: int) -> Iterator[None]:
+    """This process cannot take ``most_bytes`` more of memory than it has."""
+    pages = int(Path("/proc/self/statm").read_text().split()[0])
+    with _limited(resource.RLIMIT_AS, pages * resource.getpagesize() + most_bytes):
+        yield
+
+
+@contextlib.contextmanager
+def _limited(what: int, most: int) -> Iterator[None]:
+    before = resource.getrlimit(what)
+    resource.setrlimit(what, (most, before[1]))
     try:
         yield
     finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        resource.setrlimit(what, before)
 
 
 @contextlib.contextmanager

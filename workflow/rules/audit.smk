@@ -7,6 +7,7 @@ localrules:
 
 rule audit:
     input:
+        checked("audit", f"runs/{SCALE}/{{run}}-published/audit.json"),
         fetched=[
             f"data/{SCALE}/archives/{kind}_{{run}}.json" for kind in ("log", "cfg")
         ],

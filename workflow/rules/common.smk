@@ -6,9 +6,11 @@ import signal
 import sys
 import uuid
 
+from pointrend.engines.environment import check_folder, check_params_variable
 from pointrend.engines.failures import failures
 from pointrend.engines.following import start_following
-from pointrend.engines.slurm import TRAIN_RESOURCES
+from pointrend.engines.records import Records
+from pointrend.engines.slurm import TRAIN_RESOURCES, check_slurm
 from pointrend.engines.targets import check_targets
 from pointrend.engines.workspace import hold_checkout, hold_workspace
 from pointrend.errors import PointrendError
@@ -19,6 +21,8 @@ from pointrend.workflow import Workflow
 from snakemake_interface_executor_plugins.settings import DeploymentMethod
 
 try:
+    check_folder(Path.cwd(), Path(str(workflow.current_basedir)).parents[1])
+    check_params_variable(Path.cwd())
     WANTED = Workflow.from_config(config, Path.cwd())
     if workflow.is_main_process:
         check_targets(WANTED.project, WANTED.runs, sys.argv[1:])
@@ -28,6 +32,7 @@ except PointrendError as error:
 SCALE = WANTED.scale
 POINTREND = WANTED.command()
 PROJECT = WANTED.project
+RECORDS = Records(PROJECT)
 
 if workflow.is_main_process:
     os.environ[COMMAND] = uuid.uuid4().hex
@@ -38,6 +43,8 @@ else:
 
 onstart:
     try:
+        if workflow.executor_plugin.name == "slurm":
+            check_slurm()
         if WANTED.cluster:
             hold_checkout(Path.cwd())
         hold_workspace(
@@ -72,6 +79,56 @@ else:
     shell.prefix(
         f'export POINTREND_ENGINE=snakemake PATH={shlex.quote(str(Path(sys.executable).parent))}:"$PATH"; exec '
     )
+
+
+def checked(stage, result):
+    """An input function that names no file, but has `result` made again where its record is not the one wanted now."""
+
+    def check(wildcards):
+        path = result.format(**dict(wildcards.items()))
+        if workflow.is_main_process and Path(path).exists():
+            if fault := RECORDS.fault(stage, *wildcards):
+                if path not in workflow.dag.forcefiles:
+                    print(f"out of date: {fault}", file=sys.stderr)
+                workflow.dag.forcefiles.add(path)
+        return []
+
+    return check
+
+
+def made_from(manifest, upstream, stage, wildcards):
+    """`manifest` as an input of `stage`. Where it is there, and files beside it only have to be made again as they were,
+    a result that is as wanted neither waits for that nor follows from it.
+    """
+    restored = (
+        workflow.is_main_process
+        and Path(manifest).exists()
+        and RECORDS.fault(*upstream)
+        and not RECORDS.fault(stage, *wildcards)
+    )
+    return before_update(manifest) if restored else manifest
+
+
+def data_of(stage):
+    """The manifest of the data of a run, as an input of `stage`."""
+
+    def manifest(wildcards):
+        dataset = PROJECT.setting(wildcards.run).dataset
+        path = PROJECT.relative(PROJECT.manifest(dataset))
+        return made_from(path, ("prepare", dataset), stage, wildcards)
+
+    return manifest
+
+
+def fetched_for(stage, name_of):
+    """The manifest of what is fetched under the name that `name_of` gives, as an input of `stage`."""
+
+    def manifest(wildcards):
+        name = name_of(wildcards)
+        path = PROJECT.relative(PROJECT.fetched(name))
+        return made_from(path, ("fetch", name), stage, wildcards)
+
+    return manifest
 
 
 def train_resource(key):

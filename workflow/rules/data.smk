@@ -7,6 +7,8 @@ localrules:
 
 
 rule fetch:
+    input:
+        checked("fetch", f"data/{SCALE}/archives/{{name}}.json"),
     output:
         manifest=f"data/{SCALE}/archives/{{name}}.json",
         files=directory(f"data/{SCALE}/archives/{{name}}"),
@@ -26,8 +28,8 @@ rule fetch:
 
 rule prepare:
     input:
-        manifest=f"data/{SCALE}/archives/{{dataset}}.json",
-        files=ancient(f"data/{SCALE}/archives/{{dataset}}"),
+        checked("prepare", f"data/{SCALE}/{{dataset}}/manifest.json"),
+        manifest=fetched_for("prepare", lambda w: w.dataset),
     output:
         manifest=f"data/{SCALE}/{{dataset}}/manifest.json",
         store=expand(f"data/{SCALE}/{{{{dataset}}}}/{{file}}", file=STORE_FILES),
@@ -49,4 +51,4 @@ rule prepare:
 
 rule data:
     input:
-        expand(rules.prepare.output.manifest, dataset=WANTED.datasets),
+        expand(rules.prepare.output, dataset=WANTED.datasets),

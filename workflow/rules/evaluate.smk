@@ -3,12 +3,10 @@
 
 rule evaluate:
     input:
+        checked("evaluate", f"runs/{SCALE}/{{run}}-s{{seed}}/evaluate.json"),
         train=rules.train.output.record,
-        data=lambda w: PROJECT.relative(
-            PROJECT.manifest(PROJECT.setting(w.run).dataset)
-        ),
         model=ancient(MODEL),
-        store=lambda w: ancient(PROJECT.store_files(PROJECT.setting(w.run).dataset)),
+        data=data_of("evaluate"),
     output:
         metrics=report(
             f"runs/{SCALE}/{{run}}-s{{seed}}/metrics.json",
@@ -49,12 +47,9 @@ rule evaluate:
 
 rule evaluate_released:
     input:
-        weights=f"data/{SCALE}/archives/released_{{run}}.json",
-        data=lambda w: PROJECT.relative(
-            PROJECT.manifest(PROJECT.setting(w.run).dataset)
-        ),
-        file=ancient(f"data/{SCALE}/archives/released_{{run}}"),
-        store=lambda w: ancient(PROJECT.store_files(PROJECT.setting(w.run).dataset)),
+        checked("evaluate_released", f"runs/{SCALE}/{{run}}-released/evaluate.json"),
+        weights=fetched_for("evaluate_released", lambda w: f"released_{w.run}"),
+        data=data_of("evaluate_released"),
     output:
         metrics=report(
             f"runs/{SCALE}/{{run}}-released/metrics.json",
@@ -63,6 +58,7 @@ rule evaluate_released:
             labels={"run": "{run}", "what": "scores"},
         ),
         scores=f"runs/{SCALE}/{{run}}-released/scores.json",
+        record=f"runs/{SCALE}/{{run}}-released/evaluate.json",
         counts=f"runs/{SCALE}/{{run}}-released/confusion.parquet",
         pictures=directory(f"runs/{SCALE}/{{run}}-released/pictures"),
     log:
@@ -85,5 +81,6 @@ rule evaluate_released:
 
 rule evaluated:
     input:
-        expand(rules.evaluate.output.metrics, run=WANTED.runs, seed=WANTED.seeds),
+        rules.trained.input,
+        expand(rules.evaluate.output, run=WANTED.runs, seed=WANTED.seeds),
     localrule: True

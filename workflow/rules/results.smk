@@ -9,6 +9,7 @@ localrules:
 
 rule compare:
     input:
+        checked("compare", f"results/{SCALE}/results.json"),
         metrics=expand(
             rules.evaluate.output.metrics, run=WANTED.runs, seed=WANTED.seeds
         ),
@@ -43,6 +44,7 @@ rule compare:
 
 rule report:
     input:
+        checked("report", f"results/{SCALE}/README.md"),
         results=rules.compare.output,
         metrics=rules.compare.input.metrics,
         curves=expand(rules.train.output.curve, run=WANTED.runs, seed=WANTED.seeds),
@@ -100,7 +102,7 @@ rule track:
 # What can be said without any training. Both commands take what lies in runs/, whoever made it.
 rule released:
     input:
-        expand(rules.evaluate_released.output.metrics, run=WANTED.released),
+        expand(rules.evaluate_released.output, run=WANTED.released),
     log:
         rules.compare.log,
         rules.report.log,
@@ -114,11 +116,27 @@ rule released:
         f"bash -c {shlex.quote(f'{WANTED.compare_command()} && {POINTREND} report')}"
 
 
+def files_of(runs):
+    """All files that the scores of some runs rest on: what is missing is made again, whether or not a job waits for it."""
+    chosen = [PROJECT.setting(run) for run in runs]
+    fetched = [
+        name for each in chosen for name in (each.dataset, f"backbone_{each.backbone}")
+    ]
+    return [
+        *expand(rules.fetch.output, name=sorted(set(fetched))),
+        *expand(
+            rules.prepare.output, dataset=sorted({each.dataset for each in chosen})
+        ),
+        *expand(rules.train.output, run=runs, seed=WANTED.seeds),
+        *expand(rules.evaluate.output, run=runs, seed=WANTED.seeds),
+    ]
+
+
 for run in WANTED.runs:
 
     rule:
         name:
             run
         input:
-            expand(rules.evaluate.output.metrics, run=run, seed=WANTED.seeds),
+            files_of([run]),
         localrule: True

@@ -1,14 +1,14 @@
-# Training. Big files are `ancient`: the small manifest beside them says whether they have changed.
+# Training.
 
 MODEL = f"runs/{SCALE}/{{run}}-s{{seed}}/model.safetensors"
 
 
 rule train:
     input:
-        lambda w: PROJECT.training_inputs(w.run),
-        store=lambda w: ancient(PROJECT.store_files(PROJECT.setting(w.run).dataset)),
-        backbone=lambda w: ancient(
-            f"data/{SCALE}/archives/backbone_{PROJECT.setting(w.run).backbone}"
+        checked("train", f"runs/{SCALE}/{{run}}-s{{seed}}/train.json"),
+        data=data_of("train"),
+        backbone=fetched_for(
+            "train", lambda w: f"backbone_{PROJECT.setting(w.run).backbone}"
         ),
     output:
         record=f"runs/{SCALE}/{{run}}-s{{seed}}/train.json",
@@ -41,5 +41,6 @@ rule train:
 
 rule trained:
     input:
-        expand(rules.train.output.record, run=WANTED.runs, seed=WANTED.seeds),
+        rules.data.input,
+        expand(rules.train.output, run=WANTED.runs, seed=WANTED.seeds),
     localrule: True

@@ -1,0 +1,44 @@
+"""Which training a checkpoint or a list of attempts belongs to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from pointrend.errors import TrainingError
+
+KEY = "training"
+"""In a record: whose it is."""
+
+
+class Identity(NamedTuple):
+    """One training: a run, a seed, and what the weights follow from."""
+
+    run: str
+    seed: int
+    fingerprint: str
+
+    def __str__(self) -> str:
+        return f"{self.run} seed {self.seed} (fingerprint {str(self.fingerprint)[:16] or 'none'})"
+
+    @property
+    def record(self) -> dict[str, Any]:
+        """What a file of this training says under :data:`KEY`."""
+        return self._asdict()
+
+    def check(self, record: Mapping[str, Any], path: Path) -> None:
+        """Make sure that ``record``, read from ``path``, is of this training.
+
+        Raises:
+            TrainingError: it is of another one.
+        """
+        found = record.get(KEY)
+        if found == self.record:
+            return
+        try:
+            other = str(Identity(**found)) if isinstance(found, Mapping) else "another training"
+        except TypeError:  # with other keys
+            other = "another training"
+        do = "move it back to the folder that it was copied from, or away, and train again"
+        raise TrainingError(f"{path} is of {other}, not of {self}", do)

@@ -1,0 +1,155 @@
+"""Damaged image files that OpenCV decodes nevertheless are noticed; intact ones of every form are not."""
+
+from __future__ import annotations
+
+import io
+import itertools
+from collections.abc import Callable
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image
+
+from pointrend.datasets.damage import damage
+from tests.datasets.jpegs import FORMS, jpeg, photo, scan_start
+
+
+def decoded(data: bytes) -> Any:
+    return cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_intact_jpegs_show_nothing(form: str) -> None:
+    sizes = ((130, 250), (1, 1), (7, 9), (17, 33), (8, 16), (200, 16))
+    for (height, width), quality in itertools.product(sizes, (30, 75, 95, 100)):
+        for image in (photo(height, width), photo(height, width)[..., 0], np.full((height, width, 3), 255, np.uint8)):
+            assert damage(jpeg(image, quality, form)) is None, (height, width, quality, image.shape)
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB", "CMYK"])
+def test_intact_jpegs_of_pillow_show_nothing(mode: str) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    for options in ({}, {"restart_marker_rows": 1}, {"progressive": True}, {"exif": exif, "subsampling": 0}):
+        stream = io.BytesIO()
+        Image.fromarray(photo()).convert(mode).save(stream, "JPEG", **options)
+        assert damage(stream.getvalue()) is None, options
+
+
+def test_a_photo_larger_than_pillow_likes_shows_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
+    assert damage(jpeg(photo())) is None
+
+
+def test_filled_ends_and_what_follows_the_end_show_nothing() -> None:
+    data = jpeg(photo())
+    assert damage(data[:-2] + b"\xff\xff" + data[-2:]) is None
+    assert damage(data + b"a preview, or the next photo") is None
+
+
+def flipped(data: bytearray, place: int, rng: np.random.Generator) -> None:
+    data[place] ^= int(rng.integers(1, 256))
+
+
+def overwritten(data: bytearray, place: int, rng: np.random.Generator) -> None:
+    data[place : place + 16] = rng.bytes(16)
+
+
+def zeroed(data: bytearray, place: int, rng: np.random.Generator) -> None:
+    data[place : place + 512] = bytes(512)
+
+
+def left_out(data: bytearray, place: int, rng: np.random.Generator) -> None:
+    del data[place : place + 100]
+
+
+Harm = Callable[[bytearray, int, np.random.Generator], None]
+
+
+@pytest.mark.parametrize(
+    ("harm", "form", "least"),
+    [
+        (flipped, "4:2:0", 5),
+        (overwritten, "4:2:0", 20),
+        (zeroed, "4:2:0", 35),
+        (left_out, "4:2:0", 15),
+        (flipped, "restarts of a row", 5),
+        (overwritten, "restarts of a row", 20),
+    ],
+)
+def test_damage_that_libjpeg_warns_of_is_noticed(
+    harm: Harm, form: str, least: int, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """OpenCV decodes, and its libjpeg prints a warning that no program sees."""
+    rng = np.random.default_rng(3)
+    whole, noticed = jpeg(photo(), 95, form), 0
+    assert damage(whole) is None
+    for _ in range(40):
+        data = bytearray(whole)
+        harm(data, int(rng.integers(scan_start(whole), len(whole) - 600)), rng)
+        capfd.readouterr()
+        decoded(bytes(data))
+        warned, found = "Corrupt JPEG data" in capfd.readouterr().err, damage(bytes(data))
+        assert found or not warned
+        noticed += found is not None
+    assert noticed >= least
+
+
+def without_one_restart(data: bytes) -> bytes:
+    return data.replace(b"\xff\xd3", b"", 1)
+
+
+def swapped_restarts(data: bytes) -> bytes:
+    first, second = data.index(b"\xff\xd1"), data.index(b"\xff\xd2")
+    return data[:first] + b"\xff\xd2" + data[first + 2 : second] + b"\xff\xd1" + data[second + 2 :]
+
+
+def without_the_last_part(data: bytes) -> bytes:
+    last = max(data.rindex(bytes((255, marker))) for marker in range(0xD0, 0xD8))
+    return data[:last] + data[-2:]
+
+
+@pytest.mark.parametrize(
+    ("change", "form", "words"),
+    [
+        (lambda data: data[:-2], "4:2:0", "no marker at byte"),
+        (lambda data: data[:-40] + data[-2:], "4:2:0", "end too early"),
+        (lambda data: data[:-2] + b"twelve bytes" + data[-2:], "4:2:0", "end too late"),
+        (lambda data: data[:-300] + b"\xff\x01" + data[-298:], "4:2:0", "byte"),
+        (without_one_restart, "restarts", "restart markers out of order"),
+        (swapped_restarts, "restarts", "restart markers out of order"),
+        (without_the_last_part, "restarts", "parts instead of"),
+        (lambda data: data[:-300] + b"\xff\x01" + data[-298:], "progressive", "byte"),
+    ],
+)
+def test_what_is_wrong_is_said(change: Callable[[bytes], bytes], form: str, words: str) -> None:
+    assert words in str(damage(change(jpeg(photo(), 90, form))))
+
+
+def test_every_byte_of_a_png_counts() -> None:
+    whole = cv2.imencode(".png", photo(20, 30))[1].tobytes()
+    assert damage(whole) is None
+    assert damage(whole + b"more") is None
+    for place in range(8, len(whole), 7):
+        data = bytearray(whole)
+        data[place] ^= 1
+        assert damage(bytes(data)), place
+    assert damage(whole[:-12]) == "its end is missing"
+
+
+def test_other_files_show_nothing() -> None:
+    for ending in (".bmp", ".tiff", ".webp"):
+        assert damage(cv2.imencode(ending, photo())[1].tobytes()) is None
+    assert damage(b"") is None
+
+
+def test_any_bytes_give_an_answer() -> None:
+    rng: Any = np.random.default_rng(4)
+    whole = jpeg(photo(20, 30), form="restarts")
+    for _ in range(300):
+        data = bytearray(whole[: rng.integers(3, len(whole) + 1)])
+        for place in rng.integers(3, max(len(data), 4), 3):
+            data[place : place + 1] = rng.bytes(1)
+        assert isinstance(damage(bytes(data)), str | None)

@@ -1,0 +1,59 @@
+"""Prepared data are read only if they have the bytes that were prepared."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from pointrend.datasets.intact import check_split, split_files
+from pointrend.errors import CheckFailed
+from pointrend.files import read_json, write_json
+from tests.tiny import write_manifest, write_tiny_store
+
+
+@pytest.fixture(params=["raw", "compact"])
+def store(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
+    folder = write_tiny_store(tmp_path, form=request.param)
+    write_manifest(folder)
+    return folder
+
+
+def test_what_was_prepared_is_taken(store: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    for split in ("train", "val"):
+        check_split(store, split)
+        assert f"{split} of {store} is as prepared: " in caplog.text
+
+
+def flip(path: Path) -> None:
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
+
+
+@pytest.mark.parametrize("name", split_files("train"))
+@pytest.mark.parametrize(
+    ("damage", "said"),
+    [
+        (flip, "does not have the bytes"),
+        (lambda path: path.write_bytes(path.read_bytes()[:-1]), "does not have the bytes"),
+        (Path.unlink, "is not there"),
+    ],
+)
+def test_anything_else_is_named(store: Path, name: str, damage: Callable[[Path], object], said: str) -> None:
+    damage(store / name)
+    with pytest.raises(CheckFailed, match=f"^{store / name} {said}.*; run `pointrend prepare` again"):
+        check_split(store, "train")
+    check_split(store, "val")
+
+
+@pytest.mark.parametrize("files", [{}, [], None, {"train.pictures.bin": 1}])
+def test_a_manifest_that_names_no_such_file(store: Path, files: object) -> None:
+    write_json(store / "manifest.json", {**read_json(store / "manifest.json"), "files": files})
+    with pytest.raises(CheckFailed, match=r"does not name train\.pictures\.bin"):
+        check_split(store, "train")
+    (store / "manifest.json").unlink()
+    with pytest.raises(CheckFailed, match=r"manifest\.json is not there"):
+        check_split(store, "train")
