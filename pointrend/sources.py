@@ -16,6 +16,8 @@ from typing import NoReturn
 PACKAGE = Path(__file__).parent
 _compiled: dict[Path, str] = {}
 """sha256 of the bytes that each module of this process was compiled from."""
+_hashed: dict[Path, str] = {}
+"""The same of files that were hashed before they were compiled, if they ever are."""
 
 
 class _FromSource(SourceFileLoader):
@@ -24,7 +26,11 @@ class _FromSource(SourceFileLoader):
 
     def get_data(self, path: str) -> bytes:
         data = super().get_data(path)
-        _compiled[Path(path)] = hashlib.sha256(data).hexdigest()
+        found = _compiled[Path(path)] = hashlib.sha256(data).hexdigest()
+        if _hashed.setdefault(Path(path), found) != found:
+            from pointrend.errors import CheckFailed
+
+            raise CheckFailed(f"{path} was changed while this command was starting", "type it again")
         return data
 
 
@@ -44,4 +50,6 @@ def import_from_source() -> None:
 
 def sha256_of_source(path: Path) -> str:
     """sha256 of a source file: of what this process runs where it has imported it, else of what the disk has."""
-    return _compiled.get(path) or hashlib.sha256(path.read_bytes()).hexdigest()
+    if path in _compiled:
+        return _compiled[path]
+    return _hashed.setdefault(path, hashlib.sha256(path.read_bytes()).hexdigest())

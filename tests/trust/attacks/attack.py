@@ -35,6 +35,8 @@ class Attack:
     """The verbs after the attack."""
     base: str = "hand"
     """Who made the results that are attacked: see :func:`tests.trust.attacks.base.make_base`."""
+    slow: bool = False
+    """Whether it trains or starts processes, which the suite does without."""
     own: bool = False
     """Whether the verbs after it are run by the checkout's own code."""
 
@@ -88,7 +90,7 @@ def _not_as_expected(attack: Attack, site: Site, rows: list[dict[str, Any]], tru
         comparable = {(row["run"], row["kind"]) for row in rows if row["comparable"] and row["miou"] is not None}
         if not {(run, "trained") for run in RUNS} <= comparable or site.codes["verify"] != 0:
             faults.append(f"not the right numbers: {_reasons(rows)}, {site.said[-300:]}")
-    elif not any(attack.ends in text for text in (*_reasons(rows), site.said)):
+    elif not any(attack.ends in text for text in (*_verdicts(rows), site.said)):
         faults.append(f"{attack.ends!r} was not said: {_reasons(rows)}, {site.said[-300:]}")
     if attack.wrong:
         if not any(_figure(site, run, kind) not in (None, truth[run, kind]) for run, kind in truth):
@@ -106,12 +108,17 @@ def _reasons(rows: list[dict[str, Any]]) -> list[str]:
     return [reason for row in rows for reason in row["reasons"]]
 
 
+def _verdicts(rows: list[dict[str, Any]]) -> list[str]:
+    """What results.json says of every row: a line per reason."""
+    return [f"{row['run']} {row['verdict']}: {reason}" for row in rows for reason in row["reasons"] or [""]]
+
+
 def _in_short(attack: Attack, site: Site, rows: list[dict[str, Any]]) -> str:
     """What is said in the end, and by whom."""
     verify = f"verify {site.codes.get('verify', '–')}"
     if attack.ends == RIGHT:
         return f"{RIGHT}; {verify}"
-    texts = [*((f"{row['verdict']}: {reason}") for row in rows for reason in row["reasons"]), *site.said.splitlines()]
+    texts = [*_verdicts(rows), *site.said.splitlines()]
     said = next((text for text in texts if attack.ends in text), attack.ends)
     said = said.replace(f"{site.root}/", "").replace("|", "/")
     return f"{said[:SHOWN_LETTERS]}{'…' if len(said) > SHOWN_LETTERS else ''}; {verify}"

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import subprocess
 from collections.abc import Callable
 from typing import Any
 
@@ -10,10 +12,21 @@ import numpy as np
 
 from pointrend.files import canonical_json
 from tests.trust.attacks.attack import RIGHT, Attack
-from tests.trust.attacks.base import AGAIN, OTHER_RUN, RESULTS, RUN, VOC, at_hand, forget_archives, other_pins, train_anew
+from tests.trust.attacks.base import (
+    AGAIN,
+    RESULTS,
+    RUN,
+    VOC,
+    at_hand,
+    forget_archives,
+    other_pins,
+    train_anew,
+)
 from tests.trust.attacks.site import Site
 
-SCORED = tuple(f"{RUN}/{name}" for name in ("metrics.json", "confusion.parquet", "evaluate.json", "scores.json", "pictures"))
+SCORED = tuple(
+    f"{RUN}/{name}" for name in ("metrics.json", "confusion.parquet", "evaluate.json", "scores.json", "pictures")
+)
 TRAINED = tuple(f"{RUN}/{name}" for name in ("train.json", "model.safetensors", "metrics.jsonl", "curve.csv"))
 
 
@@ -56,7 +69,9 @@ def old_manifest(site: Site) -> None:
 
 def old_data(site: Site) -> None:
     """The old files with the new manifest, params and archives."""
-    files = [f"{VOC}/{split}.{part}" for split in ("train", "val") for part in ("pictures.bin", "labels.bin", "index.json")]
+    files = [
+        f"{VOC}/{split}.{part}" for split in ("train", "val") for part in ("pictures.bin", "labels.bin", "index.json")
+    ]
     with site.restored(*files):
         with_other_data(site)
     train_anew(site, expect=None)
@@ -150,27 +165,89 @@ def older_definition(site: Site) -> None:
     site.path("published/definition.json").write_text(json.dumps(definition))
 
 
+def linked_backup(site: Site) -> None:
+    """cp -al, then another training in place: a file that was written to would be another one in the backup, too."""
+    subprocess.run(["cp", "-al", str(site.path("runs")), str(site.path("backup"))], check=True, timeout=60)
+    with site.while_put(recipe__lr=0.5):
+        site.point(*AGAIN)
+    site.drop("runs")
+    site.path("backup").rename(site.path("runs"))
+
+
+def edited_results(site: Site) -> None:
+    """A figure of another day, put in by hand."""
+    row = site.json(RESULTS)["runs"][0]
+    site.edit(RESULTS, f'"miou": {row["miou"]}', '"miou": 69.84')
+
+
+def edited_readme(site: Site) -> None:
+    path = site.path("README.md")
+    path.write_text(re.sub(r"(\| voc_r50 +\| 69.84% +\| )\d+\.\d+%", r"\g<1>69.84%", path.read_text(), count=1))
+
+
 ALL = "val.index.json", "val.pictures.bin", "val.labels.bin"
 LABELS = ("val.labels.bin",)
 ATTACKS = (
-    Attack("old train.json, new model", "backups", restored_over("params.yaml", f"{RUN}/train.json"), "scores other weights"),
+    Attack(
+        "old train.json, new model",
+        "backups",
+        restored_over("params.yaml", f"{RUN}/train.json"),
+        "scores other weights",
+    ),
     Attack("new train.json, old model", "backups", newer_kept(f"{RUN}/train.json"), "stale: trained"),
-    Attack("old training, new evaluation", "backups", restored_over("params.yaml", *TRAINED), "scores other weights", wrong=True),
+    Attack(
+        "old training, new evaluation",
+        "backups",
+        restored_over("params.yaml", *TRAINED),
+        "scores other weights",
+        wrong=True,
+    ),
     Attack("new training, old evaluation", "backups", newer_kept(*TRAINED), "stale: trained"),
     Attack("old figures, new training, new params", "backups", restored_over(*SCORED), "scores other weights"),
-    Attack("old metrics.json, new counts", "backups", restored_over("params.yaml", *TRAINED, f"{RUN}/metrics.json"), "is of another scoring"),
+    Attack(
+        "old metrics.json, new counts",
+        "backups",
+        restored_over("params.yaml", *TRAINED, f"{RUN}/metrics.json"),
+        "is of another scoring",
+    ),
     Attack("new counts alone", "backups", newer_kept(f"{RUN}/confusion.parquet"), "is not the one that metrics.json"),
     Attack("old manifest, new data", "backups", old_manifest, "manifest.json"),
     Attack("new manifest, old data", "backups", old_data, "manifest.json"),
     Attack("old archives, new data and score", "backups", old_archives, "had md5", wrong=True),
-    Attack("old results.json, new training", "backups", old_results, "stale", then=("report", "verify"), wrong=True),
-    Attack("new results.json, old training", "backups", older_results, "is not the one whose", then=("report", "verify")),
+    Attack(
+        "old results.json, new training",
+        "backups",
+        old_results,
+        "is not the one whose",
+        then=("report", "verify"),
+        wrong=True,
+    ),
+    Attack(
+        "new results.json, old training", "backups", older_results, "is not the one whose", then=("report", "verify")
+    ),
     Attack("old pages, new results", "backups", other_readme, "README.md", then=("verify",), wrong=True),
-    Attack("2 images in val while scoring", "backups", while_scored(*ALL, change=shorten_val), "val."),
-    Attack("other labels while scoring", "backups", while_scored(*LABELS, change=easier_labels), "val.labels.bin"),
-    Attack("ids exchanged while scoring", "backups", while_scored("val.index.json", change=other_order), "val.index.json"),
+    Attack("2 images in val while scoring", "backups", while_scored(*ALL, change=shorten_val), "val.", touches=False),
+    Attack(
+        "other labels while scoring",
+        "backups",
+        while_scored(*LABELS, change=easier_labels),
+        "val.labels.bin",
+        touches=False,
+    ),
+    Attack(
+        "ids exchanged while scoring",
+        "backups",
+        while_scored("val.index.json", change=other_order),
+        "val.index.json",
+        touches=False,
+    ),
     Attack("other training images while training", "backups", other_training_images, "train.pictures.bin"),
     Attack("other training images, kept", "backups", other_training_images_kept, "train.pictures.bin"),
+    Attack("cp -al, then another training", "backups", linked_backup, RIGHT),
+    Attack(
+        "a figure typed into results.json", "backups", edited_results, "is not what its own", then=("report", "verify")
+    ),
+    Attack("a figure typed into README.md", "backups", edited_readme, "README.md", then=("verify",)),
     Attack("code.json of another release", "backups", older_code_json, "the code of evaluate is not the one"),
     Attack("definition.json of another release", "backups", older_definition, "lr 0.02 (published 0.01)"),
 )

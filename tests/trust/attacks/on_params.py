@@ -7,7 +7,7 @@ from typing import Any
 
 from pointrend.results.run_files import STALE, STALE_SCORE
 from tests.trust.attacks.attack import RIGHT, Attack
-from tests.trust.attacks.base import AGAIN, at_hand, forget_archives, other_pins
+from tests.trust.attacks.base import AGAIN, SHOWN, at_hand, forget_archives, other_pins
 from tests.trust.attacks.site import Site
 
 LIMIT = "4 images of train were kept of 8 asked for; now 8 were asked for, limit None"
@@ -29,6 +29,8 @@ KEPT: dict[str, tuple[str, Any, str]] = {
     "an lr of the scale": ("scales__paper__recipe__lr", 0.5, "lr 0.5 (published 0.02)"),
     "subdivision_points 8": ("recipe__subdivision_points", 8, "subdivision_points 8 (published 128)"),
 }
+
+SET_LR = tuple(f"--set lr=0.5 {verb}" for verb in SHOWN)
 
 
 def while_used(**values: Any) -> Callable[[Site], None]:
@@ -124,6 +126,15 @@ def lr_twice(site: Site) -> None:
     site.point("train voc_r50", expect=2)
 
 
+def lr_as_text(site: Site) -> None:
+    site.put(recipe__lr="5e-1")
+    site.point("train voc_r50", expect=2)
+
+
+def lr_set_throughout(site: Site) -> None:
+    site.point(*(f"--set lr=0.5 {command}" for command in AGAIN))
+
+
 def other_backbone(site: Site) -> None:
     site.put(runs__voc_r50__backbone="r101")
     site.point("train voc_r50", expect=2)
@@ -147,7 +158,9 @@ ATTACKS = (
     ),
     *(Attack(f"{name}, kept", "params", kept(**{key: value}), reason) for name, (key, value, reason) in KEPT.items()),
     Attack("an edit after the score", "params", lambda site: site.put(recipe__subdivision_steps=0), STALE),
-    Attack("inference fast after the score", "params", lambda site: site.put(scales__paper__inference="fast"), STALE_SCORE),
+    Attack(
+        "inference fast after the score", "params", lambda site: site.put(scales__paper__inference="fast"), STALE_SCORE
+    ),
     *(
         Attack(f"--set {value} evaluate", "params", set_for(f"--set {value} evaluate voc_r50"), STALE_SCORE, wrong)
         for value, wrong in {
@@ -173,6 +186,9 @@ ATTACKS = (
     ),
     Attack("another seed asked for after the score", "params", lambda site: site.put(seeds=[0, 1]), RIGHT),
     Attack("lr twice in params.yaml", "params", lr_twice, "duplicate key 'lr'"),
-    Attack("lr 5e-1, kept, which YAML 1.1 takes for a text", "params", kept(recipe__lr="5e-1"), "lr 0.5 (published 0.02)"),
+    Attack("lr 5e-1, which is a text to YAML 1.1 alone", "params", lr_as_text, "another in YAML 1.2"),
+    Attack(
+        "--set lr=0.5 for every verb", "params", lr_set_throughout, "lr 0.5 (published 0.02)", wrong=True, then=SET_LR
+    ),
     Attack("the run of another backbone", "params", other_backbone, "must be every dataset with every backbone"),
 )

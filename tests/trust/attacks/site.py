@@ -99,7 +99,7 @@ class Site:
     @contextlib.contextmanager
     def restored(self, *names: str) -> Iterator[None]:
         """Back up files or folders, and put the backup in their place when the block ends."""
-        kept = self.root.with_name(f"{self.root.name}.backup")
+        kept = Path(tempfile.mkdtemp(prefix="backup-", dir=self.root.parent))
         for name in names:
             (kept / name).parent.mkdir(parents=True, exist_ok=True)
             subprocess.run(["cp", "-a", str(self.path(name)), str(kept / name)], check=True, timeout=60)
@@ -148,25 +148,31 @@ class Site:
         for command in commands:
             screen = io.StringIO()
             code = self._in_process(["--quiet", *command.split()], screen)
-            self._ended(command, code, screen.getvalue(), expect)
+            self.ended(command, code, screen.getvalue(), expect)
         return code
 
     def own(self, *commands: str, expect: int | None = 0) -> int:
         """Run verbs by this checkout's own code, in processes of their own."""
         for command in commands:
-            code, printed = self._process([sys.executable, "-m", "pointrend", "--quiet", *command.split()])
-            self._ended(command, code, printed, expect)
+            code, printed = self.process(sys.executable, "-m", "pointrend", "--quiet", *command.split())
+            self.ended(command, code, printed, expect)
         return code
 
     def engine(self, command: str, expect: int | None = 0) -> str:
         """Run snakemake, dvc or git; what it printed."""
         name, *words = command.split()
         program = PROGRAMS / name
-        code, printed = self._process([str(program) if program.exists() else name, *words])
+        code, printed = self.process(str(program) if program.exists() else name, *words)
         self.said += printed
         if expect is not None and code != expect:
             self.faults.append(f"{command} ended with {code}: {printed[-600:]}")
         return printed
+
+    def must_say(self, printed: str, *fragments: str) -> None:
+        """Note what a program should have printed and did not."""
+        self.faults += [
+            f"{fragment!r} is not in {printed[-600:]!r}" for fragment in fragments if fragment not in printed
+        ]
 
     def _in_process(self, words: list[str], screen: io.StringIO) -> int:
         handlers, level = list(LOGGER.handlers), LOGGER.level
@@ -202,13 +208,15 @@ class Site:
         inherited = {name: value for name, value in os.environ.items() if name not in FROM_OUTSIDE}
         return inherited | {"OMP_NUM_THREADS": "1"} | self.environment
 
-    def _process(self, words: list[str]) -> tuple[int, str]:
+    def process(self, *words: str) -> tuple[int, str]:
         env = {"PYTHONPATH": str(self.root), "DVC_SITE_CACHE_DIR": str(self.root.parent / "dvc"), **self._environment()}
+        if self.environment.get("PYTHONPATH"):
+            env["PYTHONPATH"] = f"{self.environment['PYTHONPATH']}{os.pathsep}{self.root}"
         env["PATH"] = f"{PROGRAMS}:{env['PATH']}"
         done = subprocess.run(words, cwd=self.root, env=env, capture_output=True, text=True, timeout=400, check=False)
         return done.returncode, done.stdout + done.stderr
 
-    def _ended(self, command: str, code: int, printed: str, expect: int | None) -> None:
+    def ended(self, command: str, code: int, printed: str, expect: int | None) -> None:
         """Note how a verb of ours ended, and what is wrong with it."""
         self.said += printed
         self.codes[command.split()[0]] = code
