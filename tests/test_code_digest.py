@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -68,3 +71,26 @@ def test_what_redoes_a_stage(package: Path, module: str, redone: bool) -> None:
     with open(package / f"{module}.py", "a") as stream:
         stream.write("x = 1\n")
     assert (digest() != before) is redone
+
+
+EDITED = """
+from pathlib import Path
+import pointrend.sources as sources
+path = sources.PACKAGE / "datasets/ade20k.py"
+{hash_it}
+path.write_text(path.read_text() + "\\n")
+from pointrend.errors import CheckFailed
+try:
+    import pointrend.datasets.ade20k
+except CheckFailed as changed:
+    print(changed)
+"""
+
+
+@pytest.mark.parametrize("hashed", [True, False])
+def test_a_module_that_is_edited_between_its_hash_and_its_import_is_not_run(hashed: bool, tmp_path: Path) -> None:
+    shutil.copytree(code_digest.PACKAGE, tmp_path / "pointrend")
+    script = EDITED.format(hash_it="sources.sha256_of_source(path)" if hashed else "")
+    command = [sys.executable, "-c", script]
+    run = subprocess.run(command, env={"PYTHONPATH": str(tmp_path)}, capture_output=True, text=True, check=True)
+    assert ("ade20k.py was changed while this command was starting" in run.stdout) is hashed

@@ -16,7 +16,7 @@ def test_one_table_changes_and_the_other_stays() -> None:
     assert with_table(changed, "a", "new\n") == changed
 
 
-@pytest.mark.parametrize("campaign", ["kills", "endless"])
+@pytest.mark.parametrize("campaign", ["kills", "honest", "endless"])
 def test_the_page_has_a_place_for_every_campaign(campaign: str) -> None:
     page = document.DOCUMENT.read_text(encoding="utf-8")
     assert "| figure |\n<!--" in with_table(page, campaign, "| figure |\n")

@@ -92,9 +92,8 @@ def _not_as_expected(attack: Attack, site: Site, rows: list[dict[str, Any]], tru
             faults.append(f"not the right numbers: {_reasons(rows)}, {site.said[-300:]}")
     elif not any(attack.ends in text for text in (*_verdicts(rows), site.said)):
         faults.append(f"{attack.ends!r} was not said: {_reasons(rows)}, {site.said[-300:]}")
-    if attack.wrong:
-        if not any(_figure(site, run, kind) not in (None, truth[run, kind]) for run, kind in truth):
-            faults.append("the attack left no wrong number")
+    if attack.wrong and not any(_figure(site, run, kind) not in (None, truth[run, kind]) for run, kind in truth):
+        faults.append("the attack left no wrong number")
     return faults
 
 

@@ -85,7 +85,8 @@ def other_pins(site: Site) -> list[dict[str, str]]:
 def make_base(folder: Path, made_by: str = "hand") -> Site:
     """A checkout in ``folder`` with two comparable results, and those of released weights.
 
-    ``made_by``: ``hand``, verb after verb, or ``engines``: Snakemake, with DVC told of it by the bridge. Beside it are ``offered``, the official archives and weights, and ``others``, of the same names but other scenes.
+    ``made_by``: ``hand``, verb after verb, or ``engines``: Snakemake, with DVC told of it by the bridge.
+    Beside it are ``offered``, the official archives and weights, and ``others``, of the same names but other scenes.
     """
     folder.mkdir()
     site = Site(Checkout.of_voc(folder / "pointrend").root)

@@ -248,6 +248,6 @@ ATTACKS = (
         "a figure typed into results.json", "backups", edited_results, "is not what its own", then=("report", "verify")
     ),
     Attack("a figure typed into README.md", "backups", edited_readme, "README.md", then=("verify",)),
-    Attack("code.json of another release", "backups", older_code_json, "the code of evaluate is not the one"),
+    Attack("code.json of another release", "code", older_code_json, "the code of evaluate is not the one"),
     Attack("definition.json of another release", "backups", older_definition, "lr 0.02 (published 0.01)"),
 )

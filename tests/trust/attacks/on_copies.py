@@ -55,7 +55,7 @@ def resumed_copy(site: Site) -> None:
 
 NOT_THERE = "is not there"
 ATTACKS = (
-    Attack("no train.json", "copies", without(f"{RUN}/train.json"), "train.json is not there"),
+    Attack("no train.json", "copies", without(f"{RUN}/train.json"), "voc_r50 not run"),
     Attack("no evaluate.json", "copies", without(f"{RUN}/evaluate.json"), "evaluate.json is not there"),
     Attack("no metrics.json", "copies", without(f"{RUN}/metrics.json"), "trained but not evaluated"),
     Attack("no confusion.parquet", "copies", without(f"{RUN}/confusion.parquet"), "is not the one that metrics.json"),

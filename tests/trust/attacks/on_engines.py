@@ -11,8 +11,6 @@ from tests.trust.attacks.base import AGAIN, RUN, VOC, at_hand
 from tests.trust.attacks.site import Site
 
 SNAKEMAKE = "snakemake --cores 1"
-NOTHING_TO_DO = "Nothing to be done"
-OUT_OF_DATE = "out of date: "
 
 
 def plans(site: Site, *commands: str) -> None:
@@ -31,7 +29,7 @@ def edited_lr(*commands: str) -> Callable[[Site], Any]:
         site.put(recipe__lr=0.5)
         for command in commands:
             site.engine(command, expect=None)
-        plans(site, "pointrend train voc_r50")
+        plans(site, "--scale paper train voc_r50")
         dvc_plans(site, "train@paper-voc-r50-0")
 
     return steps
@@ -50,7 +48,7 @@ def committed_then_bridged(site: Site) -> None:
     site.put(recipe__lr=0.5)
     site.engine("dvc commit --force --quiet")
     site.point("bridge snakemake", expect=3)
-    plans(site, "pointrend train voc_r50")
+    plans(site, "--scale paper train voc_r50")
 
 
 def one_forced(site: Site) -> None:
@@ -66,7 +64,7 @@ def old_lock(site: Site) -> None:
         site.put(recipe__lr=0.5)
         site.engine("dvc repro --quiet")
     site.engine("dvc checkout --force --quiet")
-    plans(site, "pointrend train voc_r50")
+    plans(site, "--scale paper train voc_r50")
 
 
 def old_params(site: Site) -> None:
@@ -75,7 +73,7 @@ def old_params(site: Site) -> None:
         site.put(recipe__lr=0.5)
         site.engine(SNAKEMAKE)
     site.engine(f"{SNAKEMAKE} --rerun-triggers mtime --touch", expect=None)
-    plans(site, "pointrend train voc_r50")
+    plans(site, "--scale paper train voc_r50")
 
 
 def lost_output(name: str, *commands: str) -> Callable[[Site], Any]:
@@ -94,7 +92,7 @@ def swapped_then_run(site: Site) -> None:
     """The folders of two runs swapped, with an engine that looks at times."""
     site.swap(RUN, "runs/paper/voc_r101-s0")
     site.engine(f"{SNAKEMAKE} --touch", expect=None)
-    plans(site, "pointrend train voc_r50")
+    plans(site, "--scale paper train voc_r50")
 
 
 def limited_data(site: Site) -> None:
@@ -115,39 +113,62 @@ def trained_by_hand(site: Site) -> None:
     site.point("bridge snakemake", expect=3)
 
 
-ATTACKS = tuple(
-    Attack(name, "engines", steps, ends, base="engines", **more)
-    for name, steps, ends, more in (
-        ("lr edited, snakemake --touch", edited_lr(f"{SNAKEMAKE} --touch"), STALE, {}),
-        ("lr edited, snakemake --touch --forceall, bridge dvc", touched_then_bridged, STALE, {}),
-        ("lr edited, --rerun-triggers mtime", edited_lr(f"{SNAKEMAKE} --rerun-triggers mtime -n"), STALE, {}),
-        (
-            "lr edited, --allowed-rules compare report",
-            edited_lr(f"{SNAKEMAKE} --allowed-rules compare report"),
-            STALE,
-            {},
-        ),
-        ("lr edited, --omit-from train", edited_lr(f"{SNAKEMAKE} --omit-from train"), STALE, {}),
-        (
-            "lr edited, --until prepare --ignore-incomplete",
-            edited_lr(f"{SNAKEMAKE} --until prepare --ignore-incomplete"),
-            STALE,
-            {},
-        ),
-        ("lr edited, dvc commit -f, bridge snakemake", committed_then_bridged, STALE, {}),
-        ("lr edited, dvc repro -s --force train", one_forced, "scores other weights", {}),
-        ("dvc checkout of an old dvc.lock, new params", old_lock, STALE, {}),
-        ("snakemake with another lr, old params, mtime", old_params, STALE, {"wrong": True}),
-        ("runs swapped, snakemake --touch", swapped_then_run, "is of run voc_r101", {}),
-        ("limit while preparing, dvc commit -f", limited_data, "4 images of train were kept", {}),
-        ("--set lr=0.5 by hand, both engines forced", trained_by_hand, STALE, {"wrong": True}),
-        (
-            "evaluate.json removed, snakemake",
-            lost_output(f"{RUN}/evaluate.json", "pointrend evaluate voc_r50"),
-            RIGHT,
-            {},
-        ),
-        ("train.json removed, snakemake", lost_output(f"{RUN}/train.json", "pointrend train voc_r50"), RIGHT, {}),
-        ("val labels removed, snakemake", lost_output(f"{VOC}/val.labels.bin", "pointrend prepare voc"), RIGHT, {}),
-    )
+def edited_through_a_link(site: Site) -> None:
+    """DVC with cache.type hardlink: who writes to an output in place changes the cache, and what is checked out next."""
+    cached = site.path(".dvc/cache/files/md5/00/0")
+    cached.parent.mkdir(parents=True)
+    cached.hardlink_to(site.path(f"{RUN}/metrics.json"))
+    miou = site.json(f"{RUN}/metrics.json")["miou"]
+    site.edit(str(cached), f'"miou": {miou}', f'"miou": 9{miou}')
+
+
+LINKED = "edited through a link of DVC's cache"
+ATTACKS = (
+    Attack(LINKED, "engines", edited_through_a_link, "is of another scoring", wrong=True),
+    *(
+        Attack(name, "engines", steps, ends, base="engines", **more)
+        for name, steps, ends, more in (
+            ("lr edited, snakemake --touch", edited_lr(f"{SNAKEMAKE} --touch"), STALE, {}),
+            ("lr edited, snakemake --touch --forceall, bridge dvc", touched_then_bridged, STALE, {}),
+            ("lr edited, --rerun-triggers mtime", edited_lr(f"{SNAKEMAKE} --rerun-triggers mtime -n"), STALE, {}),
+            (
+                "lr edited, --allowed-rules compare report",
+                edited_lr(f"{SNAKEMAKE} --allowed-rules compare report"),
+                STALE,
+                {},
+            ),
+            ("lr edited, --omit-from train", edited_lr(f"{SNAKEMAKE} --omit-from train"), STALE, {}),
+            (
+                "lr edited, --until prepare --ignore-incomplete",
+                edited_lr(f"{SNAKEMAKE} --until prepare --ignore-incomplete"),
+                STALE,
+                {},
+            ),
+            ("lr edited, dvc commit -f, bridge snakemake", committed_then_bridged, STALE, {}),
+            ("lr edited, dvc repro -s --force train", one_forced, "scores other weights", {}),
+            ("dvc checkout of an old dvc.lock, new params", old_lock, STALE, {}),
+            ("snakemake with another lr, old params, mtime", old_params, STALE, {"wrong": True}),
+            ("runs swapped, snakemake --touch", swapped_then_run, "is of run voc_r101", {}),
+            ("limit while preparing, dvc commit -f", limited_data, "4 images of train were kept", {}),
+            ("--set lr=0.5 by hand, both engines forced", trained_by_hand, STALE, {"wrong": True}),
+            (
+                "evaluate.json removed, snakemake",
+                lost_output(f"{RUN}/evaluate.json", "--scale paper evaluate voc_r50"),
+                RIGHT,
+                {},
+            ),
+            (
+                "train.json removed, snakemake",
+                lost_output(f"{RUN}/train.json", "--scale paper train voc_r50"),
+                RIGHT,
+                {},
+            ),
+            (
+                "val labels removed, snakemake",
+                lost_output(f"{VOC}/val.labels.bin", "--scale paper prepare voc"),
+                RIGHT,
+                {},
+            ),
+        )
+    ),
 )

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from pointrend.files import read_json
-from tests.trust.attacks.attack import RIGHT, Attack
+from tests.trust.attacks.attack import Attack
 from tests.trust.attacks.base import AGAIN, OTHER_RUN, RESULTS, RUN, VOC, train_anew
 from tests.trust.attacks.site import Site
 
@@ -173,7 +173,9 @@ ATTACKS = (
     Attack("seed 0 copied to seed 1", "folders", second_seed, "is of run voc_r50 seed 0, not of run voc_r50 seed 1"),
     Attack("checkpoints of seed 0 for seed 1", "folders", copied_checkpoints, "seed"),
     Attack("checkpoints of another lr", "folders", other_checkpoints, OF_ANOTHER),
-    Attack("checkpoints of another lr among ours", "folders", other_checkpoint_files, RIGHT),
+    Attack(
+        "checkpoints of another lr among ours", "folders", other_checkpoint_files, "is of voc_r50 seed 0 (fingerprint"
+    ),
     Attack("half a training of another lr goes on", "folders", unfinished_checkpoints_of_another, OF_ANOTHER),
     Attack("data of another scale", "folders", data_of_another_scale, "limit None"),
     Attack("val of another scale, manifest of ours", "folders", data_files_of_another_scale, "val."),

@@ -9,6 +9,7 @@ from unittest import mock
 
 from pointrend.evaluation import score as scoring
 from pointrend.files import write_json
+from pointrend.results.run_files import STALE
 from pointrend.training.lease import lease
 from tests.released import FIRST_NAME, offer_weights, thin_state
 from tests.trust.attacks.attack import RIGHT, Attack
@@ -20,7 +21,14 @@ RELEASED = "data/paper/archives/released_voc_r50"
 
 def scored_into_a_run(site: Site) -> None:
     """The score of other weights, written to where a training's is."""
-    site.point(f"evaluate voc_r50 --weights ../offered/{FIRST_NAME} --out {RUN}")
+    site.point(f"evaluate voc_r50 --weights ../offered/{FIRST_NAME} --out {RUN}", expect=2)
+
+
+def scored_elsewhere(site: Site) -> None:
+    """The same by way of another folder."""
+    site.point(f"evaluate voc_r50 --weights ../offered/{FIRST_NAME} --out elsewhere")
+    for name in ("metrics.json", "confusion.parquet"):
+        site.take(f"elsewhere/{name}", f"{RUN}/{name}")
 
 
 def scored_with_renamed_weights(site: Site) -> None:
@@ -115,6 +123,21 @@ def prepared_meanwhile(site: Site) -> None:
         site.point("evaluate voc_r50", expect=None)
 
 
+def prepared_and_back_meanwhile(site: Site) -> None:
+    """While it is scored, the data are prepared with a limit, and prepared as before when it is done."""
+    score = scoring.score
+
+    def meanwhile(*arguments: Any) -> Any:
+        with site.while_put(scales__paper__limit=4):
+            site.point("prepare voc")
+        scores = score(*arguments)
+        site.point("prepare voc")
+        return scores
+
+    with mock.patch.object(scoring, "score", meanwhile):
+        site.point("evaluate voc_r50", expect=None)
+
+
 def two_trainings(site: Site) -> None:
     """A second training of what is being trained."""
     (folder,) = site.path("checkpoints/paper/voc_r50-s0").iterdir()
@@ -138,22 +161,31 @@ def nothing(site: Site) -> None:
 
 
 ATTACKS = (
-    Attack("evaluate --weights --out into a run", "verbs", scored_into_a_run, "scores other weights", wrong=True),
+    Attack("evaluate --weights --out into a run", "verbs", scored_into_a_run, "is in runs/, which only", touches=False),
+    Attack("evaluate --weights --out, copied to a run", "verbs", scored_elsewhere, "scores other weights", wrong=True),
     Attack("evaluate with a renamed model", "verbs", scored_with_renamed_weights, "has another sha256 than when"),
     Attack("evaluate of a run copied over", "verbs", scored_as_another_run, "not of run voc_r50 seed 0"),
     Attack("train --seed 1 copied over seed 0", "verbs", another_seed_as_this, "is of run voc_r50 seed 1", wrong=True),
     Attack("seed 1 scored as seed 0", "verbs", another_seed_scored_as_this, "is of run voc_r50 seed 1"),
     Attack("compare --seeds 1", "verbs", nothing, "not run", **compare_seeds("1")),
     Attack("compare --seeds 0,1", "verbs", nothing, RIGHT, **compare_seeds("0,1")),
-    Attack("compare --seeds 0,0", "verbs", nothing, "names a seed twice", **compare_seeds("0,0")),
+    Attack("compare --seeds 0,0", "verbs", nothing, "names 0 twice", **compare_seeds("0,0")),
     Attack("compare --seeds 00", "verbs", nothing, RIGHT, **compare_seeds("00")),
-    Attack("--set gpus=2 compare", "verbs", nothing, RIGHT, then=("--set gpus=2 compare", "verify"), touches=False),
+    Attack(
+        "--set gpus=2 compare",
+        "verbs",
+        nothing,
+        STALE,
+        then=("--set gpus=2 compare", "report", "verify"),
+        touches=False,
+    ),
     Attack("evaluate --released with pins", "verbs", released_with_pins, "pins-"),
-    Attack("released weights offered anew", "verbs", other_release_offered, "released.lock.json"),
+    Attack("released weights offered anew", "verbs", other_release_offered, "is passed over: its sha256"),
     Attack("released weights replaced", "verbs", other_release_in_place, "has another sha256 than when"),
     Attack("weights exchanged while scored", "verbs", weights_exchanged, "were exchanged while it was scored"),
     Attack("labels exchanged while scored", "verbs", labels_exchanged, "val.labels.bin"),
-    Attack("prepare with a limit while scored", "verbs", prepared_meanwhile, "val."),
+    Attack("prepare with a limit while scored", "verbs", prepared_meanwhile, "4 images of train were kept"),
+    Attack("prepare with a limit and back while scored", "verbs", prepared_and_back_meanwhile, "4 images were scored"),
     Attack("two trainings at once", "verbs", two_trainings, "is in use by"),
     Attack("prepared anew in the compact form", "verbs", compact, RIGHT),
 )
