@@ -299,7 +299,14 @@ CASES = (
     Case(
         "folder for weights", "done", lambda g: g.path("given.pth").mkdir(), EVALUATE.format(".pth"), 2, ("given.pth",)
     ),
-    Case("weights of another training", "done", other_file, "evaluate voc_r50", 3, (OURS, "train.json describes")),
+    Case(
+        "weights of another training",
+        "done",
+        other_file,
+        "evaluate voc_r50",
+        3,
+        (OURS, "has another sha256 than when"),
+    ),
     Case("run without weights", "done", lambda g: g.path(OURS).unlink(), "evaluate voc_r50", 2, (OURS, "not there")),
     Case("scores into a file", "done", a_file("scored"), EVALUATE.format(".pth"), 2, ("scored is a file, not",)),
     Case("label maps into a file", "done", a_file("labels"), PREDICT, 2, ("labels is a file, not a folder",)),
