@@ -129,6 +129,13 @@ def full_width(ground: Ground) -> None:
     save_upstream(PointRend(architecture(setting, 21)), ground.path("given.pth"), epoch=2)
 
 
+def full_width_with_nan(ground: Ground) -> None:
+    full_width(ground)
+    content = torch.load(ground.path("given.pth"), weights_only=True)
+    content["model"][FIRST][0] = float("nan")
+    torch.save(content, ground.path("given.pth"))
+
+
 FIRST = "backbone_net.stem.0.weight"
 
 
@@ -271,6 +278,14 @@ CASES = (
         other_network(dataset="cityscapes"),
         "is for 19 classes, this model has 21",
         "(decoder.1.bias: float32 [19] instead of float32 [21])",
+    ),
+    Case(
+        "NaN in weights that fit other scales",
+        "bare",
+        full_width_with_nan,
+        f"--scale pilot {OF_VOC}",
+        2,
+        (f"NaN or infinity in {FIRST}; take another file",),
     ),
     Case(
         "weights of another run", "bare", cityscapes_r101, OF_VOC, 2, ("19 classes", "fits cityscapes_r101: name that")
