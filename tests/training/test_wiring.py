@@ -139,6 +139,7 @@ class Seen:
     initial: dict[str, Tensor]
     steps: dict[int, Step]
     """By the number of iterations before them."""
+    planned: list[int]
 
 
 @pytest.fixture(scope="module", params=RUNS)
@@ -155,12 +156,18 @@ def seen(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
         initial = {name: value.clone() for name, value in trainer.model.state_dict().items()}
         patch.setattr(PointRend, "features", light_features)
         trainer.model.eval()  # the training has to set its mode itself
-        plan = {0: 1, published.iterations - 1: 2} if run in THOROUGHLY else {}
+        last, end_of_epoch = published.total - 1, published.iterations - 1
+        plan = {0: 1, end_of_epoch: 2, last: 1} if run in THOROUGHLY else {last: 1}
         steps: dict[int, Step] = {}
-        for start, count in {**plan, published.total - 1: 1}.items():
+        for start, count in plan.items():
             steps |= dict(enumerate(steps_of(trainer, count, start), start))
-    yield Seen(run, data, trainer, pretrained, initial, steps)
+    planned = [start + i for start, count in plan.items() for i in range(count)]
+    yield Seen(run, data, trainer, pretrained, initial, steps, planned)
     shutil.rmtree(folder)
+
+
+def test_every_iteration_that_is_looked_for_takes_place(seen: Seen) -> None:
+    assert list(seen.steps) == seen.planned
 
 
 def test_the_network_is_the_published_one(seen: Seen) -> None:
