@@ -128,6 +128,53 @@ def out(tmp_path: Path) -> Iterator[Path]:
     shutil.rmtree(tmp_path)
 
 
+def test_the_exact_loader_gives_what_upstream_gives(
+    voc: PaperData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(PointRend, "features", light_features)
+    with one_of_four(RANK) as processes:
+        trainer = paper_trainer("voc_r50", voc.folder, tmp_path, processes, "loader=exact")
+        (step,) = steps_of(trainer, 1)
+    assert_samples("voc_r50", voc, 0, step, "exact")
+    with pytest.raises(AssertionError, match="Not equal to tolerance"):
+        assert_samples("voc_r50", voc, 0, step, "fast")
+
+
+def test_a_stopped_training_goes_on_with_the_next_iteration_to_the_last(
+    voc: PaperData, out: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(PointRend, "features", light_features)
+    last, stop = RUNS["voc_r50"].total - 1, StopRequest()
+    stop.note(STOP_SIGNALS[0])
+    with one_of_four(rank=0) as first:
+        stopped = paper_trainer("voc_r50", voc.folder, out, first)
+        stopped.progress = loop.Progress(last - 1, 0, 0.0, 0)
+        with pytest.raises(TrainingStopped):
+            stopped.run(stop=stop)
+    with one_of_four(RANK) as other:
+        resumed = paper_trainer("voc_r50", voc.folder, out, other)
+        assert resumed.progress.iteration == last
+        for one, two in zip(stopped.model.parameters(), resumed.model.parameters(), strict=True):
+            assert torch.equal(one, two)
+            momenta = [
+                training.optimizer.state[p]["momentum_buffer"] for training, p in ((stopped, one), (resumed, two))
+            ]
+            assert torch.equal(*momenta)
+        (step,) = steps_of(resumed, 2)  # there is no further one
+    assert step.groups[0]["lr"] == pytest.approx(by_recipe.rate(last, last + 1), rel=1e-12)
+    assert_samples("voc_r50", voc, last, step, "fast")
+
+
+def assert_samples(run: str, data: PaperData, iteration: int, step: Step, loader: str) -> None:
+    epoch, _ = by_recipe.place(run, iteration)
+    drawn = by_recipe.indices(run, iteration, RANK, SEED)
+    samples = [by_recipe.sample(run, *data[index], (SEED, epoch, index), loader) for index in drawn]
+    images, labels = (np.stack(parts) for parts in zip(*samples, strict=True))
+    assert (step.images.dtype, step.labels.dtype) == (torch.float32, torch.int64)
+    np.testing.assert_array_equal(step.labels, labels)
+    np.testing.assert_allclose(step.images, images, rtol=0, atol=2e-6)
+
+
 @dataclass(frozen=True)
 class Seen:
     """A training and some of its iterations."""
@@ -207,16 +254,6 @@ def test_images_and_labels_are_those_of_the_iteration(seen: Seen) -> None:
         assert_samples(seen.run, seen.data, iteration, step, "fast")
 
 
-def assert_samples(run: str, data: PaperData, iteration: int, step: Step, loader: str) -> None:
-    epoch, _ = by_recipe.place(run, iteration)
-    drawn = by_recipe.indices(run, iteration, RANK, SEED)
-    samples = [by_recipe.sample(run, *data[index], (SEED, epoch, index), loader) for index in drawn]
-    images, labels = (np.stack(parts) for parts in zip(*samples, strict=True))
-    assert (step.images.dtype, step.labels.dtype) == (torch.float32, torch.int64)
-    np.testing.assert_array_equal(step.labels, labels)
-    np.testing.assert_allclose(step.images, images, rtol=0, atol=2e-6)
-
-
 def test_points_are_drawn_from_seed_iteration_and_rank(seen: Seen) -> None:
     for iteration, step in seen.steps.items():
         for found, expected in zip(step.draws, by_recipe.point_draws(seen.run, iteration, RANK, SEED), strict=True):
@@ -276,43 +313,6 @@ def test_a_network_refines_twice_at_8196_points(seen: Seen, monkeypatch: pytest.
     with torch.no_grad():
         refined = refine(model, *model.features(image))
     assert (refined.size, len(refined.cells)) == ((height, width), 8196)
-
-
-def test_the_exact_loader_gives_what_upstream_gives(
-    voc: PaperData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(PointRend, "features", light_features)
-    with one_of_four(RANK) as processes:
-        trainer = paper_trainer("voc_r50", voc.folder, tmp_path, processes, "loader=exact")
-        (step,) = steps_of(trainer, 1)
-    assert_samples("voc_r50", voc, 0, step, "exact")
-    with pytest.raises(AssertionError, match="Not equal to tolerance"):
-        assert_samples("voc_r50", voc, 0, step, "fast")
-
-
-def test_a_stopped_training_goes_on_with_the_next_iteration_to_the_last(
-    voc: PaperData, out: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(PointRend, "features", light_features)
-    last, stop = RUNS["voc_r50"].total - 1, StopRequest()
-    stop.note(STOP_SIGNALS[0])
-    with one_of_four(rank=0) as first:
-        stopped = paper_trainer("voc_r50", voc.folder, out, first)
-        stopped.progress = loop.Progress(last - 1, 0, 0.0, 0)
-        with pytest.raises(TrainingStopped):
-            stopped.run(stop=stop)
-    with one_of_four(RANK) as other:
-        resumed = paper_trainer("voc_r50", voc.folder, out, other)
-        assert resumed.progress.iteration == last
-        for one, two in zip(stopped.model.parameters(), resumed.model.parameters(), strict=True):
-            assert torch.equal(one, two)
-            momenta = [
-                training.optimizer.state[p]["momentum_buffer"] for training, p in ((stopped, one), (resumed, two))
-            ]
-            assert torch.equal(*momenta)
-        (step,) = steps_of(resumed, 2)  # there is no further one
-    assert step.groups[0]["lr"] == pytest.approx(by_recipe.rate(last, last + 1), rel=1e-12)
-    assert_samples("voc_r50", voc, last, step, "fast")
 
 
 def test_two_processes_with_a_crop_each_train_one_network(voc: PaperData, out: Path) -> None:
