@@ -131,7 +131,7 @@ def _code_record() -> dict[str, Any]:
 
 
 def _record(project: Project, setting: RunSetting) -> dict[str, Any]:
-    """What is written down of a scoring apart from metrics.json, which is the same on every machine."""
+    """What is written down of a scoring apart from metrics.json, which says nothing of machines."""
     from pointrend.commands.loaded import scoring_device
     from pointrend.training.record import machine_record, precision_record
 
