@@ -14,7 +14,7 @@ from dataclasses import asdict
 
 from pointrend.doctor.cluster import check_shared, check_slurm, slurm_version
 from pointrend.doctor.finding import Finding
-from pointrend.doctor.machine import check_cuda, check_disk, check_python, check_tmpdir, check_torch
+from pointrend.doctor.machine import check_cuda, check_disk, check_home, check_python, check_tmpdir, check_torch
 from pointrend.doctor.outside import check_archives, check_tracking
 from pointrend.errors import CheckFailed
 from pointrend.files import canonical_json
@@ -60,6 +60,7 @@ def look(project: Project) -> list[Finding]:
         check_cuda(project, cluster=slurm is not None),
         check_disk(project),
         check_tmpdir(project),
+        check_home(),
         *check_slurm(slurm),
         check_shared(project.root.resolve(), slurm),
         *check_archives(project),

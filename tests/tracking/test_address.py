@@ -99,6 +99,26 @@ def test_a_proxy_that_is_not_for_this_server_is_not_named(
     assert "roxy" not in error_of(root, capsys)
 
 
+@pytest.mark.parametrize(
+    ("variable", "value", "uri"),
+    [
+        ("MLFLOW_HTTP_REQUEST_TIMEOUT", "soon", ""),
+        ("MLFLOW_SQLALCHEMYSTORE_POOL_SIZE", "many", ""),
+        ("MLFLOW_TRACKING_INSECURE_TLS", "perhaps", "https://127.0.0.1:9"),
+        ("REQUESTS_CA_BUNDLE", "/nonexistent", "https://127.0.0.1:9"),
+    ],
+)
+def test_a_setting_that_mlflow_cannot_read_is_named(
+    variable: str, value: str, uri: str, root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
+    monkeypatch.setenv(variable, value)
+    _, _, do = error_of(root, capsys).partition("; ")
+    assert variable in do or "unset it" in do
+    assert "disk" not in do
+    assert "start the server" not in do
+
+
 def test_doctor_tells_the_same(root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://[::1")
     main(["--params", str(root / "params.yaml"), "doctor"])
