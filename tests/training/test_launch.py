@@ -10,7 +10,8 @@ from threading import Thread
 
 import pytest
 
-from pointrend.errors import ParamsError
+from pointrend.errors import MachineError, ParamsError
+from pointrend.training.distributed import choose_device
 from pointrend.training.launch import SIGNALS, launcher, start_processes
 from pointrend.training.staging import staged
 from pointrend.training.torchrun import joint_exit_code
@@ -88,3 +89,15 @@ def test_a_staged_store_is_a_whole_copy_and_made_once(tmp_path: Path, monkeypatc
     assert times == {path: path.stat().st_mtime_ns for path in times}
     (data / "manifest.json").write_text('{"files": {}}')
     assert staged(data) != copy
+
+
+@pytest.mark.parametrize("local", ["7", "x"])
+def test_a_gpu_that_is_not_there_is_named(local: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 2)
+    monkeypatch.setenv("LOCAL_RANK", local)
+    monkeypatch.setenv("WORLD_SIZE", "8")
+    with pytest.raises(MachineError, match=f"LOCAL_RANK={local} is none of the 2 GPUs"):
+        choose_device("cuda")
+    monkeypatch.delenv("WORLD_SIZE")  # what a shell has kept of another training counts for nothing
+    assert choose_device("cuda").index == 0
