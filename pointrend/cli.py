@@ -7,6 +7,7 @@ import importlib
 import io
 import logging
 import os
+import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -157,6 +158,10 @@ def _known(error: Exception) -> str | None:
     if isinstance(error, OSError):
         # Full disks, missing permissions: the operating system's own words name the file.
         return f"{_one_line(str(error))}; free space or correct permissions, then try again"
+    named = [name for name in re.findall(r"[A-Z]+(?:_[A-Z0-9]+)+", str(error)) if name in os.environ]
+    if isinstance(error, ValueError) and named:
+        # torch and others read their variables at any time, and name the one that they cannot read.
+        return f"{_one_line(str(error))}; correct or unset {named[0]} in the environment"
     return None
 
 

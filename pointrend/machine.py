@@ -11,10 +11,19 @@ from dataclasses import asdict
 from importlib.metadata import version
 from typing import Any
 
+import cv2
 import torch
 
 from pointrend.errors import MachineError
 from pointrend.source_version import lock_sha256, source_version
+
+ARITHMETIC = (
+    *("ATEN_CPU_CAPABILITY", "ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA", "ONEDNN_DEFAULT_FPMATH_MODE"),
+    *("DNNL_DEFAULT_FPMATH_MODE", "MKL_CBWR", "MKL_ENABLE_INSTRUCTIONS", "OPENBLAS_CORETYPE"),
+    *("OPENCV_CPU_DISABLE", "OPENCV_IPP", "NPY_DISABLE_CPU_FEATURES", "NPY_ENABLE_CPU_FEATURES"),
+    *("GLIBC_TUNABLES", "NVIDIA_TF32_OVERRIDE", "TORCH_ALLOW_TF32_CUBLAS_OVERRIDE", "CUBLAS_WORKSPACE_CONFIG"),
+)
+"""Variables of the environment that choose how numbers are computed, and so change their last digits."""
 
 
 def choose_device(wanted: str) -> torch.device:
@@ -42,8 +51,8 @@ def _local_rank() -> int:
     return int(local)
 
 
-def machine_record(device: torch.device) -> dict[str, str | int | None]:
-    """Device, processor, threads and versions."""
+def machine_record(device: torch.device) -> dict[str, Any]:
+    """Device, processor, threads, versions, and the instructions that these use of the processor."""
     cuda = device.type == "cuda"
     return {
         "device": torch.cuda.get_device_name(device) if cuda else "cpu",
@@ -56,7 +65,14 @@ def machine_record(device: torch.device) -> dict[str, str | int | None]:
         "cudnn": torch.backends.cudnn.version() if cuda else None,
         "numpy": version("numpy"),
         "opencv": version("opencv-python-headless"),
+        "instruction_sets": instruction_sets(),
     }
+
+
+def instruction_sets() -> dict[str, str]:
+    """Instructions that torch and OpenCV use here, and the variables that were set: other ones give other bytes."""
+    found = {"torch": torch.backends.cpu.get_cpu_capability(), "opencv": cv2.getCPUFeaturesLine()}
+    return found | {name: os.environ[name] for name in ARITHMETIC if name in os.environ}
 
 
 def code_record(code_sha256: str) -> dict[str, Any]:

@@ -190,12 +190,12 @@ class Project:
         return self.data_folder("archives") / f"{name}.json"
 
     def fetched_records(self, name: str, error: type[PointrendError]) -> dict[str, Any]:
-        """Size and sha256, by file name, of what ``fetch name`` got; raises ``error`` where that is not known."""
+        """Size, md5 and sha256, by file name, of what ``fetch name`` got; raises ``error`` where that is not known."""
         path, do = self.fetched(name), f"run: pointrend --scale {self.params.scale} fetch {name}"
         records = read_json(path, error, do, keys=("files",))["files"]
         found = records.values() if isinstance(records, dict) else [None]
-        if not all(isinstance(record, dict) and {"bytes", "sha256"} <= record.keys() for record in found):
-            raise error(f"{path} does not name bytes and sha256 of every file", do)
+        if not all(isinstance(record, dict) and {"bytes", "md5", "sha256"} <= record.keys() for record in found):
+            raise error(f"{path} does not name bytes, md5 and sha256 of every file", do)
         return records
 
     def fetched_file(self, name: str, file: str) -> Path:

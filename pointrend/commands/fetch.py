@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import shutil
 from pathlib import Path
 
 from pointrend.datasets.cityscapes_download import fetch_cityscapes
@@ -84,11 +83,29 @@ def _archive(project: Project, pin: ArchivePin) -> Archive:
 
 
 def _link(files: list[FetchedFile], folder: Path) -> None:
-    """Have ``files``, and nothing else, in ``folder``: the same bytes on the disk where it can link."""
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
+    """Have ``files``, and nothing else, in ``folder``: the same bytes on the disk where it can link.
+
+    Raises:
+        ArchiveError: something else is there, which would be lost.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    known = {file.path.name: file for file in files}
+    for path in folder.iterdir():
+        if not (_is_link(path) or _is_copy(path, known.get(path.name))):
+            raise ArchiveError(f"{path} is not what fetch has put there", "move it away and fetch again")
+        path.unlink()
     for file in files:
         try:
             os.link(file.path.resolve(), folder / file.path.name)
         except OSError:
             (folder / file.path.name).symlink_to(file.path.resolve())
+
+
+def _is_link(path: Path) -> bool:
+    """Whether the bytes have another name as well."""
+    return path.is_symlink() or (path.is_file() and path.stat().st_nlink > 1)
+
+
+def _is_copy(path: Path, file: FetchedFile | None) -> bool:
+    """Whether it is ``file``, which DVC puts there as a copy."""
+    return file is not None and path.is_file() and sha256_file(path) == file.sha256

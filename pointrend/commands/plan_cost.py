@@ -66,7 +66,7 @@ def step_times(project: Project, texts: Sequence[str]) -> dict[str, float]:
             given[name] = float(value)
         except ValueError:
             given[name] = 0.0
-        if not given[name] > 0:
+        if not 0 < given[name] < 1e9:
             raise ParamsError(f"--step-ms {text!r} is not NAME=MILLISECONDS", "write for example --step-ms r50=210")
     names = {run: next((name for name in (run, of.backbone) if name in given), None) for run, of in runs.items()}
     return {run: given[name] for run, name in names.items() if name is not None}

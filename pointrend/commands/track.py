@@ -35,7 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     ways.add_parser("sync", help="send everything once")
     live = ways.add_parser("follow", help="send curves while trainings go on")
     live.add_argument("--interval", type=_seconds, default=10.0, metavar="S", help="seconds between looks; default 10")
-    live.add_argument("--while-pid", type=int, metavar="PID", help="end when this process has ended")
+    live.add_argument("--while-pid", type=_pid, metavar="PID", help="end when this process has ended")
 
 
 def run(project: Project, arguments: argparse.Namespace) -> None:
@@ -91,6 +91,12 @@ def _alive(pid: int | None) -> Callable[[], bool]:
             return False
 
     return alive
+
+
+def _pid(text: str) -> int:
+    if not (text.isascii() and text.isdecimal() and 0 < int(text) < 2**31):
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of a process")
+    return int(text)
 
 
 def _seconds(text: str) -> float:

@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, get_worker_info
 
-from pointrend.datasets.shared_memory import PLACE, PREFETCH, ROOM
+from pointrend.datasets.shared_memory import PREFETCH, no_room
 from pointrend.datasets.store import Store
 from pointrend.datasets.transforms import Bytes, TrainPixels, TrainTransform
 from pointrend.errors import DatasetError, MachineError, PointrendError, TrainingStopped
@@ -186,13 +186,9 @@ def worker_failures() -> Iterator[None]:
         if not str(problem).startswith(WORKER):
             raise
         if "Bus error" in f"{problem} {problem.__cause__}":
-            raise _no_room() from problem
+            raise no_room() from problem
         do = f"more memory or fewer workers may help; {AGAIN}"
         raise TrainingStopped("a process that loads pictures was killed", do) from problem
-
-
-def _no_room() -> MachineError:
-    return MachineError(f"{PLACE} has no room for the batches of the processes that load pictures", ROOM)
 
 
 def _end_workers() -> None:
@@ -241,7 +237,7 @@ def _batch_or_error(samples: Sequence[TrainSample | PointrendError]) -> MaybeBat
         # Here, and not where torch would do it: in a thread of its own, whose errors nobody hears of.
         return TrainBatch(*(tensor.share_memory_() for tensor in batch))
     except RuntimeError:
-        return _no_room()
+        return no_room()
 
 
 def _stacked(arrays: Sequence[Bytes]) -> Tensor:

@@ -48,3 +48,8 @@ def check_shared_memory(recipe: Recipe) -> None:
             f"{PLACE} has {whole / 1e6:.0f} MB, and the processes that load pictures need about {needed / 1e6:.0f} MB"
         )
         raise MachineError(what, ROOM)
+
+
+def no_room() -> MachineError:
+    """What to raise where it was full although it looked large enough."""
+    return MachineError(f"{PLACE} has no room for the batches of the processes that load pictures", ROOM)

@@ -99,6 +99,18 @@ def check_shared_memory(project: Project, cluster: bool) -> Finding:
     return Finding("shared memory", "note" if cluster else "missing", found, ROOM)
 
 
+def check_home() -> Finding:
+    """Folders in which Snakemake and DVC keep caches and settings of their own; without one they end in a traceback."""
+    places = {"XDG_CACHE_HOME": "~/.cache", "XDG_CONFIG_HOME": "~/.config"}
+    for variable, usual in places.items():
+        folder = Path(os.path.expanduser(os.environ.get(variable) or usual))
+        there = next(path for path in (folder, *folder.parents) if path.exists())
+        if not (there.is_dir() and os.access(there, os.W_OK)):
+            do = f"Snakemake and DVC write there: set HOME or {variable} to a folder that can be written"
+            return Finding("home", "missing", f"{folder} cannot be made or written", do)
+    return Finding("home", "ok", os.path.expanduser("~"))
+
+
 def _needed_bytes(project: Project) -> float:
     trainings = len(project.params.runs) * len(project.params.seeds)
     if project.scale.data == "drawn":

@@ -46,7 +46,8 @@ def tell_snakemake(project: Project) -> None:
     """Have Snakemake take what DVC made as its own.
 
     Raises:
-        CheckFailed: DVC would still run something, or a file is missing or not what its manifest says.
+        CheckFailed: DVC would still run something, or a file is missing, not what its record says, or not of the
+            setting and code of now.
     """
     do = "run dvc repro, then this again"
     if (project.released_runs or project.audited_runs) and not project.params.published_scales:

@@ -50,7 +50,7 @@ def check_stage(engine: str, root: Path) -> None:
     """
     check_params_variable(root)
     ours = root / PACKAGE.name
-    if engine != "dvc" or (ours.is_dir() and PACKAGE.samefile(ours)):
+    if engine != "dvc" or not ours.is_dir() or PACKAGE.samefile(ours):
         return
     for file in sorted(PACKAGE.rglob("*.py")):
         there = ours / file.relative_to(PACKAGE)

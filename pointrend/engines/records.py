@@ -73,7 +73,8 @@ class Records:
             except PointrendError as wrong_before:  # in what it follows from
                 self._faults[key] = wrong_before.what
             except (OSError, ValueError, LookupError, TypeError, AttributeError):
-                self._faults[key] = " ".join(["a record of", *map(str, filter(None, key)), "cannot be read"])
+                words = ("a record of", stage, name, "" if seed is None else f"seed {seed}", "cannot be read")
+                self._faults[key] = " ".join(filter(None, words))
         return self._faults[key]
 
     def _found(self, stage: str, name: str, seed: int | None) -> Iterator[str]:

@@ -40,6 +40,14 @@ def through_proxy(uri: str) -> str:
     return next((name for name in names if os.environ.get(name)), "")
 
 
+def variable_at_fault(reason: str) -> str:
+    """The variable that a failure names, or that names certificates which are not there; empty where it is neither."""
+    named = [name for name in re.findall(r"MLFLOW_[A-Z_]+", reason) if name in os.environ]
+    if "certificate bundle" in reason:
+        named += [name for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE") if os.environ.get(name)]
+    return named[0] if named else ""
+
+
 def _is_address(uri: str) -> bool:
     try:
         parts = urlsplit(uri)

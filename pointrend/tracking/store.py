@@ -18,10 +18,11 @@ from mlflow.exceptions import MlflowException
 
 from pointrend.errors import PointrendError, TrackingError
 from pointrend.project import DATABASE
-from pointrend.tracking.address import REGISTRY, TRACKING, given_address, through_proxy
+from pointrend.tracking.address import REGISTRY, TRACKING, given_address, through_proxy, variable_at_fault
 from pointrend.tracking.database import address, make_current
 
 ARTIFACTS = "mlartifacts"
+TIMEOUT = "MLFLOW_HTTP_REQUEST_TIMEOUT"
 
 # What it logs comes back as an exception as well, and would put a traceback, or a password, on the screen.
 logging.getLogger("mlflow").setLevel(logging.CRITICAL)
@@ -74,12 +75,15 @@ def registry() -> Iterator[None]:
 @contextlib.contextmanager
 def patience(seconds: int = 300) -> Iterator[None]:
     """Let a request take longer while the block lasts: a server stores a large file before it answers."""
-    usual = os.environ["MLFLOW_HTTP_REQUEST_TIMEOUT"]
-    os.environ["MLFLOW_HTTP_REQUEST_TIMEOUT"] = str(max(seconds, int(usual)))
+    usual = os.environ[TIMEOUT]
+    if not usual.isdecimal():
+        do = f"write a number of seconds, {TIMEOUT}=10 for example, or unset it"
+        raise TrackingError(f"{TIMEOUT}={usual} is no number of seconds", do)
+    os.environ[TIMEOUT] = str(max(seconds, int(usual)))
     try:
         yield
     finally:
-        os.environ["MLFLOW_HTTP_REQUEST_TIMEOUT"] = usual
+        os.environ[TIMEOUT] = usual
 
 
 @contextlib.contextmanager
@@ -110,7 +114,10 @@ def _failures(uri: str, shown: str, do: str) -> Iterator[None]:
     except PointrendError:
         raise
     except Exception as error:
-        what = f"cannot send to MLflow at {shown}: {without_secrets(_reason(error), uri)}"
+        reason = without_secrets(_reason(error), uri)
+        what = f"cannot send to MLflow at {shown}: {reason}"
+        if at_fault := variable_at_fault(reason):
+            do = f"correct or unset {at_fault}"
         # Not "from error": its text, which goes to the log, has the whole address.
         raise TrackingError(what, f"the results are complete: {do}, and run the same command again") from None
 

@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from pointrend.datasets.damage import damage
-from tests.datasets.jpegs import FORMS, jpeg, photo, scan_start
+from tests.datasets.jpegs import FORMS, hurt, jpeg, photo, scan_start
 
 
 def decoded(data: bytes) -> Any:
@@ -38,14 +38,16 @@ def test_intact_jpegs_of_pillow_show_nothing(mode: str) -> None:
         assert damage(stream.getvalue()) is None, options
 
 
-def test_a_photo_larger_than_pillow_likes_shows_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_photo_larger_than_pillow_likes_is_looked_at_as_well(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
     assert damage(jpeg(photo())) is None
+    assert damage(hurt())
 
 
 def test_filled_ends_and_what_follows_the_end_show_nothing() -> None:
     data = jpeg(photo())
     assert damage(data[:-2] + b"\xff\xff" + data[-2:]) is None
+    assert damage(data[:-2] + bytes(16) + data[-2:]) is None
     assert damage(data + b"a preview, or the next photo") is None
 
 

@@ -106,6 +106,21 @@ def test_too_little_disk(paper: Project, monkeypatch: pytest.MonkeyPatch) -> Non
     assert check_disk(paper).state == "ok"
 
 
+@pytest.mark.parametrize("variable", ["HOME", "XDG_CACHE_HOME", "XDG_CONFIG_HOME"])
+def test_a_home_that_cannot_be_written_is_named(
+    variable: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("XDG_CACHE_HOME", "XDG_CONFIG_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv(variable, "/dev/null/x")
+    assert main(["--scale", "demo", "doctor", "--json"]) == 3
+    findings = {finding["name"]: finding for finding in json.loads(capsys.readouterr().out)["findings"]}
+    assert findings["home"]["state"] == "missing"
+    assert "/dev/null/x" in findings["home"]["found"]
+    assert "set HOME or XDG_C" in findings["home"]["do"]
+    assert variable in findings["home"]["do"]
+
+
 def test_an_archive_without_a_url_needs_no_account(capsys: pytest.CaptureFixture[str]) -> None:
     params = yaml.safe_load(Path("params.yaml").read_text())
     params["places"]["benchmark.tgz"]["urls"] = []

@@ -65,10 +65,11 @@ def test_an_address_of_an_unknown_kind(
     assert "at htp://server: MLflow knows no address of this kind; " in error_of(root, capsys)
 
 
-@pytest.mark.parametrize("uri", [f"http://{refusing()}", "junk://server"])
+@pytest.mark.parametrize("kind", ["http", "junk"])
 def test_a_dead_registry_is_named(
-    uri: str, root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    kind: str, root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    uri = f"{kind}://{refusing()}"
     monkeypatch.setenv("MLFLOW_REGISTRY_URI", uri)
     line = error_of(root, capsys)
     assert line.startswith(f"error: cannot send to MLflow at {uri}, which MLFLOW_REGISTRY_URI names: ")
@@ -97,6 +98,26 @@ def test_a_proxy_that_is_not_for_this_server_is_not_named(
     monkeypatch.setenv("HTTP_PROXY", f"http://{refusing()}")
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     assert "roxy" not in error_of(root, capsys)
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "uri"),
+    [
+        ("MLFLOW_HTTP_REQUEST_TIMEOUT", "soon", ""),
+        ("MLFLOW_SQLALCHEMYSTORE_POOL_SIZE", "many", ""),
+        ("MLFLOW_TRACKING_INSECURE_TLS", "perhaps", "https://127.0.0.1:9"),
+        ("REQUESTS_CA_BUNDLE", "/nonexistent", "https://127.0.0.1:9"),
+    ],
+)
+def test_a_setting_that_mlflow_cannot_read_is_named(
+    variable: str, value: str, uri: str, root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
+    monkeypatch.setenv(variable, value)
+    _, _, do = error_of(root, capsys).partition("; ")
+    assert variable in do or "unset it" in do
+    assert "disk" not in do
+    assert "start the server" not in do
 
 
 def test_doctor_tells_the_same(root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

@@ -9,7 +9,8 @@ from threading import Thread
 
 import pytest
 
-from pointrend.errors import ParamsError
+from pointrend.errors import MachineError, ParamsError
+from pointrend.machine import choose_device
 from pointrend.training.launch import SIGNALS, launcher, start_processes
 from pointrend.training.torchrun import joint_exit_code
 from tests.tiny import tiny_setting
@@ -72,3 +73,15 @@ def test_a_meeting_place_whose_port_another_program_has() -> None:
 )
 def test_the_exit_code_that_says_most(codes: list[int], joint: int) -> None:
     assert joint_exit_code(codes) == joint
+
+
+@pytest.mark.parametrize("local", ["7", "x"])
+def test_a_gpu_that_is_not_there_is_named(local: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 2)
+    monkeypatch.setenv("LOCAL_RANK", local)
+    monkeypatch.setenv("WORLD_SIZE", "8")
+    with pytest.raises(MachineError, match=f"LOCAL_RANK={local} is none of the 2 GPUs"):
+        choose_device("cuda")
+    monkeypatch.delenv("WORLD_SIZE")  # what a shell has kept of another training counts for nothing
+    assert choose_device("cuda").index == 0

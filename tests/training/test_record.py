@@ -4,9 +4,10 @@ import pytest
 import torch
 from torch import nn
 
+from pointrend.machine import precision_record
 from pointrend.model.norm import JoinedBatchNorm
 from pointrend.model.precision import allow_tf32
-from pointrend.training.record import batch_norm_kind, precision_record
+from pointrend.training.record import batch_norm_kind
 
 
 @pytest.mark.parametrize(

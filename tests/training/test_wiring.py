@@ -128,6 +128,53 @@ def out(tmp_path: Path) -> Iterator[Path]:
     shutil.rmtree(tmp_path)
 
 
+def test_the_exact_loader_gives_what_upstream_gives(
+    voc: PaperData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(PointRend, "features", light_features)
+    with one_of_four(RANK) as processes:
+        trainer = paper_trainer("voc_r50", voc.folder, tmp_path, processes, "loader=exact")
+        (step,) = steps_of(trainer, 1)
+    assert_samples("voc_r50", voc, 0, step, "exact")
+    with pytest.raises(AssertionError, match="Not equal to tolerance"):
+        assert_samples("voc_r50", voc, 0, step, "fast")
+
+
+def test_a_stopped_training_goes_on_with_the_next_iteration_to_the_last(
+    voc: PaperData, out: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(PointRend, "features", light_features)
+    last, stop = RUNS["voc_r50"].total - 1, StopRequest()
+    stop.note(STOP_SIGNALS[0])
+    with one_of_four(rank=0) as first:
+        stopped = paper_trainer("voc_r50", voc.folder, out, first)
+        stopped.progress = loop.Progress(last - 1, 0, 0.0, 0)
+        with pytest.raises(TrainingStopped):
+            stopped.run(stop=stop)
+    with one_of_four(RANK) as other:
+        resumed = paper_trainer("voc_r50", voc.folder, out, other)
+        assert resumed.progress.iteration == last
+        for one, two in zip(stopped.model.parameters(), resumed.model.parameters(), strict=True):
+            assert torch.equal(one, two)
+            momenta = [
+                training.optimizer.state[p]["momentum_buffer"] for training, p in ((stopped, one), (resumed, two))
+            ]
+            assert torch.equal(*momenta)
+        (step,) = steps_of(resumed, 2)  # there is no further one
+    assert step.groups[0]["lr"] == pytest.approx(by_recipe.rate(last, last + 1), rel=1e-12)
+    assert_samples("voc_r50", voc, last, step, "fast")
+
+
+def assert_samples(run: str, data: PaperData, iteration: int, step: Step, loader: str) -> None:
+    epoch, _ = by_recipe.place(run, iteration)
+    drawn = by_recipe.indices(run, iteration, RANK, SEED)
+    samples = [by_recipe.sample(run, *data[index], (SEED, epoch, index), loader) for index in drawn]
+    images, labels = (np.stack(parts) for parts in zip(*samples, strict=True))
+    assert (step.images.dtype, step.labels.dtype) == (torch.float32, torch.int64)
+    np.testing.assert_array_equal(step.labels, labels)
+    np.testing.assert_allclose(step.images, images, rtol=0, atol=2e-6)
+
+
 @dataclass(frozen=True)
 class Seen:
     """A training and some of its iterations."""
@@ -139,6 +186,7 @@ class Seen:
     initial: dict[str, Tensor]
     steps: dict[int, Step]
     """By the number of iterations before them."""
+    planned: list[int]
 
 
 @pytest.fixture(scope="module", params=RUNS)
@@ -155,12 +203,18 @@ def seen(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
         initial = {name: value.clone() for name, value in trainer.model.state_dict().items()}
         patch.setattr(PointRend, "features", light_features)
         trainer.model.eval()  # the training has to set its mode itself
-        plan = {0: 1, published.iterations - 1: 2} if run in THOROUGHLY else {}
+        last, end_of_epoch = published.total - 1, published.iterations - 1
+        plan = {0: 1, end_of_epoch: 2, last: 1} if run in THOROUGHLY else {last: 1}
         steps: dict[int, Step] = {}
-        for start, count in {**plan, published.total - 1: 1}.items():
+        for start, count in plan.items():
             steps |= dict(enumerate(steps_of(trainer, count, start), start))
-    yield Seen(run, data, trainer, pretrained, initial, steps)
+    planned = [start + i for start, count in plan.items() for i in range(count)]
+    yield Seen(run, data, trainer, pretrained, initial, steps, planned)
     shutil.rmtree(folder)
+
+
+def test_every_iteration_that_is_looked_for_takes_place(seen: Seen) -> None:
+    assert list(seen.steps) == seen.planned
 
 
 def test_the_network_is_the_published_one(seen: Seen) -> None:
@@ -198,16 +252,6 @@ def test_the_optimiser_is_plain_sgd_with_one_group_of_everything(seen: Seen) -> 
 def test_images_and_labels_are_those_of_the_iteration(seen: Seen) -> None:
     for iteration, step in seen.steps.items():
         assert_samples(seen.run, seen.data, iteration, step, "fast")
-
-
-def assert_samples(run: str, data: PaperData, iteration: int, step: Step, loader: str) -> None:
-    epoch, _ = by_recipe.place(run, iteration)
-    drawn = by_recipe.indices(run, iteration, RANK, SEED)
-    samples = [by_recipe.sample(run, *data[index], (SEED, epoch, index), loader) for index in drawn]
-    images, labels = (np.stack(parts) for parts in zip(*samples, strict=True))
-    assert (step.images.dtype, step.labels.dtype) == (torch.float32, torch.int64)
-    np.testing.assert_array_equal(step.labels, labels)
-    np.testing.assert_allclose(step.images, images, rtol=0, atol=2e-6)
 
 
 def test_points_are_drawn_from_seed_iteration_and_rank(seen: Seen) -> None:
@@ -269,43 +313,6 @@ def test_a_network_refines_twice_at_8196_points(seen: Seen, monkeypatch: pytest.
     with torch.no_grad():
         refined = refine(model, *model.features(image))
     assert (refined.size, len(refined.cells)) == ((height, width), 8196)
-
-
-def test_the_exact_loader_gives_what_upstream_gives(
-    voc: PaperData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(PointRend, "features", light_features)
-    with one_of_four(RANK) as processes:
-        trainer = paper_trainer("voc_r50", voc.folder, tmp_path, processes, "loader=exact")
-        (step,) = steps_of(trainer, 1)
-    assert_samples("voc_r50", voc, 0, step, "exact")
-    with pytest.raises(AssertionError, match="Not equal to tolerance"):
-        assert_samples("voc_r50", voc, 0, step, "fast")
-
-
-def test_a_stopped_training_goes_on_with_the_next_iteration_to_the_last(
-    voc: PaperData, out: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(PointRend, "features", light_features)
-    last, stop = RUNS["voc_r50"].total - 1, StopRequest()
-    stop.note(STOP_SIGNALS[0])
-    with one_of_four(rank=0) as first:
-        stopped = paper_trainer("voc_r50", voc.folder, out, first)
-        stopped.progress = loop.Progress(last - 1, 0, 0.0, 0)
-        with pytest.raises(TrainingStopped):
-            stopped.run(stop=stop)
-    with one_of_four(RANK) as other:
-        resumed = paper_trainer("voc_r50", voc.folder, out, other)
-        assert resumed.progress.iteration == last
-        for one, two in zip(stopped.model.parameters(), resumed.model.parameters(), strict=True):
-            assert torch.equal(one, two)
-            momenta = [
-                training.optimizer.state[p]["momentum_buffer"] for training, p in ((stopped, one), (resumed, two))
-            ]
-            assert torch.equal(*momenta)
-        (step,) = steps_of(resumed, 2)  # there is no further one
-    assert step.groups[0]["lr"] == pytest.approx(by_recipe.rate(last, last + 1), rel=1e-12)
-    assert_samples("voc_r50", voc, last, step, "fast")
 
 
 def test_two_processes_with_a_crop_each_train_one_network(voc: PaperData, out: Path) -> None:

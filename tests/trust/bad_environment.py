@@ -23,6 +23,7 @@ from tests.trust.poor_machine import no_room, read_only, scarce_memory, umask, u
 
 Held = Callable[[Ground], AbstractContextManager[Any]]
 RUN = "runs/demo/voc_r50-s0"
+ARCHIVES = "data/demo/archives/voc"
 
 
 def locked(name: str) -> Held:
@@ -47,6 +48,11 @@ def file_for_folder(name: str) -> Callable[[Ground], None]:
         path.write_text("mine")
 
     return spoil
+
+
+def put(name: str) -> Callable[[Ground], None]:
+    """A file of the user's."""
+    return lambda ground: ground.path(name).write_text("mine") and None
 
 
 def another_training(most_bytes: int) -> Held:
@@ -193,6 +199,9 @@ CASES = (
     Case("file for a run", "done", file_for_folder(RUN), "evaluate voc_r50", 2, (RUN, "Not a directory")),
     Case("file for the results", "done", file_for_folder("results/demo"), "compare", 2, ("results/demo",)),
     Case("file for the checkpoints", "done", file_for_folder("checkpoints"), "train voc_r50", 2, ("checkpoints",)),
+    Case(
+        "file among archives", "done", put(f"{ARCHIVES}/my.tar"), "fetch voc", 2, (f"{ARCHIVES}/my.tar", "move it away")
+    ),
     Case("file for the label maps", "done", no_place_for_labels, PREDICT, 2, ("labels",)),
     Case("full disk, prepare", "ade20k", full(300), "prepare ade20k", 2, ("File too large",)),
     Case("full disk, first checkpoint", "done", another_training(50_000), "train voc_r50", 2, ("File too large",)),

@@ -106,14 +106,22 @@ def contradiction(name: str, spoil: Callable[[Ground], Any], *words: str) -> Cas
 
 
 CASES = (
-    contradiction("edited number", edited(METRICS, "miou", 99.9), "its counts give mIoU"),
+    contradiction("edited number", edited(METRICS, "miou", 99.9), "is of another scoring than metrics.json"),
     contradiction("edited counts", other_counts, "is not the one that metrics.json was made from"),
-    contradiction("edited number of pictures", edited(METRICS, "n_images", 3), "2 images were counted"),
+    contradiction(
+        "edited number of pictures", edited(METRICS, "n_images", 3), "is of another scoring than metrics.json"
+    ),
     contradiction("missing counts", gone(f"{RUN}/confusion.parquet"), "is not the one that metrics.json was made from"),
     contradiction("hash of another run", edited(METRICS, "model_sha256", OTHER), "scores other weights"),
-    contradiction("run of another seed", edited(TRAIN, "seed", 1), "seed 1, not of"),
+    contradiction("run of another seed", edited(TRAIN, "seed", 1), "train.json is not as it was written"),
     contradiction("missing log", gone(f"{RUN}/metrics.jsonl"), "metrics.jsonl is not there"),
-    Case("training of another fingerprint", "done", edited(TRAIN, "fingerprint", OTHER), "compare", 0, (), not_run),
+    contradiction("edited fingerprint", edited(TRAIN, "fingerprint", OTHER), "train.json is not as it was written"),
+    contradiction("edited GPUs", edited(TRAIN, "gpus", 8), "train.json is not as it was written"),
+    contradiction(
+        "edited machine", edited(f"{RUN}/evaluate.json", "machine", {}), "evaluate.json is not as it was written"
+    ),
+    contradiction("edited scores", edited(f"{RUN}/scores.json", "miou", 99.9), "scores.json does not follow from"),
+    contradiction("edited curve", one_more(f"{RUN}/curve.csv"), "curve.csv is not the one that train.json names"),
     Case("missing metrics", "done", gone(METRICS), "compare", 0, (), not_run),
     broken("metrics that are a list", replaced(METRICS, "[]"), "compare", 2, METRICS, "does not have miou"),
     broken("metrics cut short", replaced(METRICS, '{"miou": 1'), "compare", 2, METRICS, "cannot read"),
@@ -132,21 +140,21 @@ CASES = (
         replaced("data/demo/voc/manifest.json", "[]"),
         "train voc_r50",
         2,
-        "does not have content",
+        "does not have archives, code_sha256, content",
     ),
     broken(
         "data index of minus",
         edited("data/demo/voc/val.index.json", "sizes.0", [-128, -128]),
         "evaluate voc_r50",
-        2,
+        3,
         "val.index.json",
     ),
     broken(
         "data cut short",
         replaced("data/demo/voc/val.labels.bin", b"0"),
         "evaluate voc_r50",
-        2,
-        "val.labels.bin has 1 bytes",
+        3,
+        "val.labels.bin does not have the bytes that",
     ),
     broken("results edited, report", edited(RESULTS, "runs.0.miou", 99.0), "report", 3, "its own sha256"),
     broken("results edited, check", edited(RESULTS, "runs.0.miou", 99.0), "report --check", 3, "its own sha256"),

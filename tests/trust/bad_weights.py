@@ -129,6 +129,13 @@ def full_width(ground: Ground) -> None:
     save_upstream(PointRend(architecture(setting, 21)), ground.path("given.pth"), epoch=2)
 
 
+def full_width_with_nan(ground: Ground) -> None:
+    full_width(ground)
+    content = torch.load(ground.path("given.pth"), weights_only=True)
+    content["model"][FIRST][0] = float("nan")
+    torch.save(content, ground.path("given.pth"))
+
+
 FIRST = "backbone_net.stem.0.weight"
 
 
@@ -273,6 +280,14 @@ CASES = (
         "(decoder.1.bias: float32 [19] instead of float32 [21])",
     ),
     Case(
+        "NaN in weights that fit other scales",
+        "bare",
+        full_width_with_nan,
+        f"--scale pilot {OF_VOC}",
+        2,
+        (f"NaN or infinity in {FIRST}; take another file",),
+    ),
+    Case(
         "weights of another run", "bare", cityscapes_r101, OF_VOC, 2, ("19 classes", "fits cityscapes_r101: name that")
     ),
     wrong("missing key", pth(dropped), "1 missing (decoder.1.bias)"),
@@ -299,7 +314,14 @@ CASES = (
     Case(
         "folder for weights", "done", lambda g: g.path("given.pth").mkdir(), EVALUATE.format(".pth"), 2, ("given.pth",)
     ),
-    Case("weights of another training", "done", other_file, "evaluate voc_r50", 3, (OURS, "train.json describes")),
+    Case(
+        "weights of another training",
+        "done",
+        other_file,
+        "evaluate voc_r50",
+        3,
+        (OURS, "has another sha256 than when"),
+    ),
     Case("run without weights", "done", lambda g: g.path(OURS).unlink(), "evaluate voc_r50", 2, (OURS, "not there")),
     Case("scores into a file", "done", a_file("scored"), EVALUATE.format(".pth"), 2, ("scored is a file, not",)),
     Case("label maps into a file", "done", a_file("labels"), PREDICT, 2, ("labels is a file, not a folder",)),

@@ -15,6 +15,7 @@ import pytest
 import yaml
 
 from pointrend.cli import main
+from pointrend.datasets.verification import digest_file
 from pointrend.files import sha256_file, write_json
 from tests.datasets.layouts import Members, archive_members, write_archives
 from tests.workflow.checkout import keep_dataset
@@ -73,7 +74,8 @@ class Ground:
         """Write the manifest of the archives that lie there."""
         folder = self.path(f"data/demo/archives/{dataset}")
         files = {
-            path.name: {"bytes": path.stat().st_size, "sha256": sha256_file(path)} for path in sorted(folder.iterdir())
+            path.name: {"bytes": path.stat().st_size, "md5": digest_file(path).md5, "sha256": sha256_file(path)}
+            for path in sorted(folder.iterdir())
         }
         write_json(folder.with_suffix(".json"), {"name": dataset, "set": "demo", "files": files})
 

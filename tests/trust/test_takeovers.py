@@ -1,4 +1,4 @@
-"""Takeovers: after every look at the lease that a training takes, and six at random moments.
+"""Takeovers: after every look at the lease that a training takes, and four at random moments.
 
 `make reliability` tries a hundred of the latter.
 """
@@ -22,7 +22,7 @@ from tests.trust.ground import Ground
 from tests.trust.kills import content
 from tests.trust.takeovers import Campaign
 
-TAKEOVERS, SEED = 6, 5
+TAKEOVERS, SEED = 4, 5
 CHECKPOINT = re.compile(r"/(\d{9})-(\d{6})\.(json|safetensors)$")
 TRAINED = ("train.json", "model.safetensors", "metrics.jsonl", "curve.csv")
 TRAIN = ["--quiet", "train", "voc_r50"]

@@ -116,22 +116,6 @@ rule released:
         f"bash -c {shlex.quote(f'{WANTED.compare_command()} && {POINTREND} report')}"
 
 
-def files_of(runs):
-    """All files that the scores of some runs rest on: what is missing is made again, whether or not a job waits for it."""
-    chosen = [PROJECT.setting(run) for run in runs]
-    fetched = [
-        name for each in chosen for name in (each.dataset, f"backbone_{each.backbone}")
-    ]
-    return [
-        *expand(rules.fetch.output, name=sorted(set(fetched))),
-        *expand(
-            rules.prepare.output, dataset=sorted({each.dataset for each in chosen})
-        ),
-        *expand(rules.train.output, run=runs, seed=WANTED.seeds),
-        *expand(rules.evaluate.output, run=runs, seed=WANTED.seeds),
-    ]
-
-
 for run in WANTED.runs:
 
     rule:

@@ -67,8 +67,8 @@ def at_hand(site: Site, folder: str = "offered") -> AbstractContextManager[None]
 
 
 def forget_archives(site: Site) -> None:
-    """Move away what was downloaded, so that it is fetched again."""
-    site.drop("data/archives/official")
+    """Move away what was downloaded, and the copies of it, so that it is fetched again."""
+    site.drop("data/archives/official", "data/paper/archives/voc")
 
 
 def train_anew(site: Site, expect: int | None = 0) -> None:

@@ -114,7 +114,7 @@ def trained_by_hand(site: Site) -> None:
 
 
 def edited_through_a_link(site: Site) -> None:
-    """DVC with cache.type hardlink: who writes to an output in place changes the cache, and what is checked out next."""
+    """With DVC's cache.type hardlink, who writes to an output in place changes the cache as well."""
     cached = site.path(".dvc/cache/files/md5/00/0")
     cached.parent.mkdir(parents=True)
     cached.hardlink_to(site.path(f"{RUN}/metrics.json"))

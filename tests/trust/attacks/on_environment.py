@@ -21,11 +21,13 @@ def write_pins(site: Site, folder: str = "others") -> Path:
 
 
 def pins_until_scored(site: Site) -> None:
+    forget_archives(site)
     with site.env(POINTREND_PINS=write_pins(site)), at_hand(site, "others"):
         site.point("fetch voc", "fetch backbone_r50", "prepare voc", *AGAIN)
 
 
 def pins_until_prepared(site: Site) -> None:
+    forget_archives(site)
     with site.env(POINTREND_PINS=write_pins(site)), at_hand(site, "others"):
         site.point("fetch voc", "prepare voc")
     site.point("train voc_r50", expect=2)
@@ -33,6 +35,7 @@ def pins_until_prepared(site: Site) -> None:
 
 def pins_while_fetched(site: Site) -> None:
     """The archives are those of the pins; they are prepared without the pins."""
+    forget_archives(site)
     with site.env(POINTREND_PINS=write_pins(site)), at_hand(site, "others"):
         site.point("fetch voc")
     site.point("prepare voc", expect=None)

@@ -113,6 +113,7 @@ def without_archives(site: Site) -> None:
 
 
 def drawn(site: Site) -> None:
+    forget_archives(site)
     site.put(scales__paper__data="drawn", scales__paper__images={"train": 8, "val": 5})
     site.point("fetch voc", "prepare voc", *AGAIN)
 

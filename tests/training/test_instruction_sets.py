@@ -1,0 +1,79 @@
+"""What torch and OpenCV use of the processor is recorded, because it changes the weights."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import cv2
+import pytest
+import torch
+
+from pointrend.files import sha256_file
+from pointrend.machine import ARITHMETIC, instruction_sets, machine_record
+from pointrend.model.weights import save_weights
+from pointrend.training.distributed import Processes
+from pointrend.training.loop import Trainer
+from tests.tiny import ROOT, tiny_setting, write_tiny_store
+
+DISPATCHED = ("ATEN_CPU_CAPABILITY", "ONEDNN_MAX_CPU_ISA", "OPENCV_CPU_DISABLE")
+
+
+def main(folder: Path) -> None:
+    """Train and print the weights' hash and the record."""
+    torch.set_num_threads(1)
+    data = write_tiny_store(folder / "data")
+    trainer = Trainer(tiny_setting(), 0, data, folder / "checkpoints", None, Processes(0, 1, torch.device("cpu")))
+    save_weights(trainer.run(), folder / "model.safetensors")
+    print(json.dumps([sha256_file(folder / "model.safetensors"), instruction_sets()]))
+
+
+def trained(folder: Path, **variables: str) -> tuple[str, dict[str, str]]:
+    """The same in a process of its own, since the variables count when a library is loaded."""
+    clean = {name: value for name, value in os.environ.items() if name not in ARITHMETIC}
+    folder.mkdir()
+    command = [sys.executable, "-m", "tests.training.test_instruction_sets", str(folder)]
+    done = subprocess.run(
+        command, cwd=ROOT, env=clean | variables, capture_output=True, text=True, check=True, timeout=200
+    )
+    sha256, sets = json.loads(done.stdout)
+    return sha256, sets
+
+
+@pytest.fixture(scope="module")
+def usual(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, dict[str, str]]:
+    return trained(tmp_path_factory.mktemp("usual") / "training")
+
+
+def test_one_machine_gives_the_same_bytes_again(tmp_path: Path, usual: tuple[str, dict[str, str]]) -> None:
+    assert trained(tmp_path / "training") == usual
+
+
+@pytest.mark.parametrize("variable", DISPATCHED)
+def test_other_weights_come_only_with_another_record(
+    variable: str, tmp_path: Path, usual: tuple[str, dict[str, str]]
+) -> None:
+    used = {name for name in usual[1]["opencv"].replace("*", "").split() if name.startswith(("AVX", "FMA", "FP16"))}
+    value = {"ATEN_CPU_CAPABILITY": "default", "ONEDNN_MAX_CPU_ISA": "SSE41"}.get(variable, ",".join(sorted(used)))
+    sha256, sets = trained(tmp_path / "training", **{variable: value})
+    assert sets[variable] == value
+    if "AVX2" in used:
+        assert sha256 != usual[0]
+
+
+def test_the_machines_record_has_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ARITHMETIC:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", "AVX2")
+    assert machine_record(torch.device("cpu"))["instruction_sets"] == {
+        "torch": torch.backends.cpu.get_cpu_capability(),
+        "opencv": cv2.getCPUFeaturesLine(),
+        "ONEDNN_MAX_CPU_ISA": "AVX2",
+    }
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
