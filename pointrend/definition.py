@@ -25,6 +25,8 @@ DEFINITION, CODE = "definition.json", "code.json"
 RESTORE = "take the folder published/ from the repository again"
 STAGES = ("prepare", "train", "evaluate")
 PAPER = "paper"
+EXACT = {"NVIDIA_TF32_OVERRIDE": "0", "ONEDNN_DEFAULT_FPMATH_MODE": "STRICT", "DNNL_DEFAULT_FPMATH_MODE": "STRICT"}
+"""Variables of the environment that choose the arithmetic whatever the setting says; with these values they do not."""
 
 Record = Mapping[str, Any]
 
@@ -74,6 +76,7 @@ class Definition(Strict):
             *self._values(setting, setting["recipe"].keys() - {"inference"}),
             *self._data(setting, record["data"], ("train", "val")),
             *self._backbone(setting, record["backbone_sha256"]),
+            *_arithmetic(record),
             *self._code(setting, "train", record["code_sha256"]),
         ]
 
@@ -90,6 +93,7 @@ class Definition(Strict):
             *self._values(setting, (*SCORING_KEYS, "inference")),
             *self._data(setting, record["data"], ("val",)),
             *self._depth(setting),
+            *_arithmetic(record),
             *self._code(setting, "evaluate", record["code_sha256"]),
         ]
 
@@ -149,6 +153,19 @@ class Definition(Strict):
         if self.code[stage].get(setting["dataset"]) == digest:
             return []
         return [f"the code of {stage} is not the one that the golden numbers were checked with ({CODE})"]
+
+
+def _arithmetic(record: Record) -> list[str]:
+    """Whether less exact arithmetic than that of the setting was in force, in any attempt, which only records say."""
+    machines = [record.get("machine"), *(attempt.get("machine") for attempt in record.get("attempts", ()))]
+    used = [machine.get("instruction_sets", {}) for machine in machines if machine]
+    reasons = [
+        f"{name}={found[name]} (which computes less exactly)"
+        for name, exact in EXACT.items()
+        for found in used
+        if found.get(name, exact).upper() != exact
+    ]
+    return reasons + (["TF32 was allowed"] if record.get("precision", {}).get("tf32") else [])
 
 
 def load_definition(folder: Path) -> Definition:

@@ -136,3 +136,32 @@ def test_other_code_is_named(stage: str, tmp_path: Path) -> None:
     assert wanted_reasons(project, project.setting("voc_r50")) == [reason]
     assert wanted_reasons(project, project.setting("ade20k_r50")) == []
     assert wanted_reasons(project, project.setting("voc_r50"), released=True) == ([] if stage == "train" else [reason])
+
+
+@pytest.mark.parametrize(
+    ("more", "reason"),
+    [
+        ({}, None),
+        ({"machine": {"instruction_sets": {"NVIDIA_TF32_OVERRIDE": "0"}}}, None),
+        ({"machine": {"instruction_sets": {"ONEDNN_DEFAULT_FPMATH_MODE": "strict"}}}, None),
+        ({"machine": {"instruction_sets": {"NVIDIA_TF32_OVERRIDE": "1"}}}, "NVIDIA_TF32_OVERRIDE=1 (which computes"),
+        ({"machine": {"instruction_sets": {"DNNL_DEFAULT_FPMATH_MODE": "bf16"}}}, "DNNL_DEFAULT_FPMATH_MODE=bf16 ("),
+        (
+            {"attempts": [{"machine": {"instruction_sets": {"NVIDIA_TF32_OVERRIDE": "1"}}}, {}]},
+            "NVIDIA_TF32_OVERRIDE=1",
+        ),
+        ({"precision": {"tf32": True}}, "TF32 was allowed"),
+    ],
+)
+def test_arithmetic_that_the_environment_chose_is_named(more: dict[str, Any], reason: str | None) -> None:
+    """Of a training and of a score; the records say it, whatever the setting asked for."""
+    definition = load_definition(ROOT / "published")
+    project = Project.load(ROOT / "params.yaml", "paper")
+    data = {"pins": "official", "archives": definition.datasets["voc"].archives}
+    data |= {"images": definition.datasets["voc"].images, "code_sha256": definition.code["prepare"]["voc"]}
+    record = {"setting": project.setting("voc_r50").model_dump(mode="json"), "data": data, **more}
+    record["backbone_sha256"] = definition.backbones["r50"].sha256_prefix + 56 * "0"
+    for stage, judged in (("train", definition.training_reasons), ("evaluate", definition.scoring_reasons)):
+        found = judged({**record, "code_sha256": definition.code[stage]["voc"]})
+        assert len(found) == (reason is not None)
+        assert not reason or found[0].startswith(reason)

@@ -109,6 +109,25 @@ def left_over(**values: str) -> Callable[[Site], Any]:
     return steps
 
 
+def less_exact(**values: str) -> Callable[[Site], Any]:
+    """Train and score with libraries that are told to round."""
+
+    def steps(site: Site) -> None:
+        with site.env(**values):
+            train_anew(site)
+
+    return steps
+
+
+def less_exact_first_attempt(site: Site) -> None:
+    """The first attempt of a training alone, which the record of the last one does not name."""
+    site.drop("checkpoints", RUN)
+    with site.env(NVIDIA_TF32_OVERRIDE="1"):
+        site.point("train voc_r50")
+    site.drop(f"{RUN}/train.json")
+    site.point(*AGAIN)
+
+
 ATTACKS = (
     Attack("POINTREND_PINS until the score", "environment", pins_until_scored, "archives pins-", wrong=True),
     Attack("POINTREND_PINS until prepare", "environment", pins_until_prepared, "prepared from the archives pins-"),
@@ -124,5 +143,20 @@ ATTACKS = (
     Attack("other images where data are staged to", "environment", hostile_stage, RIGHT),
     Attack("WORLD_SIZE=2 left over", "environment", left_over(WORLD_SIZE="2", RANK="0"), RIGHT),
     Attack("RANK=1 left over", "environment", left_over(RANK="1", LOCAL_RANK="1"), RIGHT),
+    Attack(
+        "NVIDIA_TF32_OVERRIDE=1", "environment", less_exact(NVIDIA_TF32_OVERRIDE="1"), "NVIDIA_TF32_OVERRIDE=1 (which"
+    ),
+    Attack(
+        "NVIDIA_TF32_OVERRIDE=1 in a first attempt",
+        "environment",
+        less_exact_first_attempt,
+        "NVIDIA_TF32_OVERRIDE=1 (which",
+    ),
+    Attack(
+        "oneDNN told to use bfloat16",
+        "environment",
+        less_exact(ONEDNN_DEFAULT_FPMATH_MODE="BF16"),
+        "FPMATH_MODE=BF16 (which",
+    ),
     Attack("POINTREND_ENGINE left over", "environment", left_over(POINTREND_ENGINE="snakemake"), RIGHT),
 )
