@@ -27,7 +27,7 @@ from tests.trust.attacks import (
     on_params,
     on_verbs,
 )
-from tests.trust.attacks.attack import Attack, Outcome, attempt
+from tests.trust.attacks.attack import KINDS, Attack, Outcome, attempt
 from tests.trust.attacks.base import make_base, truth_of
 from tests.trust.document import write_table
 
@@ -42,7 +42,7 @@ def chosen(names: Iterable[str]) -> list[Attack]:
     found = [
         attack
         for attack in ATTACKS
-        if not wanted or attack.kind in wanted or any(word in attack.name for word in wanted)
+        if not wanted or any(attack.kind == word or (word in attack.name and word not in KINDS) for word in wanted)
     ]
     if not found:
         raise SystemExit(f"no attack is called {', '.join(wanted)}")

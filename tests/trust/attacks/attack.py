@@ -37,13 +37,18 @@ class Attack:
     """The verbs after the attack."""
     base: str = "hand"
     """Who made the results that are attacked: see :func:`tests.trust.attacks.base.make_base`."""
-    slow: bool = False
-    """Whether it trains or starts processes, which the suite does without."""
+    processes: bool = False
+    """Whether it starts processes, which take long."""
     own: bool = False
     """Whether the verbs after it are run by the checkout's own code."""
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def slow(self) -> bool:
+        """Whether the suite does without it."""
+        return self.processes or self.base == "engines"
 
 
 @dataclass
@@ -129,5 +134,5 @@ def _in_short(attack: Attack, site: Site, rows: list[dict[str, Any]]) -> str:
         return f"{RIGHT}; {verify}"
     texts = [*_verdicts(rows), *site.said.splitlines()]
     said = next((text for text in texts if attack.ends in text), attack.ends)
-    said = said.replace(f"{site.root}/", "").replace("|", "/")
+    said = said.replace(f"{site.root}/", "").replace(f"{site.root.parent}/", "../").replace("|", "/")
     return f"{said[:SHOWN_LETTERS]}{'…' if len(said) > SHOWN_LETTERS else ''}; {verify}"

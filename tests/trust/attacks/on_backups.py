@@ -151,13 +151,6 @@ def other_training_images_kept(site: Site) -> None:
     train_anew(site, expect=None)
 
 
-def older_code_json(site: Site) -> None:
-    """published/code.json of another release."""
-    code = site.json("published/code.json")
-    code["evaluate"]["voc"] = "0" * 64
-    site.path("published/code.json").write_text(canonical_json(code))
-
-
 def older_definition(site: Site) -> None:
     """published/ of a release in which another lr was written down."""
     definition = site.json("published/definition.json")
@@ -248,6 +241,5 @@ ATTACKS = (
         "a figure typed into results.json", "backups", edited_results, "is not what its own", then=("report", "verify")
     ),
     Attack("a figure typed into README.md", "backups", edited_readme, "README.md", then=("verify",)),
-    Attack("code.json of another release", "code", older_code_json, "the code of evaluate is not the one"),
     Attack("definition.json of another release", "backups", older_definition, "lr 0.02 (published 0.01)"),
 )

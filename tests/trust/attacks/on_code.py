@@ -8,10 +8,12 @@ import py_compile
 import shutil
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from pointrend.definition import CODE
+from pointrend.files import canonical_json
 from pointrend.results.run_files import STALE, STALE_SCORE
 from tests.trust.attacks.attack import RIGHT, Attack
 from tests.trust.attacks.base import AGAIN, RUN
@@ -142,7 +144,16 @@ Path(name).write_text(Path(name).read_text().replace(old, new))
 from pointrend.cli import main
 raise SystemExit(main(["--quiet", "train", "voc_r50"]))
 """
-ATTACKS = (
+
+
+def older_code_json(site: Site) -> None:
+    """published/code.json of another release."""
+    code = site.json("published/code.json")
+    code["evaluate"]["voc"] = "0" * 64
+    site.path("published/code.json").write_text(canonical_json(code))
+
+
+IN_PROCESSES = (
     *(
         Attack(f"{name}, edited back", "code", back(edit, "evaluate voc_r50"), STALE_SCORE, wrong=True)
         for name, edit in SCORING.items()
@@ -179,4 +190,8 @@ ATTACKS = (
     ),
     Attack("bytecode of other code", "code", stale_bytecode, RIGHT),
     Attack("another package first on PYTHONPATH", "code", shadowed, STALE_SCORE, wrong=True),
+)
+ATTACKS = (
+    *(replace(attack, processes=True) for attack in IN_PROCESSES),
+    Attack("code.json of another release", "code", older_code_json, "the code of evaluate is not the one"),
 )

@@ -64,6 +64,7 @@ def offer_other_weights(site: Site) -> None:
 
 def released_with_pins(site: Site) -> None:
     offer_other_weights(site)
+    site.drop(RELEASED)
     write_json(site.path("pins.json"), {"files": digests_of(site.path("other_weights"), [FIRST_NAME])})
     with site.env(POINTREND_PINS=site.path("pins.json"), POINTREND_ARCHIVES=site.path("other_weights")):
         site.point("fetch released_voc_r50")
