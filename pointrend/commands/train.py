@@ -117,8 +117,16 @@ class Training:
             training_data(prepared, processes, recipe.stage_to_tmpdir) as data,
         ):
             backbone = _backbone(self.project, self.setting)
-            whose: dict[str, Any] = {"fingerprint": self.fingerprint, "fence": held}
-            trainer = Trainer(self.setting, self.seed, data, self.checkpoints, backbone, processes, **whose)
+            trainer = Trainer(
+                self.setting,
+                self.seed,
+                data,
+                self.checkpoints,
+                backbone,
+                processes,
+                fingerprint=self.fingerprint,
+                fence=held,
+            )
             watch = self._watched(trainer, attempts) if attempts else None
             try:
                 trainer.run(watch, stop)
