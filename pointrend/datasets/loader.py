@@ -32,6 +32,8 @@ STOP_SECONDS = 10.0
 """The same where the training is asked to stop meanwhile."""
 LOOK_SECONDS = 1.0
 """How long a batch is waited for before the two above are looked at."""
+JOIN_SECONDS = 5.0
+"""How long a killed loader process is waited for."""
 TIMED_OUT = "DataLoader timed out"
 WORKER = "DataLoader worker (pid"
 """What torch's messages begin with."""
@@ -166,8 +168,10 @@ def _next(batches: Iterator[MaybeBatch], stop: Callable[[], bool]) -> MaybeBatch
                 raise
         waited = time.monotonic() - asked
         if stop() and waited >= STOP_SECONDS:
+            _end_workers()
             raise TrainingStopped("asked to stop while no batch came from the processes that load pictures", AGAIN)
         if waited >= SILENT_SECONDS:
+            _end_workers()
             what = f"the processes that load pictures gave nothing for {waited / 60:.0f} min"
             raise MachineError(what, "see whether the prepared data can be read, or set workers: 0 in params.yaml")
 
@@ -192,10 +196,14 @@ def worker_failures() -> Iterator[None]:
 
 
 def _end_workers() -> None:
-    """Kill loader processes that are still there when this one ends: they ignore SIGTERM, so it would wait for ever."""
-    signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # torch's handler would raise, for a death that we want
-    for child in multiprocessing.active_children():
+    """Kill loader processes that are still there when this one ends: they ignore SIGTERM, so it would wait for long."""
+    before = signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # torch's handler would raise, for a death that we want
+    children = multiprocessing.active_children()
+    for child in children:
         child.kill()
+    for child in children:
+        child.join(JOIN_SECONDS)
+    signal.signal(signal.SIGCHLD, before or signal.SIG_DFL)
 
 
 def refuse_turned(store: Store, crop_size: tuple[int, int]) -> None:

@@ -82,8 +82,16 @@ class Training:
             join_processes(recipe.gpus, recipe.device, recipe.threads) as processes,
             training_data(prepared, processes, recipe.stage_to_tmpdir) as data,
         ):
-            whose: dict[str, Any] = {"fingerprint": self.fingerprint, "fence": held}
-            trainer = Trainer(self.setting, self.seed, data, self.checkpoints, self._backbone(), processes, **whose)
+            trainer = Trainer(
+                self.setting,
+                self.seed,
+                data,
+                self.checkpoints,
+                self._backbone(),
+                processes,
+                fingerprint=self.fingerprint,
+                fence=held,
+            )
             watch = self._watched(trainer, attempts) if attempts else None
             try:
                 trainer.run(watch, stop)

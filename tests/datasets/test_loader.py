@@ -206,7 +206,7 @@ def test_no_room_for_a_batch_is_told_and_not_waited_for(store: Store, capfd: pyt
 
 
 def silent(*_: object) -> TrainPixels:
-    time.sleep(3)
+    time.sleep(300)
     raise AssertionError
 
 
@@ -216,7 +216,7 @@ def test_silent_workers_end_the_training(store: Store, monkeypatch: pytest.Monke
     began = time.monotonic()
     with pytest.raises(MachineError, match="gave nothing for 0 min; see whether the prepared data can be read"):
         next(a_loader(store, silent))
-    assert 1 <= time.monotonic() - began < 30
+    assert 1 <= time.monotonic() - began < 20
 
 
 def test_silent_workers_do_not_outlast_a_request_to_stop(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -225,7 +225,7 @@ def test_silent_workers_do_not_outlast_a_request_to_stop(store: Store, monkeypat
     began = time.monotonic()
     with pytest.raises(TrainingStopped, match="asked to stop while no batch came"):
         next(a_loader(store, silent, stop=lambda: True))
-    assert 1 <= time.monotonic() - began < 30
+    assert 1 <= time.monotonic() - began < 20
 
 
 def test_a_slow_batch_is_waited_for(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:

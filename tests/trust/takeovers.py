@@ -126,7 +126,7 @@ class Campaign:
             tally.tried += 1
             if self.random.random() >= EARLY:
                 until(lambda trainer=holder: held_by(ground, trainer) or not trainer.process.is_alive())
-            story.append(f"{(after := self.random.uniform(0, 0.6 * self.seconds)):.2f}")
+            story.append(f"{(after := self.random.uniform(0, 0.25 * self.seconds)):.2f}")
             time.sleep(after)
             holder = self._taken_over(ground, holder)
         # On a busy machine the last one may itself have lost its lease, to one that was stopped before it had any.
@@ -146,7 +146,7 @@ class Campaign:
         new = TrainerProcess(ground, f"machine {self.tally.tried}")
         if at_work:
             until(lambda: not held_by(ground, old))
-        time.sleep(self.random.uniform(0, 0.3 * self.seconds))
+        time.sleep(self.random.uniform(0, 0.2 * self.seconds))
         old.signal(signal.SIGCONT)
         ended = old.end()
         self.tally.noticed += ended == STOPPED
