@@ -10,6 +10,8 @@ import argparse
 import json
 
 from pointrend.commands.arguments import add_dataset
+from pointrend.errors import DatasetError
+from pointrend.files import read_json
 from pointrend.project import Project
 
 
@@ -24,5 +26,7 @@ def run(project: Project, arguments: argparse.Namespace) -> None:
     from pointrend.datasets.prepare import describe, describe_text
 
     name = project.params.known("dataset", arguments.dataset, project.params.datasets)
+    do = f"run: pointrend --scale {project.params.scale} prepare {name}"
+    read_json(project.manifest(name), DatasetError, do)
     found = describe(project.data_folder(name))
     print(json.dumps(found, indent=2) if arguments.json else describe_text(found))

@@ -12,6 +12,8 @@ from pointrend.files import read_json, sha256_file
 from pointrend.project import STORE_PARTS
 
 log = logging.getLogger(__name__)
+SHOWN_BYTES = 1_000_000_000
+"""What takes seconds to read is told on the screen."""
 
 
 def split_files(split: str) -> tuple[str, ...]:
@@ -37,4 +39,6 @@ def check_split(folder: Path, split: str) -> None:
         size += (found := path.stat().st_size)
         if found != record.get("bytes") or sha256_file(path) != record.get("sha256"):
             raise CheckFailed(f"{path} does not have the bytes that {manifest} names", PREPARE_AGAIN)
-    log.info("%s of %s is as prepared: %.1f MB read in %.1f s", split, folder, size / 1e6, time.monotonic() - started)
+    level = logging.INFO if size > SHOWN_BYTES else logging.DEBUG
+    seconds = time.monotonic() - started
+    log.log(level, "%s of %s is as prepared: %.1f MB read in %.1f s", split, folder, size / 1e6, seconds)

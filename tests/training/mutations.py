@@ -32,7 +32,7 @@ LOADER, TRANSFORMS, NORMALIZATION = (
 LOOP, STEP, OPTIMIZER, SCHEDULE, CHECKPOINTS, DISTRIBUTED = (
     f"pointrend/training/{name}.py" for name in ("loop", "step", "optimizer", "schedule", "checkpoints", "distributed")
 )
-COMMAND = "pointrend/commands/train.py"
+COMMAND = "pointrend/training/run.py"
 
 
 class Mutation(NamedTuple):
@@ -93,7 +93,7 @@ MUTATIONS = [
     Mutation("no backbone at paper", PARAMS, "limit: null\n    pretrained: true", "limit: null\n    pretrained: false"),
     Mutation("initialised by 0", LOOP, "torch.manual_seed(self.seed)", "torch.manual_seed(0)"),
     Mutation("initialised by rank", LOOP, "torch.manual_seed(self.seed)", "torch.manual_seed(self.seed + self.processes.rank)"),
-    Mutation("seed of the command lost", COMMAND, "Trainer(self.setting, self.seed, data", "Trainer(self.setting, 0, data"),
+    Mutation("seed of the command lost", COMMAND, "self.seed,\n                data,", "0,\n                data,"),
     Mutation("three refinement steps", BUILD, "subdivision_steps=recipe.subdivision_steps", "subdivision_steps=3"),
     Mutation("oversampled four times", BUILD, "oversample_ratio=recipe.oversample_ratio", "oversample_ratio=4"),
     Mutation("2000 points", BUILD, "train_points=recipe.train_points", "train_points=2000"),

@@ -198,7 +198,7 @@ class Observer:
 def steps_of(trainer: Trainer, count: int, start: int | None = None) -> list[Step]:
     """What the next ``count`` iterations do, or those to the end; with ``start`` those after so many finished ones."""
     if start is not None:
-        trainer.progress = Progress(start, 0, 0.0, 0)
+        trainer.progress = Progress(start, b"", 0.0, 0)
     observer = Observer(trainer, count)
     with pytest.MonkeyPatch.context() as patch:
         for name in ("select_training_points", "cross_entropy"):

@@ -129,7 +129,7 @@ def test_one_of_two_killed_ends_the_other_and_training_goes_on(empty: Path, by_h
 def test_a_failure_keeps_its_exit_code_and_its_one_line(empty: Path, tmp_path: Path) -> None:
     root = tmp_path / "failing"
     shutil.copytree(empty, root)
-    code, errors = finish(start(root, sys.executable, "-m", "pointrend", "--set", "lr=1e30", *TRAIN))
+    code, errors = finish(start(root, sys.executable, "-m", "pointrend", "--set", "lr=1000.0", *TRAIN))
     assert code == 2
     assert "error: the loss is not finite at iteration" in errors
     assert "ChildFailedError" not in errors

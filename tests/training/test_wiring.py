@@ -20,7 +20,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn import functional
 
-from pointrend.commands import train
+from pointrend.audit.curves import watch_training
 from pointrend.errors import TrainingStopped
 from pointrend.files import sha256_file
 from pointrend.model.build import architecture
@@ -30,7 +30,8 @@ from pointrend.model.refinement import refine
 from pointrend.model.resnet import ResNetV1c
 from pointrend.params import load_params
 from pointrend.project import Project
-from pointrend.training import distributed, loop
+from pointrend.training import loop
+from pointrend.training import run as run_module
 from pointrend.training.distributed import Processes, join_processes
 from pointrend.training.loop import PretrainedBackbone, Trainer
 from pointrend.training.preemption import STOP_SIGNALS, StopRequest
@@ -85,16 +86,22 @@ def test_the_command_hands_data_seed_processes_and_backbone_over(
         yield Processes(RANK, GPUS, torch.device("cpu"))
 
     class Recorder:
-        def __init__(self, *arguments: object) -> None:
-            handed.append(arguments)
+        def __init__(self, *arguments: object, **named: object) -> None:
+            handed.append((arguments, named))
 
         def run(self, *_: object) -> None:
             pass
 
-    monkeypatch.setattr(distributed, "join_processes", join)
-    monkeypatch.setattr(loop, "Trainer", Recorder)
+    @contextmanager
+    def unread(data: Path, *_: object) -> Iterator[Path]:
+        yield data
+
+    monkeypatch.setattr(run_module, "join_processes", join)
+    monkeypatch.setattr(run_module, "training_data", unread)
+    monkeypatch.setattr(run_module, "Trainer", Recorder)
     project = Project(tmp_path, load_params(ROOT / "params.yaml").at_scale("paper"))
-    train.Training(project, project.setting(run), SEED, "fingerprint")._trained(StopRequest())
+    training = run_module.Training(project, project.setting(run), SEED, "fingerprint", watch_training)
+    training._trained(StopRequest())
     assert joined == [(GPUS, "cuda", 0)]
     dataset, backbone = run.split("_")
     file, sha256 = PRETRAINED[RUNS[run].depth]
@@ -102,7 +109,8 @@ def test_the_command_hands_data_seed_processes_and_backbone_over(
     checkpoints = project.checkpoint_folder(run, SEED, "fingerprint")
     processes = Processes(RANK, GPUS, torch.device("cpu"))
     data = tmp_path / "data/paper" / dataset
-    assert handed == [(project.setting(run), SEED, data, checkpoints, pretrained, processes)]
+    arguments = project.setting(run), SEED, data, checkpoints, pretrained, processes
+    assert handed == [(arguments, {"fingerprint": "fingerprint", "fence": None})]
 
 
 def test_a_training_lets_cudnn_choose_its_kernels() -> None:
@@ -128,16 +136,16 @@ def out(tmp_path: Path) -> Iterator[Path]:
     shutil.rmtree(tmp_path)
 
 
-def test_the_exact_loader_gives_what_upstream_gives(
+def test_the_fast_loader_is_another_one_and_must_be_chosen(
     voc: PaperData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(PointRend, "features", light_features)
     with one_of_four(RANK) as processes:
-        trainer = paper_trainer("voc_r50", voc.folder, tmp_path, processes, "loader=exact")
+        trainer = paper_trainer("voc_r50", voc.folder, tmp_path, processes, "loader=fast")
         (step,) = steps_of(trainer, 1)
-    assert_samples("voc_r50", voc, 0, step, "exact")
+    assert_samples("voc_r50", voc, 0, step, "fast")
     with pytest.raises(AssertionError, match="Not equal to tolerance"):
-        assert_samples("voc_r50", voc, 0, step, "fast")
+        assert_samples("voc_r50", voc, 0, step)
 
 
 def test_a_stopped_training_goes_on_with_the_next_iteration_to_the_last(
@@ -148,7 +156,7 @@ def test_a_stopped_training_goes_on_with_the_next_iteration_to_the_last(
     stop.note(STOP_SIGNALS[0])
     with one_of_four(rank=0) as first:
         stopped = paper_trainer("voc_r50", voc.folder, out, first)
-        stopped.progress = loop.Progress(last - 1, 0, 0.0, 0)
+        stopped.progress = loop.Progress(last - 1, b"", 0.0, 0)
         with pytest.raises(TrainingStopped):
             stopped.run(stop=stop)
     with one_of_four(RANK) as other:
@@ -162,10 +170,10 @@ def test_a_stopped_training_goes_on_with_the_next_iteration_to_the_last(
             assert torch.equal(*momenta)
         (step,) = steps_of(resumed, 2)  # there is no further one
     assert step.groups[0]["lr"] == pytest.approx(by_recipe.rate(last, last + 1), rel=1e-12)
-    assert_samples("voc_r50", voc, last, step, "fast")
+    assert_samples("voc_r50", voc, last, step)
 
 
-def assert_samples(run: str, data: PaperData, iteration: int, step: Step, loader: str) -> None:
+def assert_samples(run: str, data: PaperData, iteration: int, step: Step, loader: str = "exact") -> None:
     epoch, _ = by_recipe.place(run, iteration)
     drawn = by_recipe.indices(run, iteration, RANK, SEED)
     samples = [by_recipe.sample(run, *data[index], (SEED, epoch, index), loader) for index in drawn]
@@ -251,7 +259,7 @@ def test_the_optimiser_is_plain_sgd_with_one_group_of_everything(seen: Seen) -> 
 
 def test_images_and_labels_are_those_of_the_iteration(seen: Seen) -> None:
     for iteration, step in seen.steps.items():
-        assert_samples(seen.run, seen.data, iteration, step, "fast")
+        assert_samples(seen.run, seen.data, iteration, step)
 
 
 def test_points_are_drawn_from_seed_iteration_and_rank(seen: Seen) -> None:
