@@ -173,6 +173,14 @@ def edited_results(site: Site) -> None:
     site.edit(RESULTS, f'"miou": {row["miou"]}', '"miou": 69.84')
 
 
+def typed_fingerprint(site: Site) -> None:
+    """Another lr, and the fingerprint of the published training typed into its record."""
+    wanted = site.json(f"{RUN}/train.json")["fingerprint"]
+    with site.while_put(recipe__lr=0.5):
+        site.point(*AGAIN)
+    site.edit(f"{RUN}/train.json", site.json(f"{RUN}/train.json")["fingerprint"], wanted)
+
+
 def edited_readme(site: Site) -> None:
     path = site.path("README.md")
     path.write_text(re.sub(r"(\| voc_r50 +\| 69.84% +\| )\d+\.\d+%", r"\g<1>69.84%", path.read_text(), count=1))
@@ -240,6 +248,7 @@ ATTACKS = (
     Attack(
         "a figure typed into results.json", "backups", edited_results, "is not what its own", then=("report", "verify")
     ),
+    Attack("a fingerprint typed into train.json", "backups", typed_fingerprint, "is not as it was written", wrong=True),
     Attack("a figure typed into README.md", "backups", edited_readme, "README.md", then=("verify",)),
     Attack("definition.json of another release", "backups", older_definition, "lr 0.02 (published 0.01)"),
 )
