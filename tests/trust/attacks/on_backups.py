@@ -204,7 +204,9 @@ ATTACKS = (
         wrong=True,
     ),
     Attack("new training, old evaluation", "backups", newer_kept(*TRAINED), "stale: trained"),
-    Attack("old figures, new training, new params", "backups", restored_over(*SCORED), "scores other weights"),
+    Attack(
+        "old figures, new training, new params", "backups", restored_over(*SCORED), "scores other weights", long=True
+    ),
     Attack(
         "old metrics.json, new counts",
         "backups",
@@ -224,7 +226,12 @@ ATTACKS = (
         wrong=True,
     ),
     Attack(
-        "new results.json, old training", "backups", older_results, "is not the one whose", then=("report", "verify")
+        "new results.json, old training",
+        "backups",
+        older_results,
+        "is not the one whose",
+        then=("report", "verify"),
+        long=True,
     ),
     Attack("old pages, new results", "backups", other_readme, "README.md", then=("verify",), wrong=True),
     Attack("2 images in val while scoring", "backups", while_scored(*ALL, change=shorten_val), "val.", touches=False),

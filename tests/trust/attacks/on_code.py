@@ -196,6 +196,6 @@ IN_PROCESSES = (
     Attack("another package first on PYTHONPATH", "code", shadowed, STALE_SCORE, wrong=True),
 )
 ATTACKS = (
-    *(replace(attack, processes=True) for attack in IN_PROCESSES),
+    *(replace(attack, long=True) for attack in IN_PROCESSES),
     Attack("code.json of another release", "code", older_code_json, "the code of evaluate is not the one"),
 )
