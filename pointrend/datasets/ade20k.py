@@ -68,5 +68,3 @@ class Ade20kSource(ArchiveSource):
 
 SOURCE = Ade20kSource
 CLASSES = DatasetClasses.of("ADE20K", split_names(NAMES), split_colours(COLOURS), raw_values=range(1, 151), ignored=[0])
-
-
