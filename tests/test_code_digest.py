@@ -92,5 +92,8 @@ def test_a_module_that_is_edited_between_its_hash_and_its_import_is_not_run(hash
     shutil.copytree(code_digest.PACKAGE, tmp_path / "pointrend")
     script = EDITED.format(hash_it="sources.sha256_of_source(path)" if hashed else "")
     command = [sys.executable, "-c", script]
-    run = subprocess.run(command, env={"PYTHONPATH": str(tmp_path)}, capture_output=True, text=True, check=True)
+    run = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert (tmp_path / "pointrend/datasets/ade20k.py").read_text() != (
+        code_digest.PACKAGE / "datasets/ade20k.py"
+    ).read_text()
     assert ("ade20k.py was changed while this command was starting" in run.stdout) is hashed

@@ -37,8 +37,8 @@ class Attack:
     """The verbs after the attack."""
     base: str = "hand"
     """Who made the results that are attacked: see :func:`tests.trust.attacks.base.make_base`."""
-    processes: bool = False
-    """Whether it starts processes, which take long."""
+    long: bool = False
+    """Whether it takes long, by processes of its own for example."""
     own: bool = False
     """Whether the verbs after it are run by the checkout's own code."""
 
@@ -48,7 +48,7 @@ class Attack:
     @property
     def slow(self) -> bool:
         """Whether the suite does without it."""
-        return self.processes or self.base == "engines"
+        return self.long or self.base == "engines"
 
 
 @dataclass

@@ -173,6 +173,14 @@ def edited_results(site: Site) -> None:
     site.edit(RESULTS, f'"miou": {row["miou"]}', '"miou": 69.84')
 
 
+def typed_fingerprint(site: Site) -> None:
+    """Another lr, and the fingerprint of the published training typed into its record."""
+    wanted = site.json(f"{RUN}/train.json")["fingerprint"]
+    with site.while_put(recipe__lr=0.5):
+        site.point(*AGAIN)
+    site.edit(f"{RUN}/train.json", site.json(f"{RUN}/train.json")["fingerprint"], wanted)
+
+
 def edited_readme(site: Site) -> None:
     path = site.path("README.md")
     path.write_text(re.sub(r"(\| voc_r50 +\| 69.84% +\| )\d+\.\d+%", r"\g<1>69.84%", path.read_text(), count=1))
@@ -196,7 +204,9 @@ ATTACKS = (
         wrong=True,
     ),
     Attack("new training, old evaluation", "backups", newer_kept(*TRAINED), "stale: trained"),
-    Attack("old figures, new training, new params", "backups", restored_over(*SCORED), "scores other weights"),
+    Attack(
+        "old figures, new training, new params", "backups", restored_over(*SCORED), "scores other weights", long=True
+    ),
     Attack(
         "old metrics.json, new counts",
         "backups",
@@ -216,7 +226,12 @@ ATTACKS = (
         wrong=True,
     ),
     Attack(
-        "new results.json, old training", "backups", older_results, "is not the one whose", then=("report", "verify")
+        "new results.json, old training",
+        "backups",
+        older_results,
+        "is not the one whose",
+        then=("report", "verify"),
+        long=True,
     ),
     Attack("old pages, new results", "backups", other_readme, "README.md", then=("verify",), wrong=True),
     Attack("2 images in val while scoring", "backups", while_scored(*ALL, change=shorten_val), "val.", touches=False),
@@ -240,6 +255,7 @@ ATTACKS = (
     Attack(
         "a figure typed into results.json", "backups", edited_results, "is not what its own", then=("report", "verify")
     ),
+    Attack("a fingerprint typed into train.json", "backups", typed_fingerprint, "is not as it was written", wrong=True),
     Attack("a figure typed into README.md", "backups", edited_readme, "README.md", then=("verify",)),
     Attack("definition.json of another release", "backups", older_definition, "lr 0.02 (published 0.01)"),
 )

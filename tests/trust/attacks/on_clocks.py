@@ -71,7 +71,7 @@ def score_of_same_time(site: Site) -> None:
 
 ATTACKS = (
     Attack("another lr, all times 1970", "clocks", all_1970, "stale: trained", wrong=True),
-    Attack("another lr, all times in ten years", "clocks", all_future, "stale: trained", wrong=True),
+    Attack("another lr, all times in ten years", "clocks", all_future, "stale: trained", wrong=True, long=True),
     Attack("times in ten years, then all again", "clocks", future_and_again, RIGHT),
     Attack("val labels of the same size and time", "clocks", labels_of_same_time, "val.labels.bin"),
     Attack("a model of the same size and time", "clocks", model_of_same_time, "has another sha256 than when"),

@@ -135,14 +135,16 @@ ATTACKS = (
     Attack("POINTREND_PINS, kept", "environment", pins_kept, "archives pins-", wrong=True),
     Attack("POINTREND_PINS of the official checksums, kept", "environment", right_pins_kept, "archives pins-"),
     Attack("POINTREND_PINS for compare alone", "environment", pins_for_compare, "archives official, not pins-"),
-    Attack("the file of POINTREND_PINS edited after the score", "environment", pins_edited, "archives pins-"),
+    Attack(
+        "the file of POINTREND_PINS edited after the score", "environment", pins_edited, "archives pins-", long=True
+    ),
     Attack("a wrong file in POINTREND_ARCHIVES", "environment", wrong_file_at_hand, "is passed over"),
     Attack("POINTREND_PARAMS for train and evaluate", "environment", other_params_file, "stale: trained", wrong=True),
     Attack("POINTREND_SCALE=demo for train", "environment", other_scale, RIGHT, touches=False),
     Attack("POINTREND_SCALE=demo for compare", "environment", other_scale_kept, RIGHT, touches=False),
     Attack("other images where data are staged to", "environment", hostile_stage, RIGHT),
     Attack("WORLD_SIZE=2 left over", "environment", left_over(WORLD_SIZE="2", RANK="0"), RIGHT),
-    Attack("RANK=1 left over", "environment", left_over(RANK="1", LOCAL_RANK="1"), RIGHT),
+    Attack("RANK=1 left over", "environment", left_over(RANK="1", LOCAL_RANK="1"), RIGHT, long=True),
     Attack(
         "NVIDIA_TF32_OVERRIDE=1", "environment", less_exact(NVIDIA_TF32_OVERRIDE="1"), "NVIDIA_TF32_OVERRIDE=1 (which"
     ),
@@ -151,6 +153,7 @@ ATTACKS = (
         "environment",
         less_exact_first_attempt,
         "NVIDIA_TF32_OVERRIDE=1 (which",
+        long=True,
     ),
     Attack(
         "oneDNN told to use bfloat16",
@@ -158,5 +161,5 @@ ATTACKS = (
         less_exact(ONEDNN_DEFAULT_FPMATH_MODE="BF16"),
         "FPMATH_MODE=BF16 (which",
     ),
-    Attack("POINTREND_ENGINE left over", "environment", left_over(POINTREND_ENGINE="snakemake"), RIGHT),
+    Attack("POINTREND_ENGINE left over", "environment", left_over(POINTREND_ENGINE="snakemake"), RIGHT, long=True),
 )

@@ -176,7 +176,9 @@ ATTACKS = (
     Attack(
         "checkpoints of another lr among ours", "folders", other_checkpoint_files, "is of voc_r50 seed 0 (fingerprint"
     ),
-    Attack("half a training of another lr goes on", "folders", unfinished_checkpoints_of_another, OF_ANOTHER),
+    Attack(
+        "half a training of another lr goes on", "folders", unfinished_checkpoints_of_another, OF_ANOTHER, long=True
+    ),
     Attack("data of another scale", "folders", data_of_another_scale, "limit None"),
     Attack("val of another scale, manifest of ours", "folders", data_files_of_another_scale, "val."),
     Attack("train and val files exchanged, then evaluate", "folders", exchanged_splits, "val."),

@@ -30,6 +30,8 @@ KEPT: dict[str, tuple[str, Any, str]] = {
     "subdivision_points 8": ("recipe__subdivision_points", 8, "subdivision_points 8 (published 128)"),
 }
 
+QUICK = ("lr", "depth", "an lr of the run")
+"""Those of them that the suite tries."""
 SET_LR = tuple(f"--set lr=0.5 {verb}" for verb in SHOWN)
 
 
@@ -152,12 +154,22 @@ ATTACKS = (
     Attack("other checksums while preparing", "params", other_archives_while_prepared, "had md5"),
     Attack("no checksums, other archives", "params", without_checksums, "benchmark.tgz with md5", wrong=True),
     Attack("no archives in params.yaml", "params", without_archives, RIGHT),
-    Attack("drawn data, kept", "params", drawn, "archives demo", wrong=True),
+    Attack("drawn data, kept", "params", drawn, "archives demo", wrong=True, long=True),
     *(
-        Attack(f"another {name} while training and scoring", "params", while_used(**{key: value}), STALE, wrong=True)
+        Attack(
+            f"another {name} while training and scoring",
+            "params",
+            while_used(**{key: value}),
+            STALE,
+            wrong=True,
+            long=name not in QUICK,
+        )
         for name, (key, value) in KEYS.items()
     ),
-    *(Attack(f"{name}, kept", "params", kept(**{key: value}), reason) for name, (key, value, reason) in KEPT.items()),
+    *(
+        Attack(f"{name}, kept", "params", kept(**{key: value}), reason, long=name not in QUICK)
+        for name, (key, value, reason) in KEPT.items()
+    ),
     Attack("an edit after the score", "params", lambda site: site.put(recipe__subdivision_steps=0), STALE),
     Attack(
         "inference fast after the score", "params", lambda site: site.put(scales__paper__inference="fast"), STALE_SCORE
@@ -184,6 +196,7 @@ ATTACKS = (
         set_for("--set width=8 train voc_r50", "--set width=8 evaluate voc_r50"),
         STALE,
         wrong=True,
+        long=True,
     ),
     Attack("another seed asked for after the score", "params", lambda site: site.put(seeds=[0, 1]), RIGHT),
     Attack("lr twice in params.yaml", "params", lr_twice, "duplicate key 'lr'"),

@@ -188,5 +188,5 @@ ATTACKS = (
     Attack("prepare with a limit while scored", "verbs", prepared_meanwhile, "4 images of train were kept"),
     Attack("prepare with a limit and back while scored", "verbs", prepared_and_back_meanwhile, "4 images were scored"),
     Attack("two trainings at once", "verbs", two_trainings, "is in use by"),
-    Attack("prepared anew in the compact form", "verbs", compact, RIGHT),
+    Attack("prepared anew in the compact form", "verbs", compact, RIGHT, long=True),
 )
