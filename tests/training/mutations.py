@@ -1,4 +1,3 @@
-# ruff: noqa: E501 (one line a mistake)
 """Mistakes in what the trainer hands over, each of which tests/training/test_wiring.py has to see by itself.
 
     python -m tests.training.mutations [NAME ...]

@@ -65,8 +65,8 @@ def test_yaml_is_read_by_safe_loaders() -> None:
     from pointrend import params_file
 
     found = [(place, ast.unparse(call.args[1])) for place, name, call in calls() if name == "yaml.load"]
-    assert [loader for _, loader in found] == ["_UniqueKeyLoader"]
-    assert issubclass(params_file._UniqueKeyLoader, SafeLoader)
+    assert [loader for _, loader in found] == ["_OneMeaningLoader"]
+    assert issubclass(params_file._OneMeaningLoader, SafeLoader)
 
 
 def test_no_shell_is_started() -> None:

@@ -173,7 +173,7 @@ def test_the_pages_hold_what_the_results_say(done: Checkout) -> None:
 
 def test_a_failing_job_names_its_log(restored: Checkout) -> None:
     params = restored.params()
-    params["runs"]["voc_r50"]["lr"] = 1000.0
+    params["runs"]["voc_r50"] |= {"lr": 1000.0, "warmup_iterations": 0}
     restored.write_params(params)
     output = restored.run("snakemake", "--cores", "2", "voc_r50", expect=1)
     assert "error: the loss is not finite at iteration" in output
