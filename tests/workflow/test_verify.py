@@ -398,6 +398,21 @@ def test_compare_marks_a_spoilt_run_and_verify_fails(
     assert f"{RUN}/confusion.parquet" in printed
 
 
+def test_a_run_that_compare_has_called_stale_is_a_note(
+    done: Checkout, spoilt: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    checkout = done.at(spoilt)
+    params = checkout.params()
+    params["runs"]["voc_r50"]["lr"] = 0.01
+    checkout.write_params(params)
+    for verb in ("compare", "report"):
+        checkout.run("pointrend", verb)
+    code, printed = verify(spoilt, capsys)
+    assert (code, printed.splitlines()[-1].split(" files and ")[1][:6]) == (0, "1 mIoU")
+    stale = "stale: trained with another setting, data or code"
+    assert f"note: {RUN} gives no figure, {stale}: not checked\n" in printed
+
+
 def test_results_of_an_earlier_version_are_named(spoilt: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = spoilt / "results/demo/results.json"
     results = read_results(path)
