@@ -28,6 +28,9 @@ from pointrend.logs import log_to_file
 from pointrend.params import ArchivePin
 from pointrend.project import WITH_ACCOUNT, Project
 
+MARK = ".snakemake_timestamp"
+"""What Snakemake puts into a folder that a job of it has made."""
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of this verb."""
@@ -90,7 +93,7 @@ def _link(files: list[FetchedFile], folder: Path) -> None:
     """
     folder.mkdir(parents=True, exist_ok=True)
     known = {file.path.name: file for file in files}
-    for path in folder.iterdir():
+    for path in (path for path in folder.iterdir() if path.name != MARK):
         if not (_is_link(path) or _is_copy(path, known.get(path.name))):
             raise ArchiveError(f"{path} is not what fetch has put there", "move it away and fetch again")
         path.unlink()

@@ -69,6 +69,9 @@ class RunLinks(DataLinks):
             raise CheckFailed(f"{row_name(row)} is unverified: {row['reasons'][0]}", COMPARE_AGAIN)
         if row["miou"] is not None and not folder.is_dir():
             self._note(folder)
+        if row["miou"] is None and row["reasons"] and row["reasons"][0].startswith("stale: ") and folder.is_dir():
+            do = "run it again, or restore what it was made with"
+            raise CheckFailed(f"{self._name(folder)} gives no figure, {row['reasons'][0]}", do)
         return row["miou"] is not None and folder.is_dir()
 
     def _left(self, folder: Path, row: Row, names: Sequence[str], do: str) -> None:

@@ -398,6 +398,20 @@ def test_compare_marks_a_spoilt_run_and_verify_fails(
     assert f"{RUN}/confusion.parquet" in printed
 
 
+def test_a_run_that_compare_has_called_stale_does_not_pass(
+    done: Checkout, spoilt: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    checkout = done.at(spoilt)
+    params = checkout.params()
+    params["runs"]["voc_r50"]["lr"] = 0.01
+    checkout.write_params(params)
+    for verb in ("compare", "report"):
+        checkout.run("pointrend", verb)
+    code, printed = verify(spoilt, capsys)
+    assert code == 3
+    assert f"error: {RUN} gives no figure, stale: trained with another setting, data or code; run it again" in printed
+
+
 def test_results_of_an_earlier_version_are_named(spoilt: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = spoilt / "results/demo/results.json"
     results = read_results(path)

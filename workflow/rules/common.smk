@@ -81,6 +81,9 @@ else:
     )
 
 
+TOLD = set()  # what is out of date may be so for several results
+
+
 def checked(stage, result):
     """An input function that names no file, but has `result` made again where its record is not the one wanted now."""
 
@@ -88,8 +91,9 @@ def checked(stage, result):
         path = result.format(**dict(wildcards.items()))
         if workflow.is_main_process and Path(path).exists():
             if fault := RECORDS.fault(stage, *wildcards):
-                if path not in workflow.dag.forcefiles:
+                if fault not in TOLD:
                     print(f"out of date: {fault}", file=sys.stderr)
+                TOLD.add(fault)
                 workflow.dag.forcefiles.add(path)
         return []
 
