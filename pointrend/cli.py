@@ -9,11 +9,13 @@ import logging
 import os
 import re
 import sys
+import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
-from typing import NoReturn
+from typing import Any, NoReturn
 
+from pointrend import __version__
 from pointrend.errors import ParamsError, PointrendError, lacks_memory
 
 log = logging.getLogger("pointrend")
@@ -40,6 +42,8 @@ MOST_SHOWN = 900
 """Letters of an error."""
 EXAMPLES = "examples:\n"
 """Begins the last part of every help."""
+NEW_BLOCK = re.compile(r"\n(?=\n|--|sync |follow )")
+"""Where a line of a help text is not the continuation of the one before."""
 FIRST_STEPS = f"""{EXAMPLES}  pointrend plan
   pointrend --scale paper fetch voc
   pointrend train voc_r50 --seed 0
@@ -91,30 +95,21 @@ def _run(arguments: list[str]) -> int:
         from pointrend.params_file import nearest
 
         raise ParamsError(f"there is no verb {options.verb!r}{nearest(options.verb, VERBS)}", "see pointrend --help")
-    _check_order(options)
     module = importlib.import_module(f"pointrend.commands.{options.verb}")
-    chosen = verb_parser(module).parse_args(options.rest)
+    chosen = verb_parser(module).parse_args(options.rest, options)
 
     from pointrend.logs import NO_BARS, calling_engine, log_to_screen
     from pointrend.project import Project
 
-    log_to_screen(quiet=options.quiet)
-    if options.quiet:
+    log_to_screen(quiet=chosen.quiet)
+    if chosen.quiet:
         os.environ[NO_BARS] = "1"
     if engine := calling_engine():
         from pointrend.engines.environment import check_stage
 
         check_stage(engine, Path.cwd())
-    project = Project.load(Path(options.params), options.scale, tuple(options.set))
+    project = Project.load(Path(chosen.params), chosen.scale, tuple(chosen.set))
     return module.run(project, chosen) or 0
-
-
-def _check_order(options: argparse.Namespace) -> None:
-    """What belongs before the verb is often typed after it; no verb has options of these names."""
-    for word in options.rest:
-        if word.partition("=")[0] in ("--params", "--scale", "--set", "--quiet"):
-            do = f"write for example: pointrend --scale paper {options.verb} ..., see pointrend --help"
-            raise ParamsError(f"{word} stands after {options.verb}, but goes before it", do)
 
 
 def verb_parser(module: ModuleType) -> argparse.ArgumentParser:
@@ -122,32 +117,55 @@ def verb_parser(module: ModuleType) -> argparse.ArgumentParser:
     text, heading, examples = (module.__doc__ or "").partition(EXAMPLES)
     parser = _Parser(
         prog=f"pointrend {module.__name__.rpartition('.')[2]}",
-        description=text,
+        description="\n".join(_filled(block) for block in NEW_BLOCK.split(text)),
         epilog=heading + examples,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     module.add_arguments(parser)
+    _add_options(parser, shown=False)
     return parser
 
 
 def top_parser() -> argparse.ArgumentParser:
     """What understands the words before a verb, and leaves those after it alone."""
-    verbs = "\n".join(f"  {verb:<10}{text}" for verb, text in VERBS.items())
+    verbs = "\n".join(_filled(f"  {verb:<10}{text}", " " * 12) for verb, text in VERBS.items())
     parser = _Parser(
         prog="pointrend",
         description="Reproduces the six published PointRend results of SSSegmentation.",
         epilog=f"verbs:\n{verbs}\n\n{FIRST_STEPS}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
-        usage="pointrend [--params FILE] [--scale SCALE] [--set KEY=VALUE] [--quiet] VERB ...",
+        usage="pointrend [--params FILE] [--scale SCALE] [--set KEY=VALUE] VERB ...",
     )
-    params = os.environ.get("POINTREND_PARAMS") or "params.yaml"
-    parser.add_argument("--params", metavar="FILE", default=params, help=f"default: {params}")
-    parser.add_argument("--scale", help="demo, pilot or paper; default: POINTREND_SCALE, then params.yaml")
-    parser.add_argument("--set", metavar="KEY=VALUE", action="append", default=[], help="a recipe key for every run")
-    parser.add_argument("--quiet", action="store_true", help="only warnings and errors")
+    _add_options(parser, shown=True)
+    parser.add_argument("--version", action="version", version=f"pointrend {__version__}")
+    parser.set_defaults(params=os.environ.get("POINTREND_PARAMS") or "params.yaml", scale=None, set=[], quiet=False)
     parser.add_argument("verb", nargs="?", metavar="VERB", help=argparse.SUPPRESS)
     parser.add_argument("rest", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
     return parser
+
+
+def _filled(text: str, indent: str = "") -> str:
+    """A paragraph in lines that an 80-column terminal shows whole."""
+    return textwrap.fill(text, 79, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
+
+
+def _add_options(parser: argparse.ArgumentParser, shown: bool) -> None:
+    """The options of every command, which may stand before or after the verb; after it they win."""
+    texts = {
+        "--params": "default: POINTREND_PARAMS, then params.yaml",
+        "--scale": "demo, pilot or paper; default: POINTREND_SCALE, then params.yaml",
+        "--set": "a recipe key for every run",
+        "--quiet": "only warnings and errors",
+    }
+    kinds: dict[str, dict[str, Any]] = {
+        "--params": {"metavar": "FILE"},
+        "--scale": {},
+        "--set": {"metavar": "KEY=VALUE", "action": "append"},
+        "--quiet": {"action": "store_true"},
+    }
+    for option, kind in kinds.items():
+        text = texts[option] if shown else argparse.SUPPRESS
+        parser.add_argument(option, default=argparse.SUPPRESS, help=text, **kind)
 
 
 def _known(error: Exception) -> str | None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 import subprocess
 import sys
 from importlib import import_module
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -47,7 +49,7 @@ def in_a_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         ("plan --step-ms r50=fast", "--step-ms 'r50=fast' is not NAME=MILLISECONDS"),
         ("plan --step-ms r50=-1", "--step-ms 'r50=-1' is not NAME=MILLISECONDS"),
         ("train VOC_R50", "there is no run 'VOC_R50' (did you mean 'voc_r50'?)"),
-        ("compare --scale paper", "--scale stands after compare, but goes before it"),
+        ("compare --scale papr", "there is no scale 'papr' (did you mean 'paper'?)"),
         (
             "--set gpus=two plan",
             "(got 'two'); correct it where it was set, in params.yaml, with --set or --config",
@@ -94,10 +96,40 @@ def test_the_help_of_every_verb_ends_with_examples_that_parse(verb: str, capsys:
         program, *words = shlex.split(example)
         options = top_parser().parse_args(words)
         assert (program, options.verb) == ("pointrend", verb)
-        verb_parser(import_module(f"pointrend.commands.{verb}")).parse_args(options.rest)
+        verb_parser(import_module(f"pointrend.commands.{verb}")).parse_args(options.rest, options)
         named = [word for word in options.rest if word.startswith(("docs/", "tests/"))]
         assert all((ROOT / name).exists() for name in named), example
     assert examples
+
+
+@pytest.mark.parametrize("verb", ["", *VERBS])
+def test_no_line_of_a_help_is_wider_than_a_terminal(
+    verb: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    assert [line for line in help_of(*verb.split(), capsys=capsys).splitlines() if len(line) > 80] == []
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "--scale pilot --set gpus=2 --set batch_size=8 plan",
+        "plan --scale pilot --set gpus=2 --set batch_size=8",
+        "--scale paper --set gpus=2 plan --scale pilot --set batch_size=8 --quiet",
+    ],
+)
+def test_options_stand_before_or_after_the_verb(words: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(words.split()) == 0
+    shown = capsys.readouterr().out
+    assert shown.startswith("scale pilot, ")
+    assert re.search(r"^voc_r50 +2 +8 ", shown, re.MULTILINE)
+
+
+def test_the_version_is_that_of_the_package(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        main(["--version"])
+    assert stopped.value.code == 0
+    assert capsys.readouterr().out == f"pointrend {version('pointrend')}\n"
 
 
 def test_the_help_of_the_program_ends_with_examples_that_parse(capsys: pytest.CaptureFixture[str]) -> None:

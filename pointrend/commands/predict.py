@@ -3,7 +3,7 @@
 Writes an 8-bit PNG of train ids at each picture's own size; with --overlay also a JPEG to look at.
 
 examples:
-  pointrend predict voc_r50 --weights runs/demo/voc_r50-s0/model.safetensors --images docs/images --out build/labels
+  pointrend predict voc_r50 --weights voc.safetensors --images docs --out labels
 """
 
 from __future__ import annotations
