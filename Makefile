@@ -29,7 +29,7 @@ reliability: $(INSTALLED)
 	$(BIN)/python -m tests.trust.honest --write
 	$(BIN)/python -m tests.trust.endless 100000 --write
 
-# The documentation as a site in build/docs; a link that leads nowhere fails it.
+# The documentation as a site in build/docs; a broken link is an error.
 docs: $(INSTALLED)
 	$(BIN)/python docs/hooks/error_texts.py
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
@@ -61,8 +61,8 @@ schema: $(INSTALLED)
 	$(BIN)/python -c 'from pathlib import Path; from pointrend import files, params; \
 		files.write_json(Path("workflow/schemas/params.schema.json"), params.schema())'
 
-# The code of the stages that decide a number, as the golden numbers were checked with it: results of other code are not
-# comparable. A test fails when it has drifted.
+# The digests of the code that decides a number, after it passes the tests with the golden numbers: results of other code
+# are not comparable. A test fails if the digests are out of date.
 code: $(INSTALLED)
 	$(BIN)/pytest --numprocesses logical tests/model tests/evaluation tests/training tests/datasets
 	$(BIN)/python -c 'from pathlib import Path; from pointrend import definition, files; \

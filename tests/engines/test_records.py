@@ -64,7 +64,7 @@ OLDER = [
     (f"{RUN}/metrics.json", of_value("miou", 99.0), SCORE, "metrics.json is not the one that"),
     (f"{RUN}/confusion.parquet", last_bit, SCORE, "confusion.parquet is not the one that"),
     (f"{RUN}/scores.json", of_value("miou", 99.0), SCORE, "scores.json is not of metrics.json"),
-    (f"{RUN}/evaluate.json", of_value("code_sha256", "0"), SCORE, "evaluate.json is of other code"),
+    (f"{RUN}/evaluate.json", of_value("fingerprint", "0"), SCORE, "evaluate.json is of other data or weights"),
     (f"{RUN}/evaluate.json", lambda content: content[:99], SCORE, "a record of evaluate voc_r50 seed 0 cannot be read"),
     (f"{RUN}/curve.csv", last_bit, TABLES, "curve.csv is not the one that results/demo/results.json describes"),
     ("results/demo/results.json", of_value("runs", [{"kind": "?"}]), TABLES, "a record of compare cannot be read"),
