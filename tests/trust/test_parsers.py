@@ -161,7 +161,7 @@ def test_archives_through_prepare(dataset: str, folder: Path, data: st.DataObjec
     hurt = paths[data.draw(st.sampled_from(sorted(paths)))]
     whole = hurt.read_bytes()
     hurt.write_bytes(data.draw(damaged(whole)))
-    records: Any = {name: {"bytes": 1, "sha256": "0" * 64} for name in paths}
+    records: Any = {name: {"bytes": 1, "md5": "0" * 32, "sha256": "0" * 64} for name in paths}
     out = folder / f"{dataset}-out"
     made = survives(
         lambda: prepare_dataset(dataset, paths, records, out, expected=None, enforce=False, limit=None, pins="demo")

@@ -233,7 +233,7 @@ ATTACKS = (
         then=("report", "verify"),
         long=True,
     ),
-    Attack("old pages, new results", "backups", other_readme, "README.md", then=("verify",), wrong=True),
+    Attack("old pages, new results", "backups", other_readme, "stale: trained", then=("verify",), wrong=True),
     Attack("2 images in val while scoring", "backups", while_scored(*ALL, change=shorten_val), "val.", touches=False),
     Attack(
         "other labels while scoring",
