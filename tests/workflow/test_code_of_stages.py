@@ -34,6 +34,7 @@ def digest(stage, *more):
     for cached in (code_digest.code_files, code_digest.code_digest, code_digest._imports):
         cached.cache_clear()
     sources._compiled.clear()
+    sources._hashed.clear()
     return code_digest.code_digest(stage, *more)
 words, modules, unnoticed = json.loads(sys.argv[1]), json.loads(sys.argv[2]), []
 before = digest(*words)
