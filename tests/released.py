@@ -19,6 +19,7 @@ from pointrend.model.pointrend import Architecture, PointRend
 from pointrend.model.weights import to_upstream
 from tests.datasets.layouts import SBD, VOC, Members, encoded, pixels, values, write_archives
 
+ROOT = Path(__file__).parents[1]
 DEFINITION = Path("published/definition.json")
 FIRST_NAME = "pointrend_resnet50os8_voc_train.pth"
 SECOND_NAME = "pointrend_resnet50os32_voc.pth"
@@ -30,8 +31,10 @@ def noise_masks(count: int = 3) -> dict[str, NDArray[np.uint8]]:
     return {f"val{number}": values(number, [0, 1, 20, 255], 18, 24) for number in range(count)}
 
 
-def offer_voc(folder: Path, masks: Mapping[str, NDArray[np.uint8]], params: dict[str, Any]) -> None:
-    """Write VOC with these val masks into ``folder``; let ``params`` and published/ take it for the official one."""
+def offer_voc(
+    folder: Path, masks: Mapping[str, NDArray[np.uint8]], params: dict[str, Any], checkout: Path = Path()
+) -> None:
+    """Write VOC with these val masks into ``folder``; let ``params`` and the checkout take it for the official one."""
     ids = {"train": ["a"], "val": list(masks)}
     voc: Members = {f"{VOC}ImageSets/Segmentation/{split}.txt": "\n".join(ids[split]).encode() for split in ids}
     for seed, (name, mask) in enumerate({"a": values(9, [0, 1]), **masks}.items()):
@@ -43,9 +46,11 @@ def offer_voc(folder: Path, masks: Mapping[str, NDArray[np.uint8]], params: dict
     dataset["images"] = {"train": 1, "val": len(masks)}
     digests = {name: {"sha256": sha256(path.read_bytes())} for name, path in paths.items()}
     dataset["archives"] = [{"name": name, **digest} for name, digest in digests.items()]
-    definition = json.loads(DEFINITION.read_text())
+    path = checkout / DEFINITION
+    assert not path.resolve().is_relative_to(ROOT), "the project's own definition is no file of tests"
+    definition = json.loads(path.read_text())
     definition["datasets"]["voc"] |= {"images": dataset["images"], "archives": digests}
-    write_json(DEFINITION, definition)
+    write_json(path, definition)
 
 
 def offer_weights(path: Path, state: Mapping[str, Any]) -> None:

@@ -24,7 +24,7 @@ def offering(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Checkout]:
     root = tmp_path_factory.mktemp("released")
     checkout, offered = small_checkout(root / "pointrend"), root / "offered"
     params = checkout.params()
-    offer_voc(offered, noise_masks(), params)
+    offer_voc(offered, noise_masks(), params, checkout.root)
     offer_weights(offered / FIRST_NAME, thin_state())
     # DVC first asks for the plan of all trainings, for which a batch of 16 would be too large here. The number of
     # threads is recorded, and must not be left to the engines.
