@@ -21,7 +21,7 @@ def store(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
 
 
 def test_what_was_prepared_is_taken(store: Path, caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level("INFO")
+    caplog.set_level("DEBUG")
     for split in ("train", "val"):
         check_split(store, split)
         assert f"{split} of {store} is as prepared: " in caplog.text
