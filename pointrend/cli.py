@@ -92,14 +92,14 @@ def _run(arguments: list[str]) -> int:
         top.print_help()
         return 2
     if options.verb not in VERBS:
-        from pointrend.params_file import nearest
+        from pointrend.settings.params_file import nearest
 
         raise ParamsError(f"there is no verb {options.verb!r}{nearest(options.verb, VERBS)}", "see pointrend --help")
     module = importlib.import_module(f"pointrend.commands.{options.verb}")
     chosen = verb_parser(module).parse_args(options.rest, options)
 
     from pointrend.logs import NO_BARS, calling_engine, log_to_screen
-    from pointrend.project import Project
+    from pointrend.settings.project import Project
 
     log_to_screen(quiet=chosen.quiet)
     if chosen.quiet:

@@ -157,9 +157,9 @@ TORCHLESS = (
 )
 """Verbs that neither import torch nor do so in what they call, but for what ``bench`` times."""
 CALLED = (
-    "pointrend.datasets.fetch",
-    "pointrend.datasets.prepare",
-    "pointrend.datasets.demo.build",
+    "pointrend.archives.fetch",
+    "pointrend.datasets.prepare.prepare",
+    "pointrend.archives.demo.build",
     "pointrend.bench.hash",
 )
 

@@ -9,15 +9,15 @@ import numpy as np
 import pytest
 import torch
 
-from pointrend.datasets.demo.build import build_demo_archives
-from pointrend.datasets.prepare import prepare_dataset
+from pointrend.archives.demo.build import build_demo_archives
+from pointrend.datasets.prepare.prepare import prepare_dataset
 from pointrend.datasets.registry import classes_of
 from pointrend.datasets.store import Store, StoreWriter
-from pointrend.datasets.transforms import TestTransform
 from pointrend.evaluation.evaluate import evaluate_split
-from pointrend.params import load_params
+from pointrend.settings.params import load_params
 from pointrend.training.distributed import Processes
 from pointrend.training.loop import Trainer
+from pointrend.training.transforms import TestTransform
 
 ROOT = Path(__file__).parents[1]
 ARCHIVES = ("VOCtrainval_11-May-2012.tar", "benchmark.tgz")

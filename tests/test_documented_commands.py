@@ -14,8 +14,8 @@ from snakemake.cli import get_argument_parser
 
 from pointrend.bench.registry import BENCHES
 from pointrend.cli import VERBS, main
-from pointrend.project import Project
-from pointrend.workflow import Workflow
+from pointrend.engines.workflow import Workflow
+from pointrend.settings.project import Project
 from tests.pages import ROOT, commands, merged, titled_blocks
 
 PAGES = [str(page.relative_to(ROOT)) for page in (*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"))]

@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 import yaml
 
-from pointrend.datasets.loopback import serve_folder
+from pointrend.archives.loopback import serve_folder
 from tests.pages import merged, session, titled_blocks
 from tests.replay import check, replay
 from tests.workflow.checkout import Checkout, keep_dataset

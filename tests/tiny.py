@@ -6,10 +6,10 @@ from pathlib import Path
 
 import numpy as np
 
+from pointrend.checkout.code_digest import code_digest
 from pointrend.datasets.store import RAW, Store, StoreWriter
 from pointrend.files import sha256_file, sha256_json, write_json
-from pointrend.fingerprints import stage_code
-from pointrend.params import RunSetting, load_params
+from pointrend.settings.params import RunSetting, load_params
 
 ROOT = Path(__file__).parents[1]
 DATASETS = ("voc", "ade20k", "cityscapes")
@@ -62,7 +62,7 @@ def write_manifest(folder: Path) -> None:
     paths = sorted(folder.glob("[tv]*.*"))
     files = {path.name: {"bytes": path.stat().st_size, "sha256": sha256_file(path)} for path in paths}
     manifest = {
-        **{"dataset": "voc", "pins": "demo", "archives": {}, "code_sha256": stage_code("prepare", "voc")},
+        **{"dataset": "voc", "pins": "demo", "archives": {}, "code_sha256": code_digest("prepare", "voc")},
         **{"files": files, "content": sha256_json({name: record["sha256"] for name, record in files.items()})},
         "counts": {
             split: {

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from pointrend.code_digest import PACKAGE
+from pointrend.checkout.code_digest import PACKAGE
 from pointrend.errors import CheckFailed
 
 ROOT = PACKAGE.parent

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from pointrend.checkout.code_digest import code_digest
 from pointrend.engines.records import PAGES
+from pointrend.engines.workflow import Workflow
 from pointrend.files import sha256_file, write_json, write_sealed, write_text
-from pointrend.fingerprints import scoring_fingerprint, stage_code, training_fingerprint
-from pointrend.params import RunSetting
-from pointrend.workflow import Workflow
+from pointrend.settings.fingerprints import scoring_fingerprint, training_fingerprint
+from pointrend.settings.params import RunSetting
 
 LOGGED = ("model.safetensors", "metrics.jsonl", "curve.csv", "confusion.parquet")
 
@@ -34,7 +35,7 @@ def _manifest(wanted: Workflow, dataset: str) -> dict[str, object]:
         split: {"found": count, "official": count, "kept": min(count, limit or count), "ids_sha256": ""}
         for split, count in official.items()
     }
-    code = {"pins": project.archive_set, "code_sha256": stage_code("prepare", dataset)}
+    code = {"pins": project.archive_set, "code_sha256": code_digest("prepare", dataset)}
     return {"archives": {}, "content": dataset, "files": {}, "counts": counts, **code}
 
 

@@ -8,10 +8,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from pointrend.allocator import keep_freed_memory, return_freed_memory
 from pointrend.bench.figures import FAST, PLAIN, Figure, Finding
 from pointrend.bench.plain_network import PlainPointRend
 from pointrend.bench.timing import Timing, interleaved
+from pointrend.checkout.allocator import keep_freed_memory, return_freed_memory
 from pointrend.evaluation.segmenters import segmenter
 from pointrend.model.pointrend import Architecture, PointRend
 

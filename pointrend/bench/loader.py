@@ -13,10 +13,10 @@ from pointrend.bench.drawn import KINDS, Drawn, Kind, drawn
 from pointrend.bench.figures import FAST, PLAIN, Figure, Finding, Growth
 from pointrend.bench.plain_loader import plain_sample
 from pointrend.bench.timing import Timing, interleaved
-from pointrend.datasets.loader import TrainBatch, TrainSamples, collate, one_thread, sample_draws
-from pointrend.datasets.normalization import normalize_batch
-from pointrend.datasets.transforms import TrainTransform
 from pointrend.datasets.windows import WindowTransform
+from pointrend.training.loader import TrainBatch, TrainSamples, collate, one_thread, sample_draws
+from pointrend.training.normalization import normalize_batch
+from pointrend.training.transforms import TrainTransform
 
 SAMPLES = 24
 BATCH = 4

@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from pointrend.datasets.classes import IGNORE, DatasetClasses
-from pointrend.datasets.transforms import CROP_TRIES, MEAN, STD, Draws, resize_shape
+from pointrend.training.transforms import CROP_TRIES, MEAN, STD, Draws, resize_shape
 
 
 def plain_sample(

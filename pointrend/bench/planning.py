@@ -12,8 +12,8 @@ from pointrend.bench.checkout import checkout
 from pointrend.bench.figures import FAST, PLAIN, Figure, Finding, Growth
 from pointrend.bench.finished import write_records
 from pointrend.bench.timing import interleaved
+from pointrend.engines.workflow import Workflow
 from pointrend.errors import CheckFailed
-from pointrend.workflow import Workflow
 
 FOLDERS = ("data", "runs", "results", "logs")
 NOTHING = "Nothing to be done"

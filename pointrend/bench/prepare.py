@@ -16,9 +16,9 @@ from scipy.io import loadmat, savemat
 from pointrend.bench.drawn import KINDS, Kind, draw_mask, draw_picture
 from pointrend.bench.figures import FAST, PLAIN, Figure, Finding, Growth
 from pointrend.bench.timing import interleaved
-from pointrend.datasets.masks import decode_mask, decode_sbd_mask
-from pointrend.datasets.prepare import fill_split
-from pointrend.datasets.samples import ArchiveSource, EncodedSample
+from pointrend.datasets.prepare.masks import decode_mask, decode_sbd_mask
+from pointrend.datasets.prepare.prepare import fill_split
+from pointrend.datasets.prepare.samples import ArchiveSource, EncodedSample
 from pointrend.datasets.store import StoreWriter
 
 PICTURES = {"voc": 32, "ade20k": 24, "cityscapes": 6}

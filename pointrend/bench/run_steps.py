@@ -9,13 +9,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from pointrend.allocator import keep_freed_memory
 from pointrend.bench.figures import FAST, Figure
 from pointrend.bench.timing import interleaved
+from pointrend.checkout.allocator import keep_freed_memory
 from pointrend.datasets.registry import classes_of
 from pointrend.model.build import architecture
 from pointrend.model.pointrend import Architecture, PointDraws, PointRend, draw_points
-from pointrend.params import RunSetting, load_params
+from pointrend.settings.params import RunSetting, load_params
 from pointrend.training.distributed import Processes
 from pointrend.training.optimizer import make_optimizer
 from pointrend.training.step import TrainStep, memory_format

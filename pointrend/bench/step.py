@@ -7,13 +7,13 @@ from typing import Any
 
 import torch
 
-from pointrend.allocator import keep_freed_memory, return_freed_memory
 from pointrend.bench.figures import FAST, PLAIN, Figure, Finding
 from pointrend.bench.plain_network import PlainPointRend
 from pointrend.bench.run_steps import architecture_of, batch, of_every_run, setting_of, step_of
 from pointrend.bench.step_profile import profiled
 from pointrend.bench.timing import interleaved
-from pointrend.params import RunSetting
+from pointrend.checkout.allocator import keep_freed_memory, return_freed_memory
+from pointrend.settings.params import RunSetting
 
 THREADS, IMAGES = 2, 2
 RUN = "voc_r50"

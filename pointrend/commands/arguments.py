@@ -7,8 +7,8 @@ import os
 from pathlib import Path
 
 from pointrend.errors import ParamsError
-from pointrend.params import typed_seed
-from pointrend.project import Project
+from pointrend.settings.params import typed_seed
+from pointrend.settings.project import Project
 
 OWN_FOLDERS = ("checkpoints", "data", "mlartifacts", "published", "results", "runs")
 

@@ -20,8 +20,8 @@ from pathlib import Path
 from pointrend.commands.arguments import add_run
 from pointrend.errors import AuditError, CheckFailed, ParamsError
 from pointrend.logs import log_to_file
-from pointrend.params import RunSetting
-from pointrend.project import Project
+from pointrend.settings.params import RunSetting
+from pointrend.settings.project import Project
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -35,11 +35,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(project: Project, arguments: argparse.Namespace) -> None:
     """Print what was found; CheckFailed where it does not agree."""
-    from pointrend.audit import report
-    from pointrend.audit.check_config import check_config
-    from pointrend.audit.check_log import check_log
-    from pointrend.audit.configs import read_config
-    from pointrend.audit.logs import read_log
+    from pointrend.results.audit import report
+    from pointrend.results.audit.check_config import check_config
+    from pointrend.results.audit.check_log import check_log
+    from pointrend.results.audit.configs import read_config
+    from pointrend.results.audit.logs import read_log
 
     setting = project.setting(arguments.run)
     project.check_published("log", setting.run)
@@ -73,7 +73,7 @@ def run(project: Project, arguments: argparse.Namespace) -> None:
 
 
 def _record(project: Project, setting: RunSetting, log_file: Path, config_file: Path) -> None:
-    from pointrend.audit.record import write_audit
+    from pointrend.results.audit.record import write_audit
 
     log_to_file(project.log_file(f"audit-{setting.run}"))
     write_audit(project, setting, log_file, config_file)

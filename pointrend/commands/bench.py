@@ -14,7 +14,7 @@ import json
 
 from pointrend.bench.record import gpu_name, record_of, table, update_table, write_record
 from pointrend.bench.registry import BENCHES, ON_GPU, run_bench
-from pointrend.project import Project
+from pointrend.settings.project import Project
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

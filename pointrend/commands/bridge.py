@@ -13,8 +13,8 @@ import argparse
 
 from pointrend.engines.bridge import tell_dvc, tell_snakemake
 from pointrend.errors import ParamsError
-from pointrend.params import load_params
-from pointrend.project import Project
+from pointrend.settings.params import load_params
+from pointrend.settings.project import Project
 
 ENGINES = {"dvc": tell_dvc, "snakemake": tell_snakemake}
 

@@ -10,11 +10,11 @@ from __future__ import annotations
 import argparse
 
 from pointrend.logs import log_to_file
-from pointrend.params import typed_seeds
-from pointrend.project import Project
 from pointrend.results.compare import assumed_spreads, compare, write_results
 from pointrend.results.published import load_published
 from pointrend.results.selection import selected_runs
+from pointrend.settings.params import typed_seeds
+from pointrend.settings.project import Project
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -12,7 +12,7 @@ import json
 from pointrend.commands.arguments import add_dataset
 from pointrend.errors import DatasetError
 from pointrend.files import read_json
-from pointrend.project import Project
+from pointrend.settings.project import Project
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -23,7 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(project: Project, arguments: argparse.Namespace) -> None:
     """Print the description."""
-    from pointrend.datasets.prepare import describe, describe_text
+    from pointrend.datasets.prepare.prepare import describe, describe_text
 
     name = project.params.known("dataset", arguments.dataset, project.params.datasets)
     do = f"run: pointrend --scale {project.params.scale} prepare {name}"

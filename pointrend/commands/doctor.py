@@ -12,9 +12,9 @@ from __future__ import annotations
 import argparse
 from dataclasses import asdict
 
-from pointrend.doctor.cluster import check_shared, check_slurm, slurm_version
-from pointrend.doctor.finding import Finding
-from pointrend.doctor.machine import (
+from pointrend.engines.doctor.cluster import check_shared, check_slurm, slurm_version
+from pointrend.engines.doctor.finding import Finding
+from pointrend.engines.doctor.machine import (
     check_cuda,
     check_disk,
     check_git,
@@ -24,11 +24,11 @@ from pointrend.doctor.machine import (
     check_tmpdir,
     check_torch,
 )
-from pointrend.doctor.outside import check_archives, check_tracking
+from pointrend.engines.doctor.outside import check_archives, check_tracking
+from pointrend.engines.workflow import Workflow
 from pointrend.errors import CheckFailed
 from pointrend.files import canonical_json
-from pointrend.project import Project
-from pointrend.workflow import Workflow
+from pointrend.settings.project import Project
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

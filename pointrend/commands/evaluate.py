@@ -18,10 +18,10 @@ from pathlib import Path
 from pointrend.commands.arguments import add_run, add_seed, check_out, folder
 from pointrend.errors import CheckFailed, ParamsError, WeightsError
 from pointrend.files import is_sealed, read_json, sha256_file
-from pointrend.fingerprints import prepared, released_sha256
 from pointrend.logs import log_to_file
-from pointrend.params import RunSetting
-from pointrend.project import Project
+from pointrend.settings.fingerprints import prepared, released_sha256
+from pointrend.settings.params import RunSetting
+from pointrend.settings.project import Project
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 from pointrend.commands.arguments import add_run, add_seed, check_out
 from pointrend.errors import CheckFailed, ParamsError, WeightsError
 from pointrend.files import read_json, sha256_file
-from pointrend.project import Project
+from pointrend.settings.project import Project
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -17,16 +17,16 @@ import argparse
 import os
 from pathlib import Path
 
-from pointrend.datasets.cityscapes_download import fetch_cityscapes
-from pointrend.datasets.demo.build import SceneCounts, build_demo_archives
-from pointrend.datasets.fetch import Archive, FetchedFile, fetch_archive
-from pointrend.datasets.first_seen import fetch_first_seen
-from pointrend.datasets.loopback import serve_folder
+from pointrend.archives.cityscapes_download import fetch_cityscapes
+from pointrend.archives.demo.build import SceneCounts, build_demo_archives
+from pointrend.archives.fetch import Archive, FetchedFile, fetch_archive
+from pointrend.archives.first_seen import fetch_first_seen
+from pointrend.archives.loopback import serve_folder
 from pointrend.errors import ArchiveError
 from pointrend.files import sha256_file, write_json
 from pointrend.logs import log_to_file
-from pointrend.params import ArchivePin
-from pointrend.project import WITH_ACCOUNT, Project
+from pointrend.settings.params import ArchivePin
+from pointrend.settings.project import WITH_ACCOUNT, Project
 
 MARK = ".snakemake_timestamp"
 """What Snakemake puts into a folder that a job of it has made."""

@@ -14,7 +14,8 @@ from __future__ import annotations
 import argparse
 from collections.abc import Mapping
 
-from pointrend.commands.plan_cost import (
+from pointrend.engines.doctor.finding import ask
+from pointrend.engines.plan_cost import (
     EXPLANATION,
     HEADING,
     cost_line,
@@ -22,11 +23,10 @@ from pointrend.commands.plan_cost import (
     sample_times,
     step_times,
 )
-from pointrend.commands.plan_slurm import print_slurm_jobs
-from pointrend.definition import wanted_reasons
-from pointrend.doctor.finding import ask
-from pointrend.params import ArchivePin, RunSetting
-from pointrend.project import WITH_ACCOUNT, Project
+from pointrend.engines.plan_slurm import print_slurm_jobs
+from pointrend.settings.definition import wanted_reasons
+from pointrend.settings.params import ArchivePin, RunSetting
+from pointrend.settings.project import WITH_ACCOUNT, Project
 from pointrend.training.schedule import iterations_per_epoch
 
 BYTES_PER_PIXEL = {"raw": 4, "compact": 2}

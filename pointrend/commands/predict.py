@@ -12,7 +12,7 @@ import argparse
 from pathlib import Path
 
 from pointrend.commands.arguments import add_run, check_out, folder
-from pointrend.project import Project
+from pointrend.settings.project import Project
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -29,9 +29,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(project: Project, arguments: argparse.Namespace) -> None:
     """Predict all pictures of a folder."""
     from pointrend.datasets.registry import classes_of
-    from pointrend.datasets.transforms import TestTransform
     from pointrend.evaluation.network import load_network
     from pointrend.evaluation.predict import predict_folder
+    from pointrend.training.transforms import TestTransform
 
     setting = project.setting(arguments.run)
     check_out(project, arguments.out)

@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import argparse
 
+from pointrend.checkout.code_digest import code_digest
 from pointrend.commands.arguments import add_dataset
 from pointrend.errors import ArchiveError
-from pointrend.fingerprints import stage_code
 from pointrend.logs import log_to_file
-from pointrend.project import OFFICIAL, Project
+from pointrend.settings.project import OFFICIAL, Project
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -24,7 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(project: Project, arguments: argparse.Namespace) -> None:
     """Prepare one dataset at the current scale."""
-    from pointrend.datasets.prepare import prepare_dataset
+    from pointrend.datasets.prepare.prepare import prepare_dataset
 
     name = project.params.known("dataset", arguments.dataset, project.params.datasets)
     log_to_file(project.log_file(f"prepare-{name}"))
@@ -44,7 +44,7 @@ def run(project: Project, arguments: argparse.Namespace) -> None:
         limit=project.scale.limit,
         pins=project.archive_set,
         form=project.store_form,
-        code_sha256=stage_code("prepare", name),
+        code_sha256=code_digest("prepare", name),
         # What has the official checksum is taken as the original took it.
         inspect=project.archive_set != OFFICIAL,
     )

@@ -12,14 +12,14 @@ from __future__ import annotations
 import argparse
 import logging
 
+from pointrend.engines.summary import summary
+from pointrend.engines.workflow import Workflow
 from pointrend.logs import calling_engine, log_to_file
-from pointrend.project import Project
 from pointrend.results.compare import read_results
 from pointrend.results.published import load_published
 from pointrend.results.report import check, check_readme, report, update_readme
 from pointrend.results.terminal import terminal_table
-from pointrend.summary import summary
-from pointrend.workflow import Workflow
+from pointrend.settings.project import Project
 
 log = logging.getLogger(__name__)
 

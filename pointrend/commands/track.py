@@ -17,11 +17,11 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
+from pointrend.engines.summary import tracked_file, tracked_place
 from pointrend.files import write_json
 from pointrend.logs import log_to_file
-from pointrend.project import Project
 from pointrend.results.compare import read_results
-from pointrend.summary import tracked_file, tracked_place
+from pointrend.settings.project import Project
 
 log = logging.getLogger("pointrend.track")
 

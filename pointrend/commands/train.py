@@ -14,16 +14,16 @@ import argparse
 import os
 import sys
 
-from pointrend.audit.curves import watch_training
 from pointrend.commands.arguments import add_run, add_seed
 from pointrend.errors import TrainingStopped
-from pointrend.fingerprints import training_fingerprint
+from pointrend.jobs import launch
+from pointrend.jobs.lease import wait_until_free
+from pointrend.jobs.preemption import stop_requests
+from pointrend.jobs.slurm_job import requeue_after
 from pointrend.logs import calling_engine, first_process, log_to_file
-from pointrend.project import Project
-from pointrend.training import launch
-from pointrend.training.lease import wait_until_free
-from pointrend.training.preemption import stop_requests
-from pointrend.training.slurm_job import requeue_after
+from pointrend.results.audit.watch import watch_training
+from pointrend.settings.fingerprints import training_fingerprint
+from pointrend.settings.project import Project
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

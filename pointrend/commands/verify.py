@@ -11,8 +11,8 @@ from __future__ import annotations
 
 import argparse
 
-from pointrend.project import Project
 from pointrend.results.chain import Chain
+from pointrend.settings.project import Project
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

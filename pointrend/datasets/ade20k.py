@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from pointrend.datasets.classes import DatasetClasses, split_colours, split_names
-from pointrend.datasets.masks import decode_mask
-from pointrend.datasets.samples import ArchiveSource, EncodedSample, paired_ids
+from pointrend.datasets.prepare.masks import decode_mask
+from pointrend.datasets.prepare.samples import ArchiveSource, EncodedSample, paired_ids
 
 ARCHIVE = "ADEChallengeData2016.zip"
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from pointrend.datasets.store import PREPARE_AGAIN
 from pointrend.errors import CheckFailed
 from pointrend.files import read_json, sha256_file
-from pointrend.project import STORE_PARTS
+from pointrend.settings.project import STORE_PARTS
 
 log = logging.getLogger(__name__)
 SHOWN_BYTES = 1_000_000_000

@@ -14,7 +14,7 @@ from pointrend.errors import DatasetError
 
 if TYPE_CHECKING:
     from pointrend.datasets.classes import DatasetClasses
-    from pointrend.datasets.samples import ArchiveSource
+    from pointrend.datasets.prepare.samples import ArchiveSource
 
 
 def source_of(name: str) -> type[ArchiveSource]:

@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pointrend.datasets.classes import DatasetClasses, split_names
-from pointrend.datasets.masks import FETCH_AGAIN, decode_mask, decode_sbd_mask
-from pointrend.datasets.samples import ArchiveSource, EncodedSample
+from pointrend.datasets.prepare.masks import FETCH_AGAIN, decode_mask, decode_sbd_mask
+from pointrend.datasets.prepare.samples import ArchiveSource, EncodedSample
 from pointrend.errors import DatasetError
 
 VOC_ARCHIVE = "VOCtrainval_11-May-2012.tar"

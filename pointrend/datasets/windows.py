@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from pointrend.datasets.transforms import Bytes, Draws, TrainTransform, Window, choose_crop, resize, resize_shape
+from pointrend.training.transforms import Bytes, Draws, TrainTransform, Window, choose_crop, resize, resize_shape
 
 PHASE_TOLERANCE = 1 / 640
 """In pixels of the source. Along both axes and with neighbours that differ by 255 grey levels it moves a value by less

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from pointrend.engines.records import Records, wanted_results
 from pointrend.errors import CheckFailed
-from pointrend.project import Project
+from pointrend.settings.project import Project
 
 BIN = Path(sys.executable).parent
 

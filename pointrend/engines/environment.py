@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from pointrend.code_digest import PACKAGE
+from pointrend.checkout.code_digest import PACKAGE
 from pointrend.errors import MachineError, ParamsError
 
 PARAMS_VARIABLE = "POINTREND_PARAMS"

@@ -8,7 +8,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 
-from pointrend.project import Project
+from pointrend.settings.project import Project
 
 log = logging.getLogger(__name__)
 

@@ -13,17 +13,17 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from pointrend.checkout.code_digest import code_digest
 from pointrend.errors import PointrendError
 from pointrend.files import is_sealed, sha256_file
-from pointrend.fingerprints import (
+from pointrend.settings.fingerprints import (
     prepared_fault,
     released_sha256,
     scoring_fingerprint,
-    stage_code,
     training_fingerprint,
 )
-from pointrend.params import SCORING_KEYS, RunSetting
-from pointrend.project import Project
+from pointrend.settings.params import SCORING_KEYS, RunSetting
+from pointrend.settings.project import Project
 
 SMALL = 1_000_000
 """Bytes; as many as Snakemake itself reads of a file to compare it."""
@@ -112,7 +112,7 @@ class Records:
             yield f"{self._name(path)} is of other archives than {self._name(fetched)}"
         if fault := prepared_fault(self.project, dataset, record):
             yield f"{self._name(path)}: {fault}"
-        if record["code_sha256"] != stage_code("prepare", dataset):
+        if record["code_sha256"] != code_digest("prepare", dataset):
             yield f"{self._name(path)} is of other code"
         for file, known in record["files"].items():
             yield from self._changed(path.with_name(file), known["sha256"], path, known["bytes"])
@@ -225,7 +225,7 @@ class Records:
         keys = (*SCORING_KEYS, "inference") if stage == "evaluate" else tuple(setting.deterministic()["recipe"])
         if other := _others(recorded, wanted, keys):
             return other
-        code = stage_code(stage, setting.dataset)
+        code = code_digest(stage, setting.dataset)
         return "other code" if record["code_sha256"] != code else "other data or weights"
 
     def _missing(self, *paths: Path) -> Iterator[str]:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TypedDict
 
 from pointrend.errors import MachineError
-from pointrend.recipe import Recipe
+from pointrend.settings.recipe import Recipe
 
 NOTICE_SECONDS = 120
 """How long before its time limit a training is told to leave a checkpoint and go back into the queue."""

@@ -6,8 +6,8 @@ import re
 from collections.abc import Sequence
 
 from pointrend.errors import ParamsError
-from pointrend.params_file import nearest
-from pointrend.project import Project
+from pointrend.settings.params_file import nearest
+from pointrend.settings.project import Project
 
 TARGETS = ("all", "data", "trained", "evaluated", "released")
 """Besides them, every run is one."""

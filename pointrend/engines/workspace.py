@@ -16,7 +16,7 @@ import re
 from pathlib import Path
 
 from pointrend.errors import MachineError
-from pointrend.training.lease import lease
+from pointrend.jobs.lease import lease
 
 
 def hold_workspace(root: Path, command: str) -> None:

@@ -7,15 +7,15 @@ from pathlib import Path
 
 import torch
 
-from pointrend.allocator import keep_freed_memory
+from pointrend.checkout.allocator import keep_freed_memory
+from pointrend.checkout.machine import choose_device
 from pointrend.datasets.registry import classes_of
 from pointrend.errors import DatasetError, WeightsError
-from pointrend.machine import choose_device
 from pointrend.model.build import architecture
 from pointrend.model.pointrend import PointRend
 from pointrend.model.precision import allow_tf32
 from pointrend.model.weights import fitting, load_released, load_weights
-from pointrend.params import Params, RunSetting
+from pointrend.settings.params import Params, RunSetting
 
 
 def load_network(setting: RunSetting, weights: Path, params: Params) -> tuple[PointRend, torch.device]:

@@ -11,8 +11,8 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from pointrend.datasets.archives import added_by_macos
-from pointrend.datasets.damage import damage
+from pointrend.datasets.prepare.archives import added_by_macos
+from pointrend.datasets.prepare.damage import damage
 from pointrend.errors import DatasetError, ParamsError
 from pointrend.evaluation.inference import Picture
 

@@ -5,20 +5,21 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from pointrend.checkout.code_digest import code_digest
+from pointrend.checkout.machine import code_record, machine_record, precision_record
 from pointrend.datasets.intact import check_split
 from pointrend.datasets.registry import classes_of
 from pointrend.datasets.store import Store
-from pointrend.datasets.transforms import TestTransform
 from pointrend.errors import CheckFailed, WeightsError
 from pointrend.evaluation.boundary import dilation_ratio
 from pointrend.evaluation.counts_file import SCORES
 from pointrend.evaluation.evaluate import Scores, evaluate_split, write_evaluation
 from pointrend.evaluation.network import load_network, scoring_device
 from pointrend.files import sha256_file, write_json, write_sealed
-from pointrend.fingerprints import data_record, scoring_fingerprint, stage_code
-from pointrend.machine import code_record, machine_record, precision_record
-from pointrend.params import RunSetting
-from pointrend.project import Project
+from pointrend.settings.fingerprints import data_record, scoring_fingerprint
+from pointrend.settings.params import RunSetting
+from pointrend.settings.project import Project
+from pointrend.training.transforms import TestTransform
 
 
 def score(project: Project, setting: RunSetting, weights: Path) -> Scores:
@@ -50,7 +51,7 @@ def score_and_write(
             or either was exchanged meanwhile.
     """
     fingerprint = scoring_fingerprint(project, setting, sha256)
-    data, code = data_record(project, setting.dataset), code_record(stage_code("evaluate", setting.dataset))
+    data, code = data_record(project, setting.dataset), code_record(code_digest("evaluate", setting.dataset))
     if not weights.is_file():
         raise WeightsError(f"{weights} is not there", again)
     if sha256_file(weights) != sha256:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from pointrend.model.pointrend import Architecture
 
 if TYPE_CHECKING:
-    from pointrend.params import RunSetting
+    from pointrend.settings.params import RunSetting
 
 
 def architecture(setting: RunSetting, num_classes: int) -> Architecture:

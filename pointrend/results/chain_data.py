@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pointrend.datasets.verification import digest_file
+from pointrend.archives.verification import digest_file
 from pointrend.errors import CheckFailed
 from pointrend.files import sha256_json
 from pointrend.results.links import Links

@@ -6,20 +6,21 @@ from collections.abc import Container, Sequence
 from functools import cached_property
 from pathlib import Path
 
+from pointrend.checkout.code_digest import code_digest
+from pointrend.checkout.source_version import source_version
 from pointrend.errors import CheckFailed, ParamsError
 from pointrend.files import read_json
-from pointrend.fingerprints import backbone_sha256, described, prepared_fault, stage_code
-from pointrend.params import RunSetting
-from pointrend.project import Project
-from pointrend.results.audits import LEAST_EVIDENCE, with_audit
+from pointrend.results.audit.audits import LEAST_EVIDENCE, with_audit
 from pointrend.results.chain_data import RESULTS, DataLinks, Row
 from pointrend.results.compare import scored
 from pointrend.results.links import alike
 from pointrend.results.published import Published, load_published
 from pointrend.results.run_files import LOGGED_FILES, SCORING, SHOWN_SCORES, SelectedRun, find_score
 from pointrend.results.tables import row_name
-from pointrend.source_version import source_version
-from pointrend.validation import validated
+from pointrend.settings.fingerprints import backbone_sha256, described, prepared_fault
+from pointrend.settings.params import RunSetting
+from pointrend.settings.project import Project
+from pointrend.settings.validation import validated
 
 COMPARE_AGAIN = "run `pointrend compare`, or restore what it was made from"
 MODEL = "model.safetensors"
@@ -91,7 +92,7 @@ class RunLinks(DataLinks):
         score, reason = find_score(SelectedRun(*which, fingerprint or wanted, wanted))
         if score is None:
             raise CheckFailed(f"{whose}: {reason}", COMPARE_AGAIN)
-        if code != stage_code("evaluate", setting.dataset):
+        if code != code_digest("evaluate", setting.dataset):
             self.notes.append(f"{self._name(folder / SCORING)}: scored by other code than is here")
         expected = scored(score, self.published)
         if (row["run"], row["seed"]) in self.copies:
@@ -123,7 +124,7 @@ class RunLinks(DataLinks):
         if any(hashes.get(key) != train[named] for key, named in keys.items()):
             raise CheckFailed(f"{name} names other files than {RESULTS}", do)
         setting, seed, code = self.project.setting(row["run"]), train["seed"], train["code_sha256"]
-        if code != stage_code("train", setting.dataset):
+        if code != code_digest("train", setting.dataset):
             self.notes.append(f"{name}: trained by other code than is here")
         backbone, here = train["backbone_sha256"], self.project.fetched(f"backbone_{setting.backbone}").is_file()
         try:
@@ -146,7 +147,7 @@ class RunLinks(DataLinks):
         if not path.is_file():
             return str(record["data"]["content"])
         manifest = read_json(path, CheckFailed)
-        if manifest["code_sha256"] != stage_code("prepare", setting.dataset):
+        if manifest["code_sha256"] != code_digest("prepare", setting.dataset):
             self.notes.append(f"{self._name(path)}: prepared by other code than is here")
         if fault := prepared_fault(self.project, setting.dataset, manifest):
             raise CheckFailed(f"{self._name(path)}: {fault}", "correct params.yaml or POINTREND_PINS, or prepare again")

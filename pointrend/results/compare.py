@@ -9,15 +9,15 @@ from pathlib import Path
 from typing import Any
 
 from pointrend.errors import CheckFailed, ResultsError
-from pointrend.evaluation.intervals import miou_interval, paired_interval
 from pointrend.files import read_json, sha256_json, write_json
-from pointrend.params import DatasetParams
 from pointrend.results import verdict
-from pointrend.results.audits import with_audit
+from pointrend.results.audit.audits import with_audit
 from pointrend.results.form import fault_of_form
+from pointrend.results.intervals import miou_interval, paired_interval
 from pointrend.results.published import Published, published_miou
 from pointrend.results.run_files import Score, SelectedRun, find_score
 from pointrend.results.verdict import Spread, Verdict
+from pointrend.settings.params import DatasetParams
 
 log = logging.getLogger(__name__)
 

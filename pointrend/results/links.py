@@ -9,7 +9,7 @@ from typing import Any
 
 from pointrend.errors import CheckFailed
 from pointrend.files import canonical_json, read_json, sha256_file
-from pointrend.project import Project
+from pointrend.settings.project import Project
 
 
 class Links:

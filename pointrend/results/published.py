@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pointrend.definition import DEFINITION, RESTORE, Definition, load_definition
 from pointrend.errors import CheckFailed, ResultsError
 from pointrend.files import read_json, sha256_file
+from pointrend.settings.definition import DEFINITION, RESTORE, Definition, load_definition
 
 TABLE = "pointrend_table.json"
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from pointrend.definition import wanted_reasons
 from pointrend.errors import ResultsError, WeightsError
 from pointrend.files import read_json
-from pointrend.fingerprints import released_sha256, scoring_fingerprint, training_fingerprint
-from pointrend.params import RunSetting
-from pointrend.project import Project
 from pointrend.results.published import Published, published_miou
 from pointrend.results.run_files import SelectedRun
+from pointrend.settings.definition import wanted_reasons
+from pointrend.settings.fingerprints import released_sha256, scoring_fingerprint, training_fingerprint
+from pointrend.settings.params import RunSetting
+from pointrend.settings.project import Project
 
 UNPUBLISHED = "nothing was published for this run"
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from mlflow.utils.mlflow_tags import MLFLOW_GIT_COMMIT, MLFLOW_RUN_NOTE
 
-from pointrend.recipe import Recipe
+from pointrend.settings.recipe import Recipe
 from pointrend.tracking.spool import Point, metric_name
 
 Row = Mapping[str, Any]

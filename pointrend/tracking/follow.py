@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from pointrend.errors import PointrendError
-from pointrend.project import Project
+from pointrend.settings.project import Project
 from pointrend.tracking.runs import Experiment
 from pointrend.tracking.spool import Spool, curve_points, growing_spools, milliseconds, read_records
 from pointrend.tracking.store import opened

@@ -11,7 +11,7 @@ from mlflow.entities import Run
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
 from pointrend.files import read_json, sha256_file
-from pointrend.project import Project
+from pointrend.settings.project import Project
 from pointrend.tracking import content
 from pointrend.tracking.registry import MODEL_FOLDER, register
 from pointrend.tracking.runs import SUPERSEDED, Experiment

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from pointrend.files import read_json
-from pointrend.project import Project
+from pointrend.settings.project import Project
 
 FILE = "metrics.jsonl"
 PLACE = ("iteration", "time")

@@ -17,7 +17,7 @@ from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
 from pointrend.errors import PointrendError, TrackingError
-from pointrend.project import DATABASE
+from pointrend.settings.project import DATABASE
 from pointrend.tracking.address import REGISTRY, TRACKING, given_address, through_proxy, variable_at_fault
 from pointrend.tracking.database import address, make_current
 

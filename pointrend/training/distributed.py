@@ -12,9 +12,9 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
+from pointrend.checkout.machine import choose_device
 from pointrend.errors import MachineError, ParamsError, TrainingStopped
-from pointrend.machine import choose_device
-from pointrend.training.launch import check_interfaces
+from pointrend.jobs.launch import check_interfaces
 
 STARTED = ("WORLD_SIZE", "RANK", "LOCAL_RANK")
 """What torchrun tells the processes that it starts."""

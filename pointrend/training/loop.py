@@ -14,12 +14,10 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from pointrend.datasets.loader import TrainBatch, refuse_turned, train_loader, worker_failures
-from pointrend.datasets.normalization import normalize_batch
 from pointrend.datasets.registry import classes_of
 from pointrend.datasets.store import Store
-from pointrend.datasets.transforms import TrainTransform
 from pointrend.datasets.windows import WindowTransform
+from pointrend.jobs.preemption import StopRequest, stopped
 from pointrend.logs import hides_bars
 from pointrend.model.build import architecture
 from pointrend.model.norm import convert_norms
@@ -28,16 +26,18 @@ from pointrend.model.weights import load_pretrained_backbone
 from pointrend.training.checkpoints import Progress, load_checkpoint, save_checkpoint
 from pointrend.training.distributed import Processes
 from pointrend.training.identity import Identity
+from pointrend.training.loader import TrainBatch, refuse_turned, train_loader, worker_failures
 from pointrend.training.metrics_log import MetricsLog
+from pointrend.training.normalization import normalize_batch
 from pointrend.training.optimizer import make_optimizer
-from pointrend.training.preemption import StopRequest, stopped
 from pointrend.training.schedule import iterations_per_epoch, learning_rate, total_iterations
 from pointrend.training.step import TrainStep, memory_format
+from pointrend.training.transforms import TrainTransform
 from pointrend.training.window import Window
 
 if TYPE_CHECKING:
     from pointrend.files import Fence
-    from pointrend.params import RunSetting
+    from pointrend.settings.params import RunSetting
 
 TRANSFORMS = {"fast": WindowTransform, "exact": TrainTransform}
 """By the recipe's ``loader``."""

@@ -11,27 +11,28 @@ from typing import Any
 
 import torch
 
-from pointrend.allocator import keep_freed_memory
+from pointrend.checkout.allocator import keep_freed_memory
+from pointrend.checkout.code_digest import code_digest
+from pointrend.checkout.machine import code_record, machine_record
 from pointrend.datasets.intact import check_split
-from pointrend.datasets.shared_memory import check_shared_memory
 from pointrend.errors import CheckFailed, MachineError
 from pointrend.files import sha256_file, write_bytes, write_sealed, write_text
-from pointrend.fingerprints import backbone_sha256, data_record, stage_code, training_fingerprint
+from pointrend.jobs.attempts import Attempts
+from pointrend.jobs.lease import Held, lease
+from pointrend.jobs.preemption import StopRequest
+from pointrend.jobs.record import training_record
+from pointrend.jobs.staging import training_data
 from pointrend.logs import calling_engine, first_process
-from pointrend.machine import code_record, machine_record
 from pointrend.model.weights import save_weights
-from pointrend.params import RunSetting
-from pointrend.project import Project
-from pointrend.training.attempts import Attempts
+from pointrend.settings.fingerprints import backbone_sha256, data_record, training_fingerprint
+from pointrend.settings.params import RunSetting
+from pointrend.settings.project import Project
 from pointrend.training.checkpoints import last_iteration
 from pointrend.training.distributed import join_processes
 from pointrend.training.identity import Identity
-from pointrend.training.lease import Held, lease
 from pointrend.training.loop import PretrainedBackbone, Trainer
 from pointrend.training.metrics_log import curve_csv
-from pointrend.training.preemption import StopRequest
-from pointrend.training.record import training_record
-from pointrend.training.staging import training_data
+from pointrend.training.shared_memory import check_shared_memory
 
 log = logging.getLogger(__name__)
 
@@ -60,7 +61,7 @@ class Training:
         if not first_process():
             self._trained(stop)
             return
-        code = code_record(stage_code("train", self.setting.dataset))
+        code = code_record(code_digest("train", self.setting.dataset))
         # A killed engine leaves its trainer alone at work. The next trainer waits for it and finds everything done.
         # The other processes meet the first one only after it has the lease.
         results = self.project.run_folder(self.setting.run, self.seed)

@@ -17,7 +17,7 @@ from pointrend.model.precision import allow_tf32, autocast
 from pointrend.training.window import LOSSES
 
 if TYPE_CHECKING:
-    from pointrend.recipe import Recipe
+    from pointrend.settings.recipe import Recipe
     from pointrend.training.distributed import Processes
 
 

@@ -10,11 +10,11 @@ import pytest
 import torch
 
 from pointrend.bench.plain_loader import plain_sample
-from pointrend.datasets.normalization import normalize_batch
 from pointrend.datasets.registry import classes_of
-from pointrend.datasets.transforms import TrainTransform
-from tests.datasets.test_transforms import RecordedDraws
+from pointrend.training.normalization import normalize_batch
+from pointrend.training.transforms import TrainTransform
 from tests.datasets.test_windows import blocks, photo
+from tests.training.test_transforms import RecordedDraws
 
 
 @pytest.mark.parametrize("seed", range(8))

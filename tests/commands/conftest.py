@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from pointrend.datasets.loopback import serve_folder
+from pointrend.archives.loopback import serve_folder
 from tests.released import serve_from, write_params
 
 ROOT = Path(__file__).parents[2]

@@ -12,8 +12,8 @@ import numpy as np
 from PIL import Image
 from scipy.io import savemat
 
+from pointrend.datasets.prepare.samples import ArchiveSource, Sample, decode_samples
 from pointrend.datasets.registry import classes_of
-from pointrend.datasets.samples import ArchiveSource, Sample, decode_samples
 
 Members = dict[str, bytes]
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from pointrend.datasets.ade20k import Ade20kSource
+from pointrend.datasets.prepare.samples import Sample
 from pointrend.datasets.registry import classes_of
-from pointrend.datasets.samples import Sample
 from pointrend.errors import DatasetError
 from tests.datasets.layouts import ADE, Members, ade20k_members, encoded, read_samples, values, write_archives
 

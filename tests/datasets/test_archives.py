@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pointrend.datasets.archives import ArchiveReader
-from pointrend.datasets.demo.packing import write_archive
+from pointrend.archives.demo.packing import write_archive
+from pointrend.datasets.prepare.archives import ArchiveReader
 from pointrend.errors import ArchiveError
 
 ENDINGS = [".tar", ".tgz", ".zip"]

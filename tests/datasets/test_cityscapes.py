@@ -9,8 +9,8 @@ import pytest
 from cityscapesscripts.helpers.labels import labels as official_labels
 
 from pointrend.datasets.cityscapes import CityscapesSource
+from pointrend.datasets.prepare.samples import Sample
 from pointrend.datasets.registry import classes_of
-from pointrend.datasets.samples import Sample
 from pointrend.errors import DatasetError
 from tests.datasets.layouts import Members, cityscapes_members, encoded, pixels, read_samples, values, write_archives
 

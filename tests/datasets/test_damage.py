@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pointrend.datasets.damage import damage
+from pointrend.datasets.prepare.damage import damage
 from tests.datasets.jpegs import FORMS, hurt, jpeg, photo, scan_start
 
 

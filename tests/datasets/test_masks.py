@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from PIL import Image
 from scipy.io import savemat
 
-from pointrend.datasets import masks
-from pointrend.datasets.masks import decode_mask, decode_sbd_mask
+from pointrend.datasets.prepare import masks
+from pointrend.datasets.prepare.masks import decode_mask, decode_sbd_mask
 from pointrend.errors import DatasetError
 from tests.datasets.test_prepare import prepare
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pointrend.datasets.prepare import describe, describe_text, prepare_dataset
+from pointrend.datasets.prepare.prepare import describe, describe_text, prepare_dataset
 from pointrend.datasets.store import Store
 from pointrend.errors import ArchiveError, DatasetError
 from pointrend.files import canonical_json, sha256_file, sha256_json
@@ -160,7 +160,7 @@ def test_the_old_manifest_is_gone_before_a_file_is_replaced(tmp_path: Path, monk
     def killed(path: Path, value: Any) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("pointrend.datasets.prepare.write_json", killed)
+    monkeypatch.setattr("pointrend.datasets.prepare.prepare.write_json", killed)
     with pytest.raises(KeyboardInterrupt):
         prepare(tmp_path, limit=1)
     assert not (tmp_path / "out" / "manifest.json").exists()

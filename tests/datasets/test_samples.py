@@ -8,8 +8,8 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
+from pointrend.datasets.prepare.samples import EncodedSample, decode_samples
 from pointrend.datasets.registry import classes_of
-from pointrend.datasets.samples import EncodedSample, decode_samples
 from pointrend.errors import DatasetError
 from tests.datasets.layouts import encoded, pixels
 

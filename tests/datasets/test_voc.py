@@ -11,8 +11,8 @@ import pytest
 from PIL import Image
 from scipy.io import savemat
 
+from pointrend.datasets.prepare.samples import Sample
 from pointrend.datasets.registry import classes_of
-from pointrend.datasets.samples import Sample
 from pointrend.datasets.voc import VocSource, read_ids
 from pointrend.errors import ArchiveError, DatasetError
 from tests.datasets.layouts import (

@@ -12,10 +12,10 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from pointrend.datasets.classes import IGNORE
-from pointrend.datasets.normalization import normalize_batch
-from pointrend.datasets.transforms import TrainTransform, normalize, resize_shape
 from pointrend.datasets.windows import WindowTransform, gather_turned, nearest, resized_window
-from tests.datasets.test_transforms import CASES, SIZES, RecordedDraws, picture_and_label
+from pointrend.training.normalization import normalize_batch
+from pointrend.training.transforms import TrainTransform, normalize, resize_shape
+from tests.training.test_transforms import CASES, SIZES, RecordedDraws, picture_and_label
 
 SHARE_DIFFERENT = 0.01
 """Of the grey levels before the colours change, over a few crops: they differ by 1, never by more."""

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from pointrend.datasets.loopback import serve_folder
-from tests.audit.samples import LOGS, S21, VOC_R50, write_config
+from pointrend.archives.loopback import serve_folder
+from tests.results.audit.samples import LOGS, S21, VOC_R50, write_config
 from tests.workflow.checkout import Checkout, keep_dataset
 
 NAMES = ("pointrend_resnet50os8_voc_train.log", "pointrend_resnet50os8_voc.py", "base_cfg.py")

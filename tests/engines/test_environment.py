@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from pointrend.code_digest import PACKAGE
+from pointrend.checkout.code_digest import PACKAGE
 from pointrend.engines import slurm
 from pointrend.engines.environment import check_folder, check_params_variable, check_stage
 from pointrend.errors import MachineError, ParamsError

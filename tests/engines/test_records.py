@@ -13,7 +13,7 @@ import pytest
 from pointrend.engines import records
 from pointrend.engines.records import Records, record_fault, wanted_results
 from pointrend.files import SEAL, sha256_json
-from pointrend.project import Project
+from pointrend.settings.project import Project
 from tests.engines.test_missing import RUN, RUN_AGAIN, SCORE
 from tests.engines.test_situations import TABLES
 from tests.workflow.checkout import Checkout

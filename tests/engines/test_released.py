@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from pointrend.datasets.loopback import serve_folder
+from pointrend.archives.loopback import serve_folder
 from tests.engines.conftest import small_checkout
 from tests.released import FIRST_NAME, THIN, noise_masks, offer_voc, offer_weights, serve_from, thin_state
 from tests.workflow.checkout import Checkout

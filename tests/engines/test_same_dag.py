@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from pointrend.code_digest import PACKAGE, code_files
+from pointrend.checkout.code_digest import PACKAGE, code_files
 from pointrend.datasets.registry import module_of
-from pointrend.workflow import Workflow
+from pointrend.engines.workflow import Workflow
 from tests.engines.graphs import dvc_triggers, first_difference, of_dvc, of_snakemake
 from tests.workflow.checkout import Checkout, keep_dataset
 

@@ -61,7 +61,7 @@ def network(checkout: Checkout) -> None:
 
 
 def drawing(checkout: Checkout) -> None:
-    append_comment(checkout, "pointrend/datasets/demo/scenes.py")
+    append_comment(checkout, "pointrend/archives/demo/scenes.py")
 
 
 def append_comment(checkout: Checkout, file: str) -> None:
@@ -73,7 +73,7 @@ CHANGED = (
     "params.yaml",
     "pointrend/results/page/render.py",
     "pointrend/model/points.py",
-    "pointrend/datasets/demo/scenes.py",
+    "pointrend/archives/demo/scenes.py",
 )
 DOWNSTREAM = ("--force-downstream",)
 """With this ``dvc repro --dry`` names what follows from a changed output, too, as ``snakemake -n`` always does."""

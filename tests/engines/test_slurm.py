@@ -14,8 +14,8 @@ from snakemake_executor_plugin_slurm.utils import set_gres_string
 
 from pointrend.cli import main
 from pointrend.engines.slurm import jobs_of_earlier_commands, sbatch_words, train_options, train_resources
+from pointrend.engines.workflow import Workflow
 from pointrend.errors import ParamsError
-from pointrend.workflow import Workflow
 from tests.tiny import ROOT, tiny_setting
 
 PROFILE = ROOT / "workflow/profiles/slurm"

@@ -9,7 +9,7 @@ import pytest
 
 from pointrend.engines.targets import RULES, TARGETS, check_targets
 from pointrend.errors import ParamsError
-from pointrend.project import Project
+from pointrend.settings.project import Project
 
 ROOT = Path(__file__).parents[2]
 

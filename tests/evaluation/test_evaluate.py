@@ -12,7 +12,6 @@ import torch
 
 from pointrend.datasets.registry import classes_of
 from pointrend.datasets.store import Store, StoreWriter
-from pointrend.datasets.transforms import TestTransform
 from pointrend.errors import CheckFailed, DatasetError
 from pointrend.evaluation import evaluate
 from pointrend.evaluation.boundary import boundary_counts
@@ -22,6 +21,7 @@ from pointrend.evaluation.evaluate import Scores, evaluate_split, write_evaluati
 from pointrend.evaluation.inference import label_map
 from pointrend.files import sha256_file
 from pointrend.model.pointrend import Architecture, PointRend
+from pointrend.training.transforms import TestTransform
 from tests.evaluation.networks import ReadsBlue, picture_of, plain
 
 VOC = classes_of("voc")

@@ -11,7 +11,6 @@ from typing import Any, cast
 
 import numpy as np
 
-from pointrend.definition import Definition
 from pointrend.evaluation.confusion import Counts
 from pointrend.evaluation.counts_file import SCORES, counts_table, write_counts
 from pointrend.files import SEAL, sha256_file, sha256_json, write_bytes, write_json, write_sealed, write_text
@@ -19,6 +18,7 @@ from pointrend.results.compare import compare
 from pointrend.results.published import Published, load_published
 from pointrend.results.run_files import SelectedRun
 from pointrend.results.verdict import Spread
+from pointrend.settings.definition import Definition
 from pointrend.training.metrics_log import curve_csv
 
 PUBLISHED = Path(__file__).parents[2] / "published"

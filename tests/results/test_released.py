@@ -11,9 +11,9 @@ import pytest
 
 from pointrend.evaluation.confusion import Counts
 from pointrend.evaluation.counts_file import counts_table, read_counts, write_counts
-from pointrend.evaluation.intervals import paired_interval
 from pointrend.files import sha256_file, sha256_json
 from pointrend.results.compare import compare, judge
+from pointrend.results.intervals import paired_interval
 from pointrend.results.markdown import render_readme, render_summary
 from pointrend.results.run_files import STALE_SCORE, SelectedRun
 from pointrend.results.terminal import terminal_table

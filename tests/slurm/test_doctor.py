@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pointrend.doctor.cluster import check_shared, check_slurm, slurm_version
+from pointrend.engines.doctor.cluster import check_shared, check_slurm, slurm_version
 from tests.slurm.cluster import Cluster
 from tests.tiny import ROOT
 

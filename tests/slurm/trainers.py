@@ -8,7 +8,7 @@ import signal
 from pathlib import Path
 from typing import Any
 
-from pointrend.training.lease import Found, newest
+from pointrend.jobs.lease import Found, newest
 from tests.slurm.cluster import until
 from tests.workflow.checkout import Checkout
 

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from pointrend.files import sha256_file, write_json, write_text
-from pointrend.params import load_params
 from pointrend.results.compare import sealed
+from pointrend.settings.params import load_params
 
 ROOT = Path(__file__).parents[2]
 START = 1_700_000_000.25

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from pointrend.project import Project
+from pointrend.settings.project import Project
 from pointrend.tracking.spool import Point, curve_points, finished_spools, growing_spools, metric_name, read_records
 from tests.tracking.projects import FINGERPRINT, finish, growing, records, spool
 

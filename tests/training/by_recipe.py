@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import BatchSampler, DistributedSampler
 
-from pointrend.datasets.transforms import Bytes, TrainTransform, photometric_distortion, random_flip
 from pointrend.datasets.windows import WindowTransform
 from pointrend.model.pointrend import Architecture
+from pointrend.training.transforms import Bytes, TrainTransform, photometric_distortion, random_flip
 
 GPUS = 4
 IGNORED = 255

@@ -26,7 +26,7 @@ from pointrend.datasets.store import Bytes
 from pointrend.files import canonical_json
 from pointrend.model import pointrend as network
 from pointrend.model.pointrend import PointDraws, PointRend
-from pointrend.params import load_params
+from pointrend.settings.params import load_params
 from pointrend.training import step
 from pointrend.training.checkpoints import Progress
 from pointrend.training.distributed import Processes

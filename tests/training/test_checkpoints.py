@@ -12,7 +12,7 @@ from pointrend.errors import TrainingError
 from pointrend.training import checkpoints
 from pointrend.training.checkpoints import KEPT, Progress
 from pointrend.training.identity import Identity
-from tests.training.fences import Numbered
+from tests.jobs.fences import Numbered
 
 OURS = Identity("voc_r50", 0, "f" * 64)
 Pair = tuple[nn.Module, torch.optim.Optimizer]

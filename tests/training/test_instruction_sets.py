@@ -12,8 +12,8 @@ import cv2
 import pytest
 import torch
 
+from pointrend.checkout.machine import ARITHMETIC, instruction_sets, machine_record
 from pointrend.files import sha256_file
-from pointrend.machine import ARITHMETIC, instruction_sets, machine_record
 from pointrend.model.weights import save_weights
 from pointrend.training.distributed import Processes
 from pointrend.training.loop import Trainer

@@ -11,13 +11,13 @@ import pytest
 import torch
 
 from pointrend.datasets.store import Store, StoreWriter
-from pointrend.datasets.transforms import TrainTransform
 from pointrend.datasets.windows import WindowTransform
 from pointrend.errors import ParamsError, TrainingError
 from pointrend.model.weights import load_weights
 from pointrend.training import loop
 from pointrend.training.distributed import Processes
 from pointrend.training.loop import Trainer, step_seed
+from pointrend.training.transforms import TrainTransform
 from tests.ranks import run_two
 from tests.tiny import ITERATIONS, tiny_setting, write_tiny_store
 

@@ -15,7 +15,7 @@ from pointrend.errors import MachineError
 from pointrend.model.build import architecture
 from pointrend.model.pointrend import PointDraws, PointRend, draw_points
 from pointrend.model.precision import autocast
-from pointrend.recipe import Recipe
+from pointrend.settings.recipe import Recipe
 from pointrend.training.distributed import Processes
 from pointrend.training.optimizer import make_optimizer
 from pointrend.training.step import TrainStep, memory_format

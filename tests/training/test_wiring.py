@@ -20,21 +20,21 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn import functional
 
-from pointrend.audit.curves import watch_training
 from pointrend.errors import TrainingStopped
 from pointrend.files import sha256_file
+from pointrend.jobs.preemption import STOP_SIGNALS, StopRequest
 from pointrend.model.build import architecture
 from pointrend.model.norm import JoinedBatchNorm
 from pointrend.model.pointrend import PointRend
 from pointrend.model.refinement import refine
 from pointrend.model.resnet import ResNetV1c
-from pointrend.params import load_params
-from pointrend.project import Project
+from pointrend.results.audit.watch import watch_training
+from pointrend.settings.params import load_params
+from pointrend.settings.project import Project
 from pointrend.training import loop
 from pointrend.training import run as run_module
 from pointrend.training.distributed import Processes, join_processes
 from pointrend.training.loop import PretrainedBackbone, Trainer
-from pointrend.training.preemption import STOP_SIGNALS, StopRequest
 from tests.ranks import run_two
 from tests.tiny import ROOT
 from tests.training import by_recipe

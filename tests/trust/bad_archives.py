@@ -20,9 +20,9 @@ from typing import Any
 
 import pytest
 
-from tests.datasets.fetching import GOOD, OTHER, PAGE
+from tests.archives.fetching import GOOD, OTHER, PAGE
+from tests.archives.servers import Request, misbehaving
 from tests.datasets.layouts import ADE, Members, archive_members, encoded, pixels, values
-from tests.datasets.servers import Request, misbehaving
 from tests.trust.cases import Case, nothing
 from tests.trust.ground import Ground
 
@@ -39,7 +39,7 @@ def from_server(behave: Behave, body: bytes = GOOD) -> Callable[[Ground], Abstra
     @contextlib.contextmanager
     def serve(ground: Ground) -> Iterator[None]:
         with misbehaving(behave) as asked, pytest.MonkeyPatch.context() as patch:
-            patch.setattr("pointrend.datasets.download.time", SimpleNamespace(sleep=lambda seconds: None))
+            patch.setattr("pointrend.archives.download.time", SimpleNamespace(sleep=lambda seconds: None))
             md5 = hashlib.md5(body, usedforsecurity=False).hexdigest()
             ground.put("scale", "pilot")
             ground.put("datasets.voc.archives", [{"name": "data.zip", "bytes": len(body), "md5": md5}])
@@ -197,7 +197,7 @@ def limit(**limits: int) -> Callable[[Ground], AbstractContextManager[Any]]:
     def patched(ground: Ground) -> Iterator[None]:
         with pytest.MonkeyPatch.context() as patch:
             for name, value in limits.items():
-                patch.setattr(f"pointrend.datasets.archives.{name}", value)
+                patch.setattr(f"pointrend.datasets.prepare.archives.{name}", value)
             yield
 
     return patched

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import torch
 
-from tests.datasets.fetching import GOOD, send_good
+from tests.archives.fetching import GOOD, send_good
 from tests.datasets.layouts import encoded, pixels
 from tests.trust.bad_archives import fetched, from_server
 from tests.trust.bad_params import environment
@@ -75,7 +75,7 @@ def no_loopback(ground: Ground) -> Iterator[None]:
         raise OSError(99, "Cannot assign requested address")
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("pointrend.datasets.loopback.ThreadingHTTPServer", refuse)
+        patch.setattr("pointrend.archives.loopback.ThreadingHTTPServer", refuse)
         yield
 
 
@@ -114,7 +114,7 @@ def full_memory(ground: Ground) -> Iterator[None]:
         raise MemoryError
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("pointrend.datasets.prepare.decode_samples", refuse)
+        patch.setattr("pointrend.datasets.prepare.prepare.decode_samples", refuse)
         yield
 
 

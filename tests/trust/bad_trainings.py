@@ -10,8 +10,8 @@ from pathlib import Path
 
 from pointrend.cli import main
 from pointrend.files import read_json, sha256_file, write_json
-from pointrend.fingerprints import training_fingerprint
-from pointrend.project import Project
+from pointrend.settings.fingerprints import training_fingerprint
+from pointrend.settings.project import Project
 from tests.datasets.layouts import archive_members, encoded, pixels, values
 from tests.trust.cases import Case
 from tests.trust.ground import Ground

@@ -25,7 +25,7 @@ from pointrend.errors import WeightsError
 from pointrend.model.build import architecture
 from pointrend.model.pointrend import PointRend
 from pointrend.model.weights import load_released, load_weights, save_upstream
-from pointrend.params import load_params
+from pointrend.settings.params import load_params
 from tests.datasets.jpegs import hurt
 from tests.datasets.layouts import encoded, pixels
 from tests.trust.bad_pictures import SHELL, flipped, image, turned

@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 import yaml
 
+from pointrend.archives.verification import digest_file
 from pointrend.cli import main
-from pointrend.datasets.verification import digest_file
 from pointrend.files import sha256_file, write_json
 from tests.datasets.layouts import Members, archive_members, write_archives
 from tests.workflow.checkout import keep_dataset

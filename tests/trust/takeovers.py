@@ -28,9 +28,9 @@ import torch
 import pointrend.training.loop
 from pointrend.cli import main as pointrend
 from pointrend.errors import TrainingStopped
-from pointrend.training import lease
+from pointrend.jobs import lease
+from pointrend.jobs.lease import newest
 from pointrend.training.checkpoints import KEPT
-from pointrend.training.lease import newest
 from tests.trust.document import write_table
 from tests.trust.ground import SETTINGS, STEPS, Ground, one_run, run
 from tests.trust.kills import content, files

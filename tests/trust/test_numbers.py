@@ -13,10 +13,10 @@ from hypothesis import given
 from sklearn.metrics import accuracy_score, confusion_matrix, jaccard_score
 from torch.utils.data import BatchSampler, DistributedSampler
 
-from pointrend.datasets.loader import epoch_batches
 from pointrend.datasets.store import Store, StoreWriter
 from pointrend.evaluation.confusion import Confusion, Counts
 from pointrend.evaluation.counts_file import counts_table, read_counts, write_counts
+from pointrend.training.loader import epoch_batches
 from pointrend.training.schedule import iterations_per_epoch, learning_rate
 from tests.trust.profiles import FACTOR, examples
 

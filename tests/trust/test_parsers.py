@@ -14,21 +14,21 @@ import yaml
 from hypothesis import given
 
 from pointrend.cli import main
-from pointrend.datasets.masks import decode_mask, decode_sbd_mask
-from pointrend.datasets.prepare import prepare_dataset
+from pointrend.datasets.prepare.masks import decode_mask, decode_sbd_mask
+from pointrend.datasets.prepare.prepare import prepare_dataset
+from pointrend.datasets.prepare.samples import EncodedSample, decode_sample
 from pointrend.datasets.registry import classes_of
-from pointrend.datasets.samples import EncodedSample, decode_sample
 from pointrend.datasets.store import Store, StoreWriter
 from pointrend.datasets.voc import read_ids
 from pointrend.errors import PointrendError
 from pointrend.evaluation.counts_file import read_counts
 from pointrend.files import read_json, write_json
-from pointrend.params import Params, load_params
-from pointrend.params_file import parse_override
 from pointrend.results.compare import read_results, sealed
 from pointrend.results.markdown import render_readme
 from pointrend.results.terminal import terminal_table
-from pointrend.validation import validated
+from pointrend.settings.params import Params, load_params
+from pointrend.settings.params_file import parse_override
+from pointrend.settings.validation import validated
 from tests.datasets.layouts import archive_members, encoded, pixels, sbd_mask, values, write_archives
 from tests.results.pages import page_of
 from tests.results.runs import published, results_of

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
+from pointrend.archives.loopback import serve_folder
 from pointrend.cli import main
-from pointrend.datasets.loopback import serve_folder
 from pointrend.results.compare import sealed
 from pointrend.results.form import fault_of_form
 from pointrend.results.markdown import render_readme

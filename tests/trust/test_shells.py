@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from pointrend.engines.workflow import Workflow
 from pointrend.errors import ParamsError
-from pointrend.workflow import Workflow
 from tests.trust.bad_params import renamed
 from tests.trust.ground import Ground
 from tests.workflow.checkout import Checkout

@@ -62,7 +62,7 @@ def test_torch_and_numpy_load_no_objects() -> None:
 def test_yaml_is_read_by_safe_loaders() -> None:
     from yaml import SafeLoader
 
-    from pointrend import params_file
+    from pointrend.settings import params_file
 
     found = [(place, ast.unparse(call.args[1])) for place, name, call in calls() if name == "yaml.load"]
     assert [loader for _, loader in found] == ["_OneMeaningLoader"]

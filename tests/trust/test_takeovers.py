@@ -15,8 +15,8 @@ import pytest
 
 from pointrend.cli import main
 from pointrend.errors import TrainingStopped
+from pointrend.jobs.lease import Held, Watch
 from pointrend.training.checkpoints import KEPT
-from pointrend.training.lease import Held, Watch
 from tests.trust.conftest import MakeGround
 from tests.trust.ground import Ground
 from tests.trust.kills import content

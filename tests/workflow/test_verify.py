@@ -10,13 +10,13 @@ from typing import Any
 
 import pytest
 
+from pointrend.archives.loopback import serve_folder
+from pointrend.checkout.code_digest import code_digest
+from pointrend.checkout.source_version import SourceVersion, source_version
 from pointrend.cli import main
-from pointrend.datasets.loopback import serve_folder
 from pointrend.files import SEAL, sha256_file, write_json, write_sealed
-from pointrend.fingerprints import stage_code
 from pointrend.results.compare import read_results, sealed, write_results
-from pointrend.source_version import SourceVersion, source_version
-from tests.audit.samples import LOGS, S21, VOC_R50, write_config
+from tests.results.audit.samples import LOGS, S21, VOC_R50, write_config
 from tests.workflow import tampering
 from tests.workflow.checkout import Checkout
 
@@ -337,7 +337,7 @@ def test_another_setting_does_not_pass(
 def test_other_code_is_a_note(
     done: Checkout, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("pointrend.results.chain_runs.stage_code", lambda stage, dataset: "0" * 64)
+    monkeypatch.setattr("pointrend.results.chain_runs.code_digest", lambda stage, dataset: "0" * 64)
     code, printed = verify(done.root, capsys)
     assert code == 0
     assert f"note: {RUN}/train.json: trained by other code than is here\n" in printed
@@ -374,8 +374,8 @@ def test_the_whole_chain_of_a_figure_is_there(done: Checkout) -> None:
         assert found["code"]["commit"] == found["scoring"]["commit"] == done.git("rev-parse", "HEAD").strip()
         assert (found["code"]["dirty"], found["code"]["no_commit_because"]) == (False, None)
         assert {found["code"][f"{stage}_sha256"] for stage in ("train", "evaluate")} == {
-            stage_code("train", "voc"),
-            stage_code("evaluate", "voc"),
+            code_digest("train", "voc"),
+            code_digest("evaluate", "voc"),
         }
         assert (found["gpus"], found["images_per_gpu"], found["batch_norm"]) == (1, 4, "BatchNorm")
         assert found["precision"]["tf32"] is found["scoring"]["precision"]["tf32"] is False

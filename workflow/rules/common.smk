@@ -14,10 +14,10 @@ from pointrend.engines.slurm import TRAIN_RESOURCES, check_slurm
 from pointrend.engines.targets import check_targets
 from pointrend.engines.workspace import hold_checkout, hold_workspace
 from pointrend.errors import PointrendError
-from pointrend.project import STORE_FILES
-from pointrend.summary import failure_summary, summary
-from pointrend.training.attempts import COMMAND
-from pointrend.workflow import Workflow
+from pointrend.settings.project import STORE_FILES
+from pointrend.engines.summary import failure_summary, summary
+from pointrend.jobs.attempts import COMMAND
+from pointrend.engines.workflow import Workflow
 from snakemake_interface_executor_plugins.settings import DeploymentMethod
 
 try:

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from pointrend.errors import CheckFailed
-from pointrend.losses.band import LEAST_RECORDS, band
-from pointrend.losses.curve import Curve
+from pointrend.results.audit.band import LEAST_RECORDS, band
+from pointrend.results.audit.curve import Curve
 from pointrend.results.page.carried import Carried, published_curve
 from pointrend.results.page.curves import Reference
 from pointrend.results.tables import folder_name

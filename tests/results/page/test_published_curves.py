@@ -9,8 +9,8 @@ import pytest
 
 from pointrend.errors import CheckFailed
 from pointrend.files import canonical_json, sha256_file, write_json
-from pointrend.losses.band import LEAST_RECORDS
-from pointrend.losses.curve import LOSSES, Curve
+from pointrend.results.audit.band import LEAST_RECORDS
+from pointrend.results.audit.curve import LOSSES, Curve
 from pointrend.results.page.published_curves import reference
 from tests.results.pages import page_of
 from tests.results.runs import results_of

@@ -10,9 +10,9 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
-from pointrend.datasets.demo.layouts import SceneCounts, sbd, voc
-from pointrend.datasets.demo.packing import write_archive
-from pointrend.datasets.verification import digest_file
+from pointrend.archives.demo.layouts import SceneCounts, sbd, voc
+from pointrend.archives.demo.packing import write_archive
+from pointrend.archives.verification import digest_file
 from pointrend.files import write_json
 from tests.released import FIRST_NAME, offer_weights, thin_state
 from tests.trust.attacks.site import Site

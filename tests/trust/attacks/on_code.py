@@ -12,9 +12,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from pointrend.definition import CODE
 from pointrend.files import canonical_json
 from pointrend.results.run_files import STALE, STALE_SCORE
+from pointrend.settings.definition import CODE
 from tests.trust.attacks.attack import RIGHT, Attack
 from tests.trust.attacks.base import AGAIN, RUN
 from tests.trust.attacks.site import PROGRAMS, Site
@@ -35,7 +35,7 @@ SCORING = {
     ),
 }
 TRAINING = {
-    "flip upside down": ("pointrend/datasets/transforms.py", "cv2.flip(picture, 1)", "cv2.flip(picture, 0)"),
+    "flip upside down": ("pointrend/training/transforms.py", "cv2.flip(picture, 1)", "cv2.flip(picture, 0)"),
     "loss without its weight": ("pointrend/model/pointrend.py", "arch.coarse_loss_weight * loss", "0 * loss"),
 }
 PREPARING = {"ignore all things": ("pointrend/datasets/voc.py", "ignored=[255]", "ignored=[255, *range(1, 21)]")}
@@ -138,8 +138,7 @@ def edited_while_starting(site: Site) -> None:
 
 EDITS_WHILE_STARTING = """
 from pathlib import Path
-from pointrend.fingerprints import stage_code
-stage_code("train", "voc")
+code_digest("train", "voc")
 name, old, new = {edit!r}
 Path(name).write_text(Path(name).read_text().replace(old, new))
 from pointrend.cli import main

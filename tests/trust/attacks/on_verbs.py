@@ -9,8 +9,8 @@ from unittest import mock
 
 from pointrend.evaluation import score as scoring
 from pointrend.files import write_json
+from pointrend.jobs.lease import lease
 from pointrend.results.run_files import STALE
-from pointrend.training.lease import lease
 from tests.released import FIRST_NAME, offer_weights, thin_state
 from tests.trust.attacks.attack import RIGHT, Attack
 from tests.trust.attacks.base import OTHER_RUN, RUN, VOC, digests_of

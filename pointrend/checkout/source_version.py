@@ -1,0 +1,65 @@
+"""Which commit the running code is of, for the record: a result never follows from it.
+
+git may be missing, or the code may have come without its history. Then there is no commit, and a reason says why.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+from pointrend.files import sha256_file
+
+CHECKOUT = Path(__file__).parents[2]
+LOCK = "requirements.lock"
+SECONDS = 10
+"""That git may take for one answer, a cold network drive included."""
+
+
+@dataclass(frozen=True)
+class SourceVersion:
+    """A commit and whether tracked files differ from it; both None for the ``reason`` given."""
+
+    commit: str | None
+    dirty: bool | None
+    reason: str | None = None
+
+
+class _NoAnswer(Exception):
+    """What git did not say, in words for the record."""
+
+
+def source_version(root: Path = CHECKOUT) -> SourceVersion:
+    """The version of the checkout at ``root``, asked of git; never an error."""
+    try:
+        if Path(_git(root, "rev-parse", "--show-toplevel")).resolve() != root.resolve():
+            # A copy that lies inside another repository: that one's commit says nothing about this code.
+            return SourceVersion(None, None, "not a git repository")
+        commit = _git(root, "rev-parse", "--verify", "HEAD")
+        return SourceVersion(commit, bool(_git(root, "status", "--porcelain", "--untracked-files=no")))
+    except _NoAnswer as missing:
+        return SourceVersion(None, None, str(missing))
+
+
+def lock_sha256(root: Path = CHECKOUT) -> str | None:
+    """sha256 of the list of exact versions that the environment is made from; None where it is not here."""
+    path = root / LOCK
+    return sha256_file(path) if path.is_file() else None
+
+
+def _git(root: Path, *words: str) -> str:
+    # GIT_DIR and its kin, which hooks set, would lead to another repository.
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("GIT_")}
+    command = ["git", "--no-optional-locks", "-C", str(root), *words]
+    try:
+        asked = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS, env=environment)  # noqa: S603 git
+    except FileNotFoundError:
+        raise _NoAnswer("git is not installed") from None
+    except (OSError, subprocess.TimeoutExpired):
+        raise _NoAnswer(f"git gave no answer in {SECONDS} seconds") from None
+    if asked.returncode:
+        known = "not a git repository" in asked.stderr
+        raise _NoAnswer("not a git repository" if known else f"git failed with exit code {asked.returncode}")
+    return asked.stdout.strip()

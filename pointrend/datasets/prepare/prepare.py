@@ -1,0 +1,182 @@
+"""From verified archives to the prepared form with its ``manifest.json``, and what can be said about it."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import deque
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
+from pathlib import Path
+from statistics import median_low
+from typing import Any
+
+import numpy as np
+from tqdm import tqdm
+
+from pointrend.datasets.classes import IGNORE, DatasetClasses
+from pointrend.datasets.prepare.masks import FETCH_AGAIN
+from pointrend.datasets.prepare.samples import ArchiveSource, decode_samples
+from pointrend.datasets.registry import classes_of, source_of
+from pointrend.datasets.store import PREPARE_AGAIN, RAW, Store, StoreWriter
+from pointrend.errors import DatasetError
+from pointrend.files import read_json, sha256_json, write_json
+from pointrend.logs import hides_bars
+
+MANIFEST = "manifest.json"
+
+IMAGES_A_LINE = 1000
+"""A message is logged after so many images."""
+
+WAITING = 4
+"""Decoded images that wait for being written."""
+
+log = logging.getLogger(__name__)
+
+
+def prepare_dataset(
+    name: str,
+    archives: Mapping[str, Path],
+    archive_records: Mapping[str, Mapping[str, Any]],
+    out: Path,
+    expected: Mapping[str, int] | None,
+    enforce: bool,
+    limit: int | None,
+    pins: str,
+    form: str = RAW,
+    code_sha256: str = "",
+    inspect: bool = True,
+) -> dict[str, Any]:
+    """Write the prepared form of dataset ``name`` to the folder ``out`` and return its manifest.
+
+    ``archives`` are paths and ``archive_records`` sizes and hashes, both by official file name. ``expected`` are the
+    numbers of pictures per split; they are compared with all that the archives hold, before ``limit`` keeps the first
+    so many of each split. A difference is an error with ``enforce`` and a warning without. ``pins`` says which
+    checksums the archives were verified against; ``form`` is that of the store. ``content`` in the manifest is the same
+    for either form. ``code_sha256`` is the digest of the code that prepares; ``inspect``:
+    whether files that can be decoded are looked at for damage.
+
+    The manifest is written last and says nothing of time or place: the same archives give the same bytes. Raises
+    DatasetError for whatever is wrong in the archives.
+    """
+    classes = classes_of(name)
+    with source_of(name)(archives) as source:
+        ids = source.splits()
+        counts = {
+            split: {
+                "found": len(ids[split]),
+                "official": (expected or {}).get(split),
+                "kept": len(ids[split][:limit]),
+                "ids_sha256": sha256_json(list(ids[split][:limit])),
+            }
+            for split in ids
+        }
+        _check_counts(classes.title, counts, enforce)
+        with ExitStack() as stack:
+            writers = {split: stack.enter_context(StoreWriter(out, split, form)) for split in ids}
+            splits = {
+                split: fill_split(writers[split], source, classes, split, ids[split][:limit], inspect) for split in ids
+            }
+            # From here on old files may be replaced, so the old manifest no longer speaks for them.
+            (out / MANIFEST).unlink(missing_ok=True)
+    files = {file: record for writer in writers.values() for file, record in writer.files.items()}
+    manifest = {
+        "dataset": name,
+        "pins": pins,
+        "classes": list(classes.names),
+        "archives": {
+            archive: {kind: archive_records[archive][kind] for kind in ("bytes", "md5", "sha256")}
+            for archive in source.archive_names
+        },
+        "counts": counts,
+        "files": files,
+        "splits": splits,
+        "content": sha256_json({file: record.get("raw_sha256", record["sha256"]) for file, record in files.items()}),
+        "form": form,
+        "code_sha256": code_sha256,
+    }
+    if source.label_source is not None:
+        manifest["label_source"] = source.label_source
+    write_json(out / MANIFEST, manifest)
+    return manifest
+
+
+def describe(folder: Path) -> dict[str, Any]:
+    """What a prepared dataset holds: per split the images, the pixels per train id, and the pictures' sizes.
+
+    Raises DatasetError where there is no whole prepared form.
+    """
+    manifest = read_json(folder / MANIFEST, DatasetError, PREPARE_AGAIN)
+    splits = {}
+    for split, found in manifest["splits"].items():
+        heights, widths = zip(*Store(folder, split).sizes, strict=True)
+        splits[split] = {**found, "height": _spread(heights), "width": _spread(widths)}
+    return {"dataset": manifest["dataset"], "pins": manifest["pins"], "splits": splits}
+
+
+def describe_text(description: Mapping[str, Any]) -> str:
+    """The description as lines to read: sizes per split, then the share of every class in the labelled pixels."""
+    classes = classes_of(description["dataset"])
+    splits = description["splits"]
+    lines = [f"{classes.title}, archives verified against: {description['pins']}"]
+    for split, found in splits.items():
+        sizes = ", ".join(
+            f"{side} {found[side]['min']} to {found[side]['max']} (median {found[side]['median']})"
+            for side in ("height", "width")
+        )
+        lines.append(f"{split}: {found['images']} images, {sizes}")
+    lines += ["", f"{'pixels':<26}" + "".join(f"{split:>26}" for split in splits)]
+    for train_id, name in [*enumerate(classes.names), ("ignore", "")]:
+        shares = (_share_text(found["pixels"], str(train_id)) for found in splits.values())
+        lines.append(f"{train_id!s:>6}  {name:<18}" + "".join(f"{share:>26}" for share in shares))
+    return "\n".join(lines)
+
+
+def _check_counts(title: str, counts: Mapping[str, Mapping[str, Any]], enforce: bool) -> None:
+    for split, count in counts.items():
+        found, official = count["found"], count["official"]
+        if not found:
+            raise DatasetError(f"{title}: no picture of {split} is in the archives", FETCH_AGAIN)
+        if official is None or found == official:
+            continue
+        what = f"{title}: {split} has {found} pictures, not the official {official}"
+        if enforce:
+            raise DatasetError(what, FETCH_AGAIN)
+        log.warning("%s", what)
+
+
+def fill_split(
+    writer: StoreWriter,
+    source: ArchiveSource,
+    classes: DatasetClasses,
+    split: str,
+    ids: Sequence[str],
+    inspect: bool = True,
+) -> dict[str, Any]:
+    """Write the samples of a split; return how many images and how many pixels of each train id they are."""
+    samples = decode_samples(source.samples(split, ids), classes, inspect)
+    pixels = np.zeros(256, dtype=np.int64)
+    what, started, written = f"{classes.title} {split}", time.monotonic(), 0
+    # One thread hashes and writes, in order, while this one reads the archives and the others decode.
+    with ThreadPoolExecutor(1) as pool, tqdm(samples, what, len(ids), unit="image", disable=hides_bars()) as bar:
+        writing: deque[Future[None]] = deque()
+        for done, sample in enumerate(bar, start=1):
+            writing.append(pool.submit(writer.add, sample.id, sample.picture, sample.label))
+            while len(writing) > (WAITING if done < len(ids) else 0):
+                writing.popleft().result()
+            pixels += sample.pixels
+            written += sample.picture.nbytes + sample.label.nbytes
+            if done % IMAGES_A_LINE == 0 or done == len(ids):
+                rate = written / 1e6 / (time.monotonic() - started)
+                log.info("%s: %d of %d images, %.0f MB/s of pixels", what, done, len(ids), rate)
+    by_class = {str(train_id): int(pixels[train_id]) for train_id in range(len(classes.names))}
+    return {"images": len(ids), "pixels": {**by_class, "ignore": int(pixels[IGNORE])}}
+
+
+def _spread(values: Sequence[int]) -> dict[str, int]:
+    return {"min": min(values), "median": median_low(values), "max": max(values)}
+
+
+def _share_text(pixels: Mapping[str, int], train_id: str) -> str:
+    return f"{pixels[train_id]:,} ({100 * pixels[train_id] / sum(pixels.values()):.2f} %)"

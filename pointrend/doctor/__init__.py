@@ -1,1 +1,0 @@
-"""What this machine has for the current scale, what it lacks, and what to do about it."""

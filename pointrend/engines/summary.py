@@ -1,0 +1,145 @@
+"""What lies in a checkout after an engine has run: how far it is, where things are, and what to type next.
+
+Both engines end with this, Snakemake by its handlers and DVC by the stage that writes the pages.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pointrend.engines.failures import Failure
+from pointrend.engines.workflow import Workflow
+from pointrend.errors import PointrendError, ResultsError
+from pointrend.files import read_json, sha256_file
+from pointrend.settings.project import DATABASE, Project
+
+PAGES = ("index.html", "README.md")
+MOST_NAMES = 3
+"""Of what is not there yet, so many are named."""
+
+
+def summary(wanted: Workflow, rest: str = "") -> str:
+    """Some lines about the runs and seeds that were ``wanted``; ``rest`` is the command that makes what is missing."""
+    project = wanted.project
+    stages = _stages(wanted)
+    current = _pages_are_of(wanted)
+    lines = [_stage_line(project, name, items) for name, items in stages.items()]
+    lines.append(_line("tables", _pages_text(project, current)))
+    commands = _commands(project, current)
+    if rest and not (current and all(all(items.values()) for items in stages.values())):
+        commands = {rest: "makes the rest", **commands}
+    width = max(map(len, commands), default=0)
+    says = [f"  {command:<{width}}  {meaning}" for command, meaning in commands.items()]
+    return "\n".join(
+        ["", f"Scale {project.params.scale}: what there is", *lines, *(["", "Next", *says] if says else []), ""]
+    )
+
+
+def failure_summary(failures: list[Failure]) -> str:
+    """What has failed, with the log that says more."""
+    lines = ["", "What has failed"]
+    for failure in failures:
+        lines += [f"  {failure.log}", *([f"    {failure.reason}"] if failure.reason else [])]
+    if not failures:
+        lines.append("  see the messages above")
+    return "\n".join([*lines, "", "Open the log, mend the cause and type the same command again: what is done stays."])
+
+
+def tracked_file(project: Project) -> Path:
+    """What `pointrend track sync` leaves behind: where it sent everything."""
+    return project.log_file("track").with_name("tracked.json")
+
+
+def tracked_place(store: str | None) -> str:
+    """Where what was sent to ``store`` is to be seen: a command or an address; empty where nothing was sent."""
+    return f"mlflow ui --backend-store-uri sqlite:///{store}" if store == DATABASE else store or ""
+
+
+def _stages(wanted: Workflow) -> dict[str, dict[str, bool]]:
+    """Whether they are there, by stage: datasets, trainings, scores."""
+    project = wanted.project
+    seeds = [(f"{run} seed {seed}", project.run_folder(run, seed)) for run in wanted.runs for seed in wanted.seeds]
+    released = {run: project.released_folder(run) / "metrics.json" for run in wanted.released}
+    audited = {run: project.audited_folder(run) / "audit.json" for run in wanted.audited}
+    stages = {
+        "prepared": {dataset: project.manifest(dataset).is_file() for dataset in wanted.datasets},
+        "trained": {name: (folder / "train.json").is_file() for name, folder in seeds},
+        "scored": {name: _is_scored(folder) for name, folder in seeds},
+        "released": {run: path.is_file() for run, path in released.items()},
+        "audited": {run: path.is_file() for run, path in audited.items()},
+    }
+    return {name: items for name, items in stages.items() if items}
+
+
+def _is_scored(folder: Path) -> bool:
+    """Whether the score that is there is of the training that is there."""
+    train, metrics = (_content(folder / name).get("fingerprint") for name in ("train.json", "metrics.json"))
+    return metrics is not None and metrics == train
+
+
+def _pages_are_of(wanted: Workflow) -> bool:
+    """Whether the pages are there, and tell of the scores that are there."""
+    project = wanted.project
+    rows = [row for row in _content(project.results_folder / "results.json").get("runs", []) if row["kind"] != "seeds"]
+    told = {_folder(project, row): row["hashes"].get("metrics.json") for row in rows}
+    folders = {project.run_folder(run, seed) for run in wanted.runs for seed in wanted.seeds}
+    folders |= {project.released_folder(run) for run in wanted.released}
+    scores = {folder: _sha256(folder / "metrics.json") for folder in folders | told.keys()}
+    return all((project.results_folder / name).is_file() for name in PAGES) and all(
+        told.get(folder) == sha256 for folder, sha256 in scores.items()
+    )
+
+
+def _folder(project: Project, row: Mapping[str, Any]) -> Path:
+    of_release = row["kind"] == "released"
+    return project.released_folder(row["run"]) if of_release else project.run_folder(row["run"], row["seed"])
+
+
+def _sha256(path: Path) -> str | None:
+    return sha256_file(path) if path.is_file() else None
+
+
+def _pages_text(project: Project, current: bool) -> str:
+    there = [project.relative(path) for name in PAGES if (path := project.results_folder / name).is_file()]
+    if current:
+        return ", ".join(there)
+    return "there, but not of these scores" if there else "not yet"
+
+
+def _stage_line(project: Project, name: str, items: Mapping[str, bool]) -> str:
+    missing = [item for item, there in items.items() if not there]
+    found = f"{len(items) - len(missing)} of {len(items)}"
+    if missing:
+        more = f" and {len(missing) - MOST_NAMES} more" if len(missing) > MOST_NAMES else ""
+        return _line(name, f"{found}; not yet: {', '.join(missing[:MOST_NAMES])}{more}")
+    folder = project.data_folder("") if name == "prepared" else project.runs_folder
+    return _line(name, f"{found}, in {project.relative(folder)}/")
+
+
+def _line(name: str, text: str) -> str:
+    return f"  {name:<10}{text}"
+
+
+def _commands(project: Project, has_pages: bool) -> dict[str, str]:
+    """What to type next, by command."""
+    scale = project.params.scale
+    commands = {}
+    if has_pages:
+        commands[f"pointrend --scale {scale} report --show"] = "prints the table"
+        commands[f"pointrend --scale {scale} verify"] = "computes every hash and every mIoU behind it again"
+    if place := tracked_place(_content(tracked_file(project)).get("store")):
+        commands[place] = "shows the curves"
+    if has_pages and scale == "demo":
+        commands["pointrend --scale paper plan"] = "shows what the published recipe would take"
+    return commands
+
+
+def _content(path: Path) -> dict[str, Any]:
+    """A JSON object; empty where there is none."""
+    try:
+        found = read_json(path, ResultsError)
+    except PointrendError:
+        return {}
+    return found if isinstance(found, dict) else {}

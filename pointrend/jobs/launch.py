@@ -1,0 +1,75 @@
+"""How the processes of one training are started: torchrun once on every node, and on several nodes under srun."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import socket
+import sys
+from collections.abc import Sequence
+
+from pointrend.errors import MachineError, ParamsError
+from pointrend.settings.recipe import Recipe
+
+SIGNALS = "SIGTERM,SIGINT,SIGHUP,SIGQUIT,SIGUSR1"
+"""What torchrun passes on to the trainers; SIGUSR1 says that a Slurm job's time is nearly over."""
+RUNNING = "WORLD_SIZE"
+"""In the environment of a process that torchrun has started."""
+
+
+def start_processes(recipe: Recipe) -> None:
+    """Replace this process by the launcher of ``recipe.gpus`` processes that run the same command.
+
+    Raises:
+        ParamsError: the setting has several nodes and this is no Slurm job.
+        MachineError: the environment names a network interface that is not there.
+    """
+    words = ["-m", "pointrend", *sys.argv[1:]]
+    job = os.environ.get("SLURM_JOB_ID")
+    check_interfaces(recipe.device != "cpu")
+    if recipe.nodes > 1 and not (job or "").isdecimal():
+        by_hand = shlex.join(torchrun(recipe.gpus, recipe.nodes, "FIRST_NODE", None, words))
+        raise ParamsError(f"nodes: {recipe.nodes} needs a Slurm job", f"or type on every node: {by_hand}")
+    command = launcher(recipe.gpus, recipe.nodes, socket.gethostname(), job, words)
+    os.execvp(command[0], command)  # noqa: S606 our own interpreter or srun, no shell
+
+
+def check_interfaces(gpus: bool) -> None:
+    """Look for the network interfaces that the environment names, before every process fails for itself.
+
+    Raises:
+        MachineError: one of them is not there.
+    """
+    there = [name for _, name in socket.if_nameindex()]
+    for variable in ("GLOO_SOCKET_IFNAME", "NCCL_SOCKET_IFNAME") if gpus else ("GLOO_SOCKET_IFNAME",):
+        value = os.environ.get(variable, "")
+        gloo, names = variable.startswith("GLOO"), value.lstrip("=").split(",")
+        if not value or (not gloo and value.startswith("^")):  # NCCL: all but these
+            continue
+        whole = gloo or value.startswith("=")  # NCCL takes the beginning of a name, too
+        found = [any(known == name if whole else known.startswith(name) for known in there) for name in names]
+        if not (all(found) if gloo else any(found)):
+            do = f"name one of {', '.join(there)}, or unset {variable}"
+            raise MachineError(f"{variable}={value} names a network interface that is not there", do)
+
+
+def launcher(gpus: int, nodes: int, first_node: str, job: str | None, words: Sequence[str]) -> list[str]:
+    """The command that starts ``python *words`` ``gpus`` times in all; on several nodes to be run on the first one."""
+    command = torchrun(gpus, nodes, first_node, job, words)
+    if nodes == 1:
+        return command
+    # One task a node, which is torchrun. Without --cpus-per-task a step has all CPUs of its nodes; with the default
+    # binding they would be pinned to one of them.
+    return ["srun", f"--nodes={nodes}", f"--ntasks={nodes}", "--ntasks-per-node=1", "--cpu-bind=none", *command]
+
+
+def torchrun(gpus: int, nodes: int, first_node: str, job: str | None, words: Sequence[str]) -> list[str]:
+    """The command that starts one node's share of ``gpus`` processes; ``job`` is None where there is none yet."""
+    meeting = ["--standalone"]
+    if nodes > 1:
+        # Above what services use, below the ephemeral ports; jobs that share the first node get different ones.
+        port = 20000 + int(job or 0) % 10000
+        meeting = [f"--nnodes={nodes}", "--rdzv-backend=c10d", f"--rdzv-endpoint={first_node}:{port}"]
+        meeting.append(f"--rdzv-id={job or 'pointrend'}")
+    options = [f"--nproc-per-node={gpus // nodes}", f"--signals-to-handle={SIGNALS}"]
+    return [sys.executable, "-m", "pointrend.jobs.torchrun", *meeting, *options, *words]

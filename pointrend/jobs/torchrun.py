@@ -1,0 +1,62 @@
+"""torchrun with the trainers' own exit codes and without a traceback of its own.
+
+``python -m pointrend.jobs.torchrun`` takes the arguments of torchrun.
+"""
+
+from __future__ import annotations
+
+import logging
+import signal
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+
+from torch.distributed.elastic.multiprocessing.api import SignalException
+from torch.distributed.elastic.multiprocessing.errors import ChildFailedError, ProcessFailure
+from torch.distributed.elastic.rendezvous import RendezvousError
+from torch.distributed.run import parse_args, run
+
+from pointrend.errors import CheckFailed, MachineError, PointrendError, TrainingStopped
+
+KNOWN = (PointrendError.exit_code, CheckFailed.exit_code, TrainingStopped.exit_code)
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run the trainers of this node; the exit code is theirs."""
+    logging.getLogger("torch.distributed").setLevel(logging.CRITICAL)  # the trainers say what went wrong
+    options = parse_args(list(arguments))
+    try:
+        run(options)
+    except ChildFailedError as error:
+        if killed := killed_process(error.failures):
+            print(f"error: {killed}", file=sys.stderr)
+        return joint_exit_code(failure.exitcode for failure in error.failures.values())
+    except SignalException:
+        return TrainingStopped.exit_code
+    except RendezvousError:
+        what = f"the nodes cannot meet at {options.rdzv_endpoint}"
+        do = "see that the first node can be reached and that nothing else has this port, then start all of them again"
+        print(f"error: {MachineError(what, do)}", file=sys.stderr)
+        return MachineError.exit_code
+    return 0
+
+
+def killed_process(failures: Mapping[int, ProcessFailure]) -> TrainingStopped | None:
+    """What to say of the process, by rank, that a signal ended first; it could say nothing itself.
+
+    SIGTERM is left out: it is what torchrun ends the others with.
+    """
+    for rank, failure in sorted(failures.items(), key=lambda item: item[1].timestamp):
+        if failure.exitcode < 0 and failure.exitcode != -signal.SIGTERM:
+            what = f"process {rank} of the training was killed by {failure.signal_name()}"
+            return TrainingStopped(what, "the same command goes on from the last checkpoint")
+    return None
+
+
+def joint_exit_code(codes: Iterable[int]) -> int:
+    """The code that says most: a failure that would come again, else a stop, else 1 (a crash or a kill)."""
+    found = set(codes)
+    return next((code for code in KNOWN if code in found), 1)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

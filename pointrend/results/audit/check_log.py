@@ -1,0 +1,232 @@
+"""A published training log held against our recipe: what it proves, and the first record that says otherwise.
+
+From a log follow, without a GPU, the number of images, of epochs and of iterations per epoch, every 50th learning
+rate to float precision, and whether the training was resumed (RECIPE section 16).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from pointrend.results.audit.curve import LOG_INTERVAL
+from pointrend.results.audit.logs import Header, Record, Session, TrainingLog
+from pointrend.settings.params import RunSetting
+from pointrend.training.schedule import iterations_per_epoch, learning_rate
+
+MODEL = "pointrend"
+MOST_LR_ERROR = 1e-9
+"""Relative. A log holds every digit of a rate, so only the order of the arithmetic is left to differ."""
+LEAST_RATE = 1e-12
+"""What a rate of zero, with which a warm-up may begin, is taken for."""
+MOST_ROUNDING = 0.5e-4
+"""Of a loss, which is written with four decimals."""
+
+
+@dataclass(frozen=True)
+class LogDifference:
+    """Where a log first disagrees about ``key``, and how many of its records do."""
+
+    path: Path
+    line: int
+    record: str
+    key: str
+    ours: Any
+    theirs: Any
+    records: int
+
+    def __str__(self) -> str:
+        place = f"{self.path} line {self.line}, {self.record!r}: {self.key} {self.theirs}, ours {self.ours}"
+        return place if self.records == 1 else f"{place} (the first of {self.records})"
+
+    def as_json(self) -> dict[str, Any]:
+        """For ``audit --json``."""
+        values = {name: getattr(self, name) for name in ("line", "record", "key", "ours", "theirs", "records")}
+        return {"file": str(self.path), **values}
+
+
+@dataclass(frozen=True)
+class LogFindings:
+    """What a log says, and where it disagrees.
+
+    ``images``: None where it does not say. ``gpus``: ``one`` or ``several``, None where both give the same number of
+    iterations per epoch. ``max_lr_error``: the largest relative difference of a learning rate; None where no record
+    lies within the training. ``seconds_per_iteration``: median; None where no two records follow each other.
+    """
+
+    images: int | None
+    epochs: int
+    iterations_per_epoch: int
+    gpus: str | None
+    records: int
+    resumed: bool
+    cut: bool
+    last: Record
+    max_lr_error: float | None
+    seconds_per_iteration: float | None
+    differences: tuple[LogDifference, ...]
+
+
+@dataclass(frozen=True)
+class _Finding:
+    place: Header | Record
+    key: str
+    ours: Any
+    theirs: Any
+
+
+def check_log(log: TrainingLog, setting: RunSetting, images: int) -> LogFindings:
+    """Hold ``log`` against the recipe in ``setting`` on ``images`` training pictures."""
+    check = _Check(setting, images, log.records[0].batches)
+    found = list(check.all_findings(log))
+    first = log.records[0]
+    errors = [error for record in log.records if (error := check.lr_error(record)) is not None]
+    return LogFindings(
+        images=next((int(h.values["images"] or 0) for h in log.headers if "images" in h.values), None),
+        epochs=first.epochs,
+        iterations_per_epoch=first.batches,
+        gpus=check.gpus,
+        records=len(log.records),
+        resumed=_resumed(log),
+        cut=bool(log.cut_lines),
+        last=log.records[-1],
+        max_lr_error=max(errors, default=None),
+        seconds_per_iteration=_seconds_per_iteration(log),
+        differences=_by_key(log.path, found),
+    )
+
+
+class _Check:
+    """Our recipe, as far as a log can contradict it."""
+
+    def __init__(self, setting: RunSetting, images: int, their_iterations: int) -> None:
+        recipe = setting.recipe
+        counts = {
+            gpus: iterations_per_epoch(images, gpus, recipe.batch_size)
+            for gpus in range(1, recipe.batch_size + 1)
+            if recipe.batch_size % gpus == 0
+        }
+        one, several = counts[1], {count for gpus, count in counts.items() if gpus > 1}
+        # How many processes there were is the machine's affair: any number that shares the batch evenly will do.
+        as_recipe = their_iterations in counts.values()
+        self.iterations = their_iterations if as_recipe else counts[recipe.gpus]
+        self.gpus = None
+        if as_recipe and not (their_iterations == one and one in several):
+            self.gpus = "one" if their_iterations == one else "several"
+        self.setting, self.images = setting, images
+
+    @property
+    def total(self) -> int:
+        """Iterations of the whole training."""
+        return self.setting.recipe.epochs * self.iterations
+
+    def all_findings(self, log: TrainingLog) -> Iterator[_Finding]:
+        """Everything that disagrees, in no particular order."""
+        for header in log.headers:
+            yield from self._header(header)
+        for session in log.sessions:
+            yield from _order(session)
+        for record in log.records:
+            yield from self._record(record)
+
+    def lr_error(self, record: Record) -> float | None:
+        """Relative difference of the logged learning rate; None for a record beyond the end of our training."""
+        ours = self._learning_rate(record)
+        return None if ours is None else abs(record.learning_rate - ours) / max(ours, LEAST_RATE)
+
+    def _learning_rate(self, record: Record) -> float | None:
+        iteration = record.finished - 1
+        if not 0 <= iteration < self.total:
+            return None
+        recipe = self.setting.recipe
+        return learning_rate(
+            iteration,
+            self.total,
+            recipe.lr,
+            recipe.poly_power,
+            recipe.min_lr_ratio,
+            recipe.warmup_iterations,
+            recipe.warmup_ratio,
+        )
+
+    def _header(self, header: Header) -> Iterator[_Finding]:
+        images = header.values.get("images")
+        if images is not None and int(images) != self.images:
+            yield _Finding(header, "images", self.images, int(images))
+        for key, ours in self._names():
+            theirs = header.values.get(key)
+            if theirs is not None and theirs != ours:
+                yield _Finding(header, key, ours, theirs)
+
+    def _record(self, record: Record) -> Iterator[_Finding]:
+        for key, ours in self._names():
+            theirs = getattr(record, key)
+            if theirs is not None and theirs != ours:
+                yield _Finding(record, key, ours, theirs)
+        if record.epochs != self.setting.recipe.epochs:
+            yield _Finding(record, "epochs", self.setting.recipe.epochs, record.epochs)
+        if record.batches != self.iterations:
+            yield _Finding(record, "iterations per epoch", self.iterations, record.batches)
+        if not (1 <= record.epoch <= record.epochs and 1 <= record.batch <= record.batches):
+            within = f"within {record.epochs} epochs of {record.batches}"
+            yield _Finding(record, "place", within, f"epoch {record.epoch}, batch {record.batch}")
+        error = self.lr_error(record)
+        if error is not None and not error <= MOST_LR_ERROR:
+            yield _Finding(record, "learning rate", self._learning_rate(record), record.learning_rate)
+        parts = sum(value for name, value in record.losses.items() if name != "total")
+        total = record.losses["total"]
+        if not math.isclose(total, parts, rel_tol=0, abs_tol=MOST_ROUNDING * (len(record.losses) + 0.01)):
+            yield _Finding(record, "total loss", f"{parts:.4f}, the sum of the others", f"{total:.4f}")
+
+    def _names(self) -> tuple[tuple[str, str], ...]:
+        setting = self.setting
+        return ("dataset", setting.dataset), ("model", MODEL), ("backbone", f"resnet{setting.depth}")
+
+
+def _order(session: Session) -> Iterator[_Finding]:
+    """Records that do not follow the one before, or the beginning of an epoch where a training starts there."""
+    before: Record | None = None
+    for record in session.records:
+        if before is not None:
+            wanted = before.finished + LOG_INTERVAL
+        elif session.headers:
+            # A start, from nothing or from a checkpoint, is at the beginning of an epoch.
+            done = record.finished - record.batch
+            wanted = done + LOG_INTERVAL - done % LOG_INTERVAL
+        else:
+            wanted = record.finished + -record.finished % LOG_INTERVAL
+        if record.finished != wanted:
+            yield _Finding(record, "finished iterations", wanted, record.finished)
+        before = record
+
+
+def _resumed(log: TrainingLog) -> bool:
+    from_checkpoint = any(header.values.get("checkpoint") for header in log.headers)
+    later_start = log.records[0].finished > LOG_INTERVAL and bool(log.headers)
+    return len(log.sessions) > 1 or from_checkpoint or later_start
+
+
+def _seconds_per_iteration(log: TrainingLog) -> float | None:
+    """Median over records that follow each other, so that pauses between epochs and restarts do not count."""
+    pairs = [pair for session in log.sessions for pair in zip(session.records, session.records[1:], strict=False)]
+    times = [
+        (after.time - before.time).total_seconds() / (after.finished - before.finished)
+        for before, after in pairs
+        if after.finished > before.finished and after.time >= before.time
+    ]
+    return median(times) if times else None
+
+
+def _by_key(path: Path, findings: list[_Finding]) -> tuple[LogDifference, ...]:
+    """The first finding of every key, with the number of them, in the order of the lines."""
+    keys: dict[str, list[_Finding]] = {}
+    for finding in sorted(findings, key=lambda finding: finding.place.line):
+        keys.setdefault(finding.key, []).append(finding)
+    return tuple(
+        LogDifference(path, same[0].place.line, same[0].place.text, key, same[0].ours, same[0].theirs, len(same))
+        for key, same in keys.items()
+    )

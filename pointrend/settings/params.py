@@ -1,0 +1,339 @@
+"""params.yaml as checked, typed values.
+
+:func:`load_params` reads the file, :meth:`Params.setting` resolves everything that holds for one run. In what a run
+differs from the published one is said by :mod:`pointrend.settings.definition`.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, Field, model_validator
+
+from pointrend.errors import ParamsError
+from pointrend.files import sha256_json
+from pointrend.settings.params_file import nearest, parse_override, read_yaml
+from pointrend.settings.recipe import (
+    Count,
+    FileName,
+    Inference,
+    Name,
+    Operation,
+    OperationPart,
+    PositiveInt,
+    Recipe,
+    RecipePart,
+    RunPart,
+)
+from pointrend.settings.validation import Strict, validated
+
+MOST_SEED = 2**32 - 1
+Seed = Annotated[int, Field(ge=0, le=MOST_SEED)]
+
+SCORING_KEYS = (
+    *("base_size", "output_stride", "width", "fpn_channels", "scale_channels", "point_channels"),
+    *("subdivision_steps", "subdivision_points"),
+)
+"""What a score of given weights follows from; the rest of the recipe is about training."""
+
+
+class Images(Strict):
+    """Pictures in each split."""
+
+    train: PositiveInt
+    val: PositiveInt
+
+
+Md5 = Annotated[str, Field(pattern="^[0-9a-f]{32}$")]
+Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+
+
+class ArchivePin(Strict):
+    """A file to download, and how it is recognised."""
+
+    name: FileName
+    bytes: Annotated[int, Field(gt=0, le=10**15)] | None = None
+    md5: Md5 | None = None
+    sha256: Sha256 | None = None
+    sha256_prefix: Annotated[str, Field(pattern="^[0-9a-f]{8,64}$")] | None = None
+
+
+class Place(Strict):
+    """Where a file comes from, the official place first, and about how large it is."""
+
+    about_gb: Annotated[float, Field(gt=0, le=1_000_000)]
+    urls: tuple[str, ...]
+
+
+class AssumedSigma(Strict):
+    """Standard deviation of the mIoU over seeds, until it is measured; see docs/verdicts.md."""
+
+    points: Annotated[float, Field(gt=0, le=100)]
+    source: Annotated[str, Field(min_length=1)]
+
+
+class DatasetParams(Strict):
+    """A dataset: its archives, its full counts, and the recipe's numbers that belong to it."""
+
+    images: Images
+    sigma: AssumedSigma
+    about_megapixels: Annotated[float, Field(gt=0, le=10_000)]
+    sets: Annotated[str, Field(pattern="^[A-Za-z0-9_]+/[A-Za-z0-9_]+$")]
+    recipe: RecipePart
+    archives: tuple[ArchivePin, ...]
+
+
+class BackboneParams(Strict):
+    """A backbone: its depth, its name in the tables, its ImageNet weights."""
+
+    depth: Literal[50, 101, 152]
+    label: Annotated[str, Field(pattern="^[A-Za-z0-9][A-Za-z0-9 ._+-]*$", max_length=64)]
+    pretrained: ArchivePin
+
+
+class PublishedFiles(Strict):
+    """What is offered beside a published number, as file names; where they come from stands under ``places``.
+
+    In ``cfg`` the run's own config comes first.
+    """
+
+    log: Annotated[tuple[FileName, ...], Field(min_length=1, max_length=1)]
+    cfg: Annotated[tuple[FileName, ...], Field(min_length=1)]
+    released: Annotated[tuple[FileName, ...], Field(min_length=1, max_length=1)]
+
+
+class ScaleParams(Strict):
+    """How much of the recipe a scale runs, and on what. Nothing has a default: DVC needs every path to be there."""
+
+    published: tuple[Literal["log", "cfg", "released"], ...]
+    data: Literal["drawn", "official"]
+    images: Images | None
+    limit: PositiveInt | None
+    pretrained: bool
+    pictures: Count
+    inference: Inference
+    recipe: RecipePart
+    operation: OperationPart
+    datasets: dict[Name, RecipePart]
+
+    @model_validator(mode="after")
+    def _drawn_needs_counts(self) -> ScaleParams:
+        if self.data == "drawn" and self.images is None:
+            raise ValueError("data: drawn needs images: {train: N, val: N}")
+        if self.data == "drawn" and self.pretrained:
+            raise ValueError("data: drawn needs pretrained: false; nothing is downloaded for it")
+        return self
+
+
+class RunSetting(Strict):
+    """Everything that holds for one run at one scale."""
+
+    run: str
+    scale: str
+    dataset: str
+    backbone: str
+    depth: int
+    recipe: Recipe
+
+    def deterministic(self) -> dict[str, Any]:
+        """What can change the weights: the part of the setting that enters the fingerprint."""
+        left_out = Recipe.keys_of("operation") | Recipe.keys_of("scoring")
+        kept = {key: value for key, value in self.recipe.model_dump(mode="json").items() if key not in left_out}
+        return {"run": self.run, "dataset": self.dataset, "depth": self.depth, "recipe": kept}
+
+    def fingerprint(self, seed: int, data: str, backbone: str | None, code: str) -> str:
+        """What trained weights follow from, as one sha256: this setting, the seed, and the hashes of the rest."""
+        parts = {"setting": self.deterministic(), "seed": seed, "data": data, "backbone": backbone, "code": code}
+        return sha256_json(parts)
+
+    def scoring_fingerprint(self, weights: str, data: str, code: str) -> str:
+        """What a score of given weights follows from, as one sha256, as above."""
+        recipe = self.recipe.model_dump(mode="json", include={*SCORING_KEYS, "inference"})
+        network = {"dataset": self.dataset, "depth": self.depth, "recipe": recipe}
+        return sha256_json({"setting": network, "weights": weights, "data": data, "code": code})
+
+
+class Params(Strict):
+    """The whole of params.yaml."""
+
+    scale: Name
+    seeds: Annotated[tuple[Seed, ...], Field(min_length=1)]
+    published_scales: tuple[Name, ...] = Field(
+        description="where DVC has stages for what is published: [], or the one in `scale`"
+    )
+    recipe: RecipePart
+    operation: Operation
+    datasets: dict[Name, DatasetParams]
+    backbones: dict[Name, BackboneParams]
+    places: dict[FileName, Place]
+    published: dict[Name, PublishedFiles]
+    runs: dict[Name, RunPart]
+    scales: dict[Name, ScaleParams]
+
+    @model_validator(mode="after")
+    def _names_exist(self) -> Params:
+        _check_name("scale", self.scale, self.scales)
+        if len(set(self.seeds)) != len(self.seeds):
+            raise ValueError("seeds: each seed once")
+        if self.published_scales not in ((), (self.scale,)):
+            raise ValueError(f"published_scales: must be [] or [{self.scale}], as scale is {self.scale}")
+        for name in self.published_scales:
+            missing = {"log", "cfg", "released"} - set(self.scales[name].published)
+            if missing:
+                raise ValueError(f"published_scales: scale {name} has no published {', '.join(sorted(missing))}")
+        for name, run in self.runs.items():
+            _check_name(f"runs.{name}.dataset", run.dataset, self.datasets)
+            _check_name(f"runs.{name}.backbone", run.backbone, self.backbones)
+        for name, scale in self.scales.items():
+            for dataset in scale.datasets:
+                _check_name(f"scales.{name}.datasets", dataset, self.datasets)
+            if len(scale.datasets) < len(self.datasets):
+                raise ValueError(f"scales.{name}.datasets: name every dataset, if only with {{}}")
+        return self
+
+    @model_validator(mode="after")
+    def _runs_are_pairs(self) -> Params:
+        """DVC cannot look up a run's dataset, so it makes the runs from both lists; see dvc.yaml."""
+        pairs = {f"{pair[0]}_{pair[1]}": pair for pair in itertools.product(self.datasets, self.backbones)}
+        if {name: (run.dataset, run.backbone) for name, run in self.runs.items()} != pairs:
+            raise ValueError(f"runs: must be every dataset with every backbone, {', '.join(pairs)}")
+        return self
+
+    @model_validator(mode="after")
+    def _every_file_has_a_place(self) -> Params:
+        pins = [pin for dataset in self.datasets.values() for pin in dataset.archives]
+        names = [pin.name for pin in [*pins, *(backbone.pretrained for backbone in self.backbones.values())]]
+        for run, files in self.published.items():
+            _check_name("published", run, self.runs)
+            names += [*files.log, *files.cfg, *files.released]
+        for name in names:
+            _check_name("places", name, self.places)
+        return self
+
+    def at_scale(self, scale: str | None) -> Params:
+        """The same params with another scale; None keeps it.
+
+        Raises:
+            ParamsError: there is no such scale.
+        """
+        return self if scale is None else self.model_copy(update={"scale": self.known("scale", scale, self.scales)})
+
+    @staticmethod
+    def known(kind: str, name: str, names: Any) -> str:
+        """``name`` if it is one of ``names``.
+
+        Raises:
+            ParamsError: it is not; the nearest one is named.
+        """
+        if name not in names:
+            raise ParamsError(f"there is no {kind} {name!r}{nearest(name, names)}", f"choose from {', '.join(names)}")
+        return name
+
+    def setting(self, run: str, overrides: tuple[str, ...] = ()) -> RunSetting:
+        """Resolve one run at the current scale; ``overrides`` are KEY=VALUE texts and win over everything.
+
+        Raises:
+            ParamsError: unknown run or key, or values that do not fit together.
+        """
+        self.known("run", run, self.runs)
+        scale = self.scales[self.scale]
+        values: dict[str, Any] = {key: getattr(scale, key) for key in Recipe.keys_of_layer("scale")}
+        for path in (*self.recipe_paths(run), "operation", f"scales.{self.scale}.operation"):
+            values |= {key: value for key, value in self.value(path).items() if value is not None}
+        del values["tracking"]  # no part of any run
+        for override in overrides:
+            key, value = parse_override(override)
+            self.known("key", key, Recipe.model_fields)
+            values[key] = value
+        dataset, backbone = values.pop("dataset"), values.pop("backbone")
+        do = "correct it where it was set, in params.yaml, with --set or --config"
+        recipe = validated(Recipe, values, f"run {run} at scale {self.scale}", do)
+        depth = self.backbones[backbone].depth
+        return RunSetting(run=run, scale=self.scale, dataset=dataset, backbone=backbone, depth=depth, recipe=recipe)
+
+    def recipe_paths(self, run: str) -> tuple[str, ...]:
+        """Where the recipe of ``run`` stands, as dotted paths; the last one that names a key wins."""
+        dataset = self.runs[run].dataset
+        return (
+            "recipe",
+            f"datasets.{dataset}.recipe",
+            f"scales.{self.scale}.recipe",
+            f"scales.{self.scale}.datasets.{dataset}",
+            f"runs.{run}",
+        )
+
+    def value(self, path: str) -> Any:
+        """What params.yaml says at a dotted path, as plain values; what it leaves out is left out."""
+        found: Any = self
+        for key in path.split("."):
+            found = found[key] if isinstance(found, dict) else getattr(found, key)
+        return _plain(found)
+
+
+def load_params(path: Path) -> Params:
+    """Read and check params.yaml.
+
+    Raises:
+        ParamsError: the file is missing, is no YAML mapping, or has a wrong key or value; one line says which.
+    """
+    return validated(Params, read_yaml(path), str(path))
+
+
+def typed_seed(text: str) -> int:
+    """A seed as it is typed.
+
+    Raises:
+        ValueError: it is no number in digits, or too large.
+    """
+    if not (text.isascii() and text.isdecimal()) or int(text) > MOST_SEED:
+        raise ValueError(f"{text!r} is no number from 0 to {MOST_SEED}")
+    return int(text)
+
+
+def typed_seeds(where: str, words: Iterable[str]) -> tuple[int, ...]:
+    """Seeds as they are typed, at least one and each once.
+
+    Raises:
+        ParamsError: they are not; ``where`` begins the message.
+    """
+    try:
+        seeds = [typed_seed(word) for word in named_once(where, words)]
+    except ValueError as problem:
+        raise ParamsError(f"{where} is not a list of numbers: {problem}", "write for example 0,1,2") from problem
+    return tuple(map(int, named_once(where, map(str, seeds))))
+
+
+def named_once(where: str, words: Iterable[str]) -> list[str]:
+    """Words without blanks around them, at least one and each once.
+
+    Raises:
+        ParamsError: they are not; ``where`` begins the message.
+    """
+    names = [word.strip() for word in words if word.strip()]
+    again = next((name for index, name in enumerate(names) if name in names[:index]), None)
+    if not names:
+        raise ParamsError(f"{where} names nothing", "name at least one")
+    if again is not None:
+        raise ParamsError(f"{where} names {again} twice", "name each once")
+    return names
+
+
+def schema() -> dict[str, Any]:
+    """JSON schema of params.yaml; workflow/schemas/params.schema.json holds it."""
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **Params.model_json_schema()}
+
+
+def _check_name(where: str, name: str, names: Any) -> None:
+    if name not in names:
+        raise ValueError(f"{where}: there is no {name!r}{nearest(name, names)}")
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, BaseModel):
+        return value.model_dump(mode="json", exclude_unset=True)
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    return [_plain(item) for item in value] if isinstance(value, tuple) else value

@@ -1,0 +1,277 @@
+"""Cityscapes through the official package, played by a stand-in, whose signatures are held against the real one."""
+
+from __future__ import annotations
+
+import errno
+import importlib
+import inspect
+import json
+import logging
+import os
+import stat
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+from typing import Any
+
+import pytest
+import requests
+
+from pointrend.archives import cityscapes_download
+from pointrend.archives.cityscapes_download import fetch_cityscapes
+from pointrend.archives.download import Patience
+from pointrend.errors import DownloadError, MachineError
+from tests.archives.fetching import GOOD, NAME, OTHER, assert_fetched, assert_nothing_named, pinned
+from tests.archives.servers import misbehaving
+
+QUICK = Patience(fruitless=2, attempts=5, pause_s=0)
+SITE = "https://www.cityscapes-dataset.com"
+
+
+class Downloader(ModuleType):
+    """Stands in for cityscapesscripts.download.downloader: ``deliver`` is given the file to append to."""
+
+    def __init__(self) -> None:
+        super().__init__("cityscapesscripts.download.downloader")
+        self.deliver: Callable[[Path], None] = lambda path: append(path, GOOD)
+        self.refuse_login: Exception | None = None
+        self.accounts: list[Any] = []
+        self.account_file = Path()
+        self.calls = 0
+
+    def login(self) -> str:
+        home = Path(os.environ["XDG_DATA_HOME"])
+        self.account_file = home / "cityscapesscripts" / "credentials.json"
+        assert stat.S_IMODE(self.account_file.stat().st_mode) == 0o600
+        assert stat.S_IMODE(home.stat().st_mode) == 0o700
+        self.accounts.append(json.loads(self.account_file.read_text()))
+        if self.refuse_login:
+            raise self.refuse_login
+        return "session"
+
+    def download_packages(
+        self, *, session: Any, package_names: list[str], destination_path: str, resume: bool = False
+    ) -> None:
+        assert session == "session"
+        assert package_names == [NAME]
+        assert resume
+        self.calls += 1
+        print("Downloading cityscapes package")
+        print("100%", file=sys.stderr)
+        self.deliver(Path(destination_path) / NAME)
+
+
+@pytest.fixture
+def downloader(monkeypatch: pytest.MonkeyPatch) -> Downloader:
+    official = Downloader()
+    monkeypatch.setitem(sys.modules, official.__name__, official)
+    monkeypatch.setenv("CITYSCAPES_USERNAME", "me@example.org")
+    monkeypatch.setenv("CITYSCAPES_PASSWORD", "hunter2")
+    monkeypatch.setattr(cityscapes_download, "_POLL_S", 0.01)
+    return official
+
+
+def fetch(folder: Path, *urls: str, at_hand: str | None = None) -> Any:
+    (fetched,) = fetch_cityscapes([pinned(*urls)], folder, at_hand, progress=False, patience=QUICK)
+    return fetched
+
+
+def refusal(folder: Path) -> str:
+    with pytest.raises(DownloadError) as caught:
+        fetch(folder)
+    text = str(caught.value)
+    assert_nothing_named(folder)
+    assert "hunter2" not in text
+    assert "me@example.org" not in text
+    assert "POINTREND_ARCHIVES" in text
+    assert "\n" not in text
+    return text
+
+
+def append(path: Path, data: bytes) -> None:
+    with open(path, "ab") as stream:
+        stream.write(data)
+
+
+def test_real_package_has_the_functions_that_are_called() -> None:
+    real = importlib.import_module("cityscapesscripts.download.downloader")
+    assert not inspect.signature(real.login).parameters
+    parameters = inspect.signature(real.download_packages).parameters
+    assert list(parameters) == list(inspect.signature(Downloader().download_packages).parameters)
+    assert all(parameter.kind is inspect.Parameter.KEYWORD_ONLY for parameter in parameters.values())
+
+
+def test_real_login_finds_the_account_file_and_posts_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = importlib.import_module("cityscapesscripts.download.downloader")
+    posted: list[Any] = []
+
+    class Session:
+        def get(self, url: str, **_: Any) -> Any:
+            return SimpleNamespace(raise_for_status=lambda: None)
+
+        def post(self, url: str, data: Any, **_: Any) -> Any:
+            posted.append(data)
+            return SimpleNamespace(raise_for_status=lambda: None, status_code=302)
+
+    monkeypatch.setattr(real.requests, "Session", Session)
+    monkeypatch.setattr("builtins.input", lambda *_: pytest.fail("it asks on the terminal"))
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+    cityscapes_download._login(real, ("me", "hunter2"))
+    assert posted == [{"username": "me", "password": "hunter2", "submit": "Login"}]
+    assert os.environ["XDG_DATA_HOME"] == str(tmp_path)
+
+
+def test_downloads_with_the_account(
+    tmp_path: Path, downloader: Downloader, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv("XDG_DATA_HOME", raising=False)
+    assert_fetched(fetch(tmp_path), tmp_path, SITE)
+    assert downloader.accounts == [{"username": "me@example.org", "password": "hunter2"}]
+    assert not downloader.account_file.exists()
+    assert not downloader.account_file.parent.parent.exists()
+    assert "XDG_DATA_HOME" not in os.environ
+    assert capsys.readouterr() == ("", ""), "the package's prints do not mix with ours"
+
+
+def test_package_shows_its_bar_on_a_terminal_but_keeps_off_stdout(
+    tmp_path: Path, downloader: Downloader, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fetch_cityscapes([pinned()], tmp_path, progress=True, patience=QUICK)
+    assert capsys.readouterr() == ("", "Downloading cityscapes package\n100%\n")
+
+
+def test_progress_is_followed_by_the_growing_file(
+    tmp_path: Path, downloader: Downloader, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    monkeypatch.setattr("pointrend.archives.progress.LEAST_PAUSE_S", 0)
+
+    def slowly(path: Path) -> None:
+        append(path, GOOD[: len(GOOD) // 2])
+        for _ in range(500):
+            if "(50 %)" in caplog.text:
+                break
+            cityscapes_download.threading.Event().wait(0.01)
+        append(path, GOOD[len(GOOD) // 2 :])
+
+    downloader.deliver = slowly
+    assert_fetched(fetch(tmp_path), tmp_path)
+    assert "(50 %)" in caplog.text
+
+
+def test_what_is_at_hand_needs_no_account(
+    tmp_path: Path, downloader: Downloader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("CITYSCAPES_PASSWORD")
+    at_hand = tmp_path / "hand"
+    at_hand.mkdir()
+    (at_hand / NAME).write_bytes(GOOD)
+    assert_fetched(fetch(tmp_path / "linked", at_hand=str(at_hand)), tmp_path / "linked", str(at_hand / NAME))
+    with misbehaving(lambda request: request.answer(200, GOOD)) as server:
+        url = f"{server.url}/{NAME}"
+        assert_fetched(fetch(tmp_path / "served", at_hand=server.url), tmp_path / "served", url)
+        assert_fetched(fetch(tmp_path / "demo", server.url), tmp_path / "demo", server.url)
+    assert_fetched(fetch(tmp_path / "demo"), tmp_path / "demo", "already there")
+    assert not downloader.accounts
+
+
+def test_server_at_hand_without_it_leaves_the_account(tmp_path: Path, downloader: Downloader) -> None:
+    with misbehaving(lambda request: request.answer(404)) as server:
+        assert_fetched(fetch(tmp_path, at_hand=server.url), tmp_path, SITE)
+
+
+@pytest.mark.parametrize("missing", ["CITYSCAPES_USERNAME", "CITYSCAPES_PASSWORD"])
+def test_neither_says_both_ways(
+    tmp_path: Path, downloader: Downloader, monkeypatch: pytest.MonkeyPatch, missing: str
+) -> None:
+    monkeypatch.setenv(missing, "")
+    with pytest.raises(DownloadError) as caught:
+        fetch(tmp_path)
+    for hint in (NAME, SITE, "CITYSCAPES_USERNAME", "CITYSCAPES_PASSWORD", "POINTREND_ARCHIVES"):
+        assert hint in str(caught.value)
+    assert not downloader.accounts
+
+
+@pytest.mark.parametrize(
+    "problem",
+    [Exception("Bad credentials."), requests.ConnectionError("hunter2"), Exception("me@example.org: hunter2?")],
+)
+def test_refused_login_is_one_line_without_the_account(
+    tmp_path: Path, downloader: Downloader, problem: Exception
+) -> None:
+    downloader.refuse_login = problem
+    assert "no login" in refusal(tmp_path)
+    assert not downloader.account_file.exists()
+    assert not downloader.calls
+
+
+def test_cut_download_is_resumed(tmp_path: Path, downloader: Downloader) -> None:
+    def cut(path: Path) -> None:
+        size = path.stat().st_size if path.exists() else 0
+        append(path, GOOD[size : size + len(GOOD) // 3 + 1])
+        if path.stat().st_size < len(GOOD):
+            raise requests.exceptions.ChunkedEncodingError("cut")
+
+    downloader.deliver = cut
+    assert_fetched(fetch(tmp_path), tmp_path, SITE)
+    assert downloader.calls == 3
+    assert len(downloader.accounts) == 1
+
+
+def test_part_is_kept_for_the_next_call(tmp_path: Path, downloader: Downloader) -> None:
+    def cut(path: Path) -> None:
+        if not path.exists():
+            append(path, GOOD[:1000])
+        raise requests.ConnectionError("cut")
+
+    downloader.deliver = cut
+    assert "no connection" in refusal(tmp_path)
+    assert downloader.calls == 1 + QUICK.fruitless
+    downloader.deliver = lambda path: append(path, GOOD[path.stat().st_size :])
+    assert_fetched(fetch(tmp_path), tmp_path, SITE)
+
+
+def test_part_that_is_whole_already_is_verified(tmp_path: Path, downloader: Downloader) -> None:
+    def nothing_left(path: Path) -> None:
+        if path.exists():
+            response = requests.Response()
+            response.status_code = 416
+            raise requests.HTTPError("416", response=response)
+        append(path, GOOD)
+        raise requests.ConnectionError("after the last byte")
+
+    downloader.deliver = nothing_left
+    assert_fetched(fetch(tmp_path), tmp_path, SITE)
+
+
+def test_our_checksum_is_enforced_after_the_packages_own(tmp_path: Path, downloader: Downloader) -> None:
+    downloader.deliver = lambda path: append(path, OTHER)
+    assert "md5" in refusal(tmp_path)
+    downloader.deliver = lambda path: append(path, GOOD)
+    assert_fetched(fetch(tmp_path), tmp_path, SITE)
+
+
+def test_part_that_the_package_finds_damaged_is_begun_again(tmp_path: Path, downloader: Downloader) -> None:
+    def damaged(path: Path) -> None:
+        append(path, OTHER)
+        raise Exception("MD5 sum of downloaded file does not match.")
+
+    downloader.deliver = damaged
+    assert "MD5" in refusal(tmp_path)
+    downloader.deliver = lambda path: append(path, GOOD)
+    assert_fetched(fetch(tmp_path), tmp_path, SITE)
+
+
+def test_full_disk_is_a_matter_of_the_machine(tmp_path: Path, downloader: Downloader) -> None:
+    def full(path: Path) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    downloader.deliver = full
+    with pytest.raises(MachineError, match="No space left"):
+        fetch(tmp_path)
+
+
+def test_absent_package_is_reported(tmp_path: Path, downloader: Downloader, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, downloader.__name__, None)
+    assert "cityscapesscripts is not installed" in refusal(tmp_path)

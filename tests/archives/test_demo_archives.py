@@ -1,0 +1,322 @@
+"""The demo's archives: official names and layouts, the same bytes at every build."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import tarfile
+import threading
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+import scipy.io
+from PIL import Image
+
+from pointrend.archives.demo import build, packing
+from pointrend.archives.demo.build import build_demo_archives
+from pointrend.archives.demo.layouts import ARCHIVES, SceneCounts, image_counts, voc_ids
+from pointrend.errors import ParamsError
+
+SMALL = SceneCounts(train=8, val=4, height=48, width=64)
+VOC, SBD = "VOCdevkit/VOC2012", "benchmark_RELEASE/dataset"
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("demo")
+    build_demo_archives(folder, SMALL)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def voc_members(built: Path) -> dict[str, bytes]:
+    return tar_members(built / "VOCtrainval_11-May-2012.tar")
+
+
+@pytest.fixture(scope="module")
+def sbd_members(built: Path) -> dict[str, bytes]:
+    return tar_members(built / "benchmark.tgz")
+
+
+def tar_members(path: Path) -> dict[str, bytes]:
+    with tarfile.open(path) as archive:
+        return {m.name: archive.extractfile(m).read() for m in archive if m.isfile()}  # type: ignore[union-attr]
+
+
+def zip_members(path: Path) -> dict[str, bytes]:
+    with zipfile.ZipFile(path) as archive:
+        assert archive.testzip() is None
+        return {name: archive.read(name) for name in archive.namelist() if not name.endswith("/")}
+
+
+def decode(data: bytes) -> Any:
+    return cv2.imdecode(np.frombuffer(data, dtype=np.uint8), cv2.IMREAD_UNCHANGED)
+
+
+def gtcls(data: bytes) -> Any:
+    return scipy.io.loadmat(io.BytesIO(data))["GTcls"]
+
+
+def digests(folder: Path) -> dict[str, str]:
+    return {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in ARCHIVES}
+
+
+def record_writes(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The names of the archives that are written from here on."""
+    written: list[str] = []
+
+    def write(path: Path, name: str, members: Any) -> None:
+        written.append(name)
+        packing.write_archive(path, name, members)
+
+    monkeypatch.setattr(build, "write_archive", write)
+    return written
+
+
+def test_two_builds_give_the_same_bytes(built: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("time.time", lambda: 2e9)
+    monkeypatch.setattr("time.asctime", lambda *_: "Tue Jan  1 00:00:00 2030")
+    build_demo_archives(tmp_path, SMALL)
+    assert digests(tmp_path) == digests(built)
+    assert (tmp_path / "manifest.json").read_bytes() == (built / "manifest.json").read_bytes()
+
+
+def test_manifest_measures_what_lies_there(built: Path) -> None:
+    manifest = json.loads((built / "manifest.json").read_text())
+    assert manifest["files"].keys() == ARCHIVES.keys()
+    for name, facts in manifest["files"].items():
+        data = (built / name).read_bytes()
+        md5 = hashlib.md5(data, usedforsecurity=False).hexdigest()
+        assert facts == {"bytes": len(data), "md5": md5, "sha256": hashlib.sha256(data).hexdigest()}
+    assert manifest["images"] == {
+        "voc": {"train": 2, "val": 4, "sbd": 9, "trainaug": 8},
+        "ade20k": {"train": 8, "val": 4},
+        "cityscapes": {"train": 8, "val": 4},
+    }
+    assert {path.name for path in built.iterdir()} == {*ARCHIVES, "manifest.json", ".build.lock"}
+
+
+def test_second_call_does_nothing(built: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: Any) -> None:
+        raise AssertionError("it builds again")
+
+    monkeypatch.setattr(build, "write_archive", refuse)
+    before = {path.name: path.stat().st_mtime_ns for path in built.iterdir() if path.name != ".build.lock"}
+    manifest = build_demo_archives(built, SMALL)
+    assert manifest == json.loads((built / "manifest.json").read_text())
+    assert before == {path.name: path.stat().st_mtime_ns for path in built.iterdir() if path.name != ".build.lock"}
+
+
+@pytest.mark.parametrize("damage", ["missing", "cut", "no manifest", "torn manifest", "other code", "other counts"])
+def test_what_is_not_whole_is_built_again(tmp_path: Path, damage: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    tiny = SceneCounts(train=4, val=2, height=32, width=32)
+    build_demo_archives(tmp_path, tiny)
+    good, archive = digests(tmp_path), tmp_path / "benchmark.tgz"
+    counts = tiny
+    if damage == "missing":
+        archive.unlink()
+    elif damage == "cut":
+        archive.write_bytes(archive.read_bytes()[:-1])
+    elif damage == "no manifest":
+        (tmp_path / "manifest.json").unlink()
+    elif damage == "torn manifest":
+        (tmp_path / "manifest.json").write_text("{")
+    elif damage == "other code":
+        monkeypatch.setattr(build, "_generator", lambda: "newer")
+    else:
+        counts = SceneCounts(train=5, val=2, height=32, width=32)
+    written = record_writes(monkeypatch)
+    manifest = build_demo_archives(tmp_path, counts)
+    assert written == list(ARCHIVES)
+    assert manifest["images"] == image_counts(counts)
+    assert (digests(tmp_path) == good) == (counts == tiny)
+
+
+def test_an_interrupted_build_leaves_nothing_that_passes_for_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = packing.write_archive
+
+    def stop_at_ade(path: Path, name: str, members: Any) -> None:
+        real(path, name, members)
+        if name.startswith("ADE"):
+            raise KeyboardInterrupt
+
+    build_demo_archives(tmp_path, SceneCounts(train=4, val=3, height=32, width=32))
+    for name in list(ARCHIVES)[2:]:
+        (tmp_path / name).unlink()
+    monkeypatch.setattr(build, "write_archive", stop_at_ade)
+    tiny = SceneCounts(train=4, val=2, height=32, width=32)
+    with pytest.raises(KeyboardInterrupt):
+        build_demo_archives(tmp_path, tiny)
+    assert {path.name for path in tmp_path.iterdir()} == {
+        "VOCtrainval_11-May-2012.tar",
+        "benchmark.tgz",
+        ".build.lock",
+    }
+
+
+def test_builders_side_by_side_build_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    written = record_writes(monkeypatch)
+    tiny = SceneCounts(train=4, val=2, height=32, width=32)
+    threads = [threading.Thread(target=build_demo_archives, args=(tmp_path, tiny)) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert sorted(written) == sorted(ARCHIVES)
+
+
+@pytest.mark.parametrize("counts", [{"train": 3}, {"val": 1}, {"height": 31}, {"width": 0}])
+def test_too_few_or_too_small_scenes_are_refused(tmp_path: Path, counts: dict[str, int]) -> None:
+    with pytest.raises(ParamsError, match=next(iter(counts))):
+        build_demo_archives(tmp_path, SceneCounts(**counts))
+    assert not list(tmp_path.iterdir())
+
+
+def test_default_counts_are_those_of_the_demo() -> None:
+    assert image_counts(SceneCounts()) == {
+        "voc": {"train": 32, "val": 24, "sbd": 80, "trainaug": 96},
+        "ade20k": {"train": 96, "val": 24},
+        "cityscapes": {"train": 96, "val": 24},
+    }
+
+
+def test_id_lists_overlap_as_the_official_ones() -> None:
+    ids = voc_ids(SceneCounts())
+    sbd = {*ids.sbd_train, *ids.sbd_val}
+    assert not set(ids.train) & set(ids.val)
+    assert not set(ids.sbd_train) & set(ids.sbd_val)
+    for sbd_list in (ids.sbd_train, ids.sbd_val):
+        assert set(sbd_list) & set(ids.train)
+        assert set(sbd_list) & set(ids.val)
+        assert set(sbd_list) - {*ids.train, *ids.val}
+    assert set(ids.train) - sbd, "some VOC labels exist only in VOC"
+    assert len((set(ids.train) | sbd) - set(ids.val)) == 96
+    assert len(ids.val) == 24
+
+
+def test_voc_layout(voc_members: dict[str, bytes]) -> None:
+    lists = {
+        split: voc_members[f"{VOC}/ImageSets/Segmentation/{split}.txt"].decode().splitlines()
+        for split in ("train", "val", "trainval")
+    }
+    assert lists["trainval"] == lists["train"] + lists["val"]
+    folders: dict[str, set[str]] = {}
+    for name in voc_members:
+        folder, _, file = name.rpartition("/")
+        folders.setdefault(folder.removeprefix(f"{VOC}/"), set()).add(Path(file).stem)
+    assert folders.keys() == {"ImageSets/Segmentation", "JPEGImages", "SegmentationClass"}
+    assert folders["SegmentationClass"] == set(lists["trainval"])
+    ids = voc_ids(SMALL)
+    assert folders["JPEGImages"] == ids.trainaug | set(ids.val)
+
+
+def test_voc_masks_are_palette_pictures_with_borders(voc_members: dict[str, bytes]) -> None:
+    borders = []
+    for name, data in voc_members.items():
+        if "SegmentationClass" not in name:
+            continue
+        image: Any = Image.open(io.BytesIO(data))
+        assert image.mode == "P"
+        assert image.getpalette()[:12] == [0, 0, 0, 128, 0, 0, 0, 128, 0, 128, 128, 0]
+        assert image.getpalette()[-3:] == [224, 224, 192]
+        mask = np.asarray(image)
+        assert mask.shape == (48, 64)
+        assert set(np.unique(mask)) <= {*range(21), 255}
+        borders.append((mask == 255).mean())
+        picture = decode(voc_members[name.replace("SegmentationClass", "JPEGImages").replace(".png", ".jpg")])
+        assert picture.shape == (48, 64, 3)
+    assert 0.02 < np.mean(borders) < 0.25
+
+
+def test_sbd_labels_have_the_gtcls_structure(sbd_members: dict[str, bytes]) -> None:
+    mats = {name: data for name, data in sbd_members.items() if name.endswith(".mat")}
+    for data in mats.values():
+        struct = gtcls(data)
+        assert struct.shape == (1, 1)
+        assert struct.dtype.names == ("Boundaries", "Segmentation", "CategoriesPresent")
+        label, present = struct[0, 0]["Segmentation"], struct[0, 0]["CategoriesPresent"]
+        assert (label.shape, label.dtype) == ((48, 64), np.uint8)
+        assert label.max() <= 20, "no borders"
+        assert present.ravel().tolist() == sorted(set(np.unique(label)) - {0})
+        outlines = struct[0, 0]["Boundaries"]
+        assert outlines.shape == (20, 1)
+        found = [category + 1 for category in range(20) if outlines[category, 0].nnz]
+        assert found == present.ravel().tolist()
+    listed = [sbd_members[f"{SBD}/{split}.txt"].decode().split() for split in ("train", "val")]
+    assert {Path(name).stem for name in mats} == {*listed[0], *listed[1]}
+
+
+def test_sbd_agrees_with_voc_off_the_borders(voc_members: dict[str, bytes], sbd_members: dict[str, bytes]) -> None:
+    both = 0
+    for name, data in voc_members.items():
+        mat = sbd_members.get(f"{SBD}/cls/{Path(name).stem}.mat")
+        if "SegmentationClass" not in name or mat is None:
+            continue
+        both += 1
+        mask, label = np.asarray(Image.open(io.BytesIO(data))), gtcls(mat)[0, 0]["Segmentation"]
+        assert np.array_equal(mask[mask != 255], label[mask != 255])
+    assert both == 3
+
+
+def test_ade20k_layout(built: Path) -> None:
+    members = zip_members(built / "ADEChallengeData2016.zip")
+    root, labels = "ADEChallengeData2016", []
+    wanted = set()
+    for folder, split, count in (("training", "train", 8), ("validation", "val", 4)):
+        for number in range(1, count + 1):
+            picture, label = (
+                f"{root}/{kind}/{folder}/ADE_{split}_{number:08d}.{ending}"
+                for kind, ending in (("images", "jpg"), ("annotations", "png"))
+            )
+            wanted |= {picture, label}
+            assert decode(members[picture]).shape == (48, 64, 3)
+            labels.append(decode(members[label]))
+            assert (labels[-1].shape, labels[-1].dtype) == ((48, 64), np.uint8)
+    assert members.keys() == wanted
+    assert max(label.max() for label in labels) <= 150
+    assert any((label == 0).any() for label in labels), "unlabelled pixels"
+
+
+def test_cityscapes_layout(built: Path) -> None:
+    pictures = zip_members(built / "leftImg8bit_trainvaltest.zip")
+    labels = zip_members(built / "gtFine_trainvaltest.zip")
+    stems = {name.removeprefix("leftImg8bit/").removesuffix("_leftImg8bit.png") for name in pictures}
+    assert stems == {name.removeprefix("gtFine/").removesuffix("_gtFine_labelIds.png") for name in labels}
+    cities: dict[str, set[str]] = {}
+    for stem in stems:
+        split, city, name = stem.split("/")
+        assert name.startswith(f"{city}_")
+        cities.setdefault(split, set()).add(city)
+        picture = decode(pictures[f"leftImg8bit/{stem}_leftImg8bit.png"])
+        label = decode(labels[f"gtFine/{stem}_gtFine_labelIds.png"])
+        assert picture.shape == (48, 96, 3)
+        assert (label.shape, label.dtype) == ((48, 96), np.uint8)
+        assert label.max() <= 33
+        assert (label.max() == 0) == (split == "test")
+    assert {split: len(found) for split, found in cities.items()} == {"train": 2, "val": 2, "test": 1}
+    assert sum(stem.startswith("train/") for stem in stems) == 8
+    assert sum(stem.startswith("val/") for stem in stems) == 4
+
+
+def test_archives_hold_no_time_or_owner(built: Path) -> None:
+    for name in ("VOCtrainval_11-May-2012.tar", "benchmark.tgz"):
+        with tarfile.open(built / name) as archive:
+            for entry in archive:
+                assert (entry.mtime, entry.uid, entry.gid, entry.uname, entry.gname) == (1336694400, 0, 0, "", "")
+                assert entry.mode == (0o755 if entry.isdir() else 0o644)
+    assert (built / "benchmark.tgz").read_bytes()[3:8] == b"\0\0\0\0\0", "neither file name nor time"
+    with zipfile.ZipFile(built / "gtFine_trainvaltest.zip") as packed:
+        assert {entry.date_time for entry in packed.infolist()} == {(2012, 5, 11, 0, 0, 0)}
+        assert any(entry.is_dir() for entry in packed.infolist())
+
+
+def test_unknown_format_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="rar"):
+        packing.write_archive(tmp_path / "x", "x.rar", [])

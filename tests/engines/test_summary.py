@@ -1,0 +1,212 @@
+"""What both engines end with: what there is, what is not, what to type next, and what has failed."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pointrend.cli import main
+from pointrend.engines.failures import Failure, failures
+from pointrend.engines.summary import failure_summary, summary
+from pointrend.engines.workflow import Workflow
+from pointrend.files import sha256_file, write_json
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty checkout, the working folder."""
+    shutil.copy(ROOT / "params.yaml", tmp_path)
+    monkeypatch.chdir(tmp_path)
+    for name in ("POINTREND_SCALE", "POINTREND_PINS", "POINTREND_ARCHIVES", "POINTREND_PARAMS"):
+        monkeypatch.delenv(name, raising=False)
+    return tmp_path
+
+
+def said(root: Path, *rest: str, **config: Any) -> str:
+    return summary(Workflow.from_config(config, root), *rest)
+
+
+def make(root: Path, run: str, *names: str, seed: int = 0, fingerprint: str = "f") -> None:
+    """Files of a run with what the summary reads of them."""
+    for name in names:
+        write_json(root / f"runs/demo/{run}-s{seed}" / name, {"fingerprint": fingerprint, "run": run})
+
+
+def report(root: Path, *runs: str) -> None:
+    """Pages, and results.json of the scores of these runs."""
+    rows = [
+        {
+            "run": run,
+            "seed": 0,
+            "kind": "trained",
+            "hashes": {"metrics.json": sha256_file(root / f"runs/demo/{run}-s0/metrics.json")},
+        }
+        for run in runs
+    ]
+    write_json(root / "results/demo/results.json", {"runs": rows})
+    for name in ("index.html", "README.md"):
+        (root / "results/demo" / name).touch()
+
+
+def test_before_anything_the_way_to_the_rest_is_named(root: Path) -> None:
+    assert said(root, "snakemake --cores all").splitlines() == [
+        "",
+        "Scale demo: what there is",
+        "  prepared  0 of 3; not yet: voc, ade20k, cityscapes",
+        "  trained   0 of 6; not yet: voc_r50 seed 0, voc_r101 seed 0, ade20k_r50 seed 0 and 3 more",
+        "  scored    0 of 6; not yet: voc_r50 seed 0, voc_r101 seed 0, ade20k_r50 seed 0 and 3 more",
+        "  tables    not yet",
+        "",
+        "Next",
+        "  snakemake --cores all  makes the rest",
+    ]
+    assert "Next" not in said(root)
+
+
+def test_the_targets_that_ended_early_are_told_from_those_that_did_not(root: Path) -> None:
+    make(root, "voc_r50", "train.json")
+    make(root, "voc_r101", "train.json", "metrics.json")
+    lines = said(root, "again", runs="voc_r50,voc_r101").splitlines()
+    assert "  trained   2 of 2, in runs/demo/" in lines
+    assert "  scored    1 of 2; not yet: voc_r50 seed 0" in lines
+
+
+def test_a_score_of_an_earlier_training_is_none(root: Path) -> None:
+    make(root, "voc_r50", "metrics.json", fingerprint="earlier")
+    make(root, "voc_r50", "train.json")
+    assert "  scored    0 of 1; not yet: voc_r50 seed 0" in said(root, runs="voc_r50")
+
+
+def test_when_all_is_there_nothing_but_reading_is_left(root: Path) -> None:
+    write_json(root / "data/demo/voc/manifest.json", {})
+    make(root, "voc_r50", "train.json", "metrics.json")
+    report(root, "voc_r50")
+    write_json(root / "logs/demo/tracked.json", {"store": "mlflow.db"})
+    assert said(root, "again", runs="voc_r50").splitlines()[2:] == [
+        "  prepared  1 of 1, in data/demo/",
+        "  trained   1 of 1, in runs/demo/",
+        "  scored    1 of 1, in runs/demo/",
+        "  tables    results/demo/index.html, results/demo/README.md",
+        "",
+        "Next",
+        "  pointrend --scale demo report --show               prints the table",
+        "  pointrend --scale demo verify                      computes every hash and every mIoU behind it again",
+        "  mlflow ui --backend-store-uri sqlite:///mlflow.db  shows the curves",
+        "  pointrend --scale paper plan                       shows what the published recipe would take",
+    ]
+    write_json(root / "logs/demo/tracked.json", {"store": "http://server:5000"})
+    assert "  http://server:5000                    shows the curves" in said(root, runs="voc_r50")
+
+
+@pytest.mark.parametrize("change", ["scored again", "gone"])
+def test_pages_of_other_scores_do_not_count(root: Path, change: str) -> None:
+    write_json(root / "data/demo/voc/manifest.json", {})
+    make(root, "voc_r50", "train.json", "metrics.json")
+    report(root, "voc_r50")
+    metrics = root / "runs/demo/voc_r50-s0/metrics.json"
+    if change == "gone":
+        metrics.unlink()
+    else:
+        metrics.write_text(metrics.read_text() + " ")
+    text = said(root, "again", runs="voc_r50")
+    assert "  tables    there, but not of these scores" in text
+    assert "  again  makes the rest" in text
+    assert "verify" not in text
+
+
+def test_what_was_released_and_audited_is_told_at_scale_paper(root: Path) -> None:
+    write_json(root / "runs/paper/voc_r50-released/metrics.json", {})
+    lines = said(root, scale="paper", runs="voc_r50").splitlines()
+    assert "  released  1 of 1, in runs/paper/" in lines
+    assert "  audited   0 of 1; not yet: voc_r50" in lines
+
+
+def test_the_rest_is_made_by_what_was_asked_for(root: Path) -> None:
+    config = {"scale": "paper", "runs": "voc_r50", "seeds": "0,1", "gpus": 2, "cluster": "slurm"}
+    asked = "scale=paper runs=voc_r50 seeds=0,1 gpus=2"
+    assert Workflow.from_config(config, root).whole_command() == (
+        f"snakemake --cores all --profile slurm --config {asked}"
+    )
+    assert Workflow.from_config({}, root).whole_command() == "snakemake --cores all --config scale=demo"
+
+
+SNAKEMAKE_LOG = """\
+[Sun Nov 22 19:15:29 2026]
+rule train:
+    input: a
+    output: runs/demo/voc_r101-s0/train.json
+    log: logs/demo/train-voc_r101-s0.log
+Error in rule train:
+    message: None
+    output: runs/demo/voc_r50-s0/train.json, runs/demo/voc_r50-s0/metrics.jsonl
+    log: logs/demo/train-voc_r50-s0.log, .snakemake/slurm_logs/7.log (check log file(s) for error details)
+    shell:
+        pointrend --scale demo train voc_r50 --seed 0
+Error in rule prepare:
+    output: data/demo/voc/manifest.json
+    log: logs/demo/prepare-voc.log (check log file(s) for error details)
+[Sun Nov 22 19:15:30 2026]
+    message: a group of jobs
+    jobs:
+        rule evaluate:
+            jobid: 3
+            output: runs/demo/voc_r50-s0/metrics.json
+            log: logs/demo/evaluate-voc_r50-s0.log (check log file(s) for error details)
+        rule train:
+            jobid: 2
+            output: runs/demo/voc_r50-s0/train.json
+            log: logs/demo/train-voc_r50-s0.log (check log file(s) for error details)
+Error in rule released:
+    log: logs/demo/compare.log, logs/demo/report.log (check log file(s) for error details)
+"""
+
+
+def test_failed_jobs_are_told_with_what_they_said(root: Path) -> None:
+    for name in ("logs/demo/prepare-voc.log", "data/demo/voc/manifest.json"):
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).touch()  # it was tried again and ended well
+    log = root / "logs/demo/train-voc_r50-s0.log"
+    log.write_text("2026 DEBUG pointrend: traceback\npointrend.errors.TrainingError: no loss; take a smaller lr\n")
+    (root / "logs/demo/evaluate-voc_r50-s0.log").write_text("pointrend.errors.WeightsError: earlier; x\n2026 INFO y\n")
+    (root / "snakemake.log").write_text(SNAKEMAKE_LOG)
+    found = failures([str(root / "snakemake.log")], root)
+    assert found == [
+        Failure("logs/demo/train-voc_r50-s0.log", "no loss; take a smaller lr"),
+        Failure("logs/demo/evaluate-voc_r50-s0.log", ""),
+        Failure("logs/demo/compare.log", ""),
+    ]
+    assert failure_summary(found).splitlines()[1:4] == [
+        "What has failed",
+        "  logs/demo/train-voc_r50-s0.log",
+        "    no loss; take a smaller lr",
+    ]
+
+
+def test_a_log_that_is_gone_is_no_second_failure(root: Path) -> None:
+    assert failures([str(root / "nowhere.log")], root) == []
+    assert "see the messages above" in failure_summary([])
+
+
+@pytest.mark.parametrize(
+    ("engine", "rest"), [({}, "snakemake --cores all"), ({"DVC_STAGE": "report@demo"}, "dvc repro ")]
+)
+def test_the_verb_report_ends_with_it(
+    root: Path,
+    engine: dict[str, str],
+    rest: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    shutil.copytree(ROOT / "published", root / "published")
+    for name, value in engine.items():
+        monkeypatch.setenv(name, value)
+    assert main(["--scale", "demo", "compare"]) == main(["--scale", "demo", "report"]) == 0
+    assert f"  tables    results/demo/index.html, results/demo/README.md\n\nNext\n  {rest}" in capsys.readouterr().err
+    monkeypatch.setenv("POINTREND_ENGINE", "snakemake")
+    assert main(["--scale", "demo", "report"]) == 0
+    assert "Next" not in capsys.readouterr().err

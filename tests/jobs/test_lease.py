@@ -1,0 +1,231 @@
+"""The lease on a run: one holder at a time, on whichever machines; freed by death."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from pointrend.errors import TrainingError, TrainingStopped
+from pointrend.files import write_bytes
+from pointrend.jobs import lease as module
+from pointrend.jobs.lease import lease, newest, wait_until_free
+
+HOLDER = """
+import sys, time
+from pathlib import Path
+from pointrend.jobs import lease
+lease.BEAT_SECONDS = 0.05
+with lease.lease(Path(sys.argv[1])):
+    print("held", flush=True)
+    time.sleep(60)
+"""
+STALE = 0.6
+
+
+@contextmanager
+def holder(folder: Path) -> Iterator[subprocess.Popen[str]]:
+    with subprocess.Popen([sys.executable, "-c", HOLDER, str(folder)], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "held\n"
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+@pytest.fixture
+def elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    """This process is on another machine than those that it starts, and patience is short."""
+    monkeypatch.setattr(module, "_machine", lambda: "another machine")
+    monkeypatch.setattr(module, "STALE_SECONDS", STALE)
+    monkeypatch.setattr(module, "POLL_SECONDS", 0.02)
+
+
+def test_a_second_trainer_is_refused_until_the_first_has_died(tmp_path: Path) -> None:
+    with holder(tmp_path) as first:
+        with pytest.raises(TrainingError, match=f"in use by .* process {first.pid}"), lease(tmp_path):
+            pass
+        os.kill(first.pid, signal.SIGKILL)
+        first.wait(10)
+        with lease(tmp_path):
+            assert newest(tmp_path / "lease").holder["pid"] == os.getpid()
+    assert newest(tmp_path / "lease").free
+
+
+def test_a_holder_that_nobody_has_waited_for_is_dead_too(tmp_path: Path) -> None:
+    with holder(tmp_path) as first:
+        os.kill(first.pid, signal.SIGKILL)
+        os.waitid(os.P_PID, first.pid, os.WEXITED | os.WNOWAIT)  # it stays a zombie
+        with lease(tmp_path):
+            pass
+
+
+def test_a_process_number_given_to_another_process_is_not_the_holder(tmp_path: Path) -> None:
+    (tmp_path / "lease").mkdir()
+    other = {**module._ourselves(), "started": "1"}
+    (tmp_path / "lease/000004").write_text(json.dumps(other) + "\n")
+    with lease(tmp_path):
+        assert sorted(path.name for path in (tmp_path / "lease").iterdir()) == ["000005"]
+
+
+def test_who_waits_comes_after_the_holder(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with holder(tmp_path) as first:
+        threading.Timer(0.5, first.kill).start()
+        began = time.monotonic()
+        with lease(tmp_path, wait=True):
+            assert time.monotonic() - began > 0.4
+        assert first.wait(10) == -signal.SIGKILL
+    assert f"process {first.pid}; waiting" in caplog.text
+
+
+def test_on_another_machine_a_holder_lives_by_its_signs_of_life(elsewhere: None, tmp_path: Path) -> None:
+    with holder(tmp_path) as first:
+        with pytest.raises(TrainingError, match=f"in use by .* process {first.pid}"), lease(tmp_path):
+            pass
+        taken: list[float] = []
+
+        def take() -> None:
+            with lease(tmp_path, wait=True):
+                taken.append(time.monotonic())
+
+        waiter = threading.Thread(target=take)
+        waiter.start()
+        time.sleep(2 * STALE)
+        assert not taken
+        first.kill()
+        killed = time.monotonic()
+        waiter.join(20)
+        assert taken
+        assert taken[0] - killed >= STALE / 2
+
+
+def test_a_job_is_named(elsewhere: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SLURM_JOB_ID", "4711")
+    with holder(tmp_path), pytest.raises(TrainingError, match="Slurm job 4711, process"), lease(tmp_path):
+        pass
+
+
+def test_a_lease_without_content_is_one_that_is_being_written(elsewhere: None, tmp_path: Path) -> None:
+    (tmp_path / "lease").mkdir()
+    (tmp_path / "lease/000001").touch()
+    began = time.monotonic()
+    with lease(tmp_path):
+        assert time.monotonic() - began >= STALE
+
+
+def test_who_lost_the_lease_ends_at_once(tmp_path: Path) -> None:
+    with holder(tmp_path) as first:
+        place = tmp_path / "lease"
+        (place / "000002").write_text(json.dumps(module._ourselves()) + "\n")
+        (place / "000001").unlink()
+        assert first.wait(10) == TrainingStopped.exit_code
+
+
+def test_of_many_at_once_one_gets_it(elsewhere: None, tmp_path: Path) -> None:
+    """All find the same dead holder at the same time."""
+    with holder(tmp_path) as first:
+        first.kill()
+    inside, most, done = [0], [0], []
+
+    def work() -> None:
+        with lease(tmp_path, wait=True):
+            inside[0] += 1
+            most[0] = max(most[0], inside[0])
+            time.sleep(0.05)
+            inside[0] -= 1
+        done.append(1)
+
+    threads = [threading.Thread(target=work) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert (most, len(done)) == ([1], 6)
+
+
+def test_a_number_that_was_passed_meanwhile_is_given_back(tmp_path: Path) -> None:
+    """Somebody who looked long ago creates a number below the one that counts."""
+    place = tmp_path / "lease"
+    place.mkdir()
+    (place / "000007").write_text(json.dumps(module._ourselves()) + "\n")
+    assert module._create(place, 5) is None
+    assert [path.name for path in place.iterdir()] == ["000007"]
+
+
+def test_waiting_without_taking(tmp_path: Path) -> None:
+    wait_until_free(tmp_path)
+    with holder(tmp_path) as first:
+        threading.Timer(0.4, first.kill).start()
+        began = time.monotonic()
+        wait_until_free(tmp_path)
+        assert time.monotonic() - began > 0.3
+    assert len(list((tmp_path / "lease").iterdir())) == 1
+
+
+def test_files_of_the_user_are_no_leases(tmp_path: Path) -> None:
+    place = tmp_path / "lease"
+    place.mkdir()
+    for name in ("000003.bak", "7", "notes"):
+        (place / name).write_text("of the user's")
+    with lease(tmp_path) as held:
+        assert held.number == 1
+    assert sorted(path.name for path in place.iterdir()) == ["000001.free", "000003.bak", "7", "notes"]
+
+
+def test_whoever_was_stopped_while_it_took_a_lease_gives_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between creating its number and looking for others it was away, and the next one has removed its lease."""
+    place = tmp_path / "lease"
+    place.mkdir()
+    listed = module._leases
+
+    def away(place: Path) -> list[Path]:
+        monkeypatch.setattr(module, "_leases", listed)
+        assert module._create(place, 2) is not None
+        return listed(place)
+
+    monkeypatch.setattr(module, "_leases", away)
+    assert module._create(place, 1) is None
+    assert [path.name for path in place.iterdir()] == ["000002"]
+
+
+def test_a_write_notices_that_the_lease_is_gone(tmp_path: Path) -> None:
+    with lease(tmp_path) as held:
+        write_bytes(tmp_path / "file", b"ours", held)
+        (tmp_path / "lease/000002").write_text(json.dumps(module._ourselves()) + "\n")
+        held.path.unlink()
+        with pytest.raises(TrainingStopped, match=f"taken over by .* process {os.getpid()}"):
+            write_bytes(tmp_path / "file", b"too late", held)
+    assert (tmp_path / "file").read_bytes() == b"ours"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "lease"]
+
+
+def test_the_next_holder_takes_what_a_passed_one_was_about_to_rename(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It had looked at its lease and was then stopped, in the middle of ``os.replace`` so to speak."""
+    here, there = tmp_path / "here", tmp_path / "there"
+    monkeypatch.setattr(module.Watch, "is_free", lambda *_, **__: True)
+    with lease(here, there) as held:
+        look = held.check
+
+        def stopped() -> None:
+            monkeypatch.setattr(held, "check", look)
+            held.check()
+            (there / ".theirs.tmp").write_text("of the user's")
+            with lease(here, there):
+                assert [path.name for path in there.iterdir()] == [".theirs.tmp"]
+
+        monkeypatch.setattr(held, "check", stopped)
+        with pytest.raises(TrainingStopped):
+            write_bytes(there / "file", b"too late", held)
+    assert [path.name for path in there.iterdir()] == [".theirs.tmp"]

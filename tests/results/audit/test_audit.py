@@ -1,0 +1,237 @@
+"""`pointrend audit` and `pointrend fetch` of what it looks at."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from pointrend.archives.loopback import serve_folder
+from pointrend.cli import main
+from pointrend.engines.workflow import Workflow
+from pointrend.files import sha256_file
+from pointrend.results.audit import logs
+from pointrend.results.published import load_published
+from tests.results.audit.samples import (
+    BASE,
+    CITYSCAPES_R101,
+    FORM_2022,
+    LOGS,
+    ROOT,
+    S21,
+    VOC_R50,
+    text_of,
+    write_config,
+)
+
+KEYS = {
+    "run", "agrees", "differences", "iterations_per_epoch", "epochs", "images", "gpus", "records", "max_lr_error",
+    "resumed", "seconds_per_iteration",
+}  # fmt: skip
+LOG_FILE, CONFIG_FILE = "pointrend_resnet50os8_voc_train.log", "pointrend_resnet50os8_voc.py"
+
+
+@pytest.fixture(autouse=True)
+def in_a_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Run in an empty checkout: only params.yaml and published/."""
+    (tmp_path / "params.yaml").write_text((ROOT / "params.yaml").read_text())
+    shutil.copytree(ROOT / "published", tmp_path / "published")
+    monkeypatch.chdir(tmp_path)
+    for name in ("POINTREND_SCALE", "POINTREND_PINS", "POINTREND_ARCHIVES", "POINTREND_PARAMS"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def paper(*words: object) -> int:
+    return main(["--scale", "paper", *map(str, words)])
+
+
+@pytest.mark.parametrize(("run", "sample"), [("voc_r50", S21), ("cityscapes_r101", FORM_2022)])
+def test_the_sample_logs_agree(run: str, sample: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert paper("audit", run, "--log", LOGS / sample) == 0
+    shown = capsys.readouterr()
+    assert shown.err == ""
+    assert "  learning rate" in shown.out
+    assert paper("audit", run, "--log", LOGS / sample, "--json") == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found.keys() == KEYS
+    assert (found["run"], found["agrees"], found["differences"], found["resumed"]) == (run, True, [], False)
+    assert found["seconds_per_iteration"] == 0.42
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ("0.009865326704406653", "0.009865426704406653", "line 28, '[EPOCH]: 1/60, [BATCH]: 600/661, "),
+        ("images: 10582", "images: 10581", "line 1, 'Dataset used: voc, Number of images: 10581': images 10581"),
+        ("/60,", "/61,", "line 6, '[EPOCH]: 1/61, [BATCH]: 50/661, "),
+        ("/661,", "/662,", "line 6, '[EPOCH]: 1/60, [BATCH]: 50/662, "),
+    ],
+)
+def test_a_changed_log_exits_3_and_names_the_first_record(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], old: str, new: str, words: str
+) -> None:
+    (tmp_path / "a.log").write_text(text_of(S21).replace(old, new))
+    assert paper("audit", "voc_r50", "--log", "a.log", "--json") == 3
+    shown = capsys.readouterr()
+    assert shown.err.startswith("error: voc_r50 does not agree: a.log ")
+    assert shown.err.count("\n") == 1
+    assert words in shown.err
+    found = json.loads(shown.out)
+    assert not found["agrees"]
+    assert f"line {found['differences'][0]['line']}," in words
+    assert paper("audit", "voc_r50", "--log", "a.log") == 3
+    assert words in capsys.readouterr().out
+
+
+def test_a_config_is_shown_value_by_value(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    config = write_config(tmp_path / "cfg", CITYSCAPES_R101)
+    assert paper("audit", "cityscapes_r101", "--cfg", config) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[1].split() == ["key", "ours", "theirs", "agrees"]
+    assert lines[2].split() == ["SEGMENTOR_CFG.backbone.outstride", "32", "32", "yes"]
+    assert paper("audit", "cityscapes_r101", "--cfg", config, "--json") == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["config"][0] == {"key": lines[2].split()[0], "ours": 32, "theirs": 32, "agrees": True}
+    assert found["records"] is None
+
+
+def test_a_config_that_differs_exits_3(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    config = write_config(tmp_path / "cfg", VOC_R50.replace("'outstride': 32", "'outstride': 8"))
+    assert paper("audit", "voc_r50", "--log", LOGS / S21, "--cfg", config) == 3
+    shown = capsys.readouterr()
+    assert "run.py: SEGMENTOR_CFG.backbone.outstride 8, ours 32; " in shown.err
+    assert "differs: SEGMENTOR_CFG.backbone.outstride 8, ours 32\n" in shown.out
+
+
+def test_a_missing_step_is_written_out_below_the_table(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    base = BASE.replace("            ('RandomFlip', {'flip_prob': 0.5}),\n", "")
+    assert paper("audit", "voc_r50", "--cfg", write_config(tmp_path / "cfg", VOC_R50, base)) == 3
+    lines = capsys.readouterr().out.splitlines()
+    (steps,) = (line for line in lines if line.startswith("  DATASET_CFG.train.aug_opts "))
+    assert steps.split() == ["DATASET_CFG.train.aug_opts", "7", "steps", "6", "steps", "no"]
+    assert any(line.startswith("differs: DATASET_CFG.train.aug_opts ['Resize', 'RandomCrop', 'Photo") for line in lines)
+    assert max(map(len, lines[:50])) < 130
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ("audit voc_r5", "there is no run 'voc_r5' (did you mean 'voc_r50'?)"),
+        (
+            "audit voc_r50",
+            "run: pointrend --scale paper fetch log_voc_r50 && pointrend --scale paper fetch cfg_voc_r50",
+        ),
+        ("audit voc_r50 --log nowhere.log", "cannot read nowhere.log: No such file or directory"),
+        ("audit voc_r50 --log params.yaml", "params.yaml line 1 is of no known form: "),
+        ("audit voc_r50 --cfg nowhere.py", "nowhere.py is not there"),
+        ("fetch log_voc_r5", "there is no archive to fetch 'log_voc_r5' (did you mean 'log_voc_r50'?)"),
+    ],
+)
+def test_wrong_input_is_one_line_and_exit_2(arguments: str, words: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert paper(*arguments.split()) == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    assert words in error
+
+
+@pytest.mark.parametrize("scale", ["demo", "pilot"])
+@pytest.mark.parametrize("arguments", ["audit voc_r50", "fetch log_voc_r50"])
+def test_other_scales_have_none(scale: str, arguments: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--scale", scale, *arguments.split()]) == 2
+    words = f"scale {scale} has no published log of voc_r50; name another scale, for example pointrend --scale paper"
+    assert words in capsys.readouterr().err
+
+
+def test_a_run_of_which_nothing_is_published(capsys: pytest.CaptureFixture[str]) -> None:
+    params = yaml.safe_load(Path("params.yaml").read_text())
+    del params["published"]["voc_r50"]
+    Path("params.yaml").write_text(yaml.safe_dump(params))
+    assert paper("audit", "voc_r50", "--log", LOGS / S21) == 2
+    assert "nothing is published for voc_r50; choose from ade20k_r101, " in capsys.readouterr().err
+
+
+def test_the_page_about_it_shows_what_is_printed(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(ROOT)
+    page = (ROOT / "docs/audit.md").read_text()
+    assert paper("audit", "voc_r50", "--log", f"tests/golden/logs/{S21}") == 0
+    assert capsys.readouterr().out in page
+
+
+def serve_from(url: str) -> None:
+    """Let params.yaml name a server of the test's, the second name of the log's included."""
+    params = yaml.safe_load(Path("params.yaml").read_text())
+    for name in (LOG_FILE, CONFIG_FILE, "base_cfg.py"):
+        params["places"][name]["urls"] = [
+            f"{url}/{address.rpartition('/')[2]}" for address in params["places"][name]["urls"]
+        ]
+    Path("params.yaml").write_text(yaml.safe_dump(params))
+
+
+def test_fetched_files_are_audited_and_their_first_checksum_holds(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    offered = tmp_path / "offered"
+    write_config(offered, VOC_R50).rename(offered / CONFIG_FILE)
+    shutil.copy(LOGS / S21, offered / "pointrend_resnet50os32_voc.log")  # only under the second name
+    seen = tmp_path / "published/released.lock.json"
+    with serve_folder(offered) as url:
+        serve_from(url)
+        for name in ("log_voc_r50", "cfg_voc_r50"):
+            assert paper("fetch", name) == 0
+        assert "is enforced from now on" in capsys.readouterr().err
+        assert "is enforced from now on" in Path("logs/paper/fetch-log_voc_r50.log").read_text()
+        notes = json.loads(seen.read_text())
+        assert notes[LOG_FILE]["sha256"] == sha256_file(LOGS / S21)
+        assert notes[LOG_FILE]["source"] == f"{url}/pointrend_resnet50os32_voc.log"
+        assert notes.keys() == {LOG_FILE, CONFIG_FILE, "base_cfg.py"}
+        assert paper("audit", "voc_r50") == 0
+        # Somebody else, later: the same note, other bytes.
+        shutil.rmtree("data")
+        (offered / "base_cfg.py").write_text(BASE.replace("8196", "8192"))
+        capsys.readouterr()
+        assert paper("fetch", "log_voc_r50") == 0
+        assert "is enforced from now on" not in capsys.readouterr().err
+        assert paper("fetch", "cfg_voc_r50") == 3
+        refusal = capsys.readouterr().err
+        assert "base_cfg.py: its sha256 is " in refusal
+        assert "released.lock.json says what the first download was" in refusal
+    assert json.loads(seen.read_text()) == notes
+
+
+def test_the_places_are_those_of_the_published_table() -> None:
+    params = yaml.safe_load((ROOT / "params.yaml").read_text())
+    rows = {row.run: row for section in load_published(ROOT / "published").sections for row in section.rows}
+    assert params["published"].keys() == rows.keys()
+    for run, files in params["published"].items():
+        (log,), config = files["log"], files["cfg"]
+        logs_at = params["places"][log]["urls"]
+        assert logs_at[0] == rows[run].log
+        assert logs_at[1] == rows[run].log.replace("os8", "os32").replace("_train.log", ".log")
+        assert config == [rows[run].cfg.rpartition("/")[2], "base_cfg.py"]
+        for name in config:
+            (address,) = params["places"][name]["urls"]
+            assert address == rows[run].cfg.replace("/main/", f"/{COMMIT}/").rpartition("/")[0] + f"/{name}"
+
+
+COMMIT = "e9ef7509b1205d65c0c4063832ea7c6451b056b0"
+
+
+def test_the_engines_can_name_what_fetching_follows_from() -> None:
+    wanted = Workflow.from_config({"scale": "paper"}, ROOT)
+    assert wanted.fetch_paths("cfg_voc_r50") == ["published.voc_r50.cfg", "scales.paper.published"]
+    assert wanted.fetch_digest("cfg_voc_r50") != wanted.fetch_digest("log_voc_r50")
+
+
+def test_an_audit_needs_no_torch_and_no_opencv() -> None:
+    modules = sorted(path.stem for path in Path(logs.__file__).parent.glob("[a-z]*.py"))
+    imports = "; ".join(f"import pointrend.results.audit.{name}" for name in modules)
+    code = f"import sys; {imports}; print({{'torch', 'cv2'}} & set(sys.modules))"
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert ran.stdout == "set()\n"

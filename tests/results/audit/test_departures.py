@@ -1,0 +1,102 @@
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pointrend.results.audit.curve import LOSSES, Curve, read_curve, trained_curve
+from pointrend.results.audit.departures import Change, Watch, compare_curves
+from tests.results.audit.curves import curve
+
+FLAT = Curve(60, 661, [50 * (place + 1) for place in range(60)], {name: [1.0] * 60 for name in LOSSES})
+INSIDE, ABOVE, BELOW = 1.0, 2.0, 0.5
+
+
+def changes(values: list[float]) -> list[Change]:
+    """What a watch of the flat curve says of these total losses; the other losses lie inside."""
+    watch = Watch(FLAT)
+    found = []
+    for iteration, value in zip(FLAT.iterations, values, strict=False):
+        found += watch.take(iteration, {"loss": value, "loss_point": INSIDE, "loss_coarse": INSIDE})
+    return found
+
+
+@pytest.mark.parametrize(("value", "side"), [(ABOVE, "above"), (BELOW, "below")])
+def test_ten_of_fifteen_records_on_one_side_are_long(value: float, side: str) -> None:
+    assert changes([INSIDE] * 5 + [value] * 9 + [INSIDE] * 20) == []
+    assert changes([INSIDE] * 5 + [value] * 10) == [Change("loss", side, 15 * 50, left=True)]
+    scattered = ([value] * 2 + [INSIDE]) * 5
+    assert changes(scattered) == [Change("loss", side, 14 * 50, left=True)]
+
+
+def test_records_on_both_sides_are_not_long() -> None:
+    assert changes([ABOVE, BELOW] * 25) == []
+
+
+def test_it_is_said_once_and_again_when_the_loss_is_back() -> None:
+    found = changes([ABOVE] * 20 + [INSIDE] * 13)
+    assert found == [Change("loss", "above", 500, left=True), Change("loss", "above", 1650, left=False)]
+    assert str(found[0]) == "loss has been above the band of the published curve for long, as of iteration 500"
+    assert str(found[1]) == "loss is back in the band of the published curve, as of iteration 1650"
+
+
+def test_an_iteration_that_was_not_published_is_passed_over() -> None:
+    watch = Watch(FLAT)
+    assert watch.take(75, dict.fromkeys(LOSSES, ABOVE)) == []
+    assert watch.records == 0
+
+
+def test_a_curve_equal_to_the_published_one_never_leaves() -> None:
+    published = curve(np.random.default_rng(0))
+    found = compare_curves(published, published)
+    assert found is not None
+    assert found["records"] == 793
+    assert found["departures"] == []
+    assert min(found["inside"].values()) > 0.97
+
+
+@pytest.mark.parametrize("noise", ["normal", "heavy", "sluggish"])
+def test_false_alarms_are_rare(noise: str) -> None:
+    """docs/audit.md: of trainings of one recipe, hardly any is warned of, whatever its scatter is like."""
+    rng = np.random.default_rng(5)
+    found = [compare_curves(curve(rng, noise=noise), curve(rng, noise=noise)) for _ in range(20)]
+    assert sum(bool(result and result["departures"]) for result in found) <= (3 if noise == "sluggish" else 0)
+    assert np.mean([result["inside"]["loss"] for result in found if result]) > 0.95
+
+
+@pytest.mark.parametrize("shift", [5.0, -5.0])
+def test_a_shift_of_five_scatters_is_seen_within_fifteen_records(shift: float) -> None:
+    rng = np.random.default_rng(2)
+    for _ in range(10):
+        found = compare_curves(curve(rng, shift=shift, since=300), curve(rng))
+        assert found is not None
+        for name in LOSSES:
+            first = next(change for change in found["departures"] if change["loss"] == name)
+            assert first["side"] == ("above" if shift > 0 else "below")
+            assert 300 < first["iteration"] // 50 <= 300 + 15
+
+
+def test_another_schedule_is_not_compared() -> None:
+    published = curve(np.random.default_rng(0))
+    for other in ({"epochs": 61}, {"iterations_per_epoch": 662}):
+        assert compare_curves(replace(published, **other), published) is None
+    assert compare_curves(replace(published, iterations=[1, 2]), published) is None
+    short = Curve(60, 661, [50], {name: [1.0] for name in LOSSES})
+    assert compare_curves(short, short) is None
+
+
+def test_our_records_count_where_they_are_means_over_what_published_ones_are() -> None:
+    """Not the last record of a training, nor those of another log_every."""
+    iterations = [50, 100, 110, 150, 200, 250, 277]
+    lines = [json.dumps({"iteration": i, "loss": i, "loss_point": 1.0, "loss_coarse": 2.0}) for i in iterations]
+    found = trained_curve("\n".join(lines).encode(), 3, 90)
+    assert found.iterations == found.losses["loss"] == [50, 100, 200, 250]
+    assert (found.epochs, found.iterations_per_epoch) == (3, 90)
+
+
+def test_a_curve_is_read_as_it_was_written(tmp_path: Path) -> None:
+    (tmp_path / "curve.json").write_text(json.dumps(FLAT.as_json()))
+    assert read_curve(tmp_path / "curve.json") == FLAT

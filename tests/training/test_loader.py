@@ -1,0 +1,281 @@
+"""The order of the samples against torch's own sampler, and independence of workers, processes and resumption."""
+
+from __future__ import annotations
+
+import copy
+import os
+import resource
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch.utils.data import BatchSampler, DistributedSampler
+
+from pointrend.datasets.store import COMPACT, Store, StoreWriter
+from pointrend.errors import DatasetError, MachineError, TrainingStopped
+from pointrend.training import loader as module
+from pointrend.training.loader import TrainBatch, TrainSamples, epoch_batches, refuse_turned, sample_draws, train_loader
+from pointrend.training.transforms import TrainPixels, TrainTransform
+from tests.datasets.layouts import pixels, values
+
+TRANSFORM = TrainTransform((128, 32), (24, 32))
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
+    folder = tmp_path_factory.mktemp("store")
+    with StoreWriter(folder, "train") as writer:
+        for index in range(11):
+            size = (20 + index, 45 - 2 * index)
+            writer.add(f"id{index}", pixels(index, *size), values(index, [0, 1, 2, 255], *size))
+    return Store(folder, "train")
+
+
+def batches(store: Store, **changes: int) -> list[TrainBatch]:
+    arguments: Any = {"batch_size_per_process": 2, "processes": 2, "rank": 0, "seed": 3, "epoch": 1, **changes}
+    return list(train_loader(store, TRANSFORM, **arguments))
+
+
+def assert_equal(one: list[TrainBatch], other: list[TrainBatch]) -> None:
+    assert len(one) == len(other)
+    for left, right in zip(one, other, strict=True):
+        for field in TrainBatch._fields:
+            assert torch.equal(getattr(left, field), getattr(right, field)), field
+
+
+@settings(deadline=None, max_examples=300)
+@given(
+    n=st.integers(1, 120),
+    processes=st.integers(1, 9),
+    batch=st.integers(1, 9),
+    seed=st.integers(0, 2**31),
+    epoch=st.integers(1, 300),
+    data=st.data(),
+)
+def test_the_order_is_that_of_torchs_distributed_sampler(
+    n: int, processes: int, batch: int, seed: int, epoch: int, data: st.DataObject
+) -> None:
+    rank = data.draw(st.integers(0, processes - 1))
+    samples: Any = range(n)
+    sampler: Any = DistributedSampler(samples, processes, rank, shuffle=True, seed=seed, drop_last=False)
+    sampler.set_epoch(epoch)
+    expected = list(BatchSampler(sampler, batch, drop_last=True))
+    assert epoch_batches(n, processes, rank, batch, seed, epoch) == expected
+
+
+@pytest.mark.parametrize(
+    ("n", "total", "processes", "iterations"),
+    [(10582, 16, 4, 661), (20210, 16, 8, 1263), (2975, 8, 1, 371), (2975, 8, 4, 372)],
+)
+def test_the_published_number_of_iterations_comes_out(n: int, total: int, processes: int, iterations: int) -> None:
+    assert len(epoch_batches(n, processes, 0, total // processes, 0, 1)) == iterations
+
+
+def test_batches_have_the_documented_form(store: Store) -> None:
+    batch = batches(store)[0]
+    assert (batch.pictures.shape, batch.pictures.dtype) == ((2, 24, 32, 3), torch.uint8)
+    assert (batch.labels.shape, batch.labels.dtype) == ((2, 24, 32), torch.uint8)
+    assert (batch.inside.shape, batch.inside.dtype) == ((2, 4), torch.int64)
+    assert (batch.indices.shape, batch.indices.dtype) == ((2,), torch.int64)
+    assert set(batch.labels.unique().tolist()) == {0, 1, 2, 255}
+    assert [batch.indices.tolist() for batch in batches(store)] == epoch_batches(11, 2, 0, 2, 3, 1)
+
+
+def test_results_do_not_depend_on_the_workers(store: Store) -> None:
+    assert_equal(batches(store, workers=0), batches(store, workers=2))
+
+
+def test_an_epoch_can_be_taken_up_in_the_middle(store: Store) -> None:
+    whole = batches(store)
+    assert len(whole) == 3
+    for first in range(4):
+        assert_equal(whole[first:], batches(store, first_batch=first, workers=2 * (first == 1)))
+
+
+def test_processes_and_batch_size_change_no_sample(store: Store) -> None:
+    def samples(processes: int, batch_size: int) -> dict[int, torch.Tensor]:
+        found: dict[int, torch.Tensor] = {}
+        for rank in range(processes):
+            for batch in batches(store, processes=processes, rank=rank, batch_size_per_process=batch_size):
+                found.update(zip(batch.indices.tolist(), batch.pictures, strict=True))
+        return found
+
+    one, many = samples(1, 1), samples(3, 2)
+    assert len(one) == len(many) == 11
+    assert all(torch.equal(one[index], many[index]) for index in one)
+
+
+def test_seed_epoch_and_index_all_change_the_draws() -> None:
+    keys = [(seed, epoch, index) for seed in range(4) for epoch in range(4) for index in range(4)]
+    firsts = {sample_draws(*key).random_sample() for key in keys}
+    assert len(firsts) == len(keys)
+    assert sample_draws(1, 2, 3).random_sample() == sample_draws(1, 2, 3).random_sample()
+
+
+def test_a_sample_is_the_transform_with_its_own_draws(store: Store) -> None:
+    sample, index = TrainSamples(store, TRANSFORM, seed=5, epoch=7)[4]
+    expected = TRANSFORM(store.picture(4), store.label(4), sample_draws(5, 7, 4))
+    np.testing.assert_array_equal(sample.picture, expected.picture)
+    np.testing.assert_array_equal(sample.label, expected.label)
+    assert (sample.inside, index) == (expected.inside, 4)
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_loading_leaves_the_global_random_state_alone(store: Store, workers: int) -> None:
+    torch.manual_seed(1)
+    np.random.seed(1)
+    batches(store, workers=workers)
+    drawn = torch.rand(1).item(), np.random.rand()
+    torch.manual_seed(1)
+    np.random.seed(1)
+    assert drawn == (torch.rand(1).item(), np.random.rand())
+
+
+def test_workers_use_one_thread(store: Store) -> None:
+    def threads(*_: object) -> TrainPixels:
+        return TrainPixels(
+            np.array([cv2.getNumThreads(), torch.get_num_threads()]), np.zeros(1, np.uint8), (0, 0, 1, 1)
+        )
+
+    transform: Any = threads
+    loader = train_loader(
+        store, transform, batch_size_per_process=1, processes=1, rank=0, seed=0, epoch=1, first_batch=9, workers=1
+    )
+    assert [batch.pictures.tolist() for batch in loader] == [[[1, 1]]] * 2
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_a_picture_that_cannot_be_read_is_named_wherever_it_is_loaded(tmp_path: Path, workers: int) -> None:
+    with StoreWriter(tmp_path, "train", COMPACT) as writer:
+        for id in ("good", "bad"):
+            writer.add(id, pixels(1), values(1, [0]))
+    store = Store(tmp_path, "train")
+    data = tmp_path / "train.pictures.bin"
+    data.write_bytes(data.read_bytes()[:-60] + bytes(60))
+    with pytest.raises(DatasetError, match=r"bad of train in .* cannot be decoded; run `pointrend prepare` again"):
+        batches(store, batch_size_per_process=1, processes=1, rank=0, workers=workers)
+
+
+def test_a_killed_worker_is_a_stop(store: Store) -> None:
+    def killed(*_: object) -> TrainPixels:
+        os.kill(os.getpid(), signal.SIGKILL)
+        raise AssertionError
+
+    transform: Any = killed
+    loader = train_loader(store, transform, batch_size_per_process=1, processes=1, rank=0, seed=0, epoch=1, workers=1)
+    with pytest.raises(TrainingStopped, match="a process that loads pictures was killed"):
+        next(loader)
+
+
+def a_loader(store: Store, load: Callable[..., TrainPixels], **more: Any) -> Iterator[TrainBatch]:
+    """One worker process that loads by ``load``."""
+    transform: Any = load
+    return train_loader(
+        store, transform, batch_size_per_process=1, processes=1, rank=0, seed=0, epoch=1, workers=1, **more
+    )
+
+
+def test_a_bus_error_is_a_lack_of_shared_memory(store: Store, capfd: pytest.CaptureFixture[str]) -> None:
+    def bus_error(*_: object) -> TrainPixels:
+        os.kill(os.getpid(), signal.SIGBUS)
+        raise AssertionError
+
+    with pytest.raises(MachineError, match=r"^/dev/shm has no room .*; give it more"):
+        next(a_loader(store, bus_error))
+    assert capfd.readouterr().err == ""
+
+
+def test_no_room_for_a_batch_is_told_and_not_waited_for(store: Store, capfd: pytest.CaptureFixture[str]) -> None:
+    def much(*_: object) -> TrainPixels:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (2**16, resource.RLIM_INFINITY))  # as for files, so for shared memory
+        return TrainPixels(np.zeros((512, 512), np.uint8), np.zeros(1, np.uint8), (0, 0, 1, 1))
+
+    with pytest.raises(MachineError, match=r"^/dev/shm has no room .*; give it more"):
+        next(a_loader(store, much))
+    assert capfd.readouterr().err == ""
+
+
+def silent(*_: object) -> TrainPixels:
+    time.sleep(300)
+    raise AssertionError
+
+
+def test_silent_workers_end_the_training(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "LOOK_SECONDS", 0.2)
+    monkeypatch.setattr(module, "SILENT_SECONDS", 1.0)
+    began = time.monotonic()
+    with pytest.raises(MachineError, match="gave nothing for 0 min; see whether the prepared data can be read"):
+        next(a_loader(store, silent))
+    assert 1 <= time.monotonic() - began < 20
+
+
+def test_silent_workers_do_not_outlast_a_request_to_stop(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "LOOK_SECONDS", 0.2)
+    monkeypatch.setattr(module, "STOP_SECONDS", 1.0)
+    began = time.monotonic()
+    with pytest.raises(TrainingStopped, match="asked to stop while no batch came"):
+        next(a_loader(store, silent, stop=lambda: True))
+    assert 1 <= time.monotonic() - began < 20
+
+
+def test_a_slow_batch_is_waited_for(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    def slow(*_: object) -> TrainPixels:
+        time.sleep(0.3)
+        return TrainPixels(np.zeros(2, np.uint8), np.zeros(1, np.uint8), (0, 0, 1, 1))
+
+    monkeypatch.setattr(module, "LOOK_SECONDS", 0.05)
+    indices = [int(batch.indices) for batch in a_loader(store, slow, first_batch=len(store) - 4)]
+    assert indices == [index for (index,) in epoch_batches(len(store), 1, 0, 1, 0, 1)[-4:]]
+
+
+def test_an_error_of_ours_survives_the_way_from_another_process() -> None:
+    error = copy.copy(DatasetError("what", "do"))  # by the same means as pickle
+    assert (type(error), error.what, error.do) == (DatasetError, "what", "do")
+
+
+@pytest.mark.parametrize(
+    ("crop", "refused"), [((32, 64), "upright"), ((64, 32), "lying"), ((32, 32), None), ((1, 1), None)]
+)
+def test_a_crop_that_would_be_turned_is_refused(tmp_path: Path, crop: tuple[int, int], refused: str | None) -> None:
+    with StoreWriter(tmp_path, "train") as writer:
+        for id, size in (("square", (9, 9)), ("lying", (9, 10)), ("upright", (10, 9))):
+            writer.add(id, pixels(1, *size), values(1, [0], *size))
+    store = Store(tmp_path, "train")
+    if refused is None:
+        refuse_turned(store, crop)
+    else:
+        with pytest.raises(DatasetError, match=f"^{refused} of train is .* pixels and the crop"):
+            refuse_turned(store, crop)
+
+
+LEAVES = """
+import sys
+from pathlib import Path
+from pointrend.training.loader import train_loader
+from pointrend.datasets.store import Store
+from pointrend.training.transforms import TrainTransform
+
+def broken(*_):
+    raise KeyError
+
+store = Store(Path(sys.argv[1]), "train")
+transform = broken if sys.argv[2] == "broken" else TrainTransform((128, 32), (24, 32))
+batches = train_loader(store, transform, batch_size_per_process=1, processes=1, rank=0, seed=0, epoch=1, workers=1)
+next(batches)
+"""
+
+
+@pytest.mark.parametrize(("transform", "code"), [("whole", 0), ("broken", 1)])
+def test_a_process_that_ends_does_not_wait_for_its_workers(store: Store, transform: str, code: int) -> None:
+    command = [sys.executable, "-c", LEAVES, str(store.folder), transform]
+    assert subprocess.run(command, capture_output=True, timeout=60, check=False).returncode == code
