@@ -6,7 +6,7 @@ BIN := .venv/bin
 BENCHES := loader step inference metric prepare planning hash demo
 INSTALLED := .venv/installed
 
-.PHONY: install demo test bench fuzz reliability docs plots lint format schema code lock
+.PHONY: install demo test bench fuzz reliability docs lint format schema dvc code lock
 
 install: $(INSTALLED)
 
@@ -38,12 +38,6 @@ docs: $(INSTALLED)
 bench: $(INSTALLED)
 	@for what in $(BENCHES); do $(BIN)/pointrend bench $$what || exit; done
 
-# The curves of all trainings as build/plots/index.html, which needs no network.
-plots: $(INSTALLED)
-	@$(BIN)/python -c 'from pathlib import Path; from pointrend.engines.plots import write_template; \
-		write_template(Path("build/plots_template.html"))'
-	$(BIN)/dvc plots show --html-template build/plots_template.html --out build/plots
-
 lint: $(INSTALLED)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -58,14 +52,19 @@ format: $(INSTALLED)
 
 # The JSON schema of params.yaml; a test fails when it has drifted.
 schema: $(INSTALLED)
-	$(BIN)/python -c 'from pathlib import Path; from pointrend import files, params; \
+	$(BIN)/python -c 'from pathlib import Path; from pointrend import files; from pointrend.settings import params; \
 		files.write_json(Path("workflow/schemas/params.schema.json"), params.schema())'
+
+# dvc.yaml, from the table of stages; a test fails when it has drifted.
+dvc: $(INSTALLED)
+	$(BIN)/python -c 'from pathlib import Path; from pointrend.engines.dvc import dvc_yaml; \
+		Path("dvc.yaml").write_text(dvc_yaml())'
 
 # The digests of the code that decides a number, after it passes the tests with the golden numbers: results of other code
 # are not comparable. A test fails if the digests are out of date.
 code: $(INSTALLED)
 	$(BIN)/pytest --numprocesses logical tests/model tests/evaluation tests/training tests/datasets
-	$(BIN)/python -c 'from pathlib import Path; from pointrend import definition, files; \
+	$(BIN)/python -c 'from pathlib import Path; from pointrend import files; from pointrend.settings import definition; \
 		files.write_json(Path("published/code.json"), definition.code_of_stages(("voc", "ade20k", "cityscapes")))'
 
 # Exact versions with hashes, for every platform; needs uv.

@@ -9,13 +9,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pointrend.engines.failures import Failure
 from pointrend.engines.workflow import Workflow
 from pointrend.errors import PointrendError, ResultsError
 from pointrend.files import read_json, sha256_file
 from pointrend.settings.project import DATABASE, Project
 
 PAGES = ("index.html", "README.md")
+FAILED = "\nA job failed: its log is above. Fix the cause and rerun the same command; finished work is kept."
 MOST_NAMES = 3
 """Of what is not there yet, so many are named."""
 
@@ -35,16 +35,6 @@ def summary(wanted: Workflow, rest: str = "") -> str:
     return "\n".join(
         ["", f"Scale {project.params.scale}: what there is", *lines, *(["", "Next", *says] if says else []), ""]
     )
-
-
-def failure_summary(failures: list[Failure]) -> str:
-    """What has failed, with the log that says more."""
-    lines = ["", "What has failed"]
-    for failure in failures:
-        lines += [f"  {failure.log}", *([f"    {failure.reason}"] if failure.reason else [])]
-    if not failures:
-        lines.append("  see the messages above")
-    return "\n".join([*lines, "", "Open the log, mend the cause and type the same command again: what is done stays."])
 
 
 def tracked_file(project: Project) -> Path:
