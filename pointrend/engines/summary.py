@@ -15,7 +15,7 @@ from pointrend.files import read_json, sha256_file
 from pointrend.settings.project import DATABASE, Project
 
 PAGES = ("index.html", "README.md")
-FAILED = "\nA job failed: its log is above. Fix the cause and rerun the same command; finished work is kept."
+FAILED = "\nA job failed: the messages above name its log. Fix the cause and rerun the same command; finished work is kept."
 MOST_NAMES = 3
 """Of what is not there yet, so many are named."""
 

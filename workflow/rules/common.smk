@@ -134,7 +134,7 @@ def record_for(need, stage, wildcards):
         **dict(wildcards.items()),
     }
     path = next(iter(STAGES[need].outs.values())).format(**fields)
-    if need == "train":
+    if need != "prepare" and not need.startswith("fetch"):
         return path
     data = (
         ("prepare", fields["dataset"])
