@@ -31,7 +31,6 @@ reliability: $(INSTALLED)
 
 # The documentation as a site in build/docs; a broken link is an error.
 docs: $(INSTALLED)
-	$(BIN)/python docs/hooks/error_texts.py
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
 
 # Minutes each; the figures go to benchmarks/ and into docs/performance.md.
