@@ -19,6 +19,7 @@ import pytest
 import yaml
 
 from pointrend.archives.loopback import serve_folder
+from tests.mirrors import edit_mirrors, set_urls
 from tests.pages import merged, session, titled_blocks
 from tests.replay import check, replay
 from tests.workflow.checkout import Checkout, keep_dataset
@@ -56,13 +57,15 @@ def extended(root: Path, url: str, sha256: str) -> Checkout:
     for title, text in titled_blocks("docs/extending.md"):
         if title == "params.yaml":
             params = merged(params, yaml.safe_load(text))
+        elif title == "published/mirrors.json":
+            edit_mirrors(lambda files, text=text: files.update(json.loads(text)["files"]), root)
         else:
             (root / title).write_text(text)
     dataset = params["datasets"]["camvid"]
     assert COUNTS.keys() == dataset["images"].keys()
     dataset |= {"images": COUNTS, "recipe": {}}
     dataset["archives"][0]["sha256"] = sha256
-    params["places"]["camvid.zip"]["urls"] = [f"{url}/camvid.zip"]
+    set_urls({"camvid.zip": [f"{url}/camvid.zip"]}, root)
     pilot = params["scales"]["pilot"]
     pilot |= {"recipe": TINY | {"gpus": 1, "device": "cpu"}, "pretrained": False, "limit": None, "pictures": 1}
     params["scale"] = "pilot"

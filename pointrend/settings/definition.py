@@ -17,8 +17,9 @@ from pydantic import Field
 from pointrend.checkout.code_digest import code_digest
 from pointrend.errors import ResultsError
 from pointrend.files import read_json
+from pointrend.settings.archives import OFFICIAL
 from pointrend.settings.params import SCORING_KEYS, RunSetting
-from pointrend.settings.project import OFFICIAL, Project
+from pointrend.settings.project import Project
 from pointrend.settings.validation import Strict, validated
 
 DEFINITION, CODE = "definition.json", "code.json"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import importlib
 import inspect
+import io
 import json
 import logging
 import os
@@ -19,10 +20,11 @@ import pytest
 import requests
 
 from pointrend.archives import cityscapes_download
-from pointrend.archives.cityscapes_download import fetch_cityscapes
+from pointrend.archives.cityscapes_download import CITYSCAPES
 from pointrend.archives.download import Patience
 from pointrend.errors import DownloadError, MachineError
-from tests.archives.fetching import GOOD, NAME, OTHER, assert_fetched, assert_nothing_named, pinned
+from tests.archives import fetching
+from tests.archives.fetching import GOOD, KNOWN, NAME, OTHER, assert_fetched
 from tests.archives.servers import misbehaving
 
 QUICK = Patience(fruitless=2, attempts=5, pause_s=0)
@@ -39,6 +41,7 @@ class Downloader(ModuleType):
         self.accounts: list[Any] = []
         self.account_file = Path()
         self.calls = 0
+        self.tqdm: Callable[..., Any] = lambda **_: pytest.fail("the package shows a bar of its own")
 
     def login(self) -> str:
         home = Path(os.environ["XDG_DATA_HOME"])
@@ -58,8 +61,8 @@ class Downloader(ModuleType):
         assert resume
         self.calls += 1
         print("Downloading cityscapes package")
-        print("100%", file=sys.stderr)
-        self.deliver(Path(destination_path) / NAME)
+        with self.tqdm(desc="Download progress", total=1):
+            self.deliver(Path(destination_path) / NAME)
 
 
 @pytest.fixture
@@ -68,20 +71,18 @@ def downloader(monkeypatch: pytest.MonkeyPatch) -> Downloader:
     monkeypatch.setitem(sys.modules, official.__name__, official)
     monkeypatch.setenv("CITYSCAPES_USERNAME", "me@example.org")
     monkeypatch.setenv("CITYSCAPES_PASSWORD", "hunter2")
-    monkeypatch.setattr(cityscapes_download, "_POLL_S", 0.01)
     return official
 
 
 def fetch(folder: Path, *urls: str, at_hand: str | None = None) -> Any:
-    (fetched,) = fetch_cityscapes([pinned(*urls)], folder, at_hand, progress=False, patience=QUICK)
-    return fetched
+    return fetching.fetch(folder, *urls, at_hand=at_hand, site=CITYSCAPES, patience=QUICK)
 
 
 def refusal(folder: Path) -> str:
     with pytest.raises(DownloadError) as caught:
         fetch(folder)
     text = str(caught.value)
-    assert_nothing_named(folder)
+    assert not (folder / NAME).exists()
     assert "hunter2" not in text
     assert "me@example.org" not in text
     assert "POINTREND_ARCHIVES" in text
@@ -102,24 +103,58 @@ def test_real_package_has_the_functions_that_are_called() -> None:
     assert all(parameter.kind is inspect.Parameter.KEYWORD_ONLY for parameter in parameters.values())
 
 
-def test_real_login_finds_the_account_file_and_posts_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+class Session:
+    """Plays the official site to the real package; it has the first half of the file already sent."""
+
+    def __init__(self) -> None:
+        self.posted: list[Any] = []
+
+    def get(self, url: str, headers: Any = None, **_: Any) -> requests.Response:
+        response = requests.Response()
+        response.status_code, body = 200, b""
+        if url.endswith("?list"):
+            body = json.dumps([{"name": NAME, "packageID": 3, "size": "1MB"}]).encode()
+        elif "md5-sum" in url:
+            body = f"{KNOWN.md5}  {NAME}".encode()
+        elif "file-handling" in url:
+            body = GOOD[int(headers["Range"].removeprefix("bytes=").removesuffix("-")) :]
+        response.raw = io.BytesIO(body)
+        return response
+
+    def post(self, url: str, data: Any, **_: Any) -> Any:
+        self.posted.append(data)
+        return SimpleNamespace(raise_for_status=lambda: None, status_code=302)
+
+
+@pytest.mark.parametrize("bar", [False, True])
+def test_real_package_logs_in_resumes_and_reports_in_our_way(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    capsys: pytest.CaptureFixture[str],
+    bar: bool,
+) -> None:
     real = importlib.import_module("cityscapesscripts.download.downloader")
-    posted: list[Any] = []
-
-    class Session:
-        def get(self, url: str, **_: Any) -> Any:
-            return SimpleNamespace(raise_for_status=lambda: None)
-
-        def post(self, url: str, data: Any, **_: Any) -> Any:
-            posted.append(data)
-            return SimpleNamespace(raise_for_status=lambda: None, status_code=302)
-
-    monkeypatch.setattr(real.requests, "Session", Session)
-    monkeypatch.setattr("builtins.input", lambda *_: pytest.fail("it asks on the terminal"))
+    session, own_bar = Session(), real.tqdm
+    caplog.set_level(logging.INFO)
+    for name, value in zip(cityscapes_download.VARIABLES, ("me", "hunter2"), strict=True):
+        monkeypatch.setenv(name, value)
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
-    cityscapes_download._login(real, ("me", "hunter2"))
-    assert posted == [{"username": "me", "password": "hunter2", "submit": "Login"}]
+    monkeypatch.setattr(real.requests, "Session", lambda: session)
+    monkeypatch.setattr("builtins.input", lambda *_: pytest.fail("it asks on the terminal"))
+    monkeypatch.setattr("pointrend.archives.download.LEAST_PAUSE_S", 0)
+    (tmp_path / f"{NAME}.part.d").mkdir()
+    append(tmp_path / f"{NAME}.part.d" / NAME, GOOD[: len(GOOD) // 2])
+    fetched = fetching.fetch(tmp_path, site=CITYSCAPES, patience=QUICK, progress=bar)
+    assert_fetched(fetched, tmp_path, SITE)
+    assert session.posted == [{"username": "me", "password": "hunter2", "submit": "Login"}]
     assert os.environ["XDG_DATA_HOME"] == str(tmp_path)
+    assert real.tqdm is own_bar
+    shown = [record.getMessage() for record in caplog.records if "MiB" in record.getMessage()]
+    assert shown == ([] if bar else [f"{NAME}: 0 MiB of 0 MiB ({share} %)" for share in (60, 70, 80, 90)])
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert (f"{NAME}: 100%" in printed.err) is bar
 
 
 def test_downloads_with_the_account(
@@ -132,32 +167,6 @@ def test_downloads_with_the_account(
     assert not downloader.account_file.parent.parent.exists()
     assert "XDG_DATA_HOME" not in os.environ
     assert capsys.readouterr() == ("", ""), "the package's prints do not mix with ours"
-
-
-def test_package_shows_its_bar_on_a_terminal_but_keeps_off_stdout(
-    tmp_path: Path, downloader: Downloader, capsys: pytest.CaptureFixture[str]
-) -> None:
-    fetch_cityscapes([pinned()], tmp_path, progress=True, patience=QUICK)
-    assert capsys.readouterr() == ("", "Downloading cityscapes package\n100%\n")
-
-
-def test_progress_is_followed_by_the_growing_file(
-    tmp_path: Path, downloader: Downloader, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    caplog.set_level(logging.INFO)
-    monkeypatch.setattr("pointrend.archives.progress.LEAST_PAUSE_S", 0)
-
-    def slowly(path: Path) -> None:
-        append(path, GOOD[: len(GOOD) // 2])
-        for _ in range(500):
-            if "(50 %)" in caplog.text:
-                break
-            cityscapes_download.threading.Event().wait(0.01)
-        append(path, GOOD[len(GOOD) // 2 :])
-
-    downloader.deliver = slowly
-    assert_fetched(fetch(tmp_path), tmp_path)
-    assert "(50 %)" in caplog.text
 
 
 def test_what_is_at_hand_needs_no_account(

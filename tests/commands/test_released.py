@@ -21,6 +21,7 @@ from pointrend.files import sha256_file
 from pointrend.results.published import load_published
 from tests.datasets.layouts import encoded, pixels
 from tests.golden_weights import golden_arrays, golden_batch, golden_facts, golden_state
+from tests.mirrors import read_mirrors
 from tests.released import (
     FIRST_NAME,
     SECOND_NAME,
@@ -118,12 +119,12 @@ def test_the_first_download_is_enforced_from_then_on(offered: Path, capsys: pyte
 
 
 def test_the_places_are_those_of_the_published_table() -> None:
-    params = yaml.safe_load((ROOT / "params.yaml").read_text())
+    params, mirrors = yaml.safe_load((ROOT / "params.yaml").read_text()), read_mirrors(ROOT)
     for section in load_published(ROOT / "published").sections:
         for row in section.rows:
             (name,) = params["published"][row.run]["released"]
             second = row.model.replace("os8", "os32").replace("_train.pth", ".pth")
-            assert params["places"][name]["urls"] == [row.model, second]
+            assert mirrors[name]["urls"] == [row.model, second]
 
 
 def without(name: str) -> Callable[[dict[str, Any]], None]:

@@ -14,7 +14,7 @@ from pointrend.engines.slurm import TRAIN_RESOURCES, check_slurm
 from pointrend.engines.targets import check_targets
 from pointrend.engines.workspace import hold_checkout, hold_workspace
 from pointrend.errors import PointrendError
-from pointrend.settings.project import STORE_FILES
+from pointrend.checkout.layout import STORE_FILES
 from pointrend.engines.summary import failure_summary, summary
 from pointrend.jobs.attempts import COMMAND
 from pointrend.engines.workflow import Workflow
