@@ -54,7 +54,7 @@ def fetch_archive(
     """Get ``archive`` under its official name into ``folder``; nothing gets that name before it is verified.
 
     ``at_hand`` (POINTREND_ARCHIVES) is a folder or base URL that is tried first, by file name: a right file in a
-    folder is linked, a wrong one skipped with a warning. Then ``urls``, which may carry credentials, are tried in
+    folder is linked, a wrong one is passed over with a warning. Then ``urls``, which may carry credentials, are tried in
     turn, and last ``site``. ``progress``: show a bar (None: if stderr is a terminal).
 
     Raises :class:`ArchiveError` if another file has the name (it is left alone), :class:`DownloadError` if no source
@@ -150,14 +150,14 @@ def _link(archive: Archive, target: Path, at_hand: str) -> FetchedFile | None:
     candidate = place / archive.name
     if not place.is_dir():
         # A URL of another kind, ftp:// for example, may hold a password as well.
-        logger.warning("POINTREND_ARCHIVES: %s is neither a folder nor an http(s) URL; skipped", redacted(at_hand))
+        logger.warning("POINTREND_ARCHIVES: %s is neither a folder nor an http(s) URL; passed over", redacted(at_hand))
         return None
     if not candidate.exists():
         return None
     try:
         digests = verify_file(archive, candidate)
     except (WrongFile, OSError) as fault:
-        logger.warning("%s is skipped: %s", candidate, fault)
+        logger.warning("%s is passed over: %s", candidate, fault)
         return None
     link = target.with_name(f".{target.name}.link")
     link.unlink(missing_ok=True)

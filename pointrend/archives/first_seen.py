@@ -38,7 +38,7 @@ def fetch_first_seen(
         try:
             return fetch_archive(wanted, urls, folder, at_hand)
         except OtherBytesError as other:
-            what = f"{other.what}, and {seen} names the first download"
+            what = f"{other.what}, but {seen} records other bytes for the first download"
             raise CheckFailed(what, "find out why it has changed before taking it") from other
     file = fetch_archive(archive, urls, folder, at_hand)
     with exclusive(folder, seen.name):

@@ -113,7 +113,7 @@ def test_the_first_download_is_enforced_from_then_on(offered: Path, capsys: pyte
     assert paper("fetch released_voc_r50") == 3
     lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error: ")]
     assert len(lines) == 1
-    assert "published/released.lock.json says what the first download was" in lines[0]
+    assert "published/released.lock.json records other bytes for the first download" in lines[0]
     assert seen.read_bytes() == noted
     assert not Path(WEIGHTS).exists()
 

@@ -12,6 +12,7 @@ import hashlib
 import io
 import struct
 import tarfile
+import time
 import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
@@ -40,7 +41,8 @@ def from_server(behave: Behave, body: bytes = GOOD) -> Callable[[Ground], Abstra
     @contextlib.contextmanager
     def serve(ground: Ground) -> Iterator[None]:
         with misbehaving(behave) as asked, pytest.MonkeyPatch.context() as patch:
-            patch.setattr("pointrend.archives.download.time", SimpleNamespace(sleep=lambda seconds: None))
+            clock = SimpleNamespace(sleep=lambda seconds: None, monotonic=time.monotonic)
+            patch.setattr("pointrend.archives.download.time", clock)
             md5 = hashlib.md5(body, usedforsecurity=False).hexdigest()
             ground.put("scale", "pilot")
             ground.put("datasets.voc.archives", [{"name": "data.zip", "bytes": len(body), "md5": md5}])

@@ -112,7 +112,7 @@ CASES = (
     Case("text for a number", "bare", put("recipe.lr", "fast"), "plan", 2, ("recipe.lr", "(got 'fast')")),
     Case("list for a number", "bare", put("recipe.epochs", [1]), "plan", 2, ("recipe.epochs", "(got [1])")),
     Case(
-        "truth value for a number",
+        "boolean for a number",
         "bare",
         put("recipe.lr", True),
         "plan",
@@ -120,7 +120,7 @@ CASES = (
         ("lr: a boolean is not allowed here (got True)",),
     ),
     Case(
-        "truth value in a list",
+        "boolean in a list",
         "bare",
         put("seeds", [True]),
         "plan",
@@ -254,17 +254,17 @@ CASES = (
     Case("verb that is none", "bare", nothing, "trian voc_r50", 2, ("no verb 'trian'",)),
     Case("argument that is none", "bare", nothing, "plan --fast", 2, ("--fast", "pointrend plan --help")),
     Case("argument that is missing", "bare", nothing, "train", 2, ("RUN", "pointrend train --help")),
-    Case("seed that is no number", "bare", nothing, "train voc_r50 --seed x", 2, ("--seed", "'x' is no number")),
-    Case("negative seed typed", "bare", nothing, "train voc_r50 --seed=-1", 2, ("'-1' is no number",)),
+    Case(
+        "seed that is no number", "bare", nothing, "train voc_r50 --seed x", 2, ("--seed", "'x' is not a whole number")
+    ),
+    Case("negative seed typed", "bare", nothing, "train voc_r50 --seed=-1", 2, ("'-1' is not a whole number",)),
     Case("seed beyond 32 bits typed", "bare", nothing, "train voc_r50 --seed 99999999999", 2, ("from 0 to",)),
     Case("seeds that repeat", "bare", nothing, "compare --seeds 1,0,1", 2, ("'1,0,1' names 1 twice",)),
     Case("seeds that repeat in other digits", "bare", nothing, "compare --seeds '0, 00'", 2, ("names 0 twice",)),
     Case("no seeds typed", "bare", nothing, "compare --seeds ,", 2, ("--seeds ',' names nothing",)),
-    Case(
-        "seeds that are no numbers", "bare", nothing, "compare --seeds 0,x", 2, ("'0,x' is not a list of numbers: 'x'",)
-    ),
+    Case("seeds that are no numbers", "bare", nothing, "compare --seeds 0,x", 2, ("'0,x': 'x' is not a whole number",)),
     Case("seeds with a leading zero", "bare", instead("seeds: [0, 00]\n"), "plan", 2, ("column 12: 00 means",)),
-    Case("digits of another script", "bare", nothing, "train voc_r50 --seed ٣", 2, ("'٣' is no number",)),
+    Case("digits of another script", "bare", nothing, "train voc_r50 --seed ٣", 2, ("'٣' is not a whole number",)),
     Case("value that is no YAML", "bare", nothing, "--set lr=[ plan", 2, ("the value is not YAML",)),
     Case("value with month 13", "bare", nothing, "--set lr=2001-13-01 plan", 2, ("the value is not YAML",)),
 )

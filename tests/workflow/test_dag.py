@@ -150,7 +150,7 @@ def test_another_scale_uses_other_folders_and_the_backbones(done: Checkout) -> N
         ("runs=voc_r50, voc_r50", "--config runs=voc_r50, voc_r50 names voc_r50 twice"),
         ("seeds=0,x", "--config seeds=0,x: 'x' is not a whole number from 0"),
         ("seeds=1,0,00", "--config seeds=1,0,00 names 0 twice"),
-        ("seeds=0,4294967296", "'4294967296' is no number from 0 to 4294967295"),
+        ("seeds=0,4294967296", "'4294967296' is not a whole number from 0 to 4294967295"),
         ("gpus=3", "batch_size 4 cannot be divided among 3 gpus"),
     ],
 )

@@ -198,7 +198,7 @@ def test_fetched_files_are_audited_and_their_first_checksum_holds(
         assert paper("fetch", "cfg_voc_r50") == 3
         refusal = capsys.readouterr().err
         assert "base_cfg.py: its sha256 is " in refusal
-        assert "released.lock.json says what the first download was" in refusal
+        assert "released.lock.json records other bytes for the first download" in refusal
     assert json.loads(seen.read_text()) == notes
 
 
