@@ -54,8 +54,8 @@ def fetch_archive(
     """Get ``archive`` under its official name into ``folder``; nothing gets that name before it is verified.
 
     ``at_hand`` (POINTREND_ARCHIVES) is a folder or base URL that is tried first, by file name: a right file in a
-    folder is linked, a wrong one is passed over with a warning. Then ``urls``, which may carry credentials, are tried in
-    turn, and last ``site``. ``progress``: show a bar (None: if stderr is a terminal).
+    folder is linked, a wrong one is passed over with a warning. Then ``urls``, which may carry credentials, are tried
+    in turn, and last ``site``. ``progress``: show a bar (None: if stderr is a terminal).
 
     Raises :class:`ArchiveError` if another file has the name (it is left alone), :class:`DownloadError` if no source
     has the archive (:class:`OtherBytesError` if one has another file under its name), :class:`MachineError` if the

@@ -1,4 +1,4 @@
-"""Shapes and textures of the demo's pictures, in integer arithmetic alone.
+"""Shapes and textures of the demo's images, in integer arithmetic alone.
 
 No floating point number and no library's line drawing takes part, so the same calls give the same pixels on
 every machine. Lengths and positions are in eighths of a pixel (:data:`SUBPIXEL`), angles in 1/256 of a turn,
@@ -18,19 +18,15 @@ Mask: TypeAlias = NDArray[np.bool_]
 Integers: TypeAlias = NDArray[np.int64]
 Point: TypeAlias = tuple[int, int]
 
-SUBPIXEL = 8
-"""Units in one pixel."""
-TURN = 256
-"""Units in a full turn."""
-ONE = 1024
-"""The number that stands for 1 in sines, tones and blob fields."""
-
+SUBPIXEL = 8  # units in one pixel
+TURN = 256  # units in a full turn
+ONE = 1024  # the number that represents 1 in sines, tones and blob fields
 _STROKE_STEPS = 64
 
 
 @dataclass(frozen=True)
 class Canvas:
-    """Pixel centres of an H x W picture: ``x`` and ``y`` are int64 (H, W) in eighths of a pixel."""
+    """Pixel centres of an H x W image: ``x`` and ``y`` are int64 (H, W) in eighths of a pixel."""
 
     x: Integers
     y: Integers
@@ -52,7 +48,7 @@ class Canvas:
 
     @classmethod
     def of_size(cls, height: int, width: int) -> Canvas:
-        """The canvas of a picture of ``height`` x ``width`` pixels."""
+        """The canvas of an image of ``height`` x ``width`` pixels."""
         y, x = np.mgrid[0:height, 0:width].astype(np.int64) * SUBPIXEL + SUBPIXEL // 2
         return cls(x, y)
 

@@ -61,7 +61,7 @@ def blob(canvas: Canvas, centre: Point, size: int, rng: np.random.Generator) -> 
 
 
 def tendril(canvas: Canvas, start: Point, rng: np.random.Generator) -> Mask:
-    """A thin curved stroke from ``start``, four to ten pixels wide in a picture of 128 rows."""
+    """A thin curved stroke from ``start``, four to ten pixels wide in an image of 128 rows."""
     reach = canvas.height // 2
     first, second, end = (
         (start[0] + integer(rng, -reach, reach), start[1] + integer(rng, -reach, reach)) for _ in range(3)
