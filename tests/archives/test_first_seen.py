@@ -15,7 +15,7 @@ from pointrend.archives.first_seen import fetch_first_seen
 from pointrend.errors import ArchiveError, CheckFailed, DownloadError
 from pointrend.settings.archives import Archive
 from tests.archives.fetching import GOOD, KNOWN, NAME, OTHER, UNKNOWN, assert_fetched
-from tests.archives.servers import Asked, Request, misbehaving
+from tests.archives.servers import Asked, misbehaving
 
 SHA256 = str(KNOWN.sha256)
 
@@ -29,14 +29,6 @@ def first(folder: Path, seen: Path, *urls: str, archive: Archive = UNKNOWN, at_h
     return fetch_first_seen(archive, urls, folder, seen, at_hand)
 
 
-def send_other(request: Request) -> None:
-    request.answer(200, OTHER)
-
-
-def send_longer(request: Request) -> None:
-    request.answer(200, GOOD + b"more")
-
-
 def test_the_first_download_is_noted_and_the_log_says_so(
     tmp_path: Path, seen: Path, good_server: Asked, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -48,18 +40,14 @@ def test_the_first_download_is_noted_and_the_log_says_so(
     assert SHA256 in warning
 
 
-@pytest.mark.parametrize("send", [send_other, send_longer])
+@pytest.mark.parametrize("body", [OTHER, GOOD + b"more"])
 def test_from_then_on_it_is_enforced(
-    tmp_path: Path,
-    seen: Path,
-    good_server: Asked,
-    caplog: pytest.LogCaptureFixture,
-    send: Callable[[Request], None],
+    tmp_path: Path, seen: Path, good_server: Asked, caplog: pytest.LogCaptureFixture, body: bytes
 ) -> None:
     first(tmp_path / "a", seen, good_server.url)
     before = seen.read_bytes()
     caplog.clear()
-    with misbehaving(send) as server, pytest.raises(CheckFailed, match=str(seen)):
+    with misbehaving(lambda request: request.answer(200, body)) as server, pytest.raises(CheckFailed, match=str(seen)):
         first(tmp_path / "b", seen, server.url)
     assert not (tmp_path / "b" / NAME).exists()
     assert_fetched(first(tmp_path / "b", seen, good_server.url), tmp_path / "b")
