@@ -174,13 +174,10 @@ def _fetched(digests: Digests, target: Path, source: str) -> FetchedFile:
 
 def _remembered(target: Path) -> Digests | None:
     """The noted digests, if size and time of change are still those of the note."""
-    if not target.is_file():
-        return None
-    state = target.stat()
     try:
-        noted = read_json(_note(target))
-        changed = (noted["bytes"], noted.pop("mtime_ns")) != (state.st_size, state.st_mtime_ns)
-        return None if changed else Digests(**noted)
+        noted, state = read_json(_note(target)), target.stat()
+        same = (noted["bytes"], noted.pop("mtime_ns")) == (state.st_size, state.st_mtime_ns)
+        return Digests(**noted) if same else None
     except (PointrendError, AttributeError, KeyError, TypeError):
         return None
 

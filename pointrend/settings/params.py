@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, Field, model_validator
+from pydantic import Field, TypeAdapter, model_validator
 
 from pointrend.errors import ParamsError
 from pointrend.files import sha256_json
@@ -31,6 +31,7 @@ from pointrend.settings.recipe import (
 )
 from pointrend.settings.validation import Strict, validated
 
+_PLAIN: TypeAdapter[Any] = TypeAdapter(Any)
 MOST_SEED = 2**32 - 1
 Seed = Annotated[int, Field(ge=0, le=MOST_SEED)]
 # What a score of given weights follows from; the rest of the recipe is about training.
@@ -226,7 +227,7 @@ class Params(Strict):
         found: Any = self
         for key in path.split("."):
             found = found[key] if isinstance(found, dict) else getattr(found, key)
-        return _plain(found)
+        return _PLAIN.dump_python(found, mode="json", exclude_unset=True)
 
 
 def load_params(path: Path) -> Params:
@@ -272,11 +273,3 @@ def schema() -> dict[str, Any]:
 def _check_name(where: str, name: str, names: Any) -> None:
     if name not in names:
         raise ValueError(f"{where}: there is no {name!r}{nearest(name, names)}")
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, BaseModel):
-        return value.model_dump(mode="json", exclude_unset=True)
-    if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
-    return [_plain(item) for item in value] if isinstance(value, tuple) else value
