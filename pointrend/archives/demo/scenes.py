@@ -14,10 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pointrend.archives.demo import drawing, materials
-from pointrend.archives.demo.drawing import ONE, SUBPIXEL, TURN, Canvas, Mask
+from pointrend.archives.demo.drawing import ONE, SUBPIXEL, TURN, Canvas, Mask, integer, shuffled, thing
 from pointrend.archives.demo.materials import Material
 from pointrend.archives.demo.streets import street
-from pointrend.archives.demo.things import integer, shuffled, thing
 
 SPLITS = ("train", "val", "test")
 
