@@ -58,14 +58,14 @@ format: $(INSTALLED)
 
 # The JSON schema of params.yaml; a test fails when it has drifted.
 schema: $(INSTALLED)
-	$(BIN)/python -c 'from pathlib import Path; from pointrend import files, params; \
+	$(BIN)/python -c 'from pathlib import Path; from pointrend import files; from pointrend.settings import params; \
 		files.write_json(Path("workflow/schemas/params.schema.json"), params.schema())'
 
 # The digests of the code that decides a number, after it passes the tests with the golden numbers: results of other code
 # are not comparable. A test fails if the digests are out of date.
 code: $(INSTALLED)
 	$(BIN)/pytest --numprocesses logical tests/model tests/evaluation tests/training tests/datasets
-	$(BIN)/python -c 'from pathlib import Path; from pointrend import definition, files; \
+	$(BIN)/python -c 'from pathlib import Path; from pointrend import files; from pointrend.settings import definition; \
 		files.write_json(Path("published/code.json"), definition.code_of_stages(("voc", "ade20k", "cityscapes")))'
 
 # Exact versions with hashes, for every platform; needs uv.

@@ -8,17 +8,25 @@ import os
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from filelock import FileLock, Timeout
 
 from pointrend.archives.download import PATIENCE, OtherSize, PartFile, Patience, SourceFailed, download
 from pointrend.archives.verification import Digests, OtherBytes, WrongFile, verify_file
-from pointrend.errors import ArchiveError, DownloadError, MachineError, OtherBytesError, PointrendError
+from pointrend.errors import (
+    ArchiveError,
+    CheckFailed,
+    DownloadError,
+    MachineError,
+    OtherBytesError,
+    PointrendError,
+)
 from pointrend.files import read_json, write_json
 from pointrend.logs import redacted
 from pointrend.settings.archives import Archive
 
+RESTORE = "restore it from version control"
 PUT_AT_HAND = "put the file into a folder and name that folder in POINTREND_ARCHIVES"
 
 logger = logging.getLogger(__name__)
@@ -75,6 +83,32 @@ def fetch_archive(
         return _from_first(archive, sources, PartFile(folder / f"{archive.name}.part"), progress, patience)
 
 
+def fetch_first_seen(
+    archive: Archive, urls: tuple[str, ...], folder: Path, seen: Path, at_hand: str | None = None
+) -> FetchedFile:
+    """Get ``archive`` as :func:`fetch_archive` does; if no checksum was published, enforce that of the first download.
+
+    ``seen`` is a JSON file under version control that has bytes, sha256 and source of first downloads by file name, so
+    that everyone after the first gets the same bytes or an error. The first download is trusted, and the log says so.
+
+    Raises as :func:`fetch_archive` does; :class:`ArchiveError` if ``seen`` cannot be read; :class:`CheckFailed` if
+    other bytes are offered than were noted, or another process noted others meanwhile.
+    """
+    if archive.sha256 or archive.sha256_prefix or archive.md5:
+        return fetch_archive(archive, urls, folder, at_hand)
+    if known := _read_notes(seen).get(archive.name):
+        wanted = archive.model_copy(update={"bytes": known["bytes"], "sha256": known["sha256"]})
+        try:
+            return fetch_archive(wanted, urls, folder, at_hand)
+        except OtherBytesError as other:
+            what = f"{other.what}, but {seen} records other bytes for the first download"
+            raise CheckFailed(what, "find out why it has changed before taking it") from other
+    file = fetch_archive(archive, urls, folder, at_hand)
+    with exclusive(folder, seen.name):
+        _note_first(seen, archive.name, file)
+    return file
+
+
 def _from_first(
     archive: Archive, sources: list[Site], part: PartFile, progress: bool | None, patience: Patience
 ) -> FetchedFile:
@@ -118,6 +152,34 @@ def exclusive(folder: Path, name: str) -> Iterator[None]:
             f"cannot keep {name} in {folder}: {problem.strerror or problem}",
             "free disk space or allow writing there, and fetch again; what has been downloaded is kept",
         ) from problem
+
+
+def _note_first(seen: Path, name: str, file: FetchedFile) -> None:
+    source = file.source if "://" in file.source else "a file at hand"  # no path of this machine
+    notes = _read_notes(seen)
+    known = notes.setdefault(name, {"bytes": file.bytes, "sha256": file.sha256, "source": source})
+    if known["sha256"] != file.sha256:
+        what = f"{file.path} has sha256 {file.sha256}, but {seen} now has {known['sha256']}"
+        raise CheckFailed(what, "move it away and fetch again")
+    write_json(seen, notes)
+    logger.warning(
+        "%s: no checksum was ever published, so the first download is trusted; "
+        "its sha256 %s is now in %s and is enforced from now on",
+        name,
+        file.sha256,
+        seen,
+    )
+
+
+def _read_notes(seen: Path) -> dict[str, dict[str, Any]]:
+    """Bytes and sha256 of every file, by its name; empty before the first download."""
+    if not seen.exists():
+        return {}
+    notes = read_json(seen, ArchiveError, RESTORE)
+    entries = notes.values() if isinstance(notes, dict) else [None]
+    if not all(isinstance(entry, dict) and {"bytes", "sha256"} <= entry.keys() for entry in entries):
+        raise ArchiveError(f"{seen} lacks bytes or sha256 of a file", RESTORE)
+    return notes
 
 
 def _accept(archive: Archive, part: PartFile, source: str) -> FetchedFile:

@@ -18,8 +18,7 @@ from pathlib import Path
 
 from pointrend.archives.cityscapes_download import CITYSCAPES
 from pointrend.archives.demo.build import SceneCounts, build_demo_archives
-from pointrend.archives.fetch import FetchedFile, fetch_archive
-from pointrend.archives.first_seen import fetch_first_seen
+from pointrend.archives.fetch import FetchedFile, fetch_archive, fetch_first_seen
 from pointrend.archives.loopback import serve_folder
 from pointrend.errors import ArchiveError
 from pointrend.files import sha256_file, write_json

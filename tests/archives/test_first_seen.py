@@ -9,9 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from pointrend.archives import first_seen
-from pointrend.archives.fetch import FetchedFile
-from pointrend.archives.first_seen import fetch_first_seen
+from pointrend.archives import fetch
+from pointrend.archives.fetch import FetchedFile, fetch_first_seen
 from pointrend.errors import ArchiveError, CheckFailed, DownloadError
 from pointrend.settings.archives import Archive
 from tests.archives.fetching import GOOD, KNOWN, NAME, OTHER, UNKNOWN, assert_fetched
@@ -94,15 +93,15 @@ def test_notes_of_other_files_are_kept(tmp_path: Path, seen: Path, good_server: 
 def test_other_bytes_noted_meanwhile_are_an_error(
     tmp_path: Path, seen: Path, good_server: Asked, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    fetch: Callable[..., FetchedFile] = first_seen.fetch_archive
+    plain: Callable[..., FetchedFile] = fetch.fetch_archive
 
     def meanwhile(*arguments: object) -> FetchedFile:
-        file = fetch(*arguments)
+        file = plain(*arguments)
         seen.parent.mkdir()
         seen.write_text(json.dumps({NAME: {"bytes": 1, "sha256": "0" * 64}}))
         return file
 
-    monkeypatch.setattr(first_seen, "fetch_archive", meanwhile)
+    monkeypatch.setattr(fetch, "fetch_archive", meanwhile)
     with pytest.raises(CheckFailed, match="move it away and fetch again"):
         first(tmp_path / "a", seen, good_server.url)
 
