@@ -24,13 +24,11 @@ from pointrend.engines.plan_cost import (
     step_times,
 )
 from pointrend.engines.plan_slurm import print_slurm_jobs
+from pointrend.settings.archives import WITH_ACCOUNT, Archive
 from pointrend.settings.definition import wanted_reasons
-from pointrend.settings.params import ArchivePin, RunSetting
-from pointrend.settings.project import WITH_ACCOUNT, Project
+from pointrend.settings.params import RunSetting
+from pointrend.settings.project import BYTES_PER_PIXEL, Project
 from pointrend.training.schedule import iterations_per_epoch
-
-BYTES_PER_PIXEL = {"raw": 4, "compact": 2}
-"""Of the prepared form: raw, three of the picture and one of the label; compact, about what photographs come to."""
 
 NO_STEPS = "no hours: no step of these trainings was measured on this machine"
 
@@ -117,14 +115,13 @@ def _print_archives(project: Project) -> None:
 def _print_disk(project: Project) -> None:
     print(f"\n{'prepared data':<32}{'raw':>14}{'compact':>18}  chosen: {project.store_form}")
     total = dict.fromkeys(BYTES_PER_PIXEL, 0.0)
-    for name, dataset in project.params.datasets.items():
-        kept = sum(min(count, project.scale.limit or count) for count in (dataset.images.train, dataset.images.val))
-        disk = {form: kept * dataset.about_megapixels * 1e6 * each for form, each in BYTES_PER_PIXEL.items()}
+    for name in project.params.datasets:
+        disk = {form: project.prepared_bytes(name, form) for form in BYTES_PER_PIXEL}
         total = {form: total[form] + disk[form] for form in total}
         print(_disk_line(name, disk))
     print(_disk_line("together", total))
     # DVC copies the archives, which lie in data/archives/ as well, and links the rest where it can.
-    archives = sum(place.about_gb * 1e9 for place in project.params.places.values())
+    archives = project.about_bytes()
     copied = _gigabytes(archives + total[project.store_form])
     sizes = f"{'about ' + _gigabytes(archives):>14}  with reflinks or hard links, else {copied}; only with DVC"
     print(f"\n{'dvc cache':<32}{sizes}")
@@ -145,8 +142,7 @@ def _print_costs(project: Project, steps: Mapping[str, float], source: str) -> N
 
 
 def _epoch_iterations(project: Project, setting: RunSetting) -> int:
-    images = project.expected_images(setting.dataset).train
-    kept = min(images, project.scale.limit or images)
+    kept = project.kept_images(setting.dataset)["train"]
     return iterations_per_epoch(kept, setting.recipe.gpus, setting.recipe.batch_size)
 
 
@@ -159,10 +155,15 @@ def _run_line(project: Project, name: str) -> str:
     return f"{name:<16}{numbers}  {'no: ' + reasons if reasons else 'yes'}"
 
 
-def _archive_line(project: Project, name: str, pin: ArchivePin) -> str:
-    place = project.params.places[pin.name]
-    size = _gigabytes(pin.bytes) if pin.bytes else f"about {place.about_gb} GB"
-    state = "to download" if place.urls else "needs an account" if name == WITH_ACCOUNT else "no URL; put it at hand"
+def _archive_line(project: Project, name: str, pin: Archive) -> str:
+    size = _gigabytes(pin.bytes) if pin.bytes else f"about {project.about_bytes(pin) / 1e9} GB"
+    state = (
+        "to download"
+        if project.urls(pin.name)
+        else "needs an account"
+        if name == WITH_ACCOUNT
+        else "no URL; put it at hand"
+    )
     here = (project.archives_folder / pin.name).exists()
     return f"{pin.name:<44}{size:>14}  {'here' if here else state}"
 

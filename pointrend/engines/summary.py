@@ -9,13 +9,16 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from pointrend.checkout.layout import DATABASE
 from pointrend.engines.workflow import Workflow
 from pointrend.errors import PointrendError, ResultsError
 from pointrend.files import read_json, sha256_file
-from pointrend.settings.project import DATABASE, Project
+from pointrend.settings.project import Project
 
 PAGES = ("index.html", "README.md")
-FAILED = "\nA job failed: the messages above name its log. Fix the cause and rerun the same command; finished work is kept."
+FAILED = (
+    "\nA job failed: the messages above name its log. Fix the cause and rerun the same command; finished work is kept."
+)
 MOST_NAMES = 3
 """Of what is not there yet, so many are named."""
 

@@ -10,14 +10,15 @@ import textwrap
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
 
 from filelock import FileLock, Timeout
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
+from pointrend.checkout.layout import DATABASE
 from pointrend.errors import PointrendError, TrackingError
-from pointrend.settings.project import DATABASE
+from pointrend.logs import redacted
 from pointrend.tracking.address import REGISTRY, TRACKING, given_address, through_proxy, variable_at_fault
 from pointrend.tracking.database import address, make_current
 
@@ -135,11 +136,6 @@ def _reason(error: Exception) -> str:
 def without_secrets(text: str, uri: str) -> str:
     """``text`` without the user and the password that ``uri``, or any other address in it, may have."""
     parts = urlsplit(uri)
-    secrets = {part for part in (parts.password, parts.username and parts.netloc.rpartition("@")[0]) if part}
-    secrets |= {
-        value for name in ("MLFLOW_TRACKING_PASSWORD", "MLFLOW_TRACKING_TOKEN") if (value := os.environ.get(name))
-    }
-    text = re.sub(r"(?<=://)[^/\s]*@", "", text)
-    for secret in sorted(secrets | {unquote(secret) for secret in secrets}, key=len, reverse=True):
-        text = text.replace(secret, "***")
-    return text
+    account = parts.username and parts.netloc.rpartition("@")[0]
+    given = (os.environ.get(name) for name in ("MLFLOW_TRACKING_PASSWORD", "MLFLOW_TRACKING_TOKEN"))
+    return redacted(text, parts.password, account, *given)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.mirrors import set_urls
 from tests.workflow.checkout import Checkout
 
 TRAIN = {"train voc_r50 --seed 0", "train voc_r101 --seed 0"}
@@ -36,8 +37,8 @@ def another_seed(checkout: Checkout) -> None:
 def workers_and_addresses(checkout: Checkout) -> None:
     params = checkout.params()
     params["operation"] |= {"workers": 1, "checkpoint_minutes": 7, "log_every": 2}
-    params["places"]["benchmark.tgz"]["urls"] = ["https://example.org/elsewhere.tar"]
     checkout.write_params(params)
+    set_urls({"benchmark.tgz": ["https://example.org/elsewhere.tar"]}, checkout.root)
 
 
 def tracking(checkout: Checkout) -> None:

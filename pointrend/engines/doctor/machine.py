@@ -11,11 +11,9 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from pointrend.engines.doctor.finding import Finding, ask
-from pointrend.settings.params import ArchivePin
 from pointrend.settings.project import Project
 from pointrend.training.shared_memory import PLACE, ROOM, needed_bytes, whole_bytes
 
-BYTES_PER_PIXEL = 4
 CHECKPOINT_BYTES = 1.5e9
 """Room that the checkpoints and results of one training take: two checkpoints of R-101 with momentum, and the model."""
 
@@ -116,15 +114,11 @@ def _needed_bytes(project: Project) -> float:
     if project.scale.data == "drawn":
         return 50e6 * trainings
     total = CHECKPOINT_BYTES * trainings
-    for name, dataset in project.params.datasets.items():
-        total += sum(_archive_bytes(project, pin) for pin in project.archives_of(name))
-        if not project.manifest(name).is_file():
-            kept = sum(min(count, project.scale.limit or count) for count in (dataset.images.train, dataset.images.val))
-            total += kept * dataset.about_megapixels * 1e6 * BYTES_PER_PIXEL
+    for name in project.params.datasets:
+        total += sum(
+            project.about_bytes(archive)
+            for archive in project.archives_of(name)
+            if not (project.archives_folder / archive.name).exists()
+        )
+        total += 0 if project.manifest(name).is_file() else project.prepared_bytes(name)
     return total
-
-
-def _archive_bytes(project: Project, pin: ArchivePin) -> float:
-    if (project.archives_folder / pin.name).exists():
-        return 0.0
-    return pin.bytes or project.params.places[pin.name].about_gb * 1e9

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import urlsplit
 
 import requests
 
 from pointrend.engines.doctor.finding import Finding
 from pointrend.errors import TrackingError
-from pointrend.settings.project import WITH_ACCOUNT, Project
+from pointrend.logs import redacted
+from pointrend.settings.archives import WITH_ACCOUNT
+from pointrend.settings.project import Project
 from pointrend.tracking.address import TRACKING, given_address
 
 ACCOUNT = ("CITYSCAPES_USERNAME", "CITYSCAPES_PASSWORD")
@@ -31,12 +33,12 @@ def _check_archive(project: Project, name: str) -> Finding:
     absent = [pin.name for pin in pins if not (project.archives_folder / pin.name).exists()]
     if not absent:
         return Finding(f"archives of {name}", "ok", f"in {project.relative(project.archives_folder)}")
-    locked = [file for file in absent if not project.params.places[file].urls]
+    locked = [file for file in absent if not project.urls(file)]
     found = f"not here yet: {', '.join(absent)}"
     account = name == WITH_ACCOUNT
     if locked and not _at_hand(project, locked) and not (account and all(os.environ.get(key) for key in ACCOUNT)):
         others = [run for run, chosen in project.params.runs.items() if chosen.dataset != name]
-        way = f"set {' and '.join(ACCOUNT)}" if account else "add URLs under places in params.yaml"
+        way = f"set {' and '.join(ACCOUNT)}" if account else "add URLs to published/mirrors.json"
         do = f"{way}, or set POINTREND_ARCHIVES to a folder that holds {', '.join(locked)}"
         do += f"; or do without: --config runs={','.join(others)}" if others else ""
         return Finding(f"archives of {name}", "missing", found, do)
@@ -73,10 +75,3 @@ def check_tracking() -> Finding:
     if not answer.ok:
         return Finding("tracking", "missing", f"{shown} answers {answer.status_code}", "look at the server's log")
     return Finding("tracking", "ok", f"{shown} answers")
-
-
-def redacted(uri: str) -> str:
-    """``uri`` without user, password and query."""
-    parts = urlsplit(uri)
-    host = parts.netloc.rpartition("@")[2]
-    return urlunsplit((parts.scheme, host, parts.path, "", ""))
