@@ -39,7 +39,7 @@ def flip(path: Path) -> None:
     [
         (flip, "does not have the bytes"),
         (lambda path: path.write_bytes(path.read_bytes()[:-1]), "does not have the bytes"),
-        (Path.unlink, "is not there"),
+        (Path.unlink, "does not exist"),
     ],
 )
 def test_anything_else_is_named(store: Path, name: str, damage: Callable[[Path], object], said: str) -> None:
@@ -55,5 +55,5 @@ def test_a_manifest_that_names_no_such_file(store: Path, files: object) -> None:
     with pytest.raises(CheckFailed, match=r"does not name train\.pictures\.bin"):
         check_split(store, "train")
     (store / "manifest.json").unlink()
-    with pytest.raises(CheckFailed, match=r"manifest\.json is not there"):
+    with pytest.raises(CheckFailed, match=r"manifest\.json .+; run `pointrend prepare` again"):
         check_split(store, "train")

@@ -131,7 +131,7 @@ def test_sizes_must_agree() -> None:
 
 
 def test_predictions_must_be_classes() -> None:
-    with pytest.raises(ValueError, match="holds 3, which is none of 3 classes"):
+    with pytest.raises(ValueError, match="holds 3, not one of 3 classes"):
         Confusion(3).add(np.full((2, 2), 3, np.uint8), np.zeros((2, 2), np.uint8))
 
 

@@ -77,8 +77,8 @@ ONE_IMAGE = '{"classes": 3, "images": 1, "ids_sha256": ""}'
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (changed("true_positive", 5), "counts that cannot be"),
-        (changed("true_positive", -1), "counts that cannot be"),
+        (changed("true_positive", 5), "impossible counts"),
+        (changed("true_positive", -1), "impossible counts"),
         (changed("class", 3), "a class out of range"),
         (changed("class", 2), "an image and class counted twice"),
         (

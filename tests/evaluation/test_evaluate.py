@@ -3,6 +3,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import math
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +18,8 @@ from pointrend.evaluation import evaluate
 from pointrend.evaluation.boundary import boundary_counts
 from pointrend.evaluation.confusion import Confusion, Counts
 from pointrend.evaluation.counts_file import read_counts
-from pointrend.evaluation.evaluate import Scores, evaluate_split, write_evaluation
-from pointrend.evaluation.inference import label_map
+from pointrend.evaluation.evaluate import Scores, chosen_images, evaluate_split, write_evaluation
+from pointrend.evaluation.segmenters import label_map
 from pointrend.files import sha256_file
 from pointrend.model.pointrend import Architecture, PointRend
 from pointrend.training.transforms import TestTransform
@@ -151,6 +152,26 @@ def test_the_best_the_median_the_worst_and_the_first_are_drawn(tmp_path: Path) -
         "bytes": len(pictures["street_3.png"].png),
         "sha256": hashlib.sha256(pictures["street_3.png"].png).hexdigest(),
     }
+
+
+@pytest.mark.parametrize(
+    ("mious", "first", "expected"),
+    [
+        ([50.0, 90.0, 10.0], 0, {1: ("best",), 0: ("median",), 2: ("worst",)}),
+        ([50.0, 90.0, 10.0, 60.0], 0, {1: ("best",), 0: ("median",), 2: ("worst",)}),
+        ([7.0], 3, {0: ("best", "median", "worst", "first")}),
+        ([7.0, 7.0, 7.0], 0, {0: ("best", "worst"), 1: ("median",)}),
+        ([7.0, 9.0, 9.0, 7.0], 0, {1: ("best",), 3: ("median",), 0: ("worst",)}),
+        ([math.nan, 8.0, 4.0, math.nan], 1, {1: ("best",), 2: ("median", "worst"), 0: ("first",)}),
+        ([math.nan], 0, {}),
+    ],
+)
+def test_which_images_are_drawn(mious: list[float], first: int, expected: dict[int, tuple[str, ...]]) -> None:
+    assert chosen_images(mious, first) == expected
+
+
+def test_the_order_is_that_in_which_they_are_shown() -> None:
+    assert list(chosen_images([50.0, 90.0, 10.0, 60.0, 20.0], 4)) == [1, 0, 2, 3]
 
 
 def test_a_picture_without_labels_has_no_score_of_its_own(tmp_path: Path) -> None:

@@ -7,7 +7,6 @@ import pytest
 from PIL import Image
 
 from pointrend.datasets.registry import classes_of
-from pointrend.evaluation.inference import Segmentation
 from pointrend.evaluation.pictures import (
     CAPTION,
     CAPTION_WIDTH,
@@ -23,6 +22,7 @@ from pointrend.evaluation.pictures import (
     contact_sheet,
     overlaid,
 )
+from pointrend.evaluation.segmenters import Segmentation
 from tests.tiny import DATASETS
 
 VOC = classes_of("voc")

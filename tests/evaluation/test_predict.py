@@ -82,7 +82,7 @@ def same_stem(folder: Path) -> None:
     ("prepare", "error", "message"),
     [
         (no_folder, ParamsError, "in is not a folder"),
-        (empty, DatasetError, "there is no picture in .*in"),
+        (empty, DatasetError, "no image found in .*in"),
         (unreadable, DatasetError, r"broken\.jpg"),
         (without_content, DatasetError, r"broken\.jpg"),
         (a_folder, DatasetError, r"broken\.jpg"),
@@ -98,6 +98,6 @@ def test_what_cannot_be_predicted_is_named(prepare: Any, error: type[Exception],
 def test_pictures_are_never_overwritten(tmp_path: Path) -> None:
     write_picture(tmp_path / "in/a.png", random_classes(4, 4))
     before = (tmp_path / "in/a.png").read_bytes()
-    with pytest.raises(ParamsError, match="would overwrite pictures"):
+    with pytest.raises(ParamsError, match="would overwrite images"):
         predict(tmp_path / "in", tmp_path / "x/../in")
     assert (tmp_path / "in/a.png").read_bytes() == before

@@ -402,7 +402,7 @@ CASES = (
         lambda g: g.path(f"data/demo/archives/ade20k/{ADE_ZIP}").unlink(),
         ADE_PREPARE,
         2,
-        ("is not there", "fetch ade20k"),
+        ("does not exist", "fetch ade20k"),
     ),
     Case("manifest that is a list", "ade20k", manifest("[]"), ADE_PREPARE, 2, ("ade20k.json does not have files",)),
     Case("manifest without checksums", "ade20k", manifest('{"files": {"a": {}}}'), ADE_PREPARE, 2, ("sha256",)),
