@@ -308,9 +308,7 @@ CASES = (
     wrong("NaN in ours", ours(lambda s: s["backbone.stem.0.weight"].fill_(float("nan"))), "NaN", **OURS_WRONG),
     wrong("key missing in ours", ours(lambda s: s.pop("backbone.stem.0.weight")), "1 missing", **OURS_WRONG),
     wrong("truncated", cut, "not a readable weights file", **OURS_WRONG),
-    Case(
-        "weights that are not there", "done", lambda g: None, EVALUATE.format(".pth"), 2, ("given.pth are not there",)
-    ),
+    Case("weights that are not there", "done", lambda g: None, EVALUATE.format(".pth"), 2, ("given.pth do not exist",)),
     Case(
         "folder for weights", "done", lambda g: g.path("given.pth").mkdir(), EVALUATE.format(".pth"), 2, ("given.pth",)
     ),
