@@ -63,9 +63,10 @@ def predict_folder(
     with tqdm(prefetched(load, paths), "predict", len(paths), unit="image", disable=hides_bars()) as bar:
         for path, image, inputs in bar:
             labels = segment(inputs, image.shape[:2], str(path)).refined
-            _write_image(label_path(out, path), labels)
+            label_path, overlay_path = outputs(out, path)
+            _write_image(label_path, labels)
             if overlay:
-                _write_image(overlay_path(out, path), overlaid(image, labels, classes.palette)[..., ::-1])
+                _write_image(overlay_path, overlaid(image, labels, classes.palette)[..., ::-1])
     return len(paths)
 
 
@@ -104,14 +105,9 @@ def read_image(path: Path) -> BgrImage:
     return decode_image(str(path), data, do=REPLACE)
 
 
-def label_path(out: Path, image: Path) -> Path:
-    """The path of the label map of an image."""
-    return out / f"{image.stem}.png"
-
-
-def overlay_path(out: Path, image: Path) -> Path:
-    """The path of the image with its labels laid over it."""
-    return out / f"{image.stem}_overlay.jpg"
+def outputs(out: Path, image: Path) -> tuple[Path, Path]:
+    """The paths of the label map of an image, and of the image with its labels laid over it."""
+    return out / f"{image.stem}.png", out / f"{image.stem}_overlay.jpg"
 
 
 def check_outputs(images: list[Path], out: Path, overlay: bool) -> None:
@@ -122,7 +118,7 @@ def check_outputs(images: list[Path], out: Path, overlay: bool) -> None:
     """
     originals = {os.path.realpath(path) for path in images}
     for path in images:
-        labels, shown = label_path(out, path), overlay_path(out, path)
+        labels, shown = outputs(out, path)
         ours = _is_label_map(labels)
         for target, may_go in ((labels, ours), (shown, ours or not overlay)):
             if os.path.lexists(target) and (not may_go or os.path.realpath(target) in originals):

@@ -25,8 +25,6 @@ GROWTH_LIMIT = 200  # how many times its own size an archive may unpack to ...
 ALWAYS_ALLOWED = 1 << 30  # ... if that is more than this, in bytes
 HEADER_LIMIT = 1 << 20  # bytes that tarfile may read for the header of one member: long names and the like
 
-FOLDERS_SHOWN = 5
-
 _FETCH_AGAIN = "move it away and fetch again"
 _PACK_AGAIN = "pack it with the folders of the official archive, or fetch that one"
 # Errors of tarfile, gzip and zipfile on damaged, cut, encrypted or unknown input.
@@ -120,7 +118,7 @@ class ArchiveReader:
         for part in folder.split("/") if folder else ():
             found = sorted({name.removeprefix(place).split("/")[0] for name in names if name.startswith(place)})
             if part not in found:
-                instead = ", ".join(found[:FOLDERS_SHOWN]) + (", ..." if len(found) > FOLDERS_SHOWN else "")
+                instead = ", ".join([*found[:5], *["..."] * (len(found) > 5)])
                 what = f"it has no folder {folder}: {place or 'its top'} holds {instead or 'nothing'}, not {part}"
                 raise ArchiveError(f"{self.path}: {what}", _PACK_AGAIN)
             place += f"{part}/"
@@ -188,7 +186,6 @@ def _zip_entries(archive: zipfile.ZipFile) -> Iterator[_Entry]:
 
 
 def _tar_entries(archive: tarfile.TarFile, stream: _TarStream) -> Iterator[_Entry]:
-    stream.left = HEADER_LIMIT
     for entry in archive:
         end = entry.offset_data + entry.size
         kind = "file" if entry.isfile() else "folder" if entry.isdir() else None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
 from statistics import median_low
 from typing import Any
@@ -113,8 +113,11 @@ def fill_split(
     pixels = np.zeros(256, dtype=np.int64)
     what, started, written = f"{classes.title} {split}", time.monotonic(), 0
     # One thread hashes and writes, in order, while this one reads the archives and the others decode.
-    samples = prefetched(write, decode_samples(source.samples(split, ids), classes, inspect), ahead=WAITING)
-    with tqdm(samples, what, len(ids), unit="image", disable=hides_bars()) as bar:
+    decoded = decode_samples(source.samples(split, ids), classes, inspect)
+    with (
+        closing(prefetched(write, decoded, ahead=WAITING)) as samples,
+        tqdm(samples, what, len(ids), unit="image", disable=hides_bars()) as bar,
+    ):
         for done, sample in enumerate(bar, start=1):
             pixels += sample.pixels
             written += sample.image.nbytes + sample.label.nbytes

@@ -6,7 +6,7 @@ import contextlib
 import os
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -169,7 +169,9 @@ def decode_samples(encoded: Iterable[EncodedSample], classes: DatasetClasses, in
     return prefetched(partial(decode_sample, classes=classes, inspect=inspect), encoded, threads, 2 * threads)
 
 
-def prefetched(make: Callable[[Item], Made], items: Iterable[Item], threads: int = 1, ahead: int = 2) -> Iterator[Made]:
+def prefetched(
+    make: Callable[[Item], Made], items: Iterable[Item], threads: int = 1, ahead: int = 2
+) -> Generator[Made, None, None]:
     """``make(item)`` of every item in order, made in other threads up to ``ahead`` items before it is asked for.
 
     What ``make`` raises comes out where that item would have come.
