@@ -28,17 +28,13 @@ from pointrend.model.pointrend import PointRend
 
 logger = logging.getLogger(__name__)
 
-# Lines of progress where there is no terminal.
-LINES = 10
+LINES = 10  # of progress where there is no terminal
 
 
 @dataclass(frozen=True)
 class Drawn:
-    """A drawn image and its facts in metrics.json.
-
-    These are id, index in the split, miou of this image alone (percent, null where nothing is labelled), shown_as (of
-    best, median, worst and first), bytes and sha256 of the PNG.
-    """
+    """A drawn image and its facts in metrics.json: id, index in the split, miou of this image (percent, null where
+    nothing is labelled), shown_as (of best, median, worst and first), bytes and sha256 of the PNG."""
 
     png: bytes
     facts: dict[str, Any]

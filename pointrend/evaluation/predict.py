@@ -22,8 +22,7 @@ from pointrend.files import write_bytes
 from pointrend.logs import hides_bars
 from pointrend.model.pointrend import PointRend
 
-# Endings of image files, in lower case; files in upper case are taken, too.
-SUFFIXES = {".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"}
+SUFFIXES = {".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"}  # of images, in either case
 REPLACE = "replace or remove it"
 
 log = logging.getLogger(__name__)
@@ -71,12 +70,7 @@ def predict_folder(
 
 
 def images_in(folder: Path) -> list[Path]:
-    """The images in a folder, sorted; files that macOS adds are skipped with a warning.
-
-    Raises:
-        ParamsError: there is no such folder.
-        DatasetError: no image, one that is not a file, or two that differ in the suffix alone.
-    """
+    """The images in a folder, sorted; files that macOS adds are skipped with a warning. Errors: see predict_folder."""
     if not folder.is_dir():
         raise ParamsError(f"{folder} is not a folder", "name the folder of the images with --images")
     named = sorted(path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES)
