@@ -145,11 +145,11 @@ def _drawn(draw: Callable[[int], bytes], counts: Sequence[tuple[str, Counts]], f
 
 
 def chosen_images(mious: Sequence[float], first: int) -> dict[int, tuple[str, ...]]:
-    """What the images to be drawn stand for, by index and in the order in which they are shown.
+    """The images to be drawn, by index and in the order in which they are shown: best, median, worst, first.
 
     ``mious`` are the images' own scores, NaN where nothing is labelled; such an image has no rank. Of equally good
     images the one with the lowest index is the best, and likewise the worst. The median of an even number is the
-    lower of the two in the middle. One image may stand for several things.
+    lower of the two in the middle. One image may be several of these.
     """
     ranked = sorted((index for index, miou in enumerate(mious) if not math.isnan(miou)), key=lambda i: (mious[i], i))
     shown: dict[int, tuple[str, ...]] = {}

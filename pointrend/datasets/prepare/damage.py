@@ -119,7 +119,7 @@ def _check_lengths(data: bytes, frame: int, stretches: list[tuple[int, int]], in
 def _check_stretch(data: bytes, header: bytes, start: int, end: int) -> None:
     stretch = data[start:end]
     if not _suffices(header + stretch + bytes(READ_AHEAD)):
-        # Where the decoder cannot decode the file as it is, it says nothing about the length.
+        # Where the decoder fails on the file as it is, the length cannot be checked.
         if _suffices(header + stretch + b"\xff\xd9"):
             raise ValueError(f"the image data end too early at byte {end}")
         return
