@@ -113,7 +113,7 @@ class ArchiveReader:
                 yield name, self.read(name)
 
     def require_folder(self, folder: str) -> None:
-        """Raise :class:`ArchiveError` where no file is in ``folder``, ``a/b`` for example, and name those that exist."""
+        """Raise :class:`ArchiveError` where no file is in ``folder``, for example ``a/b``, and name others."""
         names, place = self.names(), ""
         for part in folder.split("/") if folder else ():
             found = sorted({name.removeprefix(place).split("/")[0] for name in names if name.startswith(place)})
