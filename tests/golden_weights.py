@@ -1,4 +1,4 @@
-"""The pseudo-random weights and pictures that the golden numbers of the model were made with.
+"""The pseudo-random weights and images that the golden numbers of the model were made with.
 
 They need numpy's PCG64 bit stream and nothing of its distributions, so they can be made again on any machine.
 tests/golden/README.md states the rules.
@@ -60,8 +60,7 @@ def golden_weight(name: str, shape: Sequence[int]) -> Tensor:
 @functools.cache
 def golden_state() -> Mapping[str, Tensor]:
     """The golden weights of PointRend R-50 on VOC under SSSegmentation's names, float32."""
-    entries = published_state("r50_voc")
-    return {name: golden_weight(name, entry["shape"]) for name, entry in entries.items()}
+    return {name: golden_weight(name, entry["shape"]) for name, entry in published_state("r50_voc").items()}
 
 
 def golden_model(dtype: torch.dtype = torch.float32) -> PointRend:
@@ -72,7 +71,7 @@ def golden_model(dtype: torch.dtype = torch.float32) -> PointRend:
 
 
 def golden_batch(seed: int, batch: int, height: int, width: int) -> Tensor:
-    """Pictures (batch, 3, height, width), float32: noise on a smooth ground."""
+    """Images (batch, 3, height, width), float32: noise on a smooth ground."""
     noise = torch.from_numpy((0.6 * usym(seed, (batch, 3, height, width), 1.0)).astype(np.float32))
     ground = torch.from_numpy(usym(seed + 1, (batch, 3, 5, 5), 1.2).astype(np.float32))
     return noise + functional.interpolate(ground, (height, width), mode="bilinear", align_corners=True)

@@ -1,8 +1,7 @@
-"""What scoring released weights needs, small: VOC's two archives with a few pictures, and a checkpoint on offer."""
+"""Small inputs for scoring released weights: VOC's two archives with a few images, and a checkpoint on offer."""
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,7 +13,7 @@ import yaml
 from numpy.typing import NDArray
 
 from pointrend.cli import main
-from pointrend.files import write_json
+from pointrend.files import sha256_file, write_json
 from pointrend.model.pointrend import Architecture, PointRend
 from pointrend.model.weights import to_upstream
 from tests.datasets.layouts import SBD, VOC, Members, encoded, pixels, values, write_archives
@@ -28,7 +27,7 @@ THIN = {"width": 4, "fpn_channels": 8, "scale_channels": 8, "point_channels": 8,
 
 
 def noise_masks(count: int = 3) -> dict[str, NDArray[np.uint8]]:
-    """Masks of noise, by the id of their picture."""
+    """Masks of noise, by the id of their image."""
     return {f"val{number}": values(number, [0, 1, 20, 255], 18, 24) for number in range(count)}
 
 
@@ -45,7 +44,7 @@ def offer_voc(
     paths = write_archives(folder, {"VOCtrainval_11-May-2012.tar": voc, "benchmark.tgz": sbd})
     dataset = params["datasets"]["voc"]
     dataset["images"] = {"train": 1, "val": len(masks)}
-    digests = {name: {"sha256": sha256(path.read_bytes())} for name, path in paths.items()}
+    digests = {name: {"sha256": sha256_file(path)} for name, path in paths.items()}
     dataset["archives"] = [{"name": name, **digest} for name, digest in digests.items()]
     path = checkout / DEFINITION
     assert not path.resolve().is_relative_to(ROOT), "the project's own definition is no file of tests"
@@ -55,7 +54,7 @@ def offer_voc(
 
 
 def offer_weights(path: Path, state: Mapping[str, Any]) -> None:
-    """Write a checkpoint as SSSegmentation's trainer does, with an optimiser's state that nobody needs."""
+    """Write a checkpoint as SSSegmentation's trainer does, with an optimiser's state that is ignored."""
     torch.save({"epoch": 60, "model": dict(state), "optimizer": {"state": {}, "param_groups": [{"lr": 1e-4}]}}, path)
 
 
@@ -95,7 +94,3 @@ def prepare(offered: Path, masks: Mapping[str, NDArray[np.uint8]], **recipe: Any
     params["runs"]["voc_r50"] |= recipe
     write_params(params)
     assert paper("fetch voc") == paper("prepare voc") == 0
-
-
-def sha256(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()

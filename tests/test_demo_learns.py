@@ -20,7 +20,6 @@ from pointrend.training.loop import Trainer
 from pointrend.training.transforms import TestTransform
 
 ROOT = Path(__file__).parents[1]
-ARCHIVES = ("VOCtrainval_11-May-2012.tar", "benchmark.tgz")
 
 
 @pytest.fixture(scope="module")
@@ -28,14 +27,13 @@ def voc(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The demo's VOC, prepared."""
     folder = tmp_path_factory.mktemp("voc")
     records = build_demo_archives(folder / "archives")["files"]
-    archives = {name: folder / "archives" / name for name in ARCHIVES}
-    counts = {"train": 96, "val": 24}
-    prepare_dataset("voc", archives, records, folder / "data", counts, enforce=True, limit=None, pins="demo")
+    archives = {name: folder / "archives" / name for name in ("VOCtrainval_11-May-2012.tar", "benchmark.tgz")}
+    prepare_dataset("voc", archives, records, folder / "data", {"train": 96, "val": 24}, True, limit=None, pins="demo")
     return folder / "data"
 
 
 def score(data: Path, val: Path, checkpoints: Path) -> dict[str, Any]:
-    """Train the demo's voc_r50 on ``data`` and score it on the val pictures of ``val``."""
+    """Train the demo's voc_r50 on ``data`` and score it on the val images of ``val``."""
     torch.set_num_threads(1)
     setting = load_params(ROOT / "params.yaml").at_scale("demo").setting("voc_r50")
     model = Trainer(setting, 0, data, checkpoints, None, Processes(0, 1, torch.device("cpu"))).run()
@@ -51,7 +49,7 @@ def test_true_labels_are_learnt_and_refinement_helps(voc: Path, tmp_path: Path) 
 
 
 def test_shuffled_labels_are_not(voc: Path, tmp_path: Path) -> None:
-    """The same training, every picture with another picture's label: what scores then is not the labels' meaning."""
+    """The same training, every image with another image's label: a score would not come from the labels' meaning."""
     store = Store(voc, "train")
     order = np.roll(np.random.default_rng(0).permutation(len(store)), 1)
     with StoreWriter(tmp_path / "data", "train") as writer:

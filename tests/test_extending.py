@@ -1,7 +1,4 @@
-"""docs/extending.md, as it stands: a fourth dataset, a third backbone, through both engines to a row of the table.
-
-Snakemake's way there is the one that docs/walks.md shows.
-"""
+"""docs/extending.md and the walk of docs/walks.md: a fourth dataset and a third backbone in both engines."""
 
 from __future__ import annotations
 
@@ -11,7 +8,6 @@ import re
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
@@ -30,20 +26,18 @@ WALK = session("docs/walks.md", "## With a dataset and a backbone of your own")
 
 
 def write_archive(folder: Path) -> str:
-    """An archive in CamVid's layout with pictures of coloured blocks; its sha256."""
+    """Write an archive in CamVid's layout with images of coloured blocks; return its sha256."""
     rng = np.random.default_rng(7)
     with zipfile.ZipFile(folder / "camvid.zip", "w") as archive:
         for split, count in COUNTS.items():
             names = [f"{split}_{index:03d}.png" for index in range(count)]
-            archive.writestr(
-                f"camvid/{split}.txt",
-                "".join(f"/any/CamVid/{split}/{name} /any/CamVid/{split}annot/{name}\n" for name in names),
-            )
+            lines = [f"/any/CamVid/{split}/{name} /any/CamVid/{split}annot/{name}\n" for name in names]
+            archive.writestr(f"camvid/{split}.txt", "".join(lines))
             for name in names:
                 mask = np.kron(rng.integers(0, 12, (6, 8), np.uint8), np.ones((60, 60), np.uint8))
-                picture = np.stack([mask * 20, mask * 7, 255 - mask * 20], axis=-1)
-                archive.writestr(f"camvid/{split}/{name}", cv2.imencode(".png", picture)[1].tobytes())
-                archive.writestr(f"camvid/{split}annot/{name}", cv2.imencode(".png", mask)[1].tobytes())
+                image = np.stack([mask * 20, mask * 7, 255 - mask * 20], axis=-1)
+                for folder_name, pixels in ((split, image), (f"{split}annot", mask)):
+                    archive.writestr(f"camvid/{folder_name}/{name}", cv2.imencode(".png", pixels)[1].tobytes())
     return hashlib.sha256((folder / "camvid.zip").read_bytes()).hexdigest()
 
 
@@ -64,12 +58,6 @@ def extended(root: Path, url: str, sha256: str) -> Checkout:
     params["scale"] = "pilot"
     checkout.write_params(params)
     return checkout
-
-
-def row(checkout: Checkout) -> dict[str, Any]:
-    results = json.loads((checkout.root / "results/pilot/results.json").read_text())
-    (found,) = (row for row in results["runs"] if row["run"] == RUN and row["kind"] == "trained")
-    return found
 
 
 @pytest.fixture(scope="module")
@@ -106,7 +94,8 @@ def ends(served: tuple[Path, str, str], walked: tuple[Checkout, list[str]]) -> d
 
 @pytest.mark.parametrize("engine", ["snakemake", "dvc"])
 def test_a_fourth_dataset_and_a_third_backbone_reach_the_table(ends: dict[str, Checkout], engine: str) -> None:
-    found = row(ends[engine])
+    rows = json.loads((ends[engine].root / "results/pilot/results.json").read_text())["runs"]
+    (found,) = (row for row in rows if row["run"] == RUN and row["kind"] == "trained")
     assert found["miou"] > 0
     assert (found["verdict"], found["published_miou"], found["difference"]) == ("not comparable", None, None)
     assert "nothing was published for this run" in found["reasons"]
@@ -135,6 +124,6 @@ def test_a_dataset_without_a_module_is_one_clear_line(ends: dict[str, Checkout],
     ]
 
 
-def test_the_demo_draws_no_other_pictures(ends: dict[str, Checkout]) -> None:
+def test_the_demo_draws_no_other_dataset(ends: dict[str, Checkout]) -> None:
     text = ends["snakemake"].run("pointrend", "--scale", "demo", "fetch", "camvid", expect=2)
     assert "error: the demo draws no camvid.zip; choose a scale with official data" in text

@@ -96,4 +96,4 @@ def test_an_error_has_a_line_of_its_own(on_terminal: Callable[..., str], checkou
     (checkout.root / "photos/a.jpg").write_bytes(b"no picture")
     weights = "runs/demo/voc_r50-s0/model.safetensors"
     shown = on_terminal(f"predict voc_r50 --weights {weights} --images photos --out labels", code=2)
-    assert re.search(r"predict:   0%\|.*\r\nerror: photos/a.jpg is not a picture; ", shown), shown
+    assert re.search(r"predict:   0%\|.*\r\nerror: photos/a.jpg: the image cannot be decoded; ", shown), shown

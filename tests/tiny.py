@@ -1,4 +1,4 @@
-"""A training small enough for tests: 12 small pictures, a thin network, 6 iterations."""
+"""A training small enough for tests: 12 small images, a thin network, 6 iterations."""
 
 from __future__ import annotations
 
@@ -48,9 +48,9 @@ def write_tiny_store(folder: Path, classes: int = 21, pictures: int = 12, form: 
         with StoreWriter(folder, split, form) as writer:
             for index in range(pictures):
                 label = np.kron(rng.integers(0, classes, (4, 5), np.uint8), np.ones((10, 10), np.uint8))
-                picture = np.stack([label * 11, label * 29, label * 53], axis=-1)  # uint8 wraps around
+                image = np.stack([label * 11, label * 29, label * 53], axis=-1)  # uint8 wraps around
                 label[:2] = 255
-                writer.add(f"{split}_{index:03d}", picture, label)
+                writer.add(f"{split}_{index:03d}", image, label)
     return folder
 
 
@@ -58,18 +58,16 @@ def write_manifest(folder: Path) -> None:
     """Write the manifest of the store that is in ``folder``, as of VOC prepared at scale demo."""
     demo = load_params(ROOT / "params.yaml").scales["demo"].images
     assert demo is not None
-    stores = {split: Store(folder, split) for split in ("train", "val")}
     paths = sorted(folder.glob("[tv]*.*"))
     files = {path.name: {"bytes": path.stat().st_size, "sha256": sha256_file(path)} for path in paths}
+    counts = {}
+    for split in ("train", "val"):
+        ids = Store(folder, split).ids
+        images = {"found": len(ids), "kept": len(ids), "official": getattr(demo, split)}
+        counts[split] = {**images, "ids_sha256": sha256_json(ids)}
     manifest = {
         **{"dataset": "voc", "pins": "demo", "archives": {}, "code_sha256": code_digest("prepare", "voc")},
         **{"files": files, "content": sha256_json({name: record["sha256"] for name, record in files.items()})},
-        "counts": {
-            split: {
-                **{"found": len(store), "kept": len(store), "official": getattr(demo, split)},
-                "ids_sha256": sha256_json(store.ids),
-            }
-            for split, store in stores.items()
-        },
+        "counts": counts,
     }
     write_json(folder / "manifest.json", manifest)

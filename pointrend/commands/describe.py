@@ -1,4 +1,4 @@
-"""Count the pictures, the pixels of each class, and the picture sizes of a prepared dataset.
+"""Count the images, the pixels of each class, and the image sizes of a prepared dataset.
 
 examples:
   pointrend describe voc --json

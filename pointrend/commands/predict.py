@@ -1,6 +1,6 @@
-"""Label every picture in a folder.
+"""Label every image in a folder.
 
-Writes an 8-bit PNG of train ids at each picture's own size; with --overlay also a JPEG to look at.
+Writes an 8-bit PNG of train ids at each image's own size; with --overlay also a JPEG to look at.
 
 examples:
   pointrend predict voc_r50 --weights voc.safetensors --images docs --out labels
@@ -21,13 +21,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--weights", metavar="FILE", type=Path, required=True, help="ours .safetensors, or SSSegmentation's .pth"
     )
-    parser.add_argument("--images", metavar="DIR", type=Path, required=True, help="a folder of pictures")
+    parser.add_argument("--images", metavar="DIR", type=Path, required=True, help="a folder of images")
     parser.add_argument("--out", metavar="DIR", type=folder, required=True, help="where <stem>.png go")
     parser.add_argument("--overlay", action="store_true", help="also <stem>_overlay.jpg")
 
 
 def run(project: Project, arguments: argparse.Namespace) -> None:
-    """Predict all pictures of a folder."""
+    """Predict all images of a folder."""
     from pointrend.datasets.registry import classes_of
     from pointrend.evaluation.network import load_network
     from pointrend.evaluation.predict import predict_folder
@@ -37,14 +37,6 @@ def run(project: Project, arguments: argparse.Namespace) -> None:
     check_out(project, arguments.out)
     model, device = load_network(setting, arguments.weights, project.params)
     transform, classes = TestTransform(setting.recipe.base_size), classes_of(setting.dataset)
-    count = predict_folder(
-        model,
-        transform,
-        arguments.images,
-        arguments.out,
-        classes,
-        overlay=arguments.overlay,
-        device=device,
-        inference=setting.recipe.inference,
-    )
-    print(f"{arguments.out}: label maps of {count} picture(s)")
+    images, out, overlay, inference = arguments.images, arguments.out, arguments.overlay, setting.recipe.inference
+    count = predict_folder(model, transform, images, out, classes, overlay, device, inference)
+    print(f"{arguments.out}: label maps of {count} image(s)")

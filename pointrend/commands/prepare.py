@@ -34,7 +34,7 @@ def run(project: Project, arguments: argparse.Namespace) -> None:
     archives = {file: project.fetched_file(name, file) for file in records}
     for path in archives.values():
         if not path.is_file():
-            raise ArchiveError(f"archive {path} is not there", do)
+            raise ArchiveError(f"archive {path} does not exist", do)
     prepare_dataset(
         name,
         archives,
@@ -46,6 +46,6 @@ def run(project: Project, arguments: argparse.Namespace) -> None:
         pins=project.archive_set,
         form=project.store_form,
         code_sha256=code_digest("prepare", name),
-        # What has the official checksum is taken as the original took it.
+        # Archives with the official checksum are read as the original read them.
         inspect=project.archive_set != OFFICIAL,
     )

@@ -2,17 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-
 from pointrend.datasets.classes import DatasetClasses, split_colours, split_names
-from pointrend.datasets.prepare.masks import decode_mask
-from pointrend.datasets.prepare.samples import ArchiveSource, EncodedSample, paired_ids
+from pointrend.datasets.prepare.samples import PairedSource
 
 ARCHIVE = "ADEChallengeData2016.zip"
-
-PICTURES = "ADEChallengeData2016/images/{folder}/{id}.jpg"
-MASKS = "ADEChallengeData2016/annotations/{folder}/{id}.png"
-FOLDERS = {"train": "training", "val": "validation"}
 
 NAMES = """
     wall, building, sky, floor, tree, ceiling, road, bed, windowpane, grass, cabinet, sidewalk, person, earth, door,
@@ -44,26 +37,13 @@ COLOURS = """
 """
 
 
-class Ade20kSource(ArchiveSource):
-    """ADE20K's one archive. It has no lists of ids: the splits are the sorted file names."""
+class Ade20kSource(PairedSource):
+    """ADE20K's one archive."""
 
     archive_names = (ARCHIVE,)
-
-    def splits(self) -> dict[str, list[str]]:
-        return {
-            split: paired_ids(
-                self.ids(ARCHIVE, PICTURES.format(folder=folder, id="{id}")),
-                self.ids(ARCHIVE, MASKS.format(folder=folder, id="{id}")),
-            )
-            for split, folder in FOLDERS.items()
-        }
-
-    def samples(self, split: str, ids: Sequence[str]) -> Iterator[EncodedSample]:
-        reader, folder = self.readers[ARCHIVE], FOLDERS[split]
-        for id in ids:
-            picture = reader.read(PICTURES.format(folder=folder, id=id))
-            mask = reader.read(MASKS.format(folder=folder, id=id))
-            yield EncodedSample(id, picture, mask, decode_mask)
+    images = ARCHIVE, "ADEChallengeData2016/images/{folder}/{id}.jpg"
+    masks = ARCHIVE, "ADEChallengeData2016/annotations/{folder}/{id}.png"
+    folders = {"train": "training", "val": "validation"}  # noqa: RUF012
 
 
 SOURCE = Ade20kSource

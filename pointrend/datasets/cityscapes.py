@@ -2,17 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-
 from pointrend.datasets.classes import DatasetClasses, split_colours, split_names
-from pointrend.datasets.prepare.masks import decode_mask
-from pointrend.datasets.prepare.samples import ArchiveSource, EncodedSample, paired_ids
-
-PICTURE_ARCHIVE = "leftImg8bit_trainvaltest.zip"
-MASK_ARCHIVE = "gtFine_trainvaltest.zip"
-
-PICTURES = "leftImg8bit/{split}/{id}_leftImg8bit.png"
-MASKS = "gtFine/{split}/{id}_gtFine_labelIds.png"
+from pointrend.datasets.prepare.samples import PairedSource
 
 NAMES = """
     road, sidewalk, building, wall, fence, pole, traffic light, traffic sign, vegetation, terrain, sky, person, rider,
@@ -28,26 +19,13 @@ COLOURS = """
 LABEL_IDS = (7, 8, 11, 12, 13, 17, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 31, 32, 33)
 
 
-class CityscapesSource(ArchiveSource):
-    """Cityscapes' two archives. An id is ``<city>/<file name without its ending>``; the test split is passed over."""
+class CityscapesSource(PairedSource):
+    """Cityscapes' two archives. An id is ``<city>/<file name without its ending>``; the test split is skipped."""
 
-    archive_names = (PICTURE_ARCHIVE, MASK_ARCHIVE)
-
-    def splits(self) -> dict[str, list[str]]:
-        return {
-            split: paired_ids(
-                self.ids(PICTURE_ARCHIVE, PICTURES.format(split=split, id="{id}")),
-                self.ids(MASK_ARCHIVE, MASKS.format(split=split, id="{id}")),
-            )
-            for split in ("train", "val")
-        }
-
-    def samples(self, split: str, ids: Sequence[str]) -> Iterator[EncodedSample]:
-        pictures, masks = self.readers[PICTURE_ARCHIVE], self.readers[MASK_ARCHIVE]
-        for id in ids:
-            picture = pictures.read(PICTURES.format(split=split, id=id))
-            mask = masks.read(MASKS.format(split=split, id=id))
-            yield EncodedSample(id, picture, mask, decode_mask)
+    archive_names = ("leftImg8bit_trainvaltest.zip", "gtFine_trainvaltest.zip")
+    images = archive_names[0], "leftImg8bit/{folder}/{id}_leftImg8bit.png"
+    masks = archive_names[1], "gtFine/{folder}/{id}_gtFine_labelIds.png"
+    folders = {"train": "train", "val": "val"}  # noqa: RUF012
 
 
 SOURCE = CityscapesSource

@@ -1,6 +1,6 @@
-"""What the classes of a dataset are: names, colours and label values; every dataset's module says its own.
+"""The classes of a dataset: names, colours and label values, which every dataset's module defines.
 
-A raw label value is what the masks of the archives hold. A train id is the class's place in ``names``; 255 is
+A raw label value is a value in the masks of the archives. A train id is the class's index in ``names``; 255 is
 ignored everywhere in this project.
 """
 
@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+# The train id of pixels that neither the loss nor the metric counts.
 IGNORE = 255
-"""The train id of pixels that neither the loss nor the metric sees."""
 
 
 @dataclass(frozen=True, eq=False)

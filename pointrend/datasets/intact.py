@@ -12,8 +12,8 @@ from pointrend.errors import CheckFailed
 from pointrend.files import read_json, sha256_file
 
 log = logging.getLogger(__name__)
+# Reading more bytes than this takes seconds, so it is reported on the screen.
 SHOWN_BYTES = 1_000_000_000
-"""What takes seconds to read is told on the screen."""
 
 
 def split_files(split: str) -> tuple[str, ...]:
@@ -25,7 +25,7 @@ def check_split(folder: Path, split: str) -> None:
     """Compare the files of a split with the manifest beside them; they are read once.
 
     Raises:
-        CheckFailed: one is missing, or has other bytes; it is named.
+        CheckFailed: a file is missing or has other bytes; the message names it.
     """
     manifest, started, size = folder / "manifest.json", time.monotonic(), 0
     records = read_json(manifest, CheckFailed, PREPARE_AGAIN, keys=("files",))["files"]
@@ -35,7 +35,7 @@ def check_split(folder: Path, split: str) -> None:
         if not isinstance(record, dict):
             raise CheckFailed(f"{manifest} does not name {name}", PREPARE_AGAIN)
         if not path.is_file():
-            raise CheckFailed(f"{path} is not there", PREPARE_AGAIN)
+            raise CheckFailed(f"{path} does not exist", PREPARE_AGAIN)
         size += (found := path.stat().st_size)
         if found != record.get("bytes") or sha256_file(path) != record.get("sha256"):
             raise CheckFailed(f"{path} does not have the bytes that {manifest} names", PREPARE_AGAIN)

@@ -1,7 +1,7 @@
 """A dataset is the module ``pointrend/datasets/<name>.py``, named as in params.yaml; docs/extending.md adds one.
 
-The module has ``SOURCE``, which reads its archives, and ``CLASSES``, what its masks mean. It is imported by name only
-when it is asked for, so that no stage's code depends on datasets that it does not read.
+The module has ``SOURCE``, which reads its archives, and ``CLASSES``, the meaning of its masks. It is imported by name,
+so that no stage's code depends on datasets that it does not read.
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ if TYPE_CHECKING:
 
 
 def source_of(name: str) -> type[ArchiveSource]:
-    """What reads the archives of a dataset. Raises DatasetError where no module says it."""
+    """The class that reads the archives of a dataset. Raises DatasetError where no module has it."""
     return _attribute(name, "SOURCE")
 
 
 def classes_of(name: str) -> DatasetClasses:
-    """Names, colours and label values of a dataset's classes. Raises DatasetError where no module says it."""
+    """Names, colours and label values of a dataset's classes. Raises DatasetError where no module has them."""
     return _attribute(name, "CLASSES")
 
 
 def module_of(name: str) -> str:
-    """The module of a dataset, there or not."""
+    """The name of a dataset's module, which may not exist."""
     return f"pointrend.datasets.{name}"
 
 

@@ -1,8 +1,8 @@
 """Boundary IoU: IoU of the bands along the outlines of the masks (Cheng et al., CVPR 2021).
 
-A pixel lies in its mask's band where another label, or the outside of the picture, is at most d rows and d columns
-away. The bands of prediction and ground truth are intersected and united per class over the whole set, like the masks
-in mIoU. Pixels without a label belong to no mask in either map, so that a prediction which is right wherever there is a
+A pixel is in its mask's band where another label, or the outside of the image, is at most d rows and d columns away.
+The bands of prediction and ground truth are intersected and united per class over the whole set, like the masks in
+mIoU. Pixels without a label belong to no mask in either map, so that a prediction which is right wherever there is a
 label scores 1; the boundary of VOC's objects is then taken at the inner edge of the unlabelled rim.
 """
 
@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 from pointrend.datasets.classes import IGNORE
 from pointrend.evaluation.confusion import Counts, LabelMap
 
+# Band width as a share of the image's diagonal: the paper's value for photographs, 12 pixels in VOC, and its value for
+# Cityscapes, whose images are four times as wide, 11 pixels. There, 2 % would cover whole poles.
 DILATION_RATIO = 0.02
-"""Band width as a share of the picture's diagonal, the value of the paper for photographs: 12 pixels in VOC."""
 DATASET_DILATION_RATIO = {"cityscapes": 0.005}
-"""The paper's value for Cityscapes, whose pictures are four times as wide: 11 pixels; 2 % would swallow poles whole."""
 
 
 def dilation_ratio(dataset: str) -> float:
@@ -44,7 +44,7 @@ def boundary_counts(prediction: LabelMap, ground_truth: LabelMap, num_classes: i
 
 
 def _bands(labels: LabelMap, width: int) -> NDArray[np.bool_]:
-    """Where another label lies within ``width`` rows and columns: the bands of all masks of a map (H, W) at once.
+    """Where another label is within ``width`` rows and columns: the bands of all masks of a map (H, W) at once.
 
     A window holds two labels exactly where its largest and its smallest one differ, whatever the classes are.
     """

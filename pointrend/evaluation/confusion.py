@@ -7,11 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+# float32 holds every whole number up to this one.
 LARGEST_COUNT = 2**24
-"""Up to here float32 holds every whole number."""
 
+# Train ids (H, W); in a ground truth, every value that is not a class (255) means not labelled.
 LabelMap = NDArray[np.uint8]
-"""Train ids (H, W); in a ground truth, every value that is no class (255) means not labelled."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,10 +66,10 @@ class Confusion:
     def add(self, prediction: LabelMap, ground_truth: LabelMap) -> Counts:
         """Count one image and return what it alone contributed.
 
-        Both maps are (H, W). Pixels whose ground truth is no class are dropped.
+        Both maps are (H, W). Pixels whose ground truth is not a class are dropped.
 
         Raises:
-            ValueError: the sizes differ, or the prediction holds something that is no class.
+            ValueError: the sizes differ, or the prediction holds a value that is not a class.
         """
         image = confusion_matrix(prediction, ground_truth, self.num_classes)
         self.matrix += image
@@ -85,11 +85,11 @@ def confusion_matrix(prediction: LabelMap, ground_truth: LabelMap, num_classes: 
     if prediction.shape != ground_truth.shape:
         raise ValueError(f"prediction {prediction.shape} and ground truth {ground_truth.shape} differ in size")
     if prediction.size and int(prediction.max()) >= num_classes:
-        raise ValueError(f"the prediction holds {prediction.max()}, which is none of {num_classes} classes")
+        raise ValueError(f"the prediction holds {prediction.max()}, not one of {num_classes} classes")
     import cv2  # the results, which add counts up, do without it
 
-    # OpenCV's joint histogram needs no array of the picture's size, and leaves out what lies in none of the classes.
-    # It counts in float32, so it is asked for parts in which every number is exact.
+    # OpenCV's joint histogram needs no array of the image's size, and leaves out values that are not a class. It counts
+    # in float32, so it is computed over parts in which every number is exact.
     matrix = np.zeros((num_classes, num_classes), np.int64)
     rows = max(1, LARGEST_COUNT // max(1, prediction.shape[1]))
     for top in range(0, len(prediction), rows):

@@ -1,7 +1,7 @@
-"""``confusion.parquet``: what every image contributed to the metric, so that anyone can count again.
+"""``confusion.parquet``: the contribution of every image to the metric, so that anyone can count again.
 
-One row per image and class that occurs in it, in the order of evaluation. The file's own metadata says how many
-images and classes were scored, since an image without any labelled pixel has no row. Nothing here needs torch.
+One row per image and class that occurs in it, in the order of evaluation. The file's own metadata has the number of
+images and classes that were scored, since an image without any labelled pixel has no row. Nothing here needs torch.
 """
 
 from __future__ import annotations
@@ -29,28 +29,31 @@ COLUMNS = pa.schema(
         ("predicted", pa.int64()),
     ]
 )
+# The numbers of metrics.json that are in scores.json, too, for tools that show every number of a file.
 SCORES = ("miou", "all_accuracy", "boundary_iou")
-"""The numbers of metrics.json that stand in scores.json, for tables that show every number of a file."""
+# The key of the file's metadata: ``{"classes": K, "images": N, "ids_sha256": hash of all N ids}``, as JSON.
 METADATA = b"scored"
-"""Where the file's metadata has ``{"classes": K, "images": N, "ids_sha256": hash of all N ids}``, as JSON."""
+EVALUATE_AGAIN = "evaluate that run again"
 
 
 @dataclass(frozen=True, eq=False)
 class StoredCounts:
-    """What a ``confusion.parquet`` holds: int64 counts (I, K) of the I images ``ids``, which have labelled pixels."""
+    """The content of a ``confusion.parquet``: int64 counts (I, K) of the I images ``ids``, which have labelled pixels.
+
+    ``images`` is the number of all that were scored, those without any labelled pixel included, and ``ids_sha256`` the
+    sha256 of the JSON list of their ids, in the order of evaluation.
+    """
 
     ids: tuple[str, ...]
     true_positive: NDArray[np.int64]
     ground_truth: NDArray[np.int64]
     predicted: NDArray[np.int64]
     images: int
-    """All that were scored, those without any labelled pixel included."""
     ids_sha256: str
-    """sha256 of the JSON list of their ids, in the order of evaluation."""
 
     @property
     def total(self) -> Counts:
-        """The sum over all images, which is what the metric is made from."""
+        """The sum over all images, from which the metric is computed."""
         return Counts(self.true_positive.sum(axis=0), self.ground_truth.sum(axis=0), self.predicted.sum(axis=0))
 
 
@@ -72,7 +75,7 @@ def write_counts(path: Path, table: pa.Table) -> None:
 
 
 def read_counts(path: Path) -> StoredCounts:
-    """Read a ``confusion.parquet`` after checking that its rows can be true.
+    """Read a ``confusion.parquet`` and check that its rows are possible.
 
     Raises:
         ResultsError: the file is missing, not such a file, or contradicts itself.
@@ -86,13 +89,11 @@ def read_counts(path: Path) -> StoredCounts:
         "a class out of range": bool(((class_id < 0) | (class_id >= num_classes)).any()),
         "an image and class counted twice": len(set(cells)) != len(cells),
         "more images than were scored": len(place) > n_images,
-        "counts that cannot be": bool(
-            ((true_positive < 0) | (true_positive > np.minimum(ground_truth, predicted))).any()
-        ),
+        "impossible counts": bool(((true_positive < 0) | (true_positive > np.minimum(ground_truth, predicted))).any()),
     }
     for problem, found in problems.items():
         if found:
-            raise ResultsError(f"{path} has {problem}", "evaluate that run again")
+            raise ResultsError(f"{path} has {problem}", EVALUATE_AGAIN)
     counts = np.zeros((3, len(place), num_classes), np.int64)
     counts[:, [place[name] for name in image], class_id] = columns
     return StoredCounts(tuple(place), counts[0], counts[1], counts[2], n_images, ids_sha256)
@@ -106,4 +107,4 @@ def _read(path: Path) -> tuple[pa.Table, int, int, str]:
         scored = json.loads((table.schema.metadata or {})[METADATA])
         return table, int(scored["images"]), int(scored["classes"]), str(scored["ids_sha256"])
     except (OSError, ValueError, KeyError, pa.ArrowException) as problem:
-        raise ResultsError(f"cannot read {path}: {problem}", "evaluate that run again") from problem
+        raise ResultsError(f"cannot read {path}: {problem}", EVALUATE_AGAIN) from problem

@@ -1,12 +1,11 @@
-"""Scoring a model on a split, and the files that say how it scored."""
+"""Scoring a model on a split, and the files of a score."""
 
 from __future__ import annotations
 
 import hashlib
 import logging
 import math
-from collections.abc import Callable, Generator, Mapping, Sequence
-from contextlib import closing
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,47 +14,45 @@ import torch
 from tqdm import tqdm
 
 from pointrend.datasets.classes import DatasetClasses
+from pointrend.datasets.prepare.samples import prefetched
 from pointrend.datasets.store import Store
 from pointrend.errors import CheckFailed, DatasetError
 from pointrend.evaluation.boundary import boundary_counts
 from pointrend.evaluation.confusion import Confusion, Counts, LabelMap
 from pointrend.evaluation.counts_file import counts_table, write_counts
-from pointrend.evaluation.inference import Picture, Transform
 from pointrend.evaluation.pictures import contact_sheet
-from pointrend.evaluation.prefetch import prefetched
-from pointrend.evaluation.segmenters import segmenter
-from pointrend.evaluation.selection import chosen_pictures
+from pointrend.evaluation.segmenters import BgrImage, Transform, segmenter
 from pointrend.files import sha256_file, write_bytes, write_json
 from pointrend.logs import hides_bars
 from pointrend.model.pointrend import PointRend
 
 logger = logging.getLogger(__name__)
 
-LINES = 10
-"""Lines of progress where there is no terminal."""
+LINES = 10  # of progress where there is no terminal
 
 
 @dataclass(frozen=True)
 class Drawn:
-    """A drawn picture and what metrics.json says of it."""
+    """A drawn image and its facts in metrics.json: id, index in the split, miou of this image (percent, null where
+    nothing is labelled), shown_as (of best, median, worst and first), bytes and sha256 of the PNG."""
 
     png: bytes
     facts: dict[str, Any]
-    """id, index in the split, miou of this picture alone (percent, null where nothing is labelled), shown_as (of best,
-    median, worst and first), bytes and sha256 of the PNG."""
 
 
 @dataclass(frozen=True)
 class Scores:
-    """How a model scored on a split; figures in percent."""
+    """The scores of a model on a split; figures in percent.
+
+    ``metrics`` are as in ``metrics.json``: miou, iou (class name to percent, null where absent), all_accuracy,
+    n_images, boundary_iou, boundary_dilation_ratio, inference, and coarse with the miou and boundary_iou before
+    refinement. ``counts`` are the contributions of the images to miou, by image id; ``pictures`` the best, the median
+    and the worst image and the first few, by file name.
+    """
 
     metrics: dict[str, Any]
-    """As in ``metrics.json``: miou, iou (class name to percent, null where absent), all_accuracy, n_images,
-    boundary_iou, boundary_dilation_ratio, inference, and coarse with the miou and boundary_iou before refinement."""
     counts: dict[str, Counts]
-    """What every image contributed to miou, by image id."""
     pictures: dict[str, Drawn]
-    """The best, the median and the worst image and the first few, by file name."""
 
 
 class _Tally:
@@ -102,21 +99,24 @@ def evaluate_split(
     refined, coarse = (_Tally(len(classes.names), dilation_ratio) for _ in range(2))
     counts: dict[str, Counts] = {}
 
-    def load(index: int) -> tuple[Picture, LabelMap, torch.Tensor]:
-        picture = store.picture(index)
-        return picture, store.label(index), torch.from_numpy(transform(picture)).unsqueeze(0)
+    def load(index: int) -> tuple[BgrImage, LabelMap, torch.Tensor]:
+        image = store.picture(index)
+        return image, store.label(index), torch.from_numpy(transform(image)).unsqueeze(0)
 
     loaded = prefetched(load, range(len(store)))
-    with closing(_progress(store.ids)) as ids:
-        for name, (_, label, images) in zip(ids, loaded, strict=True):
-            segmentation = segment(images, label.shape, name)
+    with tqdm(loaded, "evaluate", len(store), unit="image", disable=hides_bars()) as bar:
+        for index, (name, (_, label, inputs)) in enumerate(zip(store.ids, bar, strict=True)):
+            segmentation = segment(inputs, label.shape, name)
             counts[name] = refined.add(segmentation.refined, label)
             coarse.add(segmentation.coarse, label)
+            if bar.disable and (index + 1) * LINES // len(store) > index * LINES // len(store):
+                logger.info("scored %d of %d images", index + 1, len(store))
     total = refined.confusion.counts()
     if not total.ground_truth.any():
         raise DatasetError(f"no pixel of the {len(counts)} images is labelled", "prepare the dataset again")
+    iou = zip(classes.names, (100 * total.iou()).tolist(), strict=True)
     metrics = refined.summary() | {
-        "iou": _by_name(classes, total),
+        "iou": {name: None if math.isnan(value) else value for name, value in iou},
         "all_accuracy": 100 * total.all_accuracy(),
         "n_images": len(counts),
         "boundary_dilation_ratio": dilation_ratio,
@@ -126,8 +126,8 @@ def evaluate_split(
 
     def draw(index: int) -> bytes:
         # Segmented once more: which images are drawn is known only after all were scored.
-        picture, label, images = load(index)
-        return contact_sheet(picture, label, segment(images, label.shape, store.ids[index]), classes)
+        image, label, inputs = load(index)
+        return contact_sheet(image, label, segment(inputs, label.shape, store.ids[index]), classes)
 
     return Scores(metrics, counts, _drawn(draw, list(counts.items()), pictures))
 
@@ -135,7 +135,7 @@ def evaluate_split(
 def _drawn(draw: Callable[[int], bytes], counts: Sequence[tuple[str, Counts]], first: int) -> dict[str, Drawn]:
     mious = [100 * of_image.miou() for _, of_image in counts]
     drawn = {}
-    for index, words in chosen_pictures(mious, first).items():
+    for index, words in chosen_images(mious, first).items():
         name, png = counts[index][0], draw(index)
         miou = None if math.isnan(mious[index]) else mious[index]
         facts = {"id": name, "index": index, "miou": miou, "shown_as": list(words), "bytes": len(png)}
@@ -144,11 +144,29 @@ def _drawn(draw: Callable[[int], bytes], counts: Sequence[tuple[str, Counts]], f
     return drawn
 
 
+def chosen_images(mious: Sequence[float], first: int) -> dict[int, tuple[str, ...]]:
+    """The images to be drawn, by index and in the order in which they are shown: best, median, worst, first.
+
+    ``mious`` are the images' own scores, NaN where nothing is labelled; such an image has no rank. Of equally good
+    images the one with the lowest index is the best, and likewise the worst. The median of an even number is the
+    lower of the two in the middle. One image may be several of these.
+    """
+    ranked = sorted((index for index, miou in enumerate(mious) if not math.isnan(miou)), key=lambda i: (mious[i], i))
+    shown: dict[int, tuple[str, ...]] = {}
+    if ranked:
+        best = min(ranked, key=lambda i: (-mious[i], i))
+        for word, index in (("best", best), ("median", ranked[(len(ranked) - 1) // 2]), ("worst", ranked[0])):
+            shown[index] = (*shown.get(index, ()), word)
+    for index in range(min(first, len(mious))):
+        shown[index] = (*shown.get(index, ()), "first")
+    return shown
+
+
 def write_evaluation(folder: Path, scores: Scores, scored: Mapping[str, str]) -> None:
     """Write ``confusion.parquet``, ``pictures/`` and, when they are whole, ``metrics.json`` into ``folder``.
 
-    metrics.json also says of the ``pictures`` which they are, and has the ``sha256`` of confusion.parquet and what was
-    ``scored``: at least the ``model_sha256`` of the weights, by which stale metrics are noticed.
+    metrics.json also describes the ``pictures``, and has the ``sha256`` of confusion.parquet and what was ``scored``:
+    at least the ``model_sha256`` of the weights, by which stale metrics are noticed.
     """
     counts_file = folder / "confusion.parquet"
     write_counts(counts_file, counts_table(scores.counts, len(scores.metrics["iou"])))
@@ -158,17 +176,3 @@ def write_evaluation(folder: Path, scores: Scores, scored: Mapping[str, str]) ->
     pictures = {name: drawn.facts for name, drawn in scores.pictures.items()}
     written = {"pictures": pictures, "sha256": sha256_file(counts_file)}
     write_json(folder / "metrics.json", {**scores.metrics, **scored, **written})
-
-
-def _by_name(classes: DatasetClasses, counts: Counts) -> dict[str, float | None]:
-    iou = (100 * counts.iou()).tolist()
-    return {name: None if math.isnan(value) else value for name, value in zip(classes.names, iou, strict=True)}
-
-
-def _progress(ids: list[str]) -> Generator[str, None, None]:
-    """The ids, with a bar on a terminal and a few log lines elsewhere."""
-    with tqdm(ids, "evaluate", unit="image", disable=hides_bars()) as bar:
-        for index, name in enumerate(bar):
-            yield name
-            if bar.disable and (index + 1) * LINES // len(ids) > index * LINES // len(ids):
-                logger.info("scored %d of %d images", index + 1, len(ids))

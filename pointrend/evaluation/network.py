@@ -1,4 +1,4 @@
-"""A run's network with weights from a file, ready to look at pictures."""
+"""A run's network with weights from a file, ready to segment images."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ def load_network(setting: RunSetting, weights: Path, params: Params) -> tuple[Po
     One process scores, with the setting's CPU threads. float32 stays float32, as in training.
 
     Raises:
-        WeightsError: the file is missing or does not hold this network; a run of ``params`` that it fits is named.
+        WeightsError: the file is missing or does not hold this network; the message names a run that it fits.
     """
     if not weights.is_file():
-        raise WeightsError(f"weights {weights} are not there", "train the run first or name a file that exists")
+        raise WeightsError(f"weights {weights} do not exist", "train the run first or name a file that exists")
     if setting.recipe.threads:
         torch.set_num_threads(setting.recipe.threads)
     model = _network(setting)
@@ -45,7 +45,7 @@ def load_network(setting: RunSetting, weights: Path, params: Params) -> tuple[Po
 
 
 def scoring_device(setting: RunSetting) -> torch.device:
-    """CUDA where there is one, unless the setting says ``cpu``."""
+    """CUDA where it is available, unless the setting is ``cpu``."""
     return choose_device("cpu" if setting.recipe.device == "cpu" else "auto")
 
 

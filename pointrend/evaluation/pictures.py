@@ -1,4 +1,4 @@
-"""Pictures for the eye: photo, label and predictions side by side, and predictions laid over the photo."""
+"""Pictures to look at: photo, label and predictions side by side, and predictions laid over the photo."""
 
 from __future__ import annotations
 
@@ -11,41 +11,36 @@ from PIL import Image, ImageDraw, ImageFont
 
 from pointrend.datasets.classes import DatasetClasses
 from pointrend.evaluation.confusion import LabelMap
-from pointrend.evaluation.inference import Picture, Segmentation
+from pointrend.evaluation.segmenters import BgrImage, Segmentation
 
-RgbImage = NDArray[np.uint8]
-"""RGB (H, W, 3)."""
+RgbImage = NDArray[np.uint8]  # (H, W, 3)
 Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
-Entry = tuple[str, tuple[int, ...]]
-"""A name in the legend and its RGB colour."""
+Entry = tuple[str, tuple[int, ...]]  # a name in the legend and its RGB colour
 
-NOT_LABELLED = (255, 255, 255)
-"""White, which no palette uses."""
+NOT_LABELLED = (255, 255, 255)  # no palette uses white
 PAPER, INK, POINT, WRONG = (240, 240, 238), (40, 40, 40), (255, 90, 0), (214, 0, 60)
+# Largest height and width of a panel in pixels, and panels per row: two stay readable on a narrow screen.
 PANEL_HEIGHT, PANEL_WIDTH, COLUMNS = 240, 480, 2
-"""Largest height and width of a panel in pixels, and panels in a row: two stay readable on a narrow screen."""
+# Space between panels, height and least width of a caption, and height of a line of the legend, in pixels.
 GAP, CAPTION, CAPTION_WIDTH, LINE = 8, 22, 160, 20
-"""Space between panels, height and least width of a caption, and height of a line of the legend, in pixels."""
-PHOTO_COLOURS = 128
-"""Colours left for photographs in the palette of a sheet."""
-OVERLAY = 0.55
-"""Share of the class colour in an overlay."""
+PHOTO_COLOURS = 128  # colours left for photographs in the palette of a sheet
+OVERLAY = 0.55  # share of the class colour in an overlay
 
 
 def colour(labels: LabelMap, palette: RgbImage) -> RgbImage:
-    """Paint a label map (H, W) in the colours of a palette (K, 3); what is no class becomes white."""
+    """Paint a label map (H, W) in the colours of a palette (K, 3); pixels of no class become white."""
     table = np.full((256, 3), NOT_LABELLED, np.uint8)
     table[: len(palette)] = palette
     return table[labels]
 
 
-def overlaid(picture: Picture, labels: LabelMap, palette: RgbImage) -> RgbImage:
-    """The photo with the class colours shining through, RGB."""
-    mixed = (1 - OVERLAY) * picture[..., ::-1] + OVERLAY * colour(labels, palette)
+def overlaid(image: BgrImage, labels: LabelMap, palette: RgbImage) -> RgbImage:
+    """The photo mixed with the class colours, RGB."""
+    mixed = (1 - OVERLAY) * image[..., ::-1] + OVERLAY * colour(labels, palette)
     return np.rint(mixed).astype(np.uint8)
 
 
-def contact_sheet(picture: Picture, label: LabelMap, segmentation: Segmentation, classes: DatasetClasses) -> bytes:
+def contact_sheet(image: BgrImage, label: LabelMap, segmentation: Segmentation, classes: DatasetClasses) -> bytes:
     """A PNG of six captioned panels and a legend, with the colours of the classes exact and those of the photo rounded.
 
     The panels: photo, label, coarse, refined, where the last step refined, where the refined labels are wrong.
@@ -53,7 +48,7 @@ def contact_sheet(picture: Picture, label: LabelMap, segmentation: Segmentation,
     height, width = label.shape
     scale = min(PANEL_HEIGHT / height, PANEL_WIDTH / width)
     size = (max(1, round(scale * width)), max(1, round(scale * height)))
-    photo = Image.fromarray(np.ascontiguousarray(picture[..., ::-1])).resize(size, Image.Resampling.LANCZOS)
+    photo = Image.fromarray(np.ascontiguousarray(image[..., ::-1])).resize(size, Image.Resampling.LANCZOS)
     maps = {"label": label, "coarse": segmentation.coarse, "refined": segmentation.refined}
     painted = {name: Image.fromarray(colour(labels, classes.palette)) for name, labels in maps.items()}
     wrong = (segmentation.refined != label) & (label < len(classes.names))
@@ -67,7 +62,10 @@ def contact_sheet(picture: Picture, label: LabelMap, segmentation: Segmentation,
     legend = _legend(present, classes)
     exact = [PAPER, INK, POINT, WRONG, *(entry for _, entry in legend)]
     photographs = [panels[name] for name in panels if name not in maps]
-    return _png(_sheet(panels, legend).quantize(palette=_palette(exact, photographs), dither=Image.Dither.NONE))
+    sheet = _sheet(panels, legend).quantize(palette=_palette(exact, photographs), dither=Image.Dither.NONE)
+    stream = io.BytesIO()
+    sheet.save(stream, "PNG", optimize=True)
+    return stream.getvalue()
 
 
 def _marked(photo: Image.Image, marks: NDArray[np.bool_], mark: tuple[int, int, int]) -> Image.Image:
@@ -128,9 +126,3 @@ def _place(legend: list[Entry], font: Font, width: int) -> tuple[list[tuple[int,
         places.append((x, line))
         x += needed
     return places, line + 1
-
-
-def _png(image: Image.Image) -> bytes:
-    stream = io.BytesIO()
-    image.save(stream, "PNG", optimize=True)
-    return stream.getvalue()

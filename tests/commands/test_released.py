@@ -175,7 +175,7 @@ def test_weights_that_changed_after_they_were_fetched_are_not_scored(
     Path(WEIGHTS).unlink()
     capsys.readouterr()
     assert paper("evaluate voc_r50 --released") == 2
-    assert f"{WEIGHTS} is not there; run: pointrend --scale paper fetch" in capsys.readouterr().err
+    assert f"{WEIGHTS} does not exist; run: pointrend --scale paper fetch" in capsys.readouterr().err
     torch.save({"model": thin_state(), "cur_epoch": 1}, WEIGHTS)
     assert paper("evaluate voc_r50 --released") == 3
     assert f"{WEIGHTS} has another sha256 than when it was made; restore it, or run: " in capsys.readouterr().err

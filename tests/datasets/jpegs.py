@@ -1,16 +1,16 @@
-"""JPEG files of every form, of pictures that are like photographs to a coder."""
+"""JPEG files of every form, of images that a coder handles as photographs."""
 
 from __future__ import annotations
 
 import cv2
 import numpy as np
 
-RESTART = cv2.IMWRITE_JPEG_RST_INTERVAL
+SAMPLING, RESTART = cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_RST_INTERVAL
 FORMS: dict[str, list[int]] = {
     "4:2:0": [],
-    "4:4:4": [cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444],
-    "4:2:2": [cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_422],
-    "4:4:0": [cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_440],
+    "4:4:4": [SAMPLING, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444],
+    "4:2:2": [SAMPLING, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_422],
+    "4:4:0": [SAMPLING, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_440],
     "own tables": [cv2.IMWRITE_JPEG_OPTIMIZE, 1],
     "restarts": [RESTART, 7],
     "restarts of a row": [RESTART, 16],
@@ -24,19 +24,12 @@ def photo(height: int = 130, width: int = 250, seed: int = 0) -> np.ndarray:
     frequency = np.hypot(np.fft.fftfreq(height)[:, None], np.fft.fftfreq(width)[None])
     strength = 1 / np.maximum(frequency, 1 / max(height, width)) ** 1.2
     noise = [np.fft.ifft2(np.fft.fft2(rng.standard_normal((height, width))) * strength).real for _ in range(3)]
-    grey = np.mean(noise, axis=0)
-    image = np.stack([0.3 * channel + 0.7 * grey for channel in noise], axis=-1)
+    image = np.stack([0.3 * channel + 0.7 * np.mean(noise, axis=0) for channel in noise], axis=-1)
     return np.clip(120 + 50 * image / (image.std() + 1e-9), 0, 255).astype(np.uint8)
 
 
 def jpeg(image: np.ndarray, quality: int = 90, form: str = "4:2:0") -> bytes:
-    options = [cv2.IMWRITE_JPEG_QUALITY, quality, *FORMS[form]]
-    return cv2.imencode(".jpg", image, options)[1].tobytes()
-
-
-def scan_start(data: bytes) -> int:
-    place = data.index(b"\xff\xda")
-    return place + 2 + int.from_bytes(data[place + 2 : place + 4])
+    return cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, quality, *FORMS[form]])[1].tobytes()
 
 
 def hurt() -> bytes:

@@ -23,7 +23,7 @@ ADE = "ADEChallengeData2016/"
 
 
 def pixels(seed: int, height: int = 6, width: int = 8) -> np.ndarray:
-    """A picture of noise, uint8 RGB (H, W, 3)."""
+    """An image of noise, uint8 RGB (H, W, 3)."""
     return np.random.RandomState(seed).randint(0, 256, (height, width, 3)).astype(np.uint8)
 
 
@@ -33,7 +33,7 @@ def values(seed: int, allowed: list[int], height: int = 6, width: int = 8) -> np
 
 
 def encoded(array: np.ndarray, kind: str = "PNG", mode: str | None = None) -> bytes:
-    """The array as a picture file; mode "P" stores a mask as indices into a palette whose colours mean nothing."""
+    """The array as an image file; mode "P" stores a mask as indices into a palette whose colours mean nothing."""
     image = Image.fromarray(array)
     if mode == "P":
         image = Image.frombytes("P", image.size, array.tobytes())
@@ -67,7 +67,7 @@ def voc_members() -> tuple[Members, Members]:
 
 
 def ade20k_members() -> Members:
-    """Three training pairs, stored in no order, and two validation pairs; picture n is n pixels wider than 8."""
+    """Three training pairs, stored in no order, and two validation pairs; image n is n pixels wider than 8."""
     members = {f"{ADE}objectInfo150.txt": b"Idx\tRatio\n", f"{ADE}images/training/": b""}
     for split, folder, numbers in (("train", "training", (3, 1, 2)), ("val", "validation", (2, 1))):
         for n in numbers:
@@ -79,20 +79,14 @@ def ade20k_members() -> Members:
 
 def cityscapes_members() -> tuple[Members, Members]:
     """Two training cities, one validation city, and a test city with dummy masks as in the official archives."""
-    pictures, masks = {"README": b"", "license.txt": b""}, {"README": b"", "license.txt": b""}
-    names = [
-        "train/ulm/ulm_1",
-        "train/aachen/aachen_2",
-        "train/aachen/aachen_1",
-        "val/lindau/lindau_1",
-        "test/bonn/bonn_1",
-    ]
-    for seed, name in enumerate(names):
-        pictures[f"leftImg8bit/{name}_leftImg8bit.png"] = encoded(pixels(seed))
+    images, masks = {"README": b"", "license.txt": b""}, {"README": b"", "license.txt": b""}
+    names = ["train/ulm/ulm_1", "train/aachen/aachen_2", "train/aachen/aachen_1", "val/lindau/lindau_1"]
+    for seed, name in enumerate([*names, "test/bonn/bonn_1"]):
+        images[f"leftImg8bit/{name}_leftImg8bit.png"] = encoded(pixels(seed))
         masks[f"gtFine/{name}_gtFine_labelIds.png"] = encoded(values(seed, [0, 3, 7, 26, 33]))
         masks[f"gtFine/{name}_gtFine_color.png"] = encoded(pixels(seed))
         masks[f"gtFine/{name}_gtFine_polygons.json"] = b"{}"
-    return pictures, masks
+    return images, masks
 
 
 def write_archives(folder: Path, archives: Mapping[str, Members]) -> dict[str, Path]:
@@ -116,11 +110,11 @@ def write_archives(folder: Path, archives: Mapping[str, Members]) -> dict[str, P
 def archive_members() -> dict[str, dict[str, Members]]:
     """All archives' members by dataset and archive name."""
     voc, sbd = voc_members()
-    pictures, masks = cityscapes_members()
+    images, masks = cityscapes_members()
     return {
         "voc": {"VOCtrainval_11-May-2012.tar": voc, "benchmark.tgz": sbd},
         "ade20k": {"ADEChallengeData2016.zip": ade20k_members()},
-        "cityscapes": {"leftImg8bit_trainvaltest.zip": pictures, "gtFine_trainvaltest.zip": masks},
+        "cityscapes": {"leftImg8bit_trainvaltest.zip": images, "gtFine_trainvaltest.zip": masks},
     }
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import stat
 import tarfile
 import zipfile
@@ -15,6 +14,7 @@ from hypothesis import strategies as st
 from pointrend.archives.demo.packing import write_archive
 from pointrend.datasets.prepare.archives import ArchiveReader
 from pointrend.errors import ArchiveError
+from tests.datasets.layouts import write_archives
 
 ENDINGS = [".tar", ".tgz", ".zip"]
 MEMBERS = [
@@ -32,24 +32,28 @@ def archive(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     return path
 
 
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("archives")
+
+
 def make(path: Path, *names: str, data: bytes = b"data") -> Path:
     """An archive with regular files of any names, safe or not."""
-    if path.name.endswith(".zip"):
-        with zipfile.ZipFile(path, "w") as packed:
-            for name in names:
-                packed.writestr(name, data)
-    else:
-        with tarfile.open(path, "w:gz" if path.name.endswith(".tgz") else "w") as packed_tar:
-            for name in names:
-                entry = tarfile.TarInfo(name)
-                entry.size = len(data)
-                packed_tar.addfile(entry, io.BytesIO(data))
-    return path
+    return write_archives(path.parent, {path.name: dict.fromkeys(names, data)})[path.name]
 
 
 def read_all(path: Path) -> dict[str, bytes]:
     with ArchiveReader(path) as reader:
         return dict(reader.stream(reader.names()))
+
+
+def refused(path: Path, words: str) -> str:
+    """The one line with which an archive is refused, before any of it is used."""
+    with pytest.raises(ArchiveError, match=words) as caught, ArchiveReader(path):
+        pass
+    assert "\n" not in str(caught.value)
+    assert caught.value.exit_code == 2
+    return str(caught.value)
 
 
 def test_names_read_and_stream_agree_in_all_formats(archive: Path) -> None:
@@ -60,17 +64,12 @@ def test_names_read_and_stream_agree_in_all_formats(archive: Path) -> None:
     assert read_all(archive) == dict(MEMBERS)
 
 
-def test_stream_yields_the_wanted_in_the_archives_order_in_one_pass(archive: Path) -> None:
-    with ArchiveReader(archive) as reader:
-        wanted = {"root/pictures/two.jpg", "root/list.txt"}
-        assert [name for name, _ in reader.stream(wanted)] == ["root/list.txt", "root/pictures/two.jpg"]
-        assert [name for name, _ in reader.stream(wanted)] == ["root/list.txt", "root/pictures/two.jpg"]
-
-
-def test_stream_that_is_not_read_to_its_end_can_be_begun_again(archive: Path) -> None:
+def test_stream_yields_the_wanted_in_the_archives_order_and_can_be_begun_again(archive: Path) -> None:
     with ArchiveReader(archive) as reader:
         assert next(reader.stream({"root/list.txt", "root/empty"}))[0] == "root/list.txt"
-        assert reader.names() == [name for name, _ in MEMBERS]
+        wanted = {"root/pictures/two.jpg", "root/list.txt"}
+        for _ in range(2):
+            assert [name for name, _ in reader.stream(wanted)] == ["root/list.txt", "root/pictures/two.jpg"]
 
 
 def test_leading_dot_slash_is_no_part_of_a_name(tmp_path: Path) -> None:
@@ -90,52 +89,43 @@ def test_leading_dot_slash_is_no_part_of_a_name(tmp_path: Path) -> None:
     ["/etc/passwd", "../up", "a/../../up", "a/..", "C:/windows", "c:x", "a\\..\\up", "a/b\nc", "a//b", ".//a"],
 )
 def test_unsafe_names_are_refused(tmp_path: Path, ending: str, name: str) -> None:
-    path = make(tmp_path / f"unsafe{ending}", "fine", name)
-    with ArchiveReader(path) as reader, pytest.raises(ArchiveError, match="not safe") as caught:
-        reader.names()
-    assert repr(name) in str(caught.value)
-    assert caught.value.exit_code == 2
+    assert repr(name) in refused(make(tmp_path / f"unsafe{ending}", "fine", name), "not safe")
 
 
-@pytest.mark.parametrize("ending", [".tar", ".tgz"])
 @pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.FIFOTYPE, tarfile.CHRTYPE, tarfile.BLKTYPE])
-def test_links_and_devices_in_tars_are_refused(tmp_path: Path, ending: str, kind: bytes) -> None:
-    path = tmp_path / f"links{ending}"
-    with tarfile.open(path, "w:gz" if ending == ".tgz" else "w") as packed:
-        entry = tarfile.TarInfo("innocent.txt")
-        entry.type, entry.linkname = kind, "/etc/passwd"
-        packed.addfile(entry)
-    with ArchiveReader(path) as reader, pytest.raises(ArchiveError, match=r"innocent\.txt is a link or a device"):
-        reader.read("innocent.txt")
-
-
-def test_links_in_zips_are_refused(tmp_path: Path) -> None:
-    path = tmp_path / "links.zip"
-    with zipfile.ZipFile(path, "w") as packed:
-        entry = zipfile.ZipInfo("innocent.txt")
-        entry.external_attr = (stat.S_IFLNK | 0o777) << 16
-        packed.writestr(entry, "/etc/passwd")
-    with ArchiveReader(path) as reader, pytest.raises(ArchiveError, match=r"innocent\.txt is a link or a device"):
-        reader.names()
+def test_links_and_devices_are_refused(tmp_path: Path, kind: bytes) -> None:
+    entry = tarfile.TarInfo("innocent.txt")
+    entry.type, entry.linkname = kind, "/etc/passwd"
+    for name, mode in (("links.tar", "w"), ("links.tgz", "w:gz")):
+        with tarfile.open(tmp_path / name, mode) as packed:
+            packed.addfile(entry)
+    in_zip = zipfile.ZipInfo("innocent.txt")
+    in_zip.external_attr = (stat.S_IFLNK | 0o777) << 16
+    with zipfile.ZipFile(tmp_path / "links.zip", "w") as packed_zip:
+        packed_zip.writestr(in_zip, "/etc/passwd")
+    for ending in ENDINGS:
+        refused(tmp_path / f"links{ending}", r"innocent\.txt is a link or a device")
 
 
 @pytest.mark.parametrize("ending", ENDINGS)
 @pytest.mark.filterwarnings("ignore:Duplicate name")
 def test_a_name_that_occurs_twice_is_refused(tmp_path: Path, ending: str) -> None:
-    again = "./same" if ending != ".zip" else "same"
-    path = make(tmp_path / f"twice{ending}", "same", again)
-    with ArchiveReader(path) as reader, pytest.raises(ArchiveError, match="holds same twice"):
-        reader.names()
+    path = make(tmp_path / f"twice{ending}", "same", *(["./same"] if ending != ".zip" else []))
+    if ending == ".zip":
+        with zipfile.ZipFile(path, "a") as packed:
+            packed.writestr("same", b"data")
+    refused(path, "holds same twice")
 
 
 @pytest.mark.parametrize("ending", ENDINGS)
-def test_a_member_over_the_limit_is_refused_unread(tmp_path: Path, ending: str) -> None:
+def test_a_member_over_the_limit_is_refused_unread(
+    tmp_path: Path, ending: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = make(tmp_path / f"large{ending}", "bomb", data=bytes(100_000))
-    refusal = pytest.raises(ArchiveError, match="bomb has 100000 bytes; 99999 are allowed")
-    with ArchiveReader(path, member_limit=99_999) as reader, refusal:
-        reader.read("bomb")
-    with ArchiveReader(path, member_limit=100_000) as reader:
-        assert reader.read("bomb") == bytes(100_000)
+    monkeypatch.setattr("pointrend.datasets.prepare.archives.MEMBER_LIMIT", 99_999)
+    refused(path, "bomb has 100000 bytes; 99999 are allowed")
+    monkeypatch.setattr("pointrend.datasets.prepare.archives.MEMBER_LIMIT", 100_000)
+    assert read_all(path) == {"bomb": bytes(100_000)}
 
 
 def test_a_zip_that_declares_less_than_it_holds_never_yields_more(tmp_path: Path) -> None:
@@ -144,7 +134,7 @@ def test_a_zip_that_declares_less_than_it_holds_never_yields_more(tmp_path: Path
         packed.writestr("bomb", bytes(100_000))
     lie = path.read_bytes().replace((100_000).to_bytes(4, "little"), (10).to_bytes(4, "little"))
     path.write_bytes(lie)
-    with ArchiveReader(path, member_limit=1000) as reader:
+    with ArchiveReader(path) as reader:
         assert reader.names() == ["bomb"]
         with pytest.raises(ArchiveError, match="damaged at bomb"):
             reader.read("bomb")
@@ -166,8 +156,6 @@ def test_missing_members_are_named(archive: Path) -> None:
             reader.read("root/absent")
         with pytest.raises(ArchiveError, match=r"it has no a \(2 missing\)"):
             list(reader.stream({"root/empty", "b", "a"}))
-    with ArchiveReader(archive) as reader, pytest.raises(ArchiveError, match="it has no b"):
-        list(reader.stream({"root/empty", "b"}))
 
 
 @pytest.mark.parametrize("ending", ENDINGS)
@@ -175,39 +163,29 @@ def test_missing_members_are_named(archive: Path) -> None:
 def test_what_is_no_archive_is_refused(tmp_path: Path, ending: str, content: bytes) -> None:
     path = tmp_path / f"page{ending}"
     path.write_bytes(content)
-    with pytest.raises(ArchiveError, match="page") as caught:
-        read_all(path)
-    assert "\n" not in str(caught.value)
+    refused(path, "page.* it is cut off or damaged")
 
 
 def test_an_absent_archive_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ArchiveError, match="fetch it first"), ArchiveReader(tmp_path / "absent.tar"):
-        pass
+    refused(tmp_path / "absent.tar", "does not exist; fetch it first")
 
 
 @settings(deadline=None, max_examples=60)
 @given(data=st.data(), ending=st.sampled_from(ENDINGS))
-def test_a_cut_archive_is_never_taken_for_whole(
-    tmp_path_factory: pytest.TempPathFactory, data: st.DataObject, ending: str
-) -> None:
-    folder = tmp_path_factory.mktemp("cut")
+def test_a_cut_archive_is_never_taken_for_whole(folder: Path, data: st.DataObject, ending: str) -> None:
     path = folder / f"whole{ending}"
     write_archive(path, path.name, MEMBERS)
     whole = path.read_bytes()
     # A .tar ends in blocks of zeros, of which the first says that it is whole.
     end = len(whole.rstrip(b"\0")) + tarfile.BLOCKSIZE - 1 if ending == ".tar" else len(whole) - 1
     path.write_bytes(whole[: data.draw(st.integers(0, end))])
-    with pytest.raises(ArchiveError) as caught:
-        read_all(path)
-    assert "\n" not in str(caught.value)
+    refused(path, "it is cut off or damaged")
 
 
 @settings(deadline=None, max_examples=60)
 @given(data=st.data(), ending=st.sampled_from([".tgz", ".zip"]))
-def test_a_flipped_byte_never_changes_what_is_read(
-    tmp_path_factory: pytest.TempPathFactory, data: st.DataObject, ending: str
-) -> None:
-    path = tmp_path_factory.mktemp("flip") / f"archive{ending}"
+def test_a_flipped_byte_never_changes_what_is_read(folder: Path, data: st.DataObject, ending: str) -> None:
+    path = folder / f"archive{ending}"
     write_archive(path, path.name, MEMBERS)
     content = bytearray(path.read_bytes())
     content[data.draw(st.integers(0, len(content) - 1))] ^= data.draw(st.integers(1, 255))

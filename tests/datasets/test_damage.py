@@ -13,11 +13,7 @@ import pytest
 from PIL import Image
 
 from pointrend.datasets.prepare.damage import damage
-from tests.datasets.jpegs import FORMS, hurt, jpeg, photo, scan_start
-
-
-def decoded(data: bytes) -> Any:
-    return cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+from tests.datasets.jpegs import FORMS, hurt, jpeg, photo
 
 
 @pytest.mark.parametrize("form", FORMS)
@@ -38,69 +34,60 @@ def test_intact_jpegs_of_pillow_show_nothing(mode: str) -> None:
         assert damage(stream.getvalue()) is None, options
 
 
-def test_a_photo_larger_than_pillow_likes_is_looked_at_as_well(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_other_intact_files_show_nothing() -> None:
+    data = jpeg(photo())
+    for filled in (b"\xff\xff", bytes(16)):
+        assert damage(data[:-2] + filled + data[-2:]) is None
+    assert damage(data + b"a preview, or the next photo") is None
+    for ending in (".bmp", ".tiff", ".webp"):
+        assert damage(cv2.imencode(ending, photo())[1].tobytes()) is None
+    assert damage(b"") is None
+
+
+def test_a_photo_larger_than_pillow_likes_is_checked_as_well(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
     assert damage(jpeg(photo())) is None
     assert damage(hurt())
 
 
-def test_filled_ends_and_what_follows_the_end_show_nothing() -> None:
-    data = jpeg(photo())
-    assert damage(data[:-2] + b"\xff\xff" + data[-2:]) is None
-    assert damage(data[:-2] + bytes(16) + data[-2:]) is None
-    assert damage(data + b"a preview, or the next photo") is None
-
-
-def flipped(data: bytearray, place: int, rng: np.random.Generator) -> None:
-    data[place] ^= int(rng.integers(1, 256))
-
-
-def overwritten(data: bytearray, place: int, rng: np.random.Generator) -> None:
-    data[place : place + 16] = rng.bytes(16)
-
-
-def zeroed(data: bytearray, place: int, rng: np.random.Generator) -> None:
-    data[place : place + 512] = bytes(512)
-
-
-def left_out(data: bytearray, place: int, rng: np.random.Generator) -> None:
-    del data[place : place + 100]
-
-
-Harm = Callable[[bytearray, int, np.random.Generator], None]
+# How many bytes are replaced, and by what.
+HARMS: dict[str, tuple[int, Callable[[int, np.random.Generator], bytes]]] = {
+    "flipped": (1, lambda byte, rng: bytes([byte ^ int(rng.integers(1, 256))])),
+    "overwritten": (16, lambda byte, rng: rng.bytes(16)),
+    "zeroed": (512, lambda byte, rng: bytes(512)),
+    "left out": (100, lambda byte, rng: b""),
+}
 
 
 @pytest.mark.parametrize(
     ("harm", "form", "least"),
     [
-        (flipped, "4:2:0", 5),
-        (overwritten, "4:2:0", 20),
-        (zeroed, "4:2:0", 35),
-        (left_out, "4:2:0", 15),
-        (flipped, "restarts of a row", 5),
-        (overwritten, "restarts of a row", 20),
+        ("flipped", "4:2:0", 5),
+        ("overwritten", "4:2:0", 20),
+        ("zeroed", "4:2:0", 35),
+        ("left out", "4:2:0", 15),
+        ("flipped", "restarts of a row", 5),
+        ("overwritten", "restarts of a row", 20),
     ],
 )
 def test_damage_that_libjpeg_warns_of_is_noticed(
-    harm: Harm, form: str, least: int, capfd: pytest.CaptureFixture[str]
+    harm: str, form: str, least: int, capfd: pytest.CaptureFixture[str]
 ) -> None:
     """OpenCV decodes, and its libjpeg prints a warning that no program sees."""
     rng = np.random.default_rng(3)
     whole, noticed = jpeg(photo(), 95, form), 0
-    assert damage(whole) is None
+    header = whole.index(b"\xff\xda") + 2
+    scan = header + int.from_bytes(whole[header : header + 2])
+    length, replacement = HARMS[harm]
     for _ in range(40):
-        data = bytearray(whole)
-        harm(data, int(rng.integers(scan_start(whole), len(whole) - 600)), rng)
+        place = int(rng.integers(scan, len(whole) - 600))
+        data = whole[:place] + replacement(whole[place], rng) + whole[place + length :]
         capfd.readouterr()
-        decoded(bytes(data))
-        warned, found = "Corrupt JPEG data" in capfd.readouterr().err, damage(bytes(data))
+        cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+        warned, found = "Corrupt JPEG data" in capfd.readouterr().err, damage(data)
         assert found or not warned
         noticed += found is not None
     assert noticed >= least
-
-
-def without_one_restart(data: bytes) -> bytes:
-    return data.replace(b"\xff\xd3", b"", 1)
 
 
 def swapped_restarts(data: bytes) -> bytes:
@@ -109,8 +96,7 @@ def swapped_restarts(data: bytes) -> bytes:
 
 
 def without_the_last_part(data: bytes) -> bytes:
-    last = max(data.rindex(bytes((255, marker))) for marker in range(0xD0, 0xD8))
-    return data[:last] + data[-2:]
+    return data[: max(data.rindex(bytes((255, marker))) for marker in range(0xD0, 0xD8))] + data[-2:]
 
 
 @pytest.mark.parametrize(
@@ -120,31 +106,25 @@ def without_the_last_part(data: bytes) -> bytes:
         (lambda data: data[:-40] + data[-2:], "4:2:0", "end too early"),
         (lambda data: data[:-2] + b"twelve bytes" + data[-2:], "4:2:0", "end too late"),
         (lambda data: data[:-300] + b"\xff\x01" + data[-298:], "4:2:0", "byte"),
-        (without_one_restart, "restarts", "restart markers out of order"),
+        (lambda data: data.replace(b"\xff\xd3", b"", 1), "restarts", "restart markers out of order"),
         (swapped_restarts, "restarts", "restart markers out of order"),
         (without_the_last_part, "restarts", "parts instead of"),
         (lambda data: data[:-300] + b"\xff\x01" + data[-298:], "progressive", "byte"),
+        (lambda data: data[:2] + b"\xff\xd0" + data[2:], "4:2:0", "a misplaced marker at byte 2"),
     ],
 )
-def test_what_is_wrong_is_said(change: Callable[[bytes], bytes], form: str, words: str) -> None:
+def test_the_sign_of_damage_is_named(change: Callable[[bytes], bytes], form: str, words: str) -> None:
     assert words in str(damage(change(jpeg(photo(), 90, form))))
 
 
 def test_every_byte_of_a_png_counts() -> None:
     whole = cv2.imencode(".png", photo(20, 30))[1].tobytes()
-    assert damage(whole) is None
-    assert damage(whole + b"more") is None
+    assert damage(whole) is damage(whole + b"more") is None
     for place in range(8, len(whole), 7):
         data = bytearray(whole)
         data[place] ^= 1
         assert damage(bytes(data)), place
     assert damage(whole[:-12]) == "its end is missing"
-
-
-def test_other_files_show_nothing() -> None:
-    for ending in (".bmp", ".tiff", ".webp"):
-        assert damage(cv2.imencode(ending, photo())[1].tobytes()) is None
-    assert damage(b"") is None
 
 
 def test_any_bytes_give_an_answer() -> None:

@@ -42,17 +42,13 @@ def image_pairs(draw: st.DrawFn) -> tuple[int, list[tuple[np.ndarray, np.ndarray
 
 def naive_iou(pairs: list[tuple[np.ndarray, np.ndarray]], class_id: int) -> float | None:
     """IoU from two sets of pixels, None where both are empty."""
-    truth_pixels, guess_pixels = set(), set()
-    for image, (prediction, truth) in enumerate(pairs):
-        for place in np.ndindex(truth.shape):
-            if truth[place] == IGNORE:
-                continue
-            if truth[place] == class_id:
-                truth_pixels.add((image, place))
-            if prediction[place] == class_id:
-                guess_pixels.add((image, place))
-    union = truth_pixels | guess_pixels
-    return len(truth_pixels & guess_pixels) / len(union) if union else None
+    pixels: tuple[set, set] = (set(), set())
+    for image, maps in enumerate(pairs):
+        for place in np.ndindex(maps[1].shape):
+            for found, labels in zip(pixels, maps, strict=True):
+                if maps[1][place] != IGNORE and labels[place] == class_id:
+                    found.add((image, place))
+    return len(pixels[0] & pixels[1]) / len(pixels[0] | pixels[1]) if any(pixels) else None
 
 
 @given(image_pairs())
@@ -112,27 +108,23 @@ def test_ground_truth_and_prediction_are_told_apart() -> None:
     assert confusion.counts().predicted.tolist() == [1, 1, 1]
 
 
-def test_values_that_are_no_class_are_not_labelled() -> None:
-    """Whatever a ground truth holds beyond the classes counts as ignored, not only 255."""
+def test_whatever_a_ground_truth_holds_beyond_the_classes_is_not_labelled() -> None:
     counts = count([(np.zeros((1, 3), np.uint8), np.array([[0, 3, 254]], np.uint8))], 3)
-    assert counts.ground_truth.tolist() == [1, 0, 0]
-    assert counts.predicted.tolist() == [1, 0, 0]
+    assert counts.ground_truth.tolist() == counts.predicted.tolist() == [1, 0, 0]
+    nothing = count([(np.zeros((2, 2), np.uint8), np.full((2, 2), IGNORE, np.uint8))], 3)
+    assert np.isnan([nothing.miou(), nothing.all_accuracy()]).all()
 
 
-def test_nothing_labelled_has_no_score() -> None:
-    counts = count([(np.zeros((2, 2), np.uint8), np.full((2, 2), IGNORE, np.uint8))], 3)
-    assert np.isnan(counts.miou())
-    assert np.isnan(counts.all_accuracy())
-
-
-def test_sizes_must_agree() -> None:
-    with pytest.raises(ValueError, match=r"\(2, 2\) and ground truth \(2, 3\)"):
-        Confusion(3).add(np.zeros((2, 2), np.uint8), np.zeros((2, 3), np.uint8))
-
-
-def test_predictions_must_be_classes() -> None:
-    with pytest.raises(ValueError, match="holds 3, which is none of 3 classes"):
-        Confusion(3).add(np.full((2, 2), 3, np.uint8), np.zeros((2, 2), np.uint8))
+@pytest.mark.parametrize(
+    ("prediction", "truth", "words"),
+    [
+        (np.zeros((2, 2)), np.zeros((2, 3)), r"\(2, 2\) and ground truth \(2, 3\)"),
+        (np.full((2, 2), 3), np.zeros((2, 2)), "holds 3, not one of 3 classes"),
+    ],
+)
+def test_other_sizes_and_classes_are_refused(prediction: np.ndarray, truth: np.ndarray, words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        Confusion(3).add(prediction.astype(np.uint8), truth.astype(np.uint8))
 
 
 def test_a_class_with_more_pixels_than_float32_counts_is_counted_exactly() -> None:

@@ -3,8 +3,10 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import math
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -17,8 +19,8 @@ from pointrend.evaluation import evaluate
 from pointrend.evaluation.boundary import boundary_counts
 from pointrend.evaluation.confusion import Confusion, Counts
 from pointrend.evaluation.counts_file import read_counts
-from pointrend.evaluation.evaluate import Scores, evaluate_split, write_evaluation
-from pointrend.evaluation.inference import label_map
+from pointrend.evaluation.evaluate import Scores, chosen_images, evaluate_split, write_evaluation
+from pointrend.evaluation.segmenters import label_map
 from pointrend.files import sha256_file
 from pointrend.model.pointrend import Architecture, PointRend
 from pointrend.training.transforms import TestTransform
@@ -62,7 +64,7 @@ def expected_counts(pairs: list[tuple[np.ndarray, np.ndarray]]) -> tuple[Counts,
     return confusion.counts(), boundary
 
 
-def test_metrics_are_those_of_the_predictions(tmp_path: Path) -> None:
+def test_metrics_are_those_of_the_refined_and_of_the_coarse_predictions(tmp_path: Path) -> None:
     pairs = random_maps(1, 5)
     metrics = scores_of(store_of(tmp_path, pairs)).metrics
     counts, boundary = expected_counts(pairs)
@@ -72,20 +74,14 @@ def test_metrics_are_those_of_the_predictions(tmp_path: Path) -> None:
     assert metrics["boundary_dilation_ratio"] == RATIO
     assert metrics["n_images"] == 5
     assert list(metrics["iou"]) == list(VOC.names)
-    assert metrics["iou"]["aeroplane"] == 100 * counts.iou()[1]
-    assert metrics["iou"]["cat"] is None
-    assert metrics["iou"]["bus"] is None
-    assert metrics["iou"]["car"] == 0
+    expected = {"aeroplane": 100 * counts.iou()[1], "cat": None, "bus": None, "car": 0}
+    assert {name: metrics["iou"][name] for name in expected} == expected
 
-
-def test_the_coarse_prediction_is_scored_too(tmp_path: Path) -> None:
-    pairs = random_maps(1, 5)
     coarse_pairs = []
     for prediction, truth in pairs:
         logits = torch.from_numpy(np.eye(21, dtype=np.float32)[prediction[::4, ::4]]).permute(2, 0, 1)
         coarse_pairs.append((label_map(logits[None], *truth.shape), truth))
     counts, boundary = expected_counts(coarse_pairs)
-    metrics = scores_of(store_of(tmp_path, pairs)).metrics
     assert metrics["coarse"] == {"miou": 100 * counts.miou(), "boundary_iou": 100 * boundary.miou()}
     assert metrics["coarse"]["miou"] != metrics["miou"]
 
@@ -101,13 +97,9 @@ def test_every_image_is_scored_once_and_alone(tmp_path: Path) -> None:
     assert 100 * summed.miou() == scores.metrics["miou"]
 
 
-def test_an_id_that_comes_twice_is_refused(tmp_path: Path) -> None:
-    store = store_of(tmp_path, random_maps(3, 3), ids=["a", "b", "a"])
+def test_ids_that_come_twice_and_splits_without_labels_are_refused(tmp_path: Path) -> None:
     with pytest.raises(CheckFailed, match="3 images have only 2 ids"):
-        scores_of(store)
-
-
-def test_a_split_without_labels_is_refused(tmp_path: Path) -> None:
+        scores_of(store_of(tmp_path, random_maps(3, 3), ids=["a", "b", "a"]))
     pairs = [(np.zeros((8, 8), np.uint8), np.full((8, 8), 255, np.uint8))]
     with pytest.raises(DatasetError, match="no pixel of the 1 images is labelled"):
         scores_of(store_of(tmp_path, pairs))
@@ -128,52 +120,48 @@ def test_files_say_what_was_scored(tmp_path: Path) -> None:
 
 
 def test_the_best_the_median_the_worst_and_the_first_are_drawn(tmp_path: Path) -> None:
-    """Each picture's share of wrong pixels grows in an order that is not that of the split."""
+    """The share of wrong pixels grows in an order that is not that of the split; one image has no labels."""
     truth = np.zeros((10, 10), np.uint8)
-    pairs = []
-    for wrong in (30, 0, 70, 50, 20):
-        prediction = truth.copy()
-        prediction.flat[:wrong] = 1
-        pairs.append((prediction, truth))
+    wrong = np.arange(100).reshape(10, 10)
+    pairs = [((wrong < share).astype(np.uint8), truth) for share in (30, 0, 70, 50, 20)]
     pairs.insert(2, (truth, np.full((10, 10), 255, np.uint8)))
-    pictures = scores_of(store_of(tmp_path, pairs), pictures=1).pictures
-    assert {drawn.facts["index"]: drawn.facts["shown_as"] for drawn in pictures.values()} == {
-        1: ["best"],
-        0: ["median", "first"],
-        3: ["worst"],
-    }
-    facts = pictures["street_3.png"].facts
-    assert facts == {
-        "id": "street/3",
-        "index": 3,
-        "miou": pytest.approx(100 * 0.3 / 2),
-        "shown_as": ["worst"],
-        "bytes": len(pictures["street_3.png"].png),
-        "sha256": hashlib.sha256(pictures["street_3.png"].png).hexdigest(),
-    }
+    pictures = scores_of(store_of(tmp_path, pairs), pictures=3).pictures
+    shown = {drawn.facts["index"]: drawn.facts["shown_as"] for drawn in pictures.values()}
+    assert shown == {1: ["best", "first"], 0: ["median", "first"], 3: ["worst"], 2: ["first"]}
+    assert pictures["street_2.png"].facts["miou"] is None
+    png = pictures["street_3.png"].png
+    facts = {"id": "street/3", "index": 3, "miou": pytest.approx(100 * 0.3 / 2), "shown_as": ["worst"]}
+    assert pictures["street_3.png"].facts == {**facts, "bytes": len(png), "sha256": hashlib.sha256(png).hexdigest()}
 
 
-def test_a_picture_without_labels_has_no_score_of_its_own(tmp_path: Path) -> None:
-    pairs = random_maps(1, 2)
-    pairs[0][1][:] = 255
-    pictures = scores_of(store_of(tmp_path, pairs), pictures=1).pictures
-    assert pictures["street_0.png"].facts["miou"] is None
-    assert pictures["street_1.png"].facts["shown_as"] == ["best", "median", "worst"]
+@pytest.mark.parametrize(
+    ("mious", "first", "expected"),
+    [
+        ([50.0, 90.0, 10.0], 0, {1: ("best",), 0: ("median",), 2: ("worst",)}),
+        ([50.0, 90.0, 10.0, 60.0], 0, {1: ("best",), 0: ("median",), 2: ("worst",)}),
+        ([7.0], 3, {0: ("best", "median", "worst", "first")}),
+        ([7.0, 7.0, 7.0], 0, {0: ("best", "worst"), 1: ("median",)}),
+        ([7.0, 9.0, 9.0, 7.0], 0, {1: ("best",), 3: ("median",), 0: ("worst",)}),
+        ([math.nan, 8.0, 4.0, math.nan], 1, {1: ("best",), 2: ("median", "worst"), 0: ("first",)}),
+        ([math.nan], 0, {}),
+    ],
+)
+def test_which_images_are_drawn(mious: list[float], first: int, expected: dict[int, tuple[str, ...]]) -> None:
+    assert chosen_images(mious, first) == expected
+
+
+def test_the_order_is_that_in_which_they_are_shown() -> None:
+    assert list(chosen_images([50.0, 90.0, 10.0, 60.0, 20.0], 4)) == [1, 0, 2, 3]
 
 
 def test_metrics_come_last(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever finds metrics.json finds the files that it names."""
     scores = scores_of(store_of(tmp_path / "data", random_maps(4, 2)))
-    out = tmp_path / "run"
-
-    def killed(*_: Any) -> None:
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(evaluate, "write_json", killed)
+    monkeypatch.setattr(evaluate, "write_json", Mock(side_effect=KeyboardInterrupt))
     with pytest.raises(KeyboardInterrupt):
-        write_evaluation(out, scores, SCORED)
-    assert sorted(path.name for path in out.iterdir()) == ["confusion.parquet", "pictures"]
-    assert len(list((out / "pictures").iterdir())) == 2
+        write_evaluation(tmp_path / "run", scores, SCORED)
+    assert sorted(path.name for path in (tmp_path / "run").iterdir()) == ["confusion.parquet", "pictures"]
+    assert len(list((tmp_path / "run" / "pictures").iterdir())) == 2
 
 
 def test_progress_is_a_few_lines_without_a_terminal(
@@ -187,13 +175,9 @@ def test_progress_is_a_few_lines_without_a_terminal(
 
 
 def test_the_real_network_twice_gives_the_same_bytes(tmp_path: Path) -> None:
+    prediction, truth = random_maps(7, 1, (52, 52))[0]
     sizes = [(37, 50), (50, 37), (40, 40)]
-    pairs = [random_maps(7, 1, (4 * 13, 4 * 13))[0] for _ in sizes]
-    pairs = [
-        (prediction[:height, :width], truth[:height, :width])
-        for (prediction, truth), (height, width) in zip(pairs, sizes, strict=True)
-    ]
-    store = store_of(tmp_path, pairs)
+    store = store_of(tmp_path, [(prediction[:height, :width], truth[:height, :width]) for height, width in sizes])
     torch.manual_seed(0)
     small = {"width": 4, "fpn_channels": 8, "scale_channels": 8, "point_channels": 8, "subdivision_points": 64}
     model = PointRend(Architecture(21, 50, **small))

@@ -7,7 +7,6 @@ import pytest
 from PIL import Image
 
 from pointrend.datasets.registry import classes_of
-from pointrend.evaluation.inference import Segmentation
 from pointrend.evaluation.pictures import (
     CAPTION,
     CAPTION_WIDTH,
@@ -23,13 +22,14 @@ from pointrend.evaluation.pictures import (
     contact_sheet,
     overlaid,
 )
+from pointrend.evaluation.segmenters import Segmentation
 from tests.tiny import DATASETS
 
 VOC = classes_of("voc")
 
 
 def sheet(height: int, width: int, label_value: int = 1, dataset: str = "voc") -> np.ndarray:
-    """The sheet of a blue picture labelled ``label_value``, coarsely taken for 2, refined to 3, refined at the top."""
+    """The sheet of a blue image labelled ``label_value``, coarsely taken for 2, refined to 3, refined at the top."""
     picture = np.zeros((height, width, 3), np.uint8)
     picture[..., 0] = 200
     marks = np.zeros((height, width), bool)
@@ -40,7 +40,7 @@ def sheet(height: int, width: int, label_value: int = 1, dataset: str = "voc") -
     return np.asarray(Image.open(io.BytesIO(png)).convert("RGB"))
 
 
-def test_what_is_no_class_is_white() -> None:
+def test_pixels_of_no_class_are_white() -> None:
     painted = colour(np.array([[0, 1], [254, 255]], np.uint8), VOC.palette)
     assert painted.tolist() == [[[0, 0, 0], [128, 0, 0]], [[255, 255, 255], [255, 255, 255]]]
 
@@ -70,13 +70,14 @@ def test_what_has_no_label_is_not_wrong() -> None:
     assert not (right_half == WRONG).all(axis=-1).any()
 
 
-def test_colours_of_the_classes_are_exact_among_many() -> None:
+def test_many_classes_have_their_exact_colours_and_a_long_legend() -> None:
     """The palette of a sheet holds 256 colours, of which ADE20K's classes may take 150."""
     labels = np.arange(150, dtype=np.uint8).reshape(10, 15)
     noise = np.random.default_rng(0).integers(0, 256, (10, 15, 3)).astype(np.uint8)
     maps = Segmentation(labels, labels, np.zeros((10, 15), bool))
     found = Image.open(io.BytesIO(contact_sheet(noise, labels, maps, classes_of("ade20k"))))
     assert found.mode == "P"
+    assert found.height > sheet(10, 15).shape[0] + 60
     colours = {tuple(pixel) for pixel in np.asarray(found.convert("RGB")).reshape(-1, 3).tolist()}
     assert {tuple(entry) for entry in classes_of("ade20k").palette.tolist()} <= colours
 
@@ -98,13 +99,6 @@ def test_extreme_sizes_can_be_drawn(size: tuple[int, int]) -> None:
 
 def test_unlabelled_pixels_are_named_in_the_legend() -> None:
     assert not np.array_equal(sheet(30, 40, 255)[-20:], sheet(30, 40, 1)[-20:])
-
-
-def test_a_long_legend_takes_more_lines() -> None:
-    labels = np.arange(150, dtype=np.uint8).reshape(10, 15)
-    maps = Segmentation(labels, labels, np.zeros((10, 15), bool))
-    png = contact_sheet(np.zeros((10, 15, 3), np.uint8), labels, maps, classes_of("ade20k"))
-    assert Image.open(io.BytesIO(png)).height > sheet(10, 15).shape[0] + 60
 
 
 def test_an_overlay_mixes_photo_and_colour() -> None:

@@ -1,10 +1,12 @@
-"""The fast ways to a label map against the plain one, and against the golden numbers."""
+"""Label maps: the golden ones, and the fast ways compared with the plain one."""
 
 from __future__ import annotations
 
 import dataclasses
 import functools
+import json
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
@@ -12,20 +14,65 @@ from torch.nn import functional
 
 from pointrend.bench.plain_network import PlainPointRend
 from pointrend.errors import WeightsError
-from pointrend.evaluation.inference import Segmentation, Segmenter
-from pointrend.evaluation.segmenters import segmenter
+from pointrend.evaluation.segmenters import Segmentation, Segmenter, label_map, segmenter
 from pointrend.model import resize
 from pointrend.model.folding import folded
-from pointrend.model.pointrend import Architecture, PointRend
+from pointrend.model.pointrend import Architecture, Inference, PointRend
 from pointrend.model.refinement import RefinedMap, refine
-from tests.golden_weights import VOC_R50, golden_arrays, golden_batch, golden_facts, golden_model
+from tests.golden_weights import GOLDEN, VOC_R50, golden_arrays, golden_batch, golden_facts, golden_model
 
+LABEL_MAPS = json.loads((GOLDEN / "postprocess.json").read_text())
 LABEL_TOLERANCE = 0.001
 THIN = Architecture(
     4, 50, width=8, fpn_channels=16, scale_channels=8, point_channels=16, train_points=64, subdivision_points=500
 )
+# Sizes of the label map: the image's, smaller, larger than the network's output.
 SIZES = [(97, 131), (60, 50), (211, 300)]
-"""Of the label map: the picture's, smaller, larger than the network's output."""
+
+
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+@pytest.mark.parametrize("case", LABEL_MAPS)
+def test_golden_label_maps(case: str, layout: torch.memory_format) -> None:
+    height, width = LABEL_MAPS[case]["orig_hw"]
+    with np.load(GOLDEN / "postprocess.npz") as arrays:
+        logits = torch.from_numpy(arrays[f"{case}_logits_f16"].astype(np.float32)).contiguous(memory_format=layout)
+        expected = arrays[f"{case}_label"]
+        undecided = np.unpackbits(arrays[f"{case}_gap_small_packbits"], count=height * width).astype(bool)
+    found = label_map(logits, height, width)
+    assert (found.shape, found.dtype) == ((height, width), np.uint8)
+    differs = found != expected
+    assert not (differs & ~undecided.reshape(height, width)).any()
+
+
+def test_the_lowest_of_equal_logits_wins() -> None:
+    logits = torch.zeros(1, 4, 2, 2)
+    logits[0, 1, 0, 0] = logits[0, 3, 0, 0] = 1
+    assert label_map(logits, 2, 2).tolist() == [[1, 0], [0, 0]]
+
+
+class Answer(nn.Module):
+    """A network with one answer: everything is class 1 in the refined logits, and class 0 in the coarse ones."""
+
+    def __init__(self, *cells: list[int]) -> None:
+        super().__init__()
+        refined = torch.stack([torch.zeros(1, 8, 8), torch.ones(1, 8, 8)], dim=1)
+        self.answer = Inference(refined, torch.zeros(1, 2, 2, 2), tuple(torch.tensor([step]) for step in cells))
+        self.unused = nn.Parameter(torch.zeros(1))
+
+    def infer(self, images: Tensor) -> Inference:
+        return self.answer
+
+    def segmentation(self) -> Segmentation:
+        return segmenter(self, "exact", "cpu")(torch.zeros(1, 3, 5, 7), (3, 4), "street/7")
+
+
+def test_a_segmentation_has_the_size_of_the_image() -> None:
+    found = Answer([3], [0, 9]).segmentation()
+    assert found.refined.tolist() == [[1] * 4] * 3
+    assert found.coarse.tolist() == [[0] * 4] * 3
+    assert np.argwhere(found.last_refined).tolist() == [[0, 0], [1, 1]]
+    assert found.last_refined.shape == (8, 8)
+    assert not Answer().segmentation().last_refined.any()
 
 
 @functools.cache
@@ -142,10 +189,11 @@ def test_the_last_map_never_exists_as_a_whole(monkeypatch: pytest.MonkeyPatch) -
     assert sum(sizes) > 21 * 100 * 132
 
 
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
 @pytest.mark.parametrize("name", ["coarse_head.classifier.bias", "point_head.classifier.bias"])
 @pytest.mark.parametrize("inference", ["fast", "exact"])
-def test_logits_that_are_not_finite_are_an_error(inference: str, name: str) -> None:
+def test_logits_that_are_not_finite_are_an_error(inference: str, name: str, value: float) -> None:
     model = PointRend(THIN)
-    model.get_parameter(name).data[3] = float("nan")
-    with pytest.raises(WeightsError, match="street/7"):
+    model.get_parameter(name).data[3] = value
+    with pytest.raises(WeightsError, match="not finite for image street/7"):
         segmenter(model, inference, "cpu")(picture(0), (97, 131), "street/7")

@@ -401,10 +401,10 @@ CASES = (
         lambda g: g.path(f"data/demo/archives/ade20k/{ADE_ZIP}").unlink(),
         ADE_PREPARE,
         2,
-        ("is not there", "fetch ade20k"),
+        ("does not exist", "fetch ade20k"),
     ),
     Case("manifest that is a list", "ade20k", manifest("[]"), ADE_PREPARE, 2, ("ade20k.json does not have files",)),
     Case("manifest without checksums", "ade20k", manifest('{"files": {"a": {}}}'), ADE_PREPARE, 2, ("sha256",)),
-    Case("manifest of other files", "ade20k", manifest('{"files": {}}'), ADE_PREPARE, 2, (ADE_ZIP, "is not there")),
+    Case("manifest of other files", "ade20k", manifest('{"files": {}}'), ADE_PREPARE, 2, (ADE_ZIP, "is missing")),
     Case("not fetched yet", "bare", nothing, ADE_PREPARE, 2, ("ade20k.json is not there", "fetch ade20k")),
 )

@@ -147,9 +147,7 @@ SHELL = "$(touch canary);'\"`&|*"
 CASES = (
     wrong("picture of 0 bytes", picture(b""), ID, "cannot be decoded"),
     wrong("truncated JPEG", picture(GOOD[: len(GOOD) // 2]), ID, "cannot be decoded"),
-    wrong(
-        "JPEG damaged in the middle", picture(hurt(), HURT_MASK), ID, "the picture is damaged, the image data end too"
-    ),
+    wrong("JPEG damaged in the middle", picture(hurt(), HURT_MASK), ID, "the image is damaged, the image data end too"),
     Case(
         "damaged JPEG that is official",
         "ade20k",
@@ -159,8 +157,8 @@ CASES = (
         (),
         read_as_opencv_reads(hurt(), "pilot"),
     ),
-    wrong("JPEG without its end", picture(GOOD[:-2]), ID, "the picture"),
-    wrong("PNG with a wrong checksum", picture(flipped(image("RGB"), 30)), ID, "the picture"),
+    wrong("JPEG without its end", picture(GOOD[:-2]), ID, "the image"),
+    wrong("PNG with a wrong checksum", picture(flipped(image("RGB"), 30)), ID, "the image"),
     wrong("mask with a wrong checksum", mask(flipped(GOOD_MASK, 72)), ID, "the mask is damaged, the checksum at byte"),
     wrong("mask without its end", mask(GOOD_MASK[:-12]), ID, "the mask is damaged, its end is missing"),
     wrong("truncated PNG", picture(image("RGB")[:100]), ID, "cannot be decoded"),
@@ -184,8 +182,8 @@ CASES = (
     wrong("mask of 0 bytes", mask(b"\0"), ID, "the mask cannot be decoded"),
     wrong("truncated mask", mask(GOOD_MASK[:50]), ID, "the mask cannot be decoded"),
     wrong("label out of table", mask(encoded(values(1, [1, 151], width=9))), ID, "label value 151, not one of ADE20K"),
-    wrong("missing mask", without(MASK), ID, "the picture has no mask"),
-    wrong("missing picture", without(PICTURE), ID, "the mask has no picture"),
+    wrong("missing mask", without(MASK), ID, "the image has no mask"),
+    wrong("missing picture", without(PICTURE), ID, "the mask has no image"),
     Case(
         "mask that is all ignored",
         "ade20k",
@@ -199,7 +197,7 @@ CASES = (
     Case("list with blanks", "voc", voc_list(b"\n c \n\n\ta\n\n"), VOC_PREPARE, 0, (), listed("a", "c", "d", "e")),
     Case("list without a last newline", "voc", voc_list(b"c\na"), VOC_PREPARE, 0, (), listed("a", "c", "d", "e")),
     Case("id listed twice", "voc", voc_list(b"c\na\nc\n"), VOC_PREPARE, 2, ("c is listed twice", TRAIN_LIST)),
-    Case("id that is not there", "voc", voc_list(b"c\nnobody\n"), VOC_PREPARE, 2, ("nobody", "no such picture")),
+    Case("id that is not there", "voc", voc_list(b"c\nnobody\n"), VOC_PREPARE, 2, ("nobody", "no such image")),
     Case(
         "list with a byte order mark",
         "voc",
@@ -209,8 +207,8 @@ CASES = (
         (),
         listed("a", "c", "d", "e"),
     ),
-    Case("list that is no text", "voc", voc_list(b"\xff\xfe\x00\n"), VOC_PREPARE, 2, ("no such picture",)),
-    Case("empty list", "voc", voc_list(b""), VOC_PREPARE, 2, ("train has 3 pictures, not the official 4",)),
+    Case("list that is no text", "voc", voc_list(b"\xff\xfe\x00\n"), VOC_PREPARE, 2, ("no such image",)),
+    Case("empty list", "voc", voc_list(b""), VOC_PREPARE, 2, ("train has 3 images, not the official 4",)),
     Case("name that is not ASCII", "voc", named("übung_日本"), VOC_PREPARE, 0, (), listed("c", "d", "e", "übung_日本")),
     Case("name with shell characters", "voc", named(SHELL), VOC_PREPARE, 0, (), listed("c", "d", "e", SHELL)),
     Case("SBD mask that is no .mat", "voc", sbd(b"MATLAB 5.0"), VOC_PREPARE, 2, ("d: SBD's mask cannot be read",)),

@@ -308,9 +308,7 @@ CASES = (
     wrong("NaN in ours", ours(lambda s: s["backbone.stem.0.weight"].fill_(float("nan"))), "NaN", **OURS_WRONG),
     wrong("key missing in ours", ours(lambda s: s.pop("backbone.stem.0.weight")), "1 missing", **OURS_WRONG),
     wrong("truncated", cut, "not a readable weights file", **OURS_WRONG),
-    Case(
-        "weights that are not there", "done", lambda g: None, EVALUATE.format(".pth"), 2, ("given.pth are not there",)
-    ),
+    Case("weights that are not there", "done", lambda g: None, EVALUATE.format(".pth"), 2, ("given.pth do not exist",)),
     Case(
         "folder for weights", "done", lambda g: g.path("given.pth").mkdir(), EVALUATE.format(".pth"), 2, ("given.pth",)
     ),
@@ -322,28 +320,34 @@ CASES = (
         3,
         (OURS, "has another sha256 than when"),
     ),
-    Case("run without weights", "done", lambda g: g.path(OURS).unlink(), "evaluate voc_r50", 2, (OURS, "not there")),
+    Case(
+        "run without weights", "done", lambda g: g.path(OURS).unlink(), "evaluate voc_r50", 2, (OURS, "does not exist")
+    ),
     Case("scores into a file", "done", a_file("scored"), EVALUATE.format(".pth"), 2, ("scored is a file, not",)),
     Case("label maps into a file", "done", a_file("labels"), PREDICT, 2, ("labels is a file, not a folder",)),
     wrong_photo("no folder of pictures", lambda g: None, "photos is not a folder"),
-    wrong_photo("no picture", photos(a_txt=b"x"), "no picture in photos"),
-    wrong_photo("picture that is none", photos(a_jpg=b"x"), "photos/a.jpg is not a picture"),
+    wrong_photo("no picture", photos(a_txt=b"x"), "no image found in photos"),
+    wrong_photo("picture that is none", photos(a_jpg=b"x"), "photos/a.jpg: the image cannot be decoded"),
     wrong_photo("picture that is empty", photos(a_jpg=b""), "photos/a.jpg"),
-    wrong_photo("picture that is cut", photos(a_png=GOOD[:300]), "photos/a.png is not a picture"),
-    wrong_photo("photo damaged in the middle", photos(a_jpg=hurt()), "photos/a.jpg is damaged, the image data end"),
+    wrong_photo("picture that is cut", photos(a_png=GOOD[:300]), "photos/a.png: the image cannot be decoded"),
+    wrong_photo(
+        "photo damaged in the middle", photos(a_jpg=hurt()), "photos/a.jpg: the image is damaged, the image data end"
+    ),
     wrong_photo("photo with a wrong checksum", photos(a_png=flipped(GOOD, 30)), "photos/a.png"),
     wrong_photo("folder for a photo", a_folder("photos/a.jpg"), "photos/a.jpg is not a file"),
     wrong_photo("photo that links to itself", a_link("photos/a.jpg", "a.jpg"), "photos/a.jpg is not a file"),
     wrong_photo("label maps that link to themselves", a_link("labels", "labels"), "labels is a file, not"),
-    wrong_photo("photos that are label maps", linked, "labels/a.png is no label map"),
-    wrong_photo("photo where a label map goes", in_the_way("labels/a.png"), "labels/a.png is no label map, and would"),
+    wrong_photo("photos that are label maps", linked, "labels/a.png is not a label map"),
+    wrong_photo(
+        "photo where a label map goes", in_the_way("labels/a.png"), "labels/a.png is not a label map, and would"
+    ),
     Case(
         "photo where an overlay goes",
         "done",
         in_the_way("labels/a_overlay.jpg"),
         f"{PREDICT} --overlay",
         2,
-        ("labels/a_overlay.jpg is no label map, and would be overwritten",),
+        ("labels/a_overlay.jpg is not a label map, and would be overwritten",),
     ),
     *(
         Case(
@@ -363,10 +367,10 @@ CASES = (
         of_a_mac(a_png=GOOD),
         PREDICT,
         0,
-        ("photos: 1 file(s) that macOS added are passed over", "label maps of 1 picture(s)"),
+        ("photos: 1 file(s) that macOS added are passed over", "label maps of 1 image(s)"),
         label_map((40, 30)),
     ),
-    wrong_photo("nothing but what a Mac adds", of_a_mac(), "there is no picture in photos"),
+    wrong_photo("nothing but what a Mac adds", of_a_mac(), "no image found in photos"),
     Case(
         "photo with a newline",
         "done",

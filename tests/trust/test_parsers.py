@@ -148,7 +148,7 @@ MASK = encoded(values(1, [1, 2]), mode="P")
 def test_pictures_and_masks(kind: str, data: st.DataObject) -> None:
     picture, mask = data.draw(damaged(PICTURES[kind])), data.draw(st.just(MASK) | damaged(MASK))
     sample = survives(lambda: decode_sample(EncodedSample("id", picture, mask, decode_mask), classes_of("voc")))
-    assert sample is None or sample.picture.shape[2] == 3
+    assert sample is None or sample.image.shape[2] == 3
 
 
 @pytest.mark.parametrize("dataset", ["voc", "ade20k"])

@@ -11,51 +11,44 @@ import tarfile
 import zipfile
 import zlib
 from collections.abc import Callable, Collection, Iterator
-from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from types import TracebackType
-from typing import IO, cast
+from typing import IO, Any, NamedTuple, cast
 
 from pointrend.errors import ArchiveError
 
-MEMBER_LIMIT = 512 << 20
-"""No member of an official archive comes near this size, in bytes."""
+# Limits of an archive. Official ones have up to about 50,000 members, folders included, none near 512 MiB; images are
+# compressed already and hardly grow.
+MEMBER_LIMIT = 512 << 20  # bytes of a member
 MEMBERS_LIMIT = 1_000_000
-"""The official archives have up to about 50,000 members, folders included."""
-GROWTH_LIMIT = 200
-"""How many times its own size an archive may unpack to; pictures are compressed already and hardly grow at all."""
-ALWAYS_ALLOWED = 1 << 30
-"""What every archive may unpack to, in bytes."""
-HEADER_LIMIT = 1 << 20
-"""Bytes that tarfile may read for the header of one member: long names and the like."""
-
-FOLDERS_SHOWN = 5
+GROWTH_LIMIT = 200  # how many times its own size an archive may unpack to ...
+ALWAYS_ALLOWED = 1 << 30  # ... if that is more than this, in bytes
+HEADER_LIMIT = 1 << 20  # bytes that tarfile may read for the header of one member: long names and the like
 
 _FETCH_AGAIN = "move it away and fetch again"
 _PACK_AGAIN = "pack it with the folders of the official archive, or fetch that one"
+# Errors of tarfile, gzip and zipfile on damaged, cut, encrypted or unknown input.
 _BROKEN = (tarfile.TarError, zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError, RuntimeError)
-"""What tarfile, gzip and zipfile raise on damaged, cut, encrypted or unknown input."""
 
+# Names with an empty part (an absolute one begins with it), "..", a drive letter, a backslash or a control character.
+_UNSAFE = re.compile(r"(^|/)(\.\.)?(/|$)|^[A-Za-z]:|[\\\x00-\x1f]")
 
 log = logging.getLogger(__name__)
 
 
 def added_by_macos(name: str) -> bool:
-    """Whether a file, by its path, is one that macOS adds to folders and archives: it holds no data of anybody's."""
+    """Whether a path is of a file that macOS adds to folders and archives, and that holds no data of the user."""
     parts = name.split("/")
     return parts[-1].startswith("._") or parts[-1] == ".DS_Store" or "__MACOSX" in parts
 
 
-@dataclass(frozen=True)
-class _Member:
-    """A regular file in an archive. ``read`` yields its bytes, never more than ``size``.
-
-    ``unpacked`` is how many bytes the archive has unpacked to, down to the end of this member.
-    """
+class _Entry(NamedTuple):
+    """An entry of an archive. ``read`` returns its bytes, never more than ``size``."""
 
     name: str
+    kind: str | None  # "file", "folder", or None for links and devices
     size: int
-    unpacked: int
+    end: int  # bytes that the archive has unpacked to, up to the end of this entry
     read: Callable[[], bytes]
 
 
@@ -64,7 +57,7 @@ class _TarStream:
 
     def __init__(self, file: IO[bytes]) -> None:
         self.file, self.left = file, HEADER_LIMIT
-        self.seek, self.tell, self.close = file.seek, file.tell, file.close
+        self.seek, self.tell = file.seek, file.tell
 
     def read(self, size: int) -> bytes:
         """The next ``size`` bytes."""
@@ -77,164 +70,94 @@ class _TarStream:
 class ArchiveReader:
     """Uniform access to the regular files of a .tar, .tgz, .tar.gz or .zip archive; a context manager.
 
-    Every entry is checked when it is met, before any of it is used: absolute names, ``..``, drive letters,
-    links, devices, names that occur twice, members larger than ``member_limit`` bytes, more than :data:`MEMBERS_LIMIT`
-    of them, and more than :data:`GROWTH_LIMIT` times the archive's own bytes if also above
-    :data:`ALWAYS_ALLOWED` raise :class:`ArchiveError`, as do damaged and cut archives. A leading ``./`` is not part
-    of a name. What macOS adds when it packs is passed over, with a warning.
-    Not to be shared between threads or processes.
+    Every entry is checked before any of it is used: absolute names, ``..``, drive letters, links, devices, names that
+    occur twice, members larger than :data:`MEMBER_LIMIT`, more than :data:`MEMBERS_LIMIT` of them, and more than
+    :data:`GROWTH_LIMIT` times the archive's own bytes if also above :data:`ALWAYS_ALLOWED` raise :class:`ArchiveError`,
+    as do damaged and cut archives. A leading ``./`` is not part of a name. Files that macOS adds when it packs are
+    passed over, with a warning. Not to be shared between threads or processes.
     """
 
-    def __init__(self, path: Path, member_limit: int = MEMBER_LIMIT) -> None:
+    def __init__(self, path: Path) -> None:
         self.path = Path(path)
-        self._member_limit = member_limit
-        self._archive: tarfile.TarFile | zipfile.ZipFile | None = None
-        self._stream: _TarStream | None = None
-        self._members: dict[str, _Member] | None = None
 
     def __enter__(self) -> ArchiveReader:
         if not self.path.is_file():
-            raise ArchiveError(f"{self.path} is not there", "fetch it first")
-        with self._damage_reported():
-            if self.path.name.endswith(".zip"):
-                self._archive = zipfile.ZipFile(self.path)
-            else:
-                plain = self.path.name.endswith(".tar")
-                self._stream = _TarStream(open(self.path, "rb") if plain else cast(IO[bytes], gzip.open(self.path)))
-                self._archive = tarfile.TarFile(fileobj=cast(IO[bytes], self._stream))
+            raise ArchiveError(f"{self.path} does not exist", "fetch it first")
+        with contextlib.ExitStack() as stack:
+            self._members = dict(self._checked(self._entries(stack)))
+            self._stack = stack.pop_all()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        for opened in (self._archive, self._stream):
-            if opened is not None:
-                opened.close()
-        self._archive = self._stream = self._members = None
+    def __exit__(self, *exception: Any) -> None:
+        self._stack.close()
 
     def names(self) -> list[str]:
-        """Names of all regular files, in the archive's order. Reads a .tgz from end to end."""
-        return [member.name for member in self._walk()]
+        """Names of all regular files, in the archive's order."""
+        return list(self._members)
 
     def read(self, name: str) -> bytes:
         """The bytes of one member. In a .tgz this decompresses all that comes before it: prefer :meth:`stream`."""
-        members = {member.name: member for member in self._walk()} if self._members is None else self._members
-        self._refuse_missing({name} - members.keys())
-        return self._load(members[name])
+        self._refuse_missing({name} - self._members.keys())
+        member = self._members[name]
+        with self._damage_reported(name):
+            data = member.read()
+        if len(data) != member.size:
+            raise self._error(f"{name} has {len(data)} bytes instead of {member.size}")
+        return data
 
     def stream(self, wanted: Collection[str]) -> Iterator[tuple[str, bytes]]:
-        """Yield (name, bytes) of the wanted members in the archive's order, in one pass over the file.
-
-        Raises :class:`ArchiveError` before the first one if the names are known already, else at the end of the
-        pass, where a wanted member is not there.
-        """
-        missing = set(wanted)
-        if self._members is not None:
-            self._refuse_missing(missing - self._members.keys())
-        for member in self._walk():
-            if member.name in missing:
-                missing.remove(member.name)
-                yield member.name, self._load(member)
-        self._refuse_missing(missing)
+        """Yield (name, bytes) of the wanted members in the archive's order, in one pass over the file."""
+        self._refuse_missing(set(wanted) - self._members.keys())
+        for name in self._members:
+            if name in wanted:
+                yield name, self.read(name)
 
     def require_folder(self, folder: str) -> None:
-        """Raise :class:`ArchiveError` where no file is in ``folder``, ``a/b`` for example; it says what is there."""
+        """Raise :class:`ArchiveError` where no file is in ``folder``, for example ``a/b``, and name others."""
         names, place = self.names(), ""
         for part in folder.split("/") if folder else ():
-            there = sorted({name.removeprefix(place).split("/")[0] for name in names if name.startswith(place)})
-            if part not in there:
-                instead = ", ".join(there[:FOLDERS_SHOWN]) + (", ..." if len(there) > FOLDERS_SHOWN else "")
+            found = sorted({name.removeprefix(place).split("/")[0] for name in names if name.startswith(place)})
+            if part not in found:
+                instead = ", ".join([*found[:5], *["..."] * (len(found) > 5)])
                 what = f"it has no folder {folder}: {place or 'its top'} holds {instead or 'nothing'}, not {part}"
                 raise ArchiveError(f"{self.path}: {what}", _PACK_AGAIN)
             place += f"{part}/"
 
-    def _load(self, member: _Member) -> bytes:
-        with self._damage_reported(member.name):
-            data = member.read()
-        if len(data) != member.size:
-            raise self._error(f"{member.name} has {len(data)} bytes instead of {member.size}")
-        return data
+    def _entries(self, stack: contextlib.ExitStack) -> Iterator[_Entry]:
+        """The entries of the archive, which ``stack`` closes."""
+        with self._damage_reported():
+            if self.path.name.endswith(".zip"):
+                yield from _zip_entries(stack.enter_context(zipfile.ZipFile(self.path)))
+            else:
+                opened = open if self.path.name.endswith(".tar") else gzip.open
+                stream = _TarStream(stack.enter_context(cast(IO[bytes], opened(self.path, "rb"))))
+                yield from _tar_entries(stack.enter_context(tarfile.TarFile(fileobj=cast(Any, stream))), stream)
 
-    def _walk(self) -> Iterator[_Member]:
-        """Yield all members, checked; the first whole walk is kept as the index."""
-        if self._members is not None:
-            yield from self._members.values()
-            return
-        members: dict[str, _Member] = {}
+    def _checked(self, entries: Iterator[_Entry]) -> Iterator[tuple[str, _Entry]]:
+        """Name and entry of all members."""
+        seen: set[str] = set()
         added = 0
         most = max(ALWAYS_ALLOWED, GROWTH_LIMIT * self.path.stat().st_size)
-        entries = self._entries()
-        while True:
-            with self._damage_reported():
-                member = next(entries, None)
-            if member is None:
-                break
-            if member.name in members:
-                raise self._error(f"it holds {member.name} twice")
-            if not 0 <= member.size <= self._member_limit:
-                raise self._error(f"{member.name} has {member.size} bytes; {self._member_limit} are allowed")
-            if member.unpacked > most:
-                raise self._error(f"it unpacks to more than {most} bytes, {GROWTH_LIMIT} times its own size")
-            if added_by_macos(member.name):
+        for number, entry in enumerate(entries, start=1):
+            name = entry.name.removeprefix("./").rstrip("/") or "."
+            problems = {
+                f"it has more than {MEMBERS_LIMIT} members": number > MEMBERS_LIMIT,
+                f"the member name {entry.name!r} is not safe": bool(_UNSAFE.search(name)),
+                f"{name} is a link or a device": entry.kind is None,
+                f"it holds {name} twice": name in seen,
+                f"{name} has {entry.size} bytes; {MEMBER_LIMIT} are allowed": not 0 <= entry.size <= MEMBER_LIMIT,
+                f"it unpacks to more than {most} bytes, {GROWTH_LIMIT} times its own size": entry.end > most,
+            }
+            for problem, found in problems.items():
+                if found:
+                    raise self._error(problem)
+            if entry.kind == "file" and added_by_macos(name):
                 added += 1
-                continue
-            members[member.name] = member
-            yield member
-        self._members = members
+            elif entry.kind == "file":
+                seen.add(name)
+                yield name, entry
         if added:
             log.warning("%s: %d file(s) that macOS added are passed over", self.path, added)
-
-    def _entries(self) -> Iterator[_Member]:
-        if isinstance(self._archive, zipfile.ZipFile):
-            return self._zip_entries(self._archive)
-        if isinstance(self._archive, tarfile.TarFile) and self._stream is not None:
-            return self._tar_entries(self._archive, self._stream)
-        raise RuntimeError("an ArchiveReader is used inside its with block")
-
-    def _zip_entries(self, archive: zipfile.ZipFile) -> Iterator[_Member]:
-        entries, unpacked = archive.infolist(), 0
-        self._refuse_too_many(len(entries))
-        for entry in sorted(entries, key=lambda entry: entry.header_offset):
-            name = self._safe_name(entry.orig_filename)
-            kind = stat.S_IFMT(entry.external_attr >> 16)
-            if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
-                raise self._error(f"{name} is a link or a device")
-            unpacked += entry.file_size
-            if not entry.is_dir():
-                yield _Member(name, entry.file_size, unpacked, lambda entry=entry: archive.read(entry))  # type: ignore[misc]
-
-    def _tar_entries(self, archive: tarfile.TarFile, stream: _TarStream) -> Iterator[_Member]:
-        stream.left = HEADER_LIMIT
-        for number, entry in enumerate(archive, start=1):
-            self._refuse_too_many(number)
-            name, unpacked = self._safe_name(entry.name), entry.offset_data + entry.size
-            if not (entry.isfile() or entry.isdir()):
-                raise self._error(f"{name} is a link or a device")
-            if entry.isfile():
-                yield _Member(name, entry.size, unpacked, lambda entry=entry: _tar_bytes(archive, stream, entry))  # type: ignore[misc]
-            entry.pax_headers = {}  # tarfile keeps every entry, and a million of these would be too much
-            stream.left = HEADER_LIMIT
-        self._check_end(archive, stream.file)
-
-    def _refuse_too_many(self, members: int) -> None:
-        if members > MEMBERS_LIMIT:
-            raise self._error(f"it has more than {MEMBERS_LIMIT} members")
-
-    def _check_end(self, archive: tarfile.TarFile, stream: IO[bytes]) -> None:
-        """tarfile takes a cut or damaged header for the end; the real end is a block of zeros, and gzip's checksum
-        comes after it."""
-        stream.seek(archive.offset)
-        if stream.read(tarfile.BLOCKSIZE) != bytes(tarfile.BLOCKSIZE):
-            raise self._error("it is cut off or damaged: the end of the archive is missing")
-        while stream.read(1 << 20):
-            pass
-
-    def _safe_name(self, raw: str) -> str:
-        name = raw.removeprefix("./").rstrip("/") or "."
-        parts = name.split("/")  # an absolute name begins with an empty part
-        if "" in parts or ".." in parts or re.search(r"[\\\x00-\x1f]", name) or re.match(r"[A-Za-z]:", name):
-            raise self._error(f"the member name {raw!r} is not safe")
-        return name
 
     def _refuse_missing(self, missing: Collection[str]) -> None:
         if missing:
@@ -251,6 +174,30 @@ class ArchiveReader:
 
     def _error(self, what: str) -> ArchiveError:
         return ArchiveError(f"{self.path}: {what}", _FETCH_AGAIN)
+
+
+def _zip_entries(archive: zipfile.ZipFile) -> Iterator[_Entry]:
+    end = 0
+    for entry in sorted(archive.infolist(), key=lambda entry: entry.header_offset):
+        mode = stat.S_IFMT(entry.external_attr >> 16)
+        kind = ("folder" if entry.is_dir() else "file") if mode in (0, stat.S_IFREG, stat.S_IFDIR) else None
+        end += entry.file_size
+        yield _Entry(entry.orig_filename, kind, entry.file_size, end, partial(archive.read, entry))
+
+
+def _tar_entries(archive: tarfile.TarFile, stream: _TarStream) -> Iterator[_Entry]:
+    for entry in archive:
+        end = entry.offset_data + entry.size
+        kind = "file" if entry.isfile() else "folder" if entry.isdir() else None
+        yield _Entry(entry.name, kind, entry.size, end, partial(_tar_bytes, archive, stream, entry))
+        entry.pax_headers = {}  # tarfile keeps every entry, and a million of these would be too much
+        stream.left = HEADER_LIMIT
+    # tarfile takes a cut or damaged header for the end. The real end is a block of zeros, and gzip's checksum follows.
+    stream.file.seek(archive.offset)
+    if stream.file.read(tarfile.BLOCKSIZE) != bytes(tarfile.BLOCKSIZE):
+        raise tarfile.ReadError("the end of the archive is missing")
+    while stream.file.read(1 << 20):
+        pass
 
 
 def _tar_bytes(archive: tarfile.TarFile, source: _TarStream, entry: tarfile.TarInfo) -> bytes:

@@ -1,9 +1,9 @@
 """Signs of damage in image files that OpenCV and Pillow decode without an error.
 
 A PNG file has a checksum for each of its chunks. JPEG has none. Its decoder reads on through damaged data, and the only
-signs are markers that do not belong there, and image data that end too early or too late: libjpeg warns of these, but
-neither OpenCV nor Pillow reports it. The same signs are found here by how much of the data the decoder takes. Damage
-that leaves the number of codes as it was shows none, and of progressive files the markers alone are looked at.
+signs are misplaced markers, and image data that end too early or too late: libjpeg warns of these, but neither OpenCV
+nor Pillow reports it. The same signs are found here by how much of the data the decoder takes. Damage that leaves the
+number of codes as it was shows none, and in progressive files only the markers are checked.
 """
 
 from __future__ import annotations
@@ -12,180 +12,126 @@ import io
 import re
 import struct
 import zlib
-from collections.abc import Iterator
-from dataclasses import dataclass
-from itertools import pairwise
 
 from PIL.JpegImagePlugin import JpegImageFile
 
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 JPEG_SIGNATURE = b"\xff\xd8\xff"
 
-SEQUENTIAL, PROGRESSIVE = (0xC0, 0xC1), (0xC2,)
-"""Markers of the frames that are looked into."""
+# JPEG markers. Image data of a sequential frame are in one scan, of other frames in several.
+SEQUENTIAL = (0xC0, 0xC1)
+FRAMES = set(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 RESTARTS = range(0xD0, 0xD8)
 SCAN, RESTART_INTERVAL, END = 0xDA, 0xDD, 0xD9
+# Bytes that libjpeg may ask for beyond those that it needs.
 READ_AHEAD = 8
-"""Bytes that libjpeg may ask for beyond those that it needs."""
+# Largest side, in pixels, that libjpeg decodes.
 LARGEST_SIDE = 65_500
-"""In pixels, of what libjpeg decodes."""
 
 _MARKER = re.compile(rb"\xff+([^\x00\xff])", re.DOTALL)
 
 
 def damage(data: bytes) -> str | None:
-    """What shows that a PNG or JPEG file is damaged, in words; None where nothing does, or for any other file."""
-    if data.startswith(PNG_SIGNATURE):
-        return _png_damage(data)
-    if data.startswith(JPEG_SIGNATURE):
-        return _jpeg_damage(data)
-    return None
-
-
-def png_chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """Type and content of a PNG file's chunks up to the last one. Raises ValueError where one is damaged or missing."""
-    place = len(PNG_SIGNATURE)
-    while place + 12 <= len(data):
-        (length,) = struct.unpack_from(">I", data, place)
-        kind, content = data[place + 4 : place + 8], data[place + 8 : place + 8 + length]
-        if data[place + 8 + length : place + 12 + length] != struct.pack(">I", zlib.crc32(kind + content)):
-            raise ValueError(f"the checksum at byte {place} is wrong")
-        yield kind, content
-        if kind == b"IEND":
-            return
-        place += 12 + length
-    raise ValueError("its end is missing")
-
-
-def _png_damage(data: bytes) -> str | None:
+    """The sign that a PNG or JPEG file is damaged, in words; None if there is none, and for any other file."""
     try:
-        for _ in png_chunks(data):
-            pass
-    except ValueError as problem:
-        return str(problem)
+        if data.startswith(PNG_SIGNATURE):
+            _check_png(data)
+        elif data.startswith(JPEG_SIGNATURE):
+            _check_jpeg(data)
+    except ValueError as sign:
+        return str(sign)
     return None
 
 
-@dataclass(frozen=True)
-class _Scan:
-    """The compressed data of one scan, between its header and the marker that ends it.
-
-    ``ends`` are the places of its restart markers and of that marker; ``restarts`` the numbers of the former.
-    """
-
-    start: int
-    ends: tuple[int, ...]
-    restarts: tuple[int, ...]
-
-    @property
-    def intervals(self) -> list[tuple[int, int]]:
-        """Start and end of the data between restart markers."""
-        return [(before + 2 * (before != self.start), after) for before, after in pairwise((self.start, *self.ends))]
+def _check_png(data: bytes) -> None:
+    place, kind = len(PNG_SIGNATURE), b""
+    while kind != b"IEND":
+        if place + 12 > len(data):
+            raise ValueError("its end is missing")
+        (length,) = struct.unpack_from(">I", data, place)
+        end = place + 8 + length
+        kind = data[place + 4 : place + 8]
+        if data[end : end + 4] != struct.pack(">I", zlib.crc32(data[place + 4 : end])):
+            raise ValueError(f"the checksum at byte {place} is wrong")
+        place = end + 4
 
 
-def _jpeg_damage(data: bytes) -> str | None:
-    scans: list[_Scan] = []
-    frame, interval, place = None, 0, 2
+def _check_jpeg(data: bytes) -> None:
+    frame, scans, interval, place = (0, 0), [], 0, 2
     while True:
         found = _MARKER.match(data, place)
         if not found:
-            return f"no marker at byte {place}"
+            raise ValueError(f"no marker at byte {place}")
         marker, content = found[1][0], found.end()
         if marker == END:
             break
         if marker in RESTARTS or content + 2 > len(data):
-            return f"a marker that does not belong there at byte {place}"
-        (length,) = struct.unpack_from(">H", data, content)
-        place = content + length
-        if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):
-            frame = marker, found.start(), content
-        elif marker == RESTART_INTERVAL and content + 4 <= len(data):
-            (interval,) = struct.unpack_from(">H", data, content + 2)
+            raise ValueError(f"a misplaced marker at byte {place}")
+        place = content + int.from_bytes(data[content : content + 2])
+        if marker in FRAMES:
+            frame = marker, content
+        elif marker == RESTART_INTERVAL:
+            interval = int.from_bytes(data[content + 2 : content + 4])
         elif marker == SCAN:
-            scans.append(scan := _scan(data, place))
-            place = scan.ends[-1]
-            if any(number != order % 8 for order, number in enumerate(scan.restarts)):
-                return f"restart markers out of order in the image data at byte {scan.start}"
-    if frame is None or not scans or frame[0] not in (*SEQUENTIAL, *PROGRESSIVE):
-        return None
-    return _length_damage(data, frame[2], scans[0], interval) if len(scans) == 1 and frame[0] in SEQUENTIAL else None
+            scans.append(_stretches(data, place))
+            place = scans[-1][-1][1]
+    if frame[0] in SEQUENTIAL and len(scans) == 1:
+        _check_lengths(data, frame[1], scans[0], interval)
 
 
-def _scan(data: bytes, start: int) -> _Scan:
-    ends: list[int] = []
-    restarts: list[int] = []
+def _stretches(data: bytes, start: int) -> list[tuple[int, int]]:
+    """Start and end of the image data between the restart markers of the scan at ``start``, up to the next marker."""
+    stretches, begin = [], start
     for found in _MARKER.finditer(data, start):
-        ends.append(found.start())
+        stretches.append((begin, found.start()))
         if found[1][0] not in RESTARTS:
-            return _Scan(start, tuple(ends), tuple(restarts))
-        restarts.append(found[1][0] - RESTARTS[0])
-    return _Scan(start, (*ends, len(data)), tuple(restarts))
+            return stretches
+        if found[1][0] != RESTARTS[(len(stretches) - 1) % len(RESTARTS)]:
+            raise ValueError(f"restart markers out of order in the image data at byte {start}")
+        begin = found.end()
+    return [*stretches, (begin, len(data))]
 
 
-def _length_damage(data: bytes, frame: int, scan: _Scan, interval: int) -> str | None:
-    """Whether the decoder needs exactly the data that there are, for each stretch between restart markers."""
-    units = _Units.of(data, frame)
-    if units is None or (not interval and scan.restarts):
-        return None
+def _check_lengths(data: bytes, frame: int, stretches: list[tuple[int, int]], interval: int) -> None:
+    """Check that the decoder needs exactly the data between restart markers, which come every ``interval`` units."""
+    header = data[: stretches[0][0]]
+    height, width, components = struct.unpack_from(">HHB", data, frame + 3)
+    factors = data[frame + 9 : frame + 8 + 3 * components : 3]
+    if not (height and width and components == len(factors) and all(value >> 4 and value & 15 for value in factors)):
+        return
     if not interval:
-        return _stretch_damage(data, data[: scan.start], *scan.intervals[0])
-    wanted = -(-units.count // interval)
-    if len(scan.intervals) != wanted:
-        return f"the image data have {len(scan.intervals)} parts instead of {wanted}"
-    for order, (start, end) in enumerate(scan.intervals):
-        header = units.header_of(data[: scan.start], frame, min(interval, units.count - order * interval))
-        if header is not None and (found := _stretch_damage(data, header, start, end)):
-            return found
-    return None
+        if len(stretches) == 1:
+            _check_stretch(data, header, *stretches[0])
+        return
+    # A scan of one component is coded block by block, whatever its factors are.
+    across, down = (1, 1) if components == 1 else (max(v >> 4 for v in factors), max(v & 15 for v in factors))
+    units = -(-width // (8 * across)) * -(-height // (8 * down))
+    if len(stretches) != -(-units // interval):
+        raise ValueError(f"the image data have {len(stretches)} parts instead of {-(-units // interval)}")
+    for order, stretch in enumerate(stretches):
+        # Each stretch is decoded as an image of its own, whose units are in one row.
+        row = 8 * across * min(interval, units - order * interval)
+        size = struct.pack(">HH", 8 * down, min(row, LARGEST_SIDE))
+        if row <= LARGEST_SIDE:
+            _check_stretch(data, header[: frame + 3] + size + header[frame + 7 :], *stretch)
 
 
-@dataclass(frozen=True)
-class _Units:
-    """The units in which a sequential scan is coded: their size in pixels and their number."""
-
-    width: int
-    height: int
-    count: int
-
-    @classmethod
-    def of(cls, data: bytes, frame: int) -> _Units | None:
-        """Of the frame whose header is at a place in a file; None where the header is cut off or says nothing."""
-        if frame + 8 > len(data):
-            return None
-        height, width, components = struct.unpack_from(">HHB", data, frame + 3)
-        factors = data[frame + 9 : frame + 8 + 3 * components : 3]
-        if not (
-            height and width and components == len(factors) and all(value >> 4 and value & 15 for value in factors)
-        ):
-            return None
-        # A scan of one component is coded block by block, whatever its factors are.
-        across, down = (1, 1) if components == 1 else (max(v >> 4 for v in factors), max(v & 15 for v in factors))
-        unit_width, unit_height = 8 * across, 8 * down
-        return cls(unit_width, unit_height, -(-width // unit_width) * -(-height // unit_height))
-
-    def header_of(self, header: bytes, frame: int, count: int) -> bytes | None:
-        """The header for so many units in one row; None where the row would be too long."""
-        if count * self.width > LARGEST_SIDE:
-            return None
-        return header[: frame + 3] + struct.pack(">HH", self.height, count * self.width) + header[frame + 7 :]
-
-
-def _stretch_damage(data: bytes, header: bytes, start: int, end: int) -> str | None:
+def _check_stretch(data: bytes, header: bytes, start: int, end: int) -> None:
     stretch = data[start:end]
-    # Some cameras fill up the end.
-    filled = len(stretch.rstrip(b"\x00\xff"))
     if not _suffices(header + stretch + bytes(READ_AHEAD)):
-        # Where the decoder does not get through the file as it is, it cannot be asked.
-        return f"the image data end too early at byte {end}" if _suffices(header + stretch + b"\xff\xd9") else None
+        # Where the decoder fails on the file as it is, the length cannot be checked.
+        if _suffices(header + stretch + b"\xff\xd9"):
+            raise ValueError(f"the image data end too early at byte {end}")
+        return
+    filled = len(stretch.rstrip(b"\x00\xff"))  # some cameras fill up the end
     if filled and _suffices(header + stretch[: filled - 1]):
-        return f"the image data end too late at byte {end}"
-    return None
+        raise ValueError(f"the image data end too late at byte {end}")
 
 
 def _suffices(data: bytes) -> bool:
-    """Whether the decoder gets through a whole image without asking for more data."""
+    """Whether the decoder decodes a whole image without asking for more data."""
     try:
-        # The class is named, as Image.open refuses large images.
+        # Image.open would refuse large images.
         with JpegImageFile(io.BytesIO(data)) as image:
             image.draft(None, (image.width // 8, image.height // 8))
             image.load()

@@ -1,13 +1,11 @@
-"""From verified archives to the prepared form with its ``manifest.json``, and what can be said about it."""
+"""From verified archives to the prepared form with its ``manifest.json``, and a description of that form."""
 
 from __future__ import annotations
 
 import logging
 import time
-from collections import deque
 from collections.abc import Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
 from statistics import median_low
 from typing import Any
@@ -17,7 +15,7 @@ from tqdm import tqdm
 
 from pointrend.datasets.classes import IGNORE, DatasetClasses
 from pointrend.datasets.prepare.masks import FETCH_AGAIN
-from pointrend.datasets.prepare.samples import ArchiveSource, decode_samples
+from pointrend.datasets.prepare.samples import ArchiveSource, Sample, decode_samples, prefetched
 from pointrend.datasets.registry import classes_of, source_of
 from pointrend.datasets.store import PREPARE_AGAIN, RAW, Store, StoreWriter
 from pointrend.errors import DatasetError
@@ -25,12 +23,9 @@ from pointrend.files import read_json, sha256_json, write_json
 from pointrend.logs import hides_bars
 
 MANIFEST = "manifest.json"
-
-IMAGES_A_LINE = 1000
-"""A message is logged after so many images."""
-
+# Images between two lines of progress, and decoded images that wait to be written.
+IMAGES_PER_LINE = 1000
 WAITING = 4
-"""Decoded images that wait for being written."""
 
 log = logging.getLogger(__name__)
 
@@ -50,35 +45,34 @@ def prepare_dataset(
 ) -> dict[str, Any]:
     """Write the prepared form of dataset ``name`` to the folder ``out`` and return its manifest.
 
-    ``archives`` are paths and ``archive_records`` sizes and hashes, both by official file name. ``expected`` are the
-    numbers of pictures per split; they are compared with all that the archives hold, before ``limit`` keeps the first
-    so many of each split. A difference is an error with ``enforce`` and a warning without. ``pins`` says which
-    checksums the archives were verified against; ``form`` is that of the store. ``content`` in the manifest is the same
-    for either form. ``code_sha256`` is the digest of the code that prepares; ``inspect``:
-    whether files that can be decoded are looked at for damage.
+    ``archives`` are paths and ``archive_records`` sizes and checksums, both by official file name. ``expected`` are the
+    numbers of images per split. They are compared with all that the archives hold, before ``limit`` keeps the first
+    ones of each split; a difference is an error with ``enforce`` and a warning without. ``pins`` names the checksums
+    that the archives were verified against, ``code_sha256`` is the digest of the code that prepares, and ``inspect``
+    checks files that can be decoded for damage. ``content`` in the manifest is the same for either ``form`` of the
+    store.
 
-    The manifest is written last and says nothing of time or place: the same archives give the same bytes. Raises
+    The manifest is written last and has no time and no path: the same archives give the same bytes. Raises
     DatasetError for whatever is wrong in the archives.
     """
     classes = classes_of(name)
     with source_of(name)(archives) as source:
-        ids = source.splits()
+        found = source.splits()
+        ids = {split: found[split][:limit] for split in found}
         counts = {
             split: {
-                "found": len(ids[split]),
+                "found": len(found[split]),
                 "official": (expected or {}).get(split),
-                "kept": len(ids[split][:limit]),
-                "ids_sha256": sha256_json(list(ids[split][:limit])),
+                "kept": len(ids[split]),
+                "ids_sha256": sha256_json(ids[split]),
             }
             for split in ids
         }
         _check_counts(classes.title, counts, enforce)
         with ExitStack() as stack:
             writers = {split: stack.enter_context(StoreWriter(out, split, form)) for split in ids}
-            splits = {
-                split: fill_split(writers[split], source, classes, split, ids[split][:limit], inspect) for split in ids
-            }
-            # From here on old files may be replaced, so the old manifest no longer speaks for them.
+            splits = {split: fill_split(writers[split], source, classes, split, ids[split], inspect) for split in ids}
+            # From here on old files may be replaced, so the old manifest no longer describes them.
             (out / MANIFEST).unlink(missing_ok=True)
     files = {file: record for writer in writers.values() for file, record in writer.files.items()}
     manifest = {
@@ -102,16 +96,62 @@ def prepare_dataset(
     return manifest
 
 
+def fill_split(
+    writer: StoreWriter,
+    source: ArchiveSource,
+    classes: DatasetClasses,
+    split: str,
+    ids: Sequence[str],
+    inspect: bool = True,
+) -> dict[str, Any]:
+    """Write the samples of a split; return how many images and how many pixels of each train id they are."""
+
+    def write(sample: Sample) -> Sample:
+        writer.add(sample.id, sample.image, sample.label)
+        return sample
+
+    pixels = np.zeros(256, dtype=np.int64)
+    what, started, written = f"{classes.title} {split}", time.monotonic(), 0
+    # One thread hashes and writes, in order, while this one reads the archives and the others decode.
+    decoded = decode_samples(source.samples(split, ids), classes, inspect)
+    with (
+        closing(prefetched(write, decoded, ahead=WAITING)) as samples,
+        tqdm(samples, what, len(ids), unit="image", disable=hides_bars()) as bar,
+    ):
+        for done, sample in enumerate(bar, start=1):
+            pixels += sample.pixels
+            written += sample.image.nbytes + sample.label.nbytes
+            if done % IMAGES_PER_LINE == 0 or done == len(ids):
+                rate = written / 1e6 / (time.monotonic() - started)
+                log.info("%s: %d of %d images, %.0f MB/s of pixels", what, done, len(ids), rate)
+    by_class = {str(train_id): int(pixels[train_id]) for train_id in range(len(classes.names))}
+    return {"images": len(ids), "pixels": {**by_class, "ignore": int(pixels[IGNORE])}}
+
+
+def _check_counts(title: str, counts: Mapping[str, Mapping[str, Any]], enforce: bool) -> None:
+    for split, count in counts.items():
+        found, official = count["found"], count["official"]
+        if not found:
+            raise DatasetError(f"{title}: the archives hold no image of {split}", FETCH_AGAIN)
+        if official in (None, found):
+            continue
+        what = f"{title}: {split} has {found} images, not the official {official}"
+        if enforce:
+            raise DatasetError(what, FETCH_AGAIN)
+        log.warning("%s", what)
+
+
 def describe(folder: Path) -> dict[str, Any]:
-    """What a prepared dataset holds: per split the images, the pixels per train id, and the pictures' sizes.
+    """What a prepared dataset holds: per split the images, the pixels per train id, and the sizes of the images.
 
     Raises DatasetError where there is no whole prepared form.
     """
     manifest = read_json(folder / MANIFEST, DatasetError, PREPARE_AGAIN)
     splits = {}
     for split, found in manifest["splits"].items():
-        heights, widths = zip(*Store(folder, split).sizes, strict=True)
-        splits[split] = {**found, "height": _spread(heights), "width": _spread(widths)}
+        sides = zip(("height", "width"), zip(*Store(folder, split).sizes, strict=True), strict=True)
+        spread = {side: {"min": min(of), "median": median_low(of), "max": max(of)} for side, of in sides}
+        splits[split] = {**found, **spread}
     return {"dataset": manifest["dataset"], "pins": manifest["pins"], "splits": splits}
 
 
@@ -122,61 +162,13 @@ def describe_text(description: Mapping[str, Any]) -> str:
     lines = [f"{classes.title}, archives verified against: {description['pins']}"]
     for split, found in splits.items():
         sizes = ", ".join(
-            f"{side} {found[side]['min']} to {found[side]['max']} (median {found[side]['median']})"
-            for side in ("height", "width")
+            "{} {min} to {max} (median {median})".format(side, **found[side]) for side in ("height", "width")
         )
         lines.append(f"{split}: {found['images']} images, {sizes}")
     lines += ["", f"{'pixels':<26}" + "".join(f"{split:>26}" for split in splits)]
+    totals = {split: sum(found["pixels"].values()) for split, found in splits.items()}
     for train_id, name in [*enumerate(classes.names), ("ignore", "")]:
-        shares = (_share_text(found["pixels"], str(train_id)) for found in splits.values())
+        counts = {split: found["pixels"][str(train_id)] for split, found in splits.items()}
+        shares = (f"{count:,} ({100 * count / totals[split]:.2f} %)" for split, count in counts.items())
         lines.append(f"{train_id!s:>6}  {name:<18}" + "".join(f"{share:>26}" for share in shares))
     return "\n".join(lines)
-
-
-def _check_counts(title: str, counts: Mapping[str, Mapping[str, Any]], enforce: bool) -> None:
-    for split, count in counts.items():
-        found, official = count["found"], count["official"]
-        if not found:
-            raise DatasetError(f"{title}: no picture of {split} is in the archives", FETCH_AGAIN)
-        if official is None or found == official:
-            continue
-        what = f"{title}: {split} has {found} pictures, not the official {official}"
-        if enforce:
-            raise DatasetError(what, FETCH_AGAIN)
-        log.warning("%s", what)
-
-
-def fill_split(
-    writer: StoreWriter,
-    source: ArchiveSource,
-    classes: DatasetClasses,
-    split: str,
-    ids: Sequence[str],
-    inspect: bool = True,
-) -> dict[str, Any]:
-    """Write the samples of a split; return how many images and how many pixels of each train id they are."""
-    samples = decode_samples(source.samples(split, ids), classes, inspect)
-    pixels = np.zeros(256, dtype=np.int64)
-    what, started, written = f"{classes.title} {split}", time.monotonic(), 0
-    # One thread hashes and writes, in order, while this one reads the archives and the others decode.
-    with ThreadPoolExecutor(1) as pool, tqdm(samples, what, len(ids), unit="image", disable=hides_bars()) as bar:
-        writing: deque[Future[None]] = deque()
-        for done, sample in enumerate(bar, start=1):
-            writing.append(pool.submit(writer.add, sample.id, sample.picture, sample.label))
-            while len(writing) > (WAITING if done < len(ids) else 0):
-                writing.popleft().result()
-            pixels += sample.pixels
-            written += sample.picture.nbytes + sample.label.nbytes
-            if done % IMAGES_A_LINE == 0 or done == len(ids):
-                rate = written / 1e6 / (time.monotonic() - started)
-                log.info("%s: %d of %d images, %.0f MB/s of pixels", what, done, len(ids), rate)
-    by_class = {str(train_id): int(pixels[train_id]) for train_id in range(len(classes.names))}
-    return {"images": len(ids), "pixels": {**by_class, "ignore": int(pixels[IGNORE])}}
-
-
-def _spread(values: Sequence[int]) -> dict[str, int]:
-    return {"min": min(values), "median": median_low(values), "max": max(values)}
-
-
-def _share_text(pixels: Mapping[str, int], train_id: str) -> str:
-    return f"{pixels[train_id]:,} ({100 * pixels[train_id] / sum(pixels.values()):.2f} %)"

@@ -1,4 +1,4 @@
-"""From a dataset's archives to pictures and train ids: what VOC, ADE20K and Cityscapes have in common."""
+"""From a dataset's archives to images and train ids: what the datasets have in common."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ import contextlib
 import os
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Self, TypeVar
 
 import cv2
 import numpy as np
@@ -19,31 +20,33 @@ from numpy.typing import NDArray
 from pointrend.datasets.classes import DatasetClasses
 from pointrend.datasets.prepare.archives import ArchiveReader
 from pointrend.datasets.prepare.damage import damage
-from pointrend.datasets.prepare.masks import FETCH_AGAIN
+from pointrend.datasets.prepare.masks import FETCH_AGAIN, decode_mask
 from pointrend.errors import DatasetError
 
 Bytes = NDArray[np.uint8]
+Item = TypeVar("Item")
+Made = TypeVar("Made")
 
 
 @dataclass(frozen=True)
 class EncodedSample:
-    """A picture and its mask as the archives hold them.
+    """An image and its mask as the archives hold them.
 
     ``decode_mask`` turns the mask, named by the id in errors, into raw label values (H, W), uint8.
     """
 
     id: str
-    picture: bytes
+    image: bytes
     mask: bytes
     decode_mask: Callable[[str, bytes], Bytes]
 
 
 @dataclass(frozen=True)
 class Sample:
-    """A picture (H, W, 3), uint8 BGR; its label, uint8 train ids; the pixels of each train id, int64 (256,)."""
+    """An image (H, W, 3), uint8 BGR; its label, uint8 train ids; the pixels of each train id, int64 (256,)."""
 
     id: str
-    picture: Bytes
+    image: Bytes
     label: Bytes
     pixels: NDArray[np.int64]
 
@@ -55,13 +58,13 @@ class ArchiveSource(ABC):
     """
 
     archive_names: ClassVar[tuple[str, ...]]
+    # The annotations that are used, where a dataset has several.
     label_source: ClassVar[str | None] = None
-    """Which of several annotations is used, where a dataset has several."""
 
     def __init__(self, archives: Mapping[str, Path]) -> None:
         for name in self.archive_names:
             if name not in archives:
-                raise DatasetError(f"{name} is not there", "run `pointrend fetch` first")
+                raise DatasetError(f"{name} is missing", "run `pointrend fetch` first")
         self._archives = archives
 
     def __enter__(self) -> Self:
@@ -73,24 +76,13 @@ class ArchiveSource(ABC):
         return self
 
     def __exit__(self, *exception: Any) -> None:
-        self._stack.__exit__(*exception)
-
-    def ids(self, archive: str, pattern: str) -> set[str]:
-        """What stands for ``{id}`` of ``pattern`` in an archive's names.
-
-        Raises ArchiveError where the archive does not have the folder of the pattern.
-        """
-        reader = self.readers[archive]
-        found = ids_in(reader.names(), pattern)
-        if not found:
-            reader.require_folder(pattern.split("{id}")[0].rpartition("/")[0])
-        return found
+        self._stack.close()
 
     @abstractmethod
     def splits(self) -> dict[str, list[str]]:
         """All ids of "train" and of "val", in the order of the prepared form.
 
-        Raises DatasetError where a picture or a mask is missing.
+        Raises DatasetError where an image or a mask is missing.
         """
 
     @abstractmethod
@@ -98,64 +90,100 @@ class ArchiveSource(ABC):
         """The samples of some ids of a split, in the order of ``ids``."""
 
 
-def ids_in(names: Iterable[str], pattern: str) -> set[str]:
-    """What stands for ``{id}`` of ``pattern`` in those of the names that match it."""
-    prefix, suffix = pattern.split("{id}")
-    return {
-        name.removeprefix(prefix).removesuffix(suffix)
-        for name in names
-        if name.startswith(prefix) and name.endswith(suffix)
-    }
+class PairedSource(ArchiveSource):
+    """A dataset without lists of ids: the names of its images and masks differ in folder and ending only.
+
+    ``images`` and ``masks`` are an archive's name and the pattern of a member's name, with ``{folder}`` for what
+    ``folders`` has for a split. The splits are the sorted ids.
+    """
+
+    images: ClassVar[tuple[str, str]]
+    masks: ClassVar[tuple[str, str]]
+    folders: ClassVar[Mapping[str, str]]
+
+    def splits(self) -> dict[str, list[str]]:
+        return {split: self._paired_ids(folder) for split, folder in self.folders.items()}
+
+    def samples(self, split: str, ids: Sequence[str]) -> Iterator[EncodedSample]:
+        folder = self.folders[split]
+        for id in ids:
+            image, mask = (
+                self.readers[archive].read(pattern.format(folder=folder, id=id))
+                for archive, pattern in (self.images, self.masks)
+            )
+            yield EncodedSample(id, image, mask, decode_mask)
+
+    def _paired_ids(self, folder: str) -> list[str]:
+        images, masks = (self._ids(archive, pattern, folder) for archive, pattern in (self.images, self.masks))
+        for id in sorted(images ^ masks):
+            lone, lacking = ("image", "mask") if id in images else ("mask", "image")
+            raise DatasetError(f"{id}: the {lone} has no {lacking}", FETCH_AGAIN)
+        return sorted(images)
+
+    def _ids(self, archive: str, pattern: str, folder: str) -> set[str]:
+        reader = self.readers[archive]
+        prefix, suffix = pattern.format(folder=folder, id="\0").split("\0")
+        matching = (name for name in reader.names() if name.startswith(prefix) and name.endswith(suffix))
+        found = {name.removeprefix(prefix).removesuffix(suffix) for name in matching}
+        if not found:
+            reader.require_folder(prefix.rstrip("/"))
+        return found
 
 
-def paired_ids(pictures: set[str], masks: set[str]) -> list[str]:
-    """The ids, sorted, of pictures that all have their mask and masks that all have their picture."""
-    for id in sorted(pictures ^ masks):
-        lone, lacking = ("picture", "mask") if id in pictures else ("mask", "picture")
-        raise DatasetError(f"{id}: the {lone} has no {lacking}", FETCH_AGAIN)
-    return sorted(pictures)
+def decode_image(name: str, data: bytes, inspect: bool = True, do: str = FETCH_AGAIN) -> Bytes:
+    """An image (H, W, 3), uint8 BGR, as OpenCV's colour read gives it; that includes turning it as EXIF says.
 
-
-def decode_picture(id: str, data: bytes) -> Bytes:
-    """A picture (H, W, 3), uint8 BGR, as OpenCV's colour read gives it; that includes turning it as EXIF says."""
+    Raises DatasetError with the name and the advice ``do``; with ``inspect`` also where it shows signs of damage.
+    """
     try:
-        picture = cv2.imdecode(np.frombuffer(data, dtype=np.uint8), cv2.IMREAD_COLOR)
+        image = cv2.imdecode(np.frombuffer(data, dtype=np.uint8), cv2.IMREAD_COLOR)
     except cv2.error:
-        picture = None
-    if picture is None:
-        raise DatasetError(f"{id}: the picture cannot be decoded", FETCH_AGAIN)
-    return np.asarray(picture, dtype=np.uint8)
+        image = None
+    if image is None:
+        raise DatasetError(f"{name}: the image cannot be decoded", do)
+    if inspect and (sign := damage(data)):
+        raise DatasetError(f"{name}: the image is damaged, {sign}", do)
+    return np.asarray(image, dtype=np.uint8)
 
 
 def decode_sample(encoded: EncodedSample, classes: DatasetClasses, inspect: bool = True) -> Sample:
-    """Decode a picture and its mask. Raises DatasetError naming the id, and the value if a label value is wrong.
+    """Decode an image and its mask. Raises DatasetError with the id, and the value if a label value is wrong.
 
-    With ``inspect`` it is raised, too, for files that can be decoded but show signs of damage.
+    ``inspect``: whether files that can be decoded are checked for signs of damage.
     """
-    picture = decode_picture(encoded.id, encoded.picture)
+    image = decode_image(encoded.id, encoded.image, inspect)
     mask = encoded.decode_mask(encoded.id, encoded.mask)
-    for what, data in (("picture", encoded.picture), ("mask", encoded.mask)):
-        if inspect and (found := damage(data)):
-            raise DatasetError(f"{encoded.id}: the {what} is damaged, {found}", FETCH_AGAIN)
+    if inspect and (sign := damage(encoded.mask)):
+        raise DatasetError(f"{encoded.id}: the mask is damaged, {sign}", FETCH_AGAIN)
     counts = np.bincount(mask.ravel(), minlength=256)
     for value in np.flatnonzero(counts.astype(bool) & classes.forbidden):
         raise DatasetError(f"{encoded.id}: the mask has label value {value}, not one of {classes.title}", FETCH_AGAIN)
     pixels = np.zeros(256, dtype=np.int64)
     np.add.at(pixels, classes.train_ids, counts)
-    return Sample(encoded.id, picture, np.asarray(cv2.LUT(mask, classes.train_ids), dtype=np.uint8), pixels)
+    return Sample(encoded.id, image, np.asarray(cv2.LUT(mask, classes.train_ids), dtype=np.uint8), pixels)
 
 
 def decode_samples(encoded: Iterable[EncodedSample], classes: DatasetClasses, inspect: bool = True) -> Iterator[Sample]:
-    """Decode samples in parallel; they come out in the order they went in, and few are in memory at a time.
-
-    ``inspect``: see :func:`decode_sample`.
-    """
+    """:func:`decode_sample` of several, in parallel; they come out in order, and few are in memory at a time."""
     threads = min(8, os.cpu_count() or 1)
-    pending: deque[Future[Sample]] = deque()
-    with ThreadPoolExecutor(threads) as pool:
-        for sample in encoded:
-            pending.append(pool.submit(decode_sample, sample, classes, inspect))
-            if len(pending) > 2 * threads:
-                yield pending.popleft().result()
-        while pending:
-            yield pending.popleft().result()
+    return prefetched(partial(decode_sample, classes=classes, inspect=inspect), encoded, threads, 2 * threads)
+
+
+def prefetched(
+    make: Callable[[Item], Made], items: Iterable[Item], threads: int = 1, ahead: int = 2
+) -> Generator[Made, None, None]:
+    """``make(item)`` of every item in order, made in other threads up to ``ahead`` items before it is asked for.
+
+    What ``make`` raises comes out where that item would have come.
+    """
+    pool = ThreadPoolExecutor(threads)
+    waiting: deque[Future[Made]] = deque()
+    try:
+        for item in items:
+            waiting.append(pool.submit(make, item))
+            if len(waiting) > ahead:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+    finally:
+        pool.shutdown(cancel_futures=True)

@@ -14,8 +14,8 @@ import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from pointrend.datasets.registry import classes_of
-from pointrend.evaluation.inference import Segmentation
 from pointrend.evaluation.pictures import contact_sheet
+from pointrend.evaluation.segmenters import Segmentation
 from pointrend.results.compare import compare
 from tests.needs import programs
 from tests.results.page.inspection import CONTRASTS, FAULTS, OVERFLOWING
