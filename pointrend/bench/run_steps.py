@@ -13,7 +13,6 @@ from pointrend.bench.figures import FAST, Figure
 from pointrend.bench.timing import interleaved
 from pointrend.checkout.allocator import keep_freed_memory
 from pointrend.datasets.registry import classes_of
-from pointrend.model.build import architecture
 from pointrend.model.pointrend import Architecture, PointDraws, PointRend, draw_points
 from pointrend.settings.params import RunSetting, load_params
 from pointrend.training.distributed import Processes
@@ -82,4 +81,4 @@ def batch(setting: RunSetting, images: int, device: torch.device) -> tuple[Tenso
 
 def architecture_of(setting: RunSetting) -> Architecture:
     """The network of a run with the classes of its dataset."""
-    return architecture(setting, len(classes_of(setting.dataset).names))
+    return Architecture.of(setting, len(classes_of(setting.dataset).names))

@@ -140,7 +140,7 @@ def test_the_defaults_are_those_of_the_published_runs() -> None:
 
 
 def test_an_unknown_depth_or_output_stride_is_refused() -> None:
-    with pytest.raises(ParamsError, match=r"no ResNet-34 here; take one of \[50, 101, 152\]"):
+    with pytest.raises(ParamsError, match=r"ResNet-34 is not supported; choose one of \[50, 101, 152\]"):
         Architecture(21, depth=34)
     with pytest.raises(ParamsError, match="output stride 4"):
         Architecture(21, depth=50, output_stride=4)

@@ -133,7 +133,7 @@ def test_a_checkpoint_without_a_model_is_refused(tmp_path: Path, content: Any) -
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
     path, model = tmp_path / "none", thin()
     for load in (load_released, load_weights, functools.partial(load_pretrained_backbone, sha256_prefix="")):
-        refused(lambda load=load: load(path, model), model, f"{path} is not there; fetch or train it first")
+        refused(lambda load=load: load(path, model), model, f"{path} does not exist; fetch or train it first")
 
 
 class Harmful:
@@ -295,4 +295,4 @@ def test_a_backbone_with_another_hash_is_refused_unread(tmp_path: Path, content:
 def test_a_backbone_file_without_a_state_dict_is_refused(tmp_path: Path) -> None:
     path, backbone = tmp_path / "resnet50_v1c.pth", ResNetV1c(50, width=4)
     prefix = pretrained(path, {"model": [1, 2]})
-    refused(lambda: load_pretrained_backbone(path, backbone, prefix), backbone, "holds no state dict")
+    refused(lambda: load_pretrained_backbone(path, backbone, prefix), backbone, "contains no state dict")
