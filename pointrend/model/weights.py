@@ -187,7 +187,9 @@ def _check(
 ) -> None:
     common = [name for name in expected if name in found]
     forms = {name: (_form(found[name]), _form(expected[name])) for name in common}
-    different = {name: f"{name}: {ours} instead of {wanted}" for name, (ours, wanted) in forms.items() if ours != wanted}
+    different = {
+        name: f"{name}: {ours} instead of {wanted}" for name, (ours, wanted) in forms.items() if ours != wanted
+    }
     for name in CLASSIFIER_BIASES:
         if name in different and isinstance(found[name], Tensor):
             theirs, ours = found[name].numel(), expected[name].numel()

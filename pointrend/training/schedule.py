@@ -8,8 +8,10 @@ from pointrend.errors import ParamsError
 def iterations_per_epoch(images: int, processes: int, batch_size: int) -> int:
     """Optimiser steps per epoch: the sampler pads to equal shares, then each process drops a partial batch.
 
-    ``batch_size`` is that of all ``processes`` together. Raises ParamsError where they cannot share it evenly,
-    or where an epoch would have no whole batch.
+    ``batch_size`` is that of all ``processes`` together.
+
+    Raises:
+        ParamsError: they cannot share it evenly, or an epoch has no whole batch.
     """
     if batch_size % processes:
         what = f"a batch of {batch_size} cannot be shared evenly by {processes} processes"
@@ -20,11 +22,6 @@ def iterations_per_epoch(images: int, processes: int, batch_size: int) -> int:
         what = f"{images} images are too few for one batch of {batch_size}"
         raise ParamsError(what, "choose a smaller batch size or more images")
     return iterations
-
-
-def total_iterations(images: int, processes: int, batch_size: int, epochs: int) -> int:
-    """Optimiser steps of a whole run; errors as in :func:`iterations_per_epoch`."""
-    return epochs * iterations_per_epoch(images, processes, batch_size)
 
 
 def learning_rate(

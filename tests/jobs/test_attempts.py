@@ -59,7 +59,7 @@ def test_three_without_progress_are_the_last(tmp_path: Path, end) -> None:
     for _ in range(3):
         end(tmp_path, 7)
     for _ in range(2):
-        with pytest.raises(TrainingError, match="3 attempts in a row came no further than iteration 7"):
+        with pytest.raises(TrainingError, match="3 consecutive attempts made no progress beyond iteration 7"):
             attempt(tmp_path, 7)
 
 

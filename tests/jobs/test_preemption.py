@@ -65,17 +65,17 @@ def test_stopped_at_every_iteration_equals_never_stopped(
 def test_the_first_signal_counts_and_handlers_come_back() -> None:
     before = signal.getsignal(signal.SIGTERM)
     with stop_requests() as stop:
-        assert not stop
+        assert stop() is None
         os.kill(os.getpid(), signal.SIGUSR1)
         os.kill(os.getpid(), signal.SIGTERM)
-        assert stop.signal == signal.SIGUSR1
+        assert stop() == "SIGUSR1"
     assert signal.getsignal(signal.SIGTERM) is before
 
 
 def test_loader_processes_outlive_the_signal(store: Path, tmp_path: Path) -> None:
     """Slurm signals all processes of a job."""
     busy = trainer(store, tmp_path, "workers=2")
-    stop, step = StopRequest(), busy._step
+    stop, step = StopRequest(), busy.step
 
     def signalled(iteration, batch):
         if iteration == 1:
@@ -87,7 +87,7 @@ def test_loader_processes_outlive_the_signal(store: Path, tmp_path: Path) -> Non
             time.sleep(0.5)
         return step(iteration, batch)
 
-    busy._step = signalled
+    busy.step = signalled
     assert busy.run(stop=stop) is busy.model
 
 
@@ -118,12 +118,12 @@ store, out, at = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])
 with stop_requests() as stop, join_processes(2, "cpu", 1) as processes:
     setting = tiny_setting("gpus=2", "epochs=4", "log_every=4", "checkpoint_minutes=60")
     trainer = Trainer(setting, 0, store, out, None, processes)
-    step = trainer._step
+    step = trainer.step
     def signalled(iteration, batch):
         if iteration == at and processes.rank == 1:
             os.kill(os.getpid(), signal.SIGUSR1)  # only one of them is told
         return step(iteration, batch)
-    trainer._step = signalled
+    trainer.step = signalled
     try:
         trainer.run(stop=stop)
     except TrainingStopped as stopped:

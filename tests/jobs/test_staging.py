@@ -89,7 +89,7 @@ def test_what_has_the_name_already_is_never_read(
     data: Path, temporary: Path, monkeypatch: pytest.MonkeyPatch, hostile: Callable[[Path], object]
 ) -> None:
     """Nobody can guess the name; if somebody did, the training ends."""
-    monkeypatch.setattr(Processes, "token", lambda _: 7)
+    monkeypatch.setattr("secrets.randbits", lambda _: 7)
     monkeypatch.setattr(staging, "remove_leftovers", lambda _: None)
     hostile(temporary / f"pointrend-{7:016x}")
     with pytest.raises(OSError, match="pointrend-"), training_data(data, ALONE, copy=True):

@@ -56,7 +56,7 @@ def test_a_run_of_the_whole_schedule(store: Path, tmp_path: Path) -> None:
     records = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
     assert [record["iteration"] for record in records] == [1, 2, 3, 4, 5, 6]
     assert [record["epoch"] for record in records] == [1, 1, 1, 2, 2, 2]
-    assert [record["lr"] for record in records] == [done.learning_rate(t) for t in range(ITERATIONS)]
+    assert [record["lr"] for record in records] == [done.step.learning_rate(t) for t in range(ITERATIONS)]
     for record in records:
         assert record["loss"] == pytest.approx(record["loss_point"] + record["loss_coarse"], abs=2e-6)
         assert 0 <= record["data_wait_share"] <= 1
@@ -73,7 +73,7 @@ def test_every_step_is_taken_with_the_scheduled_rate(store: Path, tmp_path: Path
     watched, rates = trainer(store, tmp_path), []
     watched.optimizer.register_step_pre_hook(lambda optimizer, *_: rates.append(optimizer.param_groups[0]["lr"]))
     watched.run()
-    assert rates == [watched.learning_rate(t) for t in range(ITERATIONS)]
+    assert rates == [watched.step.learning_rate(t) for t in range(ITERATIONS)]
     assert len(set(rates)) == ITERATIONS
 
 
@@ -98,14 +98,14 @@ def test_a_resumed_run_equals_an_uninterrupted_one_bit_for_bit(
     whole.run()
 
     stopped = trainer(store, tmp_path / "parts")
-    step = stopped._step
+    step = stopped.step
 
     def killed(iteration: int, batch: loop.TrainBatch) -> tuple[torch.Tensor, torch.Tensor]:
         if iteration == stop:
             raise KeyboardInterrupt
         return step(iteration, batch)
 
-    monkeypatch.setattr(stopped, "_step", killed)
+    monkeypatch.setattr(stopped, "step", killed)
     with pytest.raises(KeyboardInterrupt):
         stopped.run()
 
@@ -154,14 +154,14 @@ def test_a_loss_that_is_not_finite_names_the_pictures(
     store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     broken = trainer(store, tmp_path, "log_every=3")
-    step, seen = broken._step, {}
+    step, seen = broken.step, {}
 
     def poisoned(iteration: int, batch: loop.TrainBatch) -> tuple[torch.Tensor, torch.Tensor]:
         values, empty = step(iteration, batch)
         seen[iteration] = batch.indices.tolist()
         return (values * float("nan") if iteration == 4 else values), empty
 
-    monkeypatch.setattr(broken, "_step", poisoned)
+    monkeypatch.setattr(broken, "step", poisoned)
     with pytest.raises(TrainingError, match="not finite at iteration 5") as caught:
         broken.run()
     for index in seen[4]:

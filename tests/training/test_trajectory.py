@@ -12,7 +12,8 @@ import torch
 from torch import Tensor
 
 from pointrend.model.weights import to_upstream
-from pointrend.training.optimizer import make_optimizer
+from pointrend.settings.recipe import Recipe
+from pointrend.training.loop import make_optimizer
 from pointrend.training.schedule import learning_rate
 from tests.golden_weights import golden_facts, golden_model, training_batch
 
@@ -43,7 +44,7 @@ class Trajectory:
 def trajectory(name: str, dtype: torch.dtype) -> Trajectory:
     plan, batch = golden(name, dtype), training_batch(dtype)
     model = golden_model(dtype)
-    optimizer = make_optimizer(model, lr=0.01, momentum=0.9, weight_decay=5e-4)
+    optimizer = make_optimizer(model, Recipe.model_construct(lr=0.01, momentum=0.9, weight_decay=5e-4))
     rows = []
     for iteration in range(plan["start_iter"], plan["start_iter"] + len(plan["rows"])):
         lr = learning_rate(iteration, plan["max_iters"], 0.01, 0.9, 0.01, 200, 0.1)
