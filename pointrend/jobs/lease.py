@@ -63,7 +63,7 @@ class Found:
 
     @property
     def local(self) -> bool:
-        """Whether its holder is, or was, a process of this machine."""
+        """Whether its holder is or was a process of this machine."""
         return bool(self.holder) and self.holder["machine"] == _machine()
 
 
@@ -77,7 +77,12 @@ def lease(folder: Path, *others: Path, wait: bool = False) -> Iterator[Held]:
     Raises:
         TrainingError: another living process holds it, and ``wait`` is false; the message names the process.
     """
-    held = Held(_take(folder, wait), (folder, *others))
+    place, watch = folder / "lease", Watch(folder, wait)
+    place.mkdir(parents=True, exist_ok=True)
+    # The number after the one that was found free, and no other: another process may have taken it since.
+    while (path := _create(place, watch.until_free().number + 1)) is None:
+        time.sleep(POLL_SECONDS)
+    held = Held(path, (folder, *others))
     held.remove_temporary_files(before=held.number)
     ended = threading.Event()
     beat = threading.Thread(target=_keep, args=(held, ended), daemon=True, name="lease")
@@ -92,7 +97,7 @@ def lease(folder: Path, *others: Path, wait: bool = False) -> Iterator[Held]:
 
 
 class Held:
-    """A lease that this process holds: the right to write into ``folders``, the first of which the lease is on."""
+    """A lease on ``folders[0]`` that this process holds: the right to write into all of ``folders``."""
 
     def __init__(self, path: Path, folders: tuple[Path, ...]) -> None:
         self.path, self.folders, self.number = path, folders, _number(path)
@@ -163,30 +168,19 @@ class Watch:
         """
         if found.free or (found.local and not _alive(found.holder)):
             return True
-        living = found.local
-        if not living:
-            living = self._last is not None and self._last != (found.number, found.beat)
-            if self._last is None or living:
-                self._last, self._since = (found.number, found.beat), time.monotonic()
-            if time.monotonic() - self._since >= STALE_SECONDS:
-                log.warning("%s was silent for %.0f s; its lease is taken over", found.who, STALE_SECONDS)
-                return True
-        if living and not self.wait:
+        renewed = self._last not in (None, (found.number, found.beat))
+        if renewed or self._last is None:
+            self._last, self._since = (found.number, found.beat), time.monotonic()
+        if not found.local and time.monotonic() - self._since >= STALE_SECONDS:
+            log.warning("%s was silent for %.0f s; its lease is taken over", found.who, STALE_SECONDS)
+            return True
+        if (found.local or renewed) and not self.wait:
             raise TrainingError(f"{self.folder} is in use by {found.who}", "wait for it to end, or stop it")
         if not self._reported:
             self._reported = True
             what = "waiting for it to end" if self.wait else f"checking for {STALE_SECONDS:.0f} s whether it is alive"
             log.warning("%s is in use by %s; %s", self.folder, found.who, what)
         return False
-
-
-def _take(folder: Path, wait: bool) -> Path:
-    place, watch = folder / "lease", Watch(folder, wait)
-    place.mkdir(parents=True, exist_ok=True)
-    # The number after the one that was found free, and no other: another process may have taken it since.
-    while (path := _create(place, watch.until_free().number + 1)) is None:
-        time.sleep(POLL_SECONDS)
-    return path
 
 
 def _create(place: Path, number: int) -> Path | None:
@@ -199,12 +193,10 @@ def _create(place: Path, number: int) -> Path | None:
         return None
     # Our number may be out of date: others may have taken later ones, and removed this one, since we read the folder.
     others = [other for other in _leases(place) if other != path]
-    if any(_number(other) > number for other in others):
-        path.unlink(missing_ok=True)  # the later holder may have removed it already
-        return None
-    for other in others:
-        other.unlink(missing_ok=True)
-    return path
+    passed = any(_number(other) > number for other in others)
+    for old in [path] if passed else others:
+        old.unlink(missing_ok=True)  # a later holder may have removed it already
+    return None if passed else path
 
 
 def _keep(held: Held, ended: threading.Event) -> None:

@@ -1,4 +1,4 @@
-"""One training as a job: its lease, its attempts, its processes, and the copy of the data that it reads."""
+"""One training as a job: its lease, attempts and processes, and the copy of the data that it reads."""
 
 from __future__ import annotations
 

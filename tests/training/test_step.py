@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,8 +19,8 @@ from pointrend.training.loader import TrainBatch
 from pointrend.training.loop import TrainStep, step_seed
 from pointrend.training.normalization import normalize_batch
 from pointrend.training.run import batch_norm_kind
-from tests.ranks import run_two
 from tests.tiny import tiny_setting, write_tiny_store
+from tests.training.trainings import losses, two_processes
 
 CPU = torch.device("cpu")
 GPU = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here")
@@ -136,17 +135,13 @@ with join_processes(2, "cpu", 1) as processes:
 
 def test_two_processes_compiled_and_in_bf16(tmp_path: Path) -> None:
     """Gloo and torch.compile's own tracing; the C++ that inductor makes of it would take minutes."""
-    (tmp_path / "worker.py").write_text(WORKER)
-    run_two(tmp_path / "worker.py", write_tiny_store(tmp_path / "store"), tmp_path, seconds=400)
+    ran = two_processes(WORKER, tmp_path, write_tiny_store(tmp_path / "store"), tmp_path)
+    assert ran.returncode == 0, ran.stderr[-3000:]
     plain, compiled, bf16 = (losses(tmp_path / name) for name in ("plain", "compiled", "bf16"))
     assert len(plain) == 3
     assert compiled == pytest.approx(plain, rel=1e-4)
     assert bf16 != plain
     assert bf16 == pytest.approx(plain, rel=0.05)
-
-
-def losses(folder: Path) -> list[float]:
-    return [json.loads(line)["loss"] for line in (folder / "metrics.jsonl").read_text().splitlines()]
 
 
 @GPU
