@@ -97,16 +97,7 @@ class TrainStep:
 
     def learning_rate(self, iteration: int) -> float:
         """Learning rate of the step after ``iteration`` finished ones."""
-        recipe = self.recipe
-        return learning_rate(
-            iteration,
-            self.iterations,
-            lr=recipe.lr,
-            power=recipe.poly_power,
-            min_lr_ratio=recipe.min_lr_ratio,
-            warmup_iterations=recipe.warmup_iterations,
-            warmup_ratio=recipe.warmup_ratio,
-        )
+        return learning_rate(self.recipe, iteration, self.iterations)
 
     def _on_device(self, tensor: Tensor) -> Tensor:
         if self.device.type == "cuda":

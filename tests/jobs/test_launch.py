@@ -23,7 +23,6 @@ WORDS = ["-m", "pointrend", "train", "voc_r50"]
     ("gpus", "nodes", "command"),
     [
         (1, 1, [*TORCHRUN, "--standalone", "--nproc-per-node=1", f"--signals-to-handle={SIGNALS}", *WORDS]),
-        (4, 1, [*TORCHRUN, "--standalone", "--nproc-per-node=4", f"--signals-to-handle={SIGNALS}", *WORDS]),
         (8, 1, [*TORCHRUN, "--standalone", "--nproc-per-node=8", f"--signals-to-handle={SIGNALS}", *WORDS]),
         (
             8,
