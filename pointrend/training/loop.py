@@ -185,12 +185,13 @@ class Trainer:
         path = self.checkpoints / "metrics.jsonl"
         metrics = MetricsLog(path, before.metrics, self.fence) if self.processes.first else None
         window = Window(self.store.ids, self.recipe.batch_size, self.processes, before)
-        clock = last_saved = time.monotonic()
+        clock = last_saved = asked = time.monotonic()
         self.model.train()
         hidden = hides_bars() or not self.processes.first
         bar = tqdm(desc="train", total=self.total, initial=start, disable=hidden, unit="it")
         try:
-            for (iteration, batch), waited in _timed(self._batches(start, stop)):
+            for iteration, batch in self._batches(start, stop):
+                waited = time.monotonic() - asked
                 window.add(iteration, batch.indices, waited, *self.step(iteration, batch))
                 bar.update()
                 done, save = iteration + 1, False
@@ -210,6 +211,7 @@ class Trainer:
                 if stopping:
                     by = stop() or "a signal to another process"
                     raise TrainingStopped(f"stopped by {by} at iteration {done}", "the same command goes on from there")
+                asked = time.monotonic()
         finally:
             bar.close()
             if metrics is not None:
@@ -257,14 +259,3 @@ class Trainer:
         self.progress = progress = Progress(done, content, seconds, window.empty_batches, losses)
         if self.processes.first:
             save_checkpoint(self.checkpoints, self.model, self.optimizer, progress, self.training, self.fence)
-
-
-def _timed(batches: Iterator[Any]) -> Iterator[tuple[Any, float]]:
-    """Items of ``batches``, each with the seconds that it was waited for."""
-    while True:
-        asked = time.monotonic()
-        try:
-            item = next(batches)
-        except StopIteration:
-            return
-        yield item, time.monotonic() - asked

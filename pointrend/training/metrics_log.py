@@ -33,14 +33,9 @@ class Window:
         self._open(before.losses)
 
     def add(self, iteration: int, index: Tensor, waited: float, losses: Tensor, empty: Tensor) -> None:
-        """Note one iteration.
+        """Add one iteration, counted from 0: indices of its images (B,), seconds waited for them, and the losses (3,).
 
-        Args:
-            iteration: 0-based.
-            index: indices of the images in the batch, (B,).
-            waited: seconds that training waited for the batch.
-            losses: values of :data:`LOSSES`, (3,).
-            empty: whether no pixel of this process's share of the batch had a label, scalar bool.
+        ``empty``, a scalar bool, is whether no pixel of this process's share of the batch had a label.
         """
         self.entries.append((iteration, index, losses, empty))
         self.waited += waited
