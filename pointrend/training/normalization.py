@@ -21,10 +21,10 @@ def normalize_batch(pictures: Tensor, inside: Tensor) -> Tensor:
     device = pictures.device
     height, width = pictures.shape[1:3]
     # Whole lines of pixels at a time: on a CPU several times as quick as three values at a time.
-    mean, scale = (torch.from_numpy(values).to(device, non_blocking=True).repeat(width) for values in (MEAN, 1 / STD))
+    mean, scale = (torch.from_numpy(values).to(device).repeat(width) for values in (MEAN, 1 / STD))
     images = pictures.flatten(2).float().sub_(mean).mul_(scale).view(pictures.shape)
     if (inside != torch.tensor([0, 0, height, width])).any():
-        images.masked_fill_(~_inside(inside.to(device, non_blocking=True), height, width)[..., None], 0)
+        images.masked_fill_(~_inside(inside.to(device), height, width)[..., None], 0)
     return images.permute(0, 3, 1, 2)
 
 
