@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from pointrend.files import read_json
-from pointrend.settings.project import LOSSES
 
+LOSSES = ("loss", "loss_point", "loss_coarse")
+"""As metrics.jsonl calls them; the first is the sum of the others."""
 LOG_INTERVAL = 50
 """A published record is written when the number of finished iterations is a multiple of this."""
 

@@ -11,11 +11,11 @@ from pointrend.errors import AuditError
 from pointrend.results.audit.curve import Curve, is_comparable
 from pointrend.results.audit.departures import Watch
 from pointrend.results.audit.logs import Record, TrainingLog, read_log
-from pointrend.settings.project import LOSSES, Project
+from pointrend.settings.project import Project
 
 logger = logging.getLogger(__name__)
 
-THEIR_NAMES = dict(zip(LOSSES, ("total", "loss_cls", "loss_aux"), strict=True))
+THEIR_NAMES = {"loss": "total", "loss_point": "loss_cls", "loss_coarse": "loss_aux"}
 """What a log calls our losses; its numbers have the weights applied, as ours have."""
 
 

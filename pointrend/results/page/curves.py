@@ -13,14 +13,13 @@ from pointrend.results.page.carried import CURVE, Carried, carried_name
 from pointrend.results.page.markup import element, text
 from pointrend.results.page.plot import Scale
 from pointrend.results.tables import Row, folder_name, row_name
-from pointrend.settings.project import LOSSES
 
 WIDTH, LEFT, RIGHT = 340, 40, 330
 LOSS_TOP, LOSS_BASE, RATE_TOP, RATE_BASE, HEIGHT = 18, 176, 208, 256, 292
 """Pixels: the two plots of a figure, one above the other."""
 MOST_POINTS = 200
 """Of a drawn line; longer ones are averaged."""
-LABELS = dict(zip(LOSSES, ("total", "points", "coarse"), strict=True))
+LOSSES = {"loss": "total", "loss_point": "points", "loss_coarse": "coarse"}
 """Columns of curve.csv and what they are called."""
 
 
@@ -58,7 +57,7 @@ def curves_section(results: Mapping[str, Any], carried: Carried, references: Map
             figures.append(_figure(row, read_curve(name, carried[name]), references.get(folder_name(row))))
     if not figures:
         return ""
-    marks = [(plot.line(1, 7, 25, 7, f"curve {column}"), words) for column, words in LABELS.items()]
+    marks = [(plot.line(1, 7, 25, 7, f"curve {column}"), words) for column, words in LOSSES.items()]
     if references:
         marks += [
             (plot.path([(1, 10), (13, 4), (25, 7)], "curve reference"), "published log"),
