@@ -57,36 +57,33 @@ class Attempts:
         """
         command = os.environ.get(COMMAND)
         self._refuse_useless(command, iteration)
-        self.record["attempts"].append(
-            {
-                "iteration": iteration,
-                "lease": self._fence.number if self._fence else 0,
-                **code,
-                "machine": None,
-                "command": command,
-                "host": socket.gethostname(),
-                "job": os.environ.get("SLURM_JOB_ID"),
-                "began": time.strftime("%Y-%m-%d %H:%M:%S"),
-                "ended": None,
-            }
+        self.record["attempts"].append({})
+        self._note(
+            iteration=iteration,
+            lease=self._fence.number if self._fence else 0,
+            **code,
+            machine=None,
+            command=command,
+            host=socket.gethostname(),
+            job=os.environ.get("SLURM_JOB_ID"),
+            began=time.strftime("%Y-%m-%d %H:%M:%S"),
+            ended=None,
         )
-        self._write()
         try:
             yield
         except TrainingStopped as stopped:
-            self._end(stopped.what)
+            self._note(ended=stopped.what)
             raise
         except (PointrendError, OSError) as error:
             self.record["failed"] = str(error)
             with suppress(OSError):  # on a full disk, say; the first error is the one to report
-                self._end(str(error))
+                self._note(ended=str(error))
             raise
-        self._end(DONE)
+        self._note(ended=DONE)
 
     def runs_on(self, machine: Mapping[str, Any]) -> None:
         """Record the machine of this attempt, which is known once its processes have met."""
-        self.record["attempts"][-1]["machine"] = machine
-        self._write()
+        self._note(machine=machine)
 
     def _refuse_useless(self, command: str | None, iteration: int) -> None:
         if command is None or command != self.record["command"]:
@@ -98,14 +95,12 @@ class Attempts:
         if self.record["failed"] is None and len(stuck) == TRIES_WITHOUT_PROGRESS:
             what = f"{len(stuck)} consecutive attempts made no progress beyond iteration {iteration}"
             self.record["failed"] = f"{what} (the last one ended: {last[-1]['ended'] or 'killed'})"
-            self._write()
+            self._note()
         if self.record["failed"] is not None:
             do = "correct that and type the command again"
             raise TrainingError(f"not tried again: {self.record['failed']}", do)
 
-    def _end(self, how: str) -> None:
-        self.record["attempts"][-1]["ended"] = how
-        self._write()
-
-    def _write(self) -> None:
+    def _note(self, **values: Any) -> None:
+        """Write the records, with these values in the last one."""
+        self.record["attempts"][-1] |= values
         write_json(self.path, self.record, self._fence)

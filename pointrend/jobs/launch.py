@@ -26,8 +26,9 @@ def start_processes(recipe: Recipe) -> None:
     job = os.environ.get("SLURM_JOB_ID")
     check_interfaces(recipe.device != "cpu")
     if recipe.nodes > 1 and not (job or "").isdecimal():
-        by_hand = shlex.join(torchrun(recipe.gpus, recipe.nodes, "FIRST_NODE", None, words))
-        raise ParamsError(f"nodes: {recipe.nodes} needs a Slurm job", f"or type on every node: {by_hand}")
+        command = launcher(recipe.gpus, recipe.nodes, "FIRST_NODE", None, words)
+        do = f"or type on every node: {shlex.join(command[command.index(sys.executable) :])}"
+        raise ParamsError(f"nodes: {recipe.nodes} needs a Slurm job", do)
     command = launcher(recipe.gpus, recipe.nodes, socket.gethostname(), job, words)
     os.execvp(command[0], command)  # noqa: S606 our own interpreter or srun, no shell
 
@@ -52,22 +53,19 @@ def check_interfaces(gpus: bool) -> None:
 
 
 def launcher(gpus: int, nodes: int, first_node: str, job: str | None, words: Sequence[str]) -> list[str]:
-    """The command that starts ``python *words`` ``gpus`` times in all; with several nodes it is run on the first."""
-    command = torchrun(gpus, nodes, first_node, job, words)
+    """The command that starts ``python *words`` ``gpus`` times in all; with several nodes it is run on the first.
+
+    ``job`` is the number of the Slurm job, None where it is not known yet.
+    """
+    torchrun = [sys.executable, "-m", "pointrend.jobs.torchrun"]
+    options = [f"--nproc-per-node={gpus // nodes}", f"--signals-to-handle={SIGNALS}", *words]
     if nodes == 1:
-        return command
+        return [*torchrun, "--standalone", *options]
+    # Above what services use, below the ephemeral ports; different for jobs that share the first node.
+    port = 20000 + int(job or 0) % 10000
+    meeting = [f"--nnodes={nodes}", "--rdzv-backend=c10d", f"--rdzv-endpoint={first_node}:{port}"]
+    meeting.append(f"--rdzv-id={job or 'pointrend'}")
     # One task per node: torchrun. Without --cpus-per-task a step has all CPUs of its nodes; the default binding would
     # pin it to one of them.
-    return ["srun", f"--nodes={nodes}", f"--ntasks={nodes}", "--ntasks-per-node=1", "--cpu-bind=none", *command]
-
-
-def torchrun(gpus: int, nodes: int, first_node: str, job: str | None, words: Sequence[str]) -> list[str]:
-    """The command that starts one node's share of ``gpus`` processes; ``job`` is None outside Slurm."""
-    meeting = ["--standalone"]
-    if nodes > 1:
-        # Above what services use, below the ephemeral ports; different for jobs that share the first node.
-        port = 20000 + int(job or 0) % 10000
-        meeting = [f"--nnodes={nodes}", "--rdzv-backend=c10d", f"--rdzv-endpoint={first_node}:{port}"]
-        meeting.append(f"--rdzv-id={job or 'pointrend'}")
-    options = [f"--nproc-per-node={gpus // nodes}", f"--signals-to-handle={SIGNALS}"]
-    return [sys.executable, "-m", "pointrend.jobs.torchrun", *meeting, *options, *words]
+    srun = ["srun", f"--nodes={nodes}", f"--ntasks={nodes}", "--ntasks-per-node=1", "--cpu-bind=none"]
+    return [*srun, *torchrun, *meeting, *options]

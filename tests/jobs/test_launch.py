@@ -45,7 +45,9 @@ def test_several_nodes_without_slurm(monkeypatch: pytest.MonkeyPatch, job: str |
     if job is not None:
         monkeypatch.setenv("SLURM_JOB_ID", job)
     recipe = tiny_setting("gpus=4", "nodes=2").recipe
-    with pytest.raises(ParamsError, match=r"nodes: 2 needs a Slurm job; or type on every node: .*--nproc-per-node=2"):
+    with pytest.raises(
+        ParamsError, match=r"nodes: 2 needs a Slurm job; or type on every node: \S+ -m pointrend.*--nproc-per-node=2"
+    ):
         start_processes(recipe)
 
 
