@@ -17,19 +17,19 @@ from torch.nn import functional
 Model = TypeVar("Model", bound=nn.Module)
 
 
-def convert_norms(model: Model, device: torch.device, process_group: dist.ProcessGroup | None = None) -> Model:
-    """Join every batch norm inside ``model`` over ``process_group`` (``None``: over all processes).
+def convert_norms(model: Model, device: torch.device) -> Model:
+    """Join every batch norm inside ``model`` over all processes, of which there are several.
 
     ``device`` is where the model will train. The norms are replaced in place; their parameters and buffers stay the
     same objects. Returns ``model``, which from then on trains only where torch.distributed is initialised.
     """
     if device.type == "cuda":
-        nn.SyncBatchNorm.convert_sync_batchnorm(model, process_group)
+        nn.SyncBatchNorm.convert_sync_batchnorm(model)
         return model
     for parent in list(model.modules()):
         for name, child in parent.named_children():
             if isinstance(child, nn.BatchNorm1d | nn.BatchNorm2d):
-                setattr(parent, name, JoinedBatchNorm(child, process_group))
+                setattr(parent, name, JoinedBatchNorm(child))
     return model
 
 
@@ -44,11 +44,11 @@ class JoinedBatchNorm(nn.Module):
     running_var: Tensor
     num_batches_tracked: Tensor
 
-    def __init__(self, norm: nn.BatchNorm1d | nn.BatchNorm2d, process_group: dist.ProcessGroup | None) -> None:
+    def __init__(self, norm: nn.BatchNorm1d | nn.BatchNorm2d) -> None:
         super().__init__()
         if norm.momentum is None or not norm.affine or not norm.track_running_stats:
             raise ValueError(f"cannot join {norm}: it needs a weight, a bias and a fixed momentum")
-        self.eps, self.momentum, self.process_group = norm.eps, norm.momentum, process_group
+        self.eps, self.momentum = norm.eps, norm.momentum
         self.weight, self.bias = norm.weight, norm.bias
         for name, buffer in norm.named_buffers():
             self.register_buffer(name, buffer)
@@ -60,16 +60,16 @@ class JoinedBatchNorm(nn.Module):
             return functional.batch_norm(inputs, self.running_mean, self.running_var, *affine, eps=self.eps)
         # In bfloat16, statistics would have three digits.
         values = inputs.float() if inputs.dtype == torch.bfloat16 else inputs
-        elements, mean, variance = _join_statistics(values.detach(), self.process_group)
+        elements, mean, variance = _join_statistics(values.detach())
         self.num_batches_tracked.add_(1)
         self.running_mean.lerp_(mean, self.momentum)
         self.running_var.lerp_(variance * (elements / (elements - 1)), self.momentum)
         inverse_std = (variance + self.eps).rsqrt()
-        statistics = mean, inverse_std, elements, self.process_group
-        return _Normalise.apply(values, self.weight, self.bias, *statistics).to(inputs.dtype)
+        normalised = _Normalise.apply(values, self.weight, self.bias, mean, inverse_std, elements)
+        return normalised.to(inputs.dtype)
 
 
-def _join_statistics(inputs: Tensor, group: dist.ProcessGroup | None) -> tuple[Tensor, Tensor, Tensor]:
+def _join_statistics(inputs: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Elements per channel, their mean and their biased variance, over all processes and alike on each.
 
     The number of elements is a float64 scalar: as a number it would end the graph that torch.compile makes.
@@ -77,11 +77,9 @@ def _join_statistics(inputs: Tensor, group: dist.ProcessGroup | None) -> tuple[T
     variance, mean = torch.var_mean(inputs, _all_but_channels(inputs), correction=0)
     count = mean.new_tensor([inputs.numel() // inputs.size(1)])
     local = torch.cat((mean, variance, count)).double()
-    gathered = [torch.empty_like(local) for _ in range(dist.get_world_size(group))]
-    dist.all_gather(gathered, local, group)
+    gathered = [torch.empty_like(local) for _ in range(dist.get_world_size())]
+    dist.all_gather(gathered, local)
     means, variances, counts = torch.stack(gathered).split((mean.numel(), mean.numel(), 1), dim=1)
-    if len(gathered) == 1 and inputs.numel() == inputs.size(1):
-        raise ValueError("training a batch norm needs more than one value per channel")
     elements = counts.sum()
     shares = counts / elements
     joined_mean = (shares * means).sum(dim=0)
@@ -93,8 +91,9 @@ class _Normalise(torch.autograd.Function):
     """weight * (inputs - mean) * inverse_std + bias, with mean and inverse_std functions of all inputs."""
 
     @staticmethod
-    def forward(ctx: Any, inputs: Tensor, weight: Tensor, bias: Tensor, *statistics: Any) -> Tensor:
-        mean, inverse_std, elements, ctx.group = statistics
+    def forward(
+        ctx: Any, inputs: Tensor, weight: Tensor, bias: Tensor, mean: Tensor, inverse_std: Tensor, elements: Tensor
+    ) -> Tensor:
         ctx.save_for_backward(inputs, weight, mean, inverse_std, elements)
         scale = weight * inverse_std
         return torch.addcmul(_spread(bias - mean * scale, inputs), inputs, _spread(scale, inputs))
@@ -107,11 +106,11 @@ class _Normalise(torch.autograd.Function):
         axes = _all_but_channels(inputs)
         for_bias, for_weight = gradient.sum(axes), (gradient * normalised).sum(axes)
         joined = torch.stack((for_bias, for_weight))
-        dist.all_reduce(joined, group=ctx.group)
+        dist.all_reduce(joined)
         through_mean, through_std = (_spread(total / elements, inputs) for total in joined)
         centred = gradient - through_mean - normalised * through_std
         for_inputs = centred * _spread(weight * inverse_std, inputs)
-        return for_inputs, for_weight, for_bias, None, None, None, None
+        return for_inputs, for_weight, for_bias, None, None, None
 
 
 def _all_but_channels(inputs: Tensor) -> list[int]:

@@ -103,7 +103,7 @@ def test_convolutions_alone_in_tf32_are_recorded_as_tf32() -> None:
     assert precision_record("tf32")["tf32"] is True
 
 
-@pytest.mark.parametrize("norm", [nn.BatchNorm2d(2), nn.SyncBatchNorm(2), JoinedBatchNorm(nn.BatchNorm2d(2), None)])
+@pytest.mark.parametrize("norm", [nn.BatchNorm2d(2), nn.SyncBatchNorm(2), JoinedBatchNorm(nn.BatchNorm2d(2))])
 def test_the_kind_of_norm_is_recorded(norm: nn.Module) -> None:
     kind = batch_norm_kind(nn.Sequential(nn.Conv2d(1, 2, 1), norm))
     assert kind == type(norm).__name__.removesuffix("2d")
