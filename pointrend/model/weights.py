@@ -128,8 +128,8 @@ def _released_state(path: Path) -> dict[str, Any]:
     if not isinstance(found, dict):
         what = f'{path} has no state dict under "model"'
         if isinstance(content, dict):
-            what += f" (its keys: {_listed([str(key)[:LETTERS_SHOWN] for key in content], KEYS_SHOWN) or 'none'})"
-        raise WeightsError(what, "use a checkpoint of SSSegmentation")
+            what += f" (it has {_listed([str(key)[:LETTERS_SHOWN] for key in content], KEYS_SHOWN) or 'nothing'})"
+        raise WeightsError(what, "take a checkpoint of SSSegmentation")
     return found
 
 
