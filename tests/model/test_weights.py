@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import os
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -141,23 +140,6 @@ def test_a_missing_file_and_a_page_in_its_place_are_named(tmp_path: Path, load: 
     refused(lambda: load(path, model), model, f"{path} does not exist; fetch or train it first")
     path.write_text("<!doctype html><title>Not found</title>")
     refused(lambda: load(path, model), model, "not a readable weights file")
-
-
-class Harmful:
-    """Unpickling this makes a folder."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return os.mkdir, (str(self.folder),)
-
-
-def test_nothing_in_a_file_is_run(tmp_path: Path) -> None:
-    path, model = tmp_path / "released.pth", thin()
-    torch.save({"model": Harmful(tmp_path / "made")}, path)
-    refused(lambda: load_released(path, model), model, "not a readable weights file: it holds posix.mkdir;")
-    assert not (tmp_path / "made").exists()
 
 
 @pytest.mark.parametrize("load", [load_released, load_weights])
