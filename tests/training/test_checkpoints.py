@@ -6,6 +6,7 @@ import functools
 import os
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -15,7 +16,6 @@ from pointrend.errors import TrainingError
 from pointrend.training import checkpoints
 from pointrend.training.checkpoints import KEPT, Progress
 from pointrend.training.identity import Identity
-from tests.jobs.fences import Numbered
 
 OURS = Identity("voc_r50", 0, "f" * 64)
 Damage = Callable[[Path], object]
@@ -34,7 +34,8 @@ def network(seed: int) -> Pair:
 def save(folder: Path, iteration: int, seed: int = 0, lease: int = 0, training: Identity = OURS) -> Pair:
     model, optimizer = network(seed)
     progress = Progress(iteration, b"." * iteration, 1.5, 0)
-    checkpoints.save_checkpoint(folder, model, optimizer, progress, training, Numbered(lease))
+    fence = SimpleNamespace(number=lease, mark=f"test-{lease:06d}", check=lambda: None)
+    checkpoints.save_checkpoint(folder, model, optimizer, progress, training, fence)
     return model, optimizer
 
 
