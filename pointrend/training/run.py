@@ -64,24 +64,26 @@ class Training:
     def write(self, trainer: Trainer, attempts: Sequence[dict[str, Any]], fence: Fence) -> None:
         """Write model.safetensors, metrics.jsonl and curve.csv into the run's folder, and train.json last.
 
-        The last of the ``attempts`` names the code and the machine. docs/provenance.md explains every key of
-        train.json; what is measured or counted in it enters no fingerprint.
-
         Raises:
             CheckFailed: the data or the backbone were exchanged during the training.
         """
-        project, setting, seed, folder = self.project, self.setting, self.seed, self.folder
-        if training_fingerprint(project, setting, seed) != self.fingerprint:
+        project, setting, folder = self.project, self.setting, self.folder
+        if training_fingerprint(project, setting, self.seed) != self.fingerprint:
             what = f"the data or the backbone of {setting.run} were exchanged while it was trained"
             raise CheckFailed(what, "restore them and type the same command again")
         check_split(project.data_folder(setting.dataset), "train")
         save_weights(trainer.model, folder / "model.safetensors", fence)
-        metrics, recipe, last = trainer.progress.metrics, setting.recipe, attempts[-1]
+        metrics = trainer.progress.metrics
         write_bytes(folder / "metrics.jsonl", metrics, fence)
         write_text(folder / "curve.csv", curve_csv(metrics), fence)
-        record = {
+        write_sealed(folder / "train.json", self._record(trainer, attempts), fence)
+
+    def _record(self, trainer: Trainer, attempts: Sequence[dict[str, Any]]) -> dict[str, Any]:
+        """Content of train.json, see docs/provenance.md; the last of the attempts names the code and the machine."""
+        project, setting, recipe, folder, last = self.project, self.setting, trainer.recipe, self.folder, attempts[-1]
+        return {
             "run": setting.run,
-            "seed": seed,
+            "seed": self.seed,
             "scale": setting.scale,
             "fingerprint": self.fingerprint,
             "setting": setting.model_dump(mode="json"),
@@ -101,7 +103,6 @@ class Training:
             "checkpoint_rule": CHECKPOINT_RULE,
             "seconds": round(trainer.progress.seconds, 1),
         }
-        write_sealed(folder / "train.json", record, fence)
 
 
 def batch_norm_kind(model: nn.Module) -> str:
