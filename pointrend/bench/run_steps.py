@@ -7,21 +7,20 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from pointrend.bench.figures import FAST, Figure
 from pointrend.bench.timing import interleaved
 from pointrend.checkout.allocator import keep_freed_memory
 from pointrend.datasets.registry import classes_of
-from pointrend.model.build import architecture
-from pointrend.model.pointrend import Architecture, PointDraws, PointRend, draw_points
+from pointrend.model.pointrend import Architecture, PointRend
 from pointrend.settings.params import RunSetting, load_params
 from pointrend.training.distributed import Processes
-from pointrend.training.optimizer import make_optimizer
-from pointrend.training.step import TrainStep, memory_format
+from pointrend.training.loader import TrainBatch
+from pointrend.training.loop import TrainStep
 
 PARAMS = Path(__file__).parents[2] / "params.yaml"
 REPEATS = 2
+ITERATIONS = 10**6  # of the schedule; the learning rate stays in its warm-up
 
 
 def of_every_run(device: torch.device) -> list[Figure]:
@@ -59,27 +58,23 @@ def setting_of(run: str, *overrides: str) -> RunSetting:
 
 
 def step_of(setting: RunSetting, images: int, device: torch.device) -> Callable[[], Any]:
-    """The step of ``pointrend train`` in one process, always with the same random input, which lies on the device."""
-    recipe, inputs = setting.recipe, batch(setting, images, device)
+    """The step of ``pointrend train`` in one process, always with the same random batch."""
     torch.manual_seed(0)
     model = PointRend(architecture_of(setting)).train()
-    model = model.to(device).to(memory_format=memory_format(recipe))
-    optimizer = make_optimizer(model, lr=0.001, momentum=recipe.momentum, weight_decay=recipe.weight_decay)
-    step = TrainStep(model, optimizer, recipe, Processes(0, 1, device))
-    return lambda: step(*inputs)
+    step, of_loader = TrainStep(model, setting.recipe, 0, ITERATIONS, Processes(0, 1, device)), batch(setting, images)
+    return lambda: step(0, of_loader)
 
 
-def batch(setting: RunSetting, images: int, device: torch.device) -> tuple[Tensor, Tensor, PointDraws]:
-    """Random crops, labels in blocks and point draws, on ``device``."""
+def batch(setting: RunSetting, images: int) -> TrainBatch:
+    """Random crops and labels in blocks, as the loader gives them."""
     generator, (height, width) = torch.Generator().manual_seed(1), setting.recipe.crop_size
-    of = architecture_of(setting)
-    pictures = torch.randn(images, 3, height, width, generator=generator)
-    blocks = torch.randint(0, of.num_classes, (images, height // 32, width // 32), generator=generator)
+    pictures = torch.randint(0, 256, (images, height, width, 3), generator=generator, dtype=torch.uint8)
+    classes, size = architecture_of(setting).num_classes, (images, height // 32, width // 32)
+    blocks = torch.randint(0, classes, size, generator=generator, dtype=torch.uint8)
     labels = blocks.repeat_interleave(32, 1).repeat_interleave(32, 2)
-    draws = PointDraws(*(draw.to(device) for draw in draw_points(of, images, generator)))
-    return pictures.to(device), labels.to(device), draws
+    return TrainBatch(pictures, labels, torch.tensor([[0, 0, height, width]] * images), torch.arange(images))
 
 
 def architecture_of(setting: RunSetting) -> Architecture:
     """The network of a run with the classes of its dataset."""
-    return architecture(setting, len(classes_of(setting.dataset).names))
+    return Architecture.of(setting, len(classes_of(setting.dataset).names))

@@ -13,7 +13,9 @@ from pointrend.bench.run_steps import architecture_of, batch, of_every_run, sett
 from pointrend.bench.step_profile import profiled
 from pointrend.bench.timing import interleaved
 from pointrend.checkout.allocator import keep_freed_memory, return_freed_memory
+from pointrend.model.pointrend import PointDraws, draw_points
 from pointrend.settings.params import RunSetting
+from pointrend.training.normalization import normalize_batch
 
 THREADS, IMAGES = 2, 2
 RUN = "voc_r50"
@@ -65,15 +67,18 @@ def under(allocator: Callable[[], None], step: Callable[[], Any], device: torch.
 def plain_step(setting: RunSetting, device: torch.device) -> Callable[[], None]:
     """The network as it is, torch's SGD."""
     torch.manual_seed(0)
-    recipe, inputs = setting.recipe, batch(setting, IMAGES, device)
+    recipe, of_loader = setting.recipe, batch(setting, IMAGES)
+    images = normalize_batch(of_loader.pictures, of_loader.inside).contiguous().to(device)
+    labels = of_loader.labels.long().to(device)
     network = PlainPointRend(architecture_of(setting)).train().to(device)
+    draws = PointDraws(*(draw.to(device) for draw in draw_points(network.architecture, IMAGES, torch.Generator())))
     optimizer = torch.optim.SGD(
         network.parameters(), lr=recipe.lr, momentum=recipe.momentum, weight_decay=recipe.weight_decay
     )
 
     def step() -> None:
         optimizer.zero_grad(set_to_none=True)
-        network(*inputs)["loss"].backward()
+        network(images, labels, draws)["loss"].backward()
         optimizer.step()
 
     return step

@@ -14,6 +14,7 @@ from pointrend.files import read_json, sha256_json
 from pointrend.settings.archives import DRAWN, OFFICIAL, PUBLISHED_KINDS, Archive, Mirrors, load_mirrors, load_pins
 from pointrend.settings.params import Images, Params, RunSetting, ScaleParams, load_params
 
+LOSSES = ("loss", "loss_point", "loss_coarse")  # keys of metrics.jsonl; the first is the sum of the others
 BYTES_PER_PIXEL = {"raw": 4, "compact": 2}  # of the prepared form: 3 of the image and 1 of the label; about half of it
 
 

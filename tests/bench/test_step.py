@@ -24,8 +24,7 @@ def test_a_profile_names_what_takes_long() -> None:
 
 
 def test_the_measured_batch_is_that_of_the_recipe() -> None:
-    images, labels, draws = batch(setting_of("cityscapes_r50"), 2, torch.device("cpu"))
-    assert images.shape == (2, 3, 512, 1024)
-    assert labels.shape == (2, 512, 1024)
-    assert int(labels.max()) == 18
-    assert draws.oversampled.shape == (2, 3 * 2048, 2)
+    found = batch(setting_of("cityscapes_r50"), 2)
+    assert found.pictures.shape == (2, 512, 1024, 3)
+    assert found.labels.shape == (2, 512, 1024)
+    assert int(found.labels.max()) == 18
