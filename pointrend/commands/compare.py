@@ -12,7 +12,7 @@ import argparse
 from pointrend.logs import log_to_file
 from pointrend.results.compare import assumed_spreads, compare, write_results
 from pointrend.results.published import load_published
-from pointrend.results.selection import selected_runs
+from pointrend.results.run_files import selected_runs
 from pointrend.settings.params import typed_seeds
 from pointrend.settings.project import Project
 

@@ -14,8 +14,8 @@ from pointrend.results import verdict
 from pointrend.results.audit.audits import with_audit
 from pointrend.results.form import fault_of_form
 from pointrend.results.intervals import miou_interval, paired_interval
-from pointrend.results.published import Published, published_miou
-from pointrend.results.run_files import Score, SelectedRun, find_score
+from pointrend.results.published import Published
+from pointrend.results.run_files import UNPUBLISHED, Score, SelectedRun, find_score
 from pointrend.results.verdict import Spread, Verdict
 from pointrend.settings.params import DatasetParams
 
@@ -121,7 +121,7 @@ def _copy(row: Row, reason: str) -> Row:
 
 def _scored_row(selected: SelectedRun, published: Published) -> tuple[Row, Score | None]:
     """A row and the score in it; where it has a difference, its verdict is not known yet."""
-    miou = published_miou(published, selected.run)
+    miou = published.miou(selected.run)
     try:
         score, reason = find_score(selected)
     except CheckFailed as contradiction:
@@ -167,7 +167,7 @@ def _row(selected: SelectedRun, published: float | None, judgement: Verdict, rea
 def scored(score: Score, published: Published) -> Row:
     """What a row says of a score; all of it follows from the run's files, so that ``verify`` can say it again."""
     metrics, run = score.metrics, score.evaluation["run"]
-    miou, reasons = published_miou(published, run), reasons_against(score, published)
+    miou, reasons = published.miou(run), reasons_against(score, published)
     return {
         "miou": metrics["miou"],
         "difference": metrics["miou"] - miou if miou is not None and not reasons else None,
@@ -179,7 +179,7 @@ def scored(score: Score, published: Published) -> Row:
         "pictures": metrics["pictures"],
         "provenance": score.provenance,
         "hashes": score.hashes,
-        "setting": score.setting,
+        "setting": dict(score.made["setting"]),
     }
 
 
@@ -189,8 +189,8 @@ def reasons_against(score: Score, published: Published) -> list[str]:
     reasons = [] if score.train is None else definition.training_reasons(score.train)
     if score.train is None or not reasons:
         reasons = [*reasons, *definition.scoring_reasons(score.evaluation)]
-    if published_miou(published, score.evaluation["run"]) is None:
-        reasons = [*reasons, "nothing was published for this run"]
+    if published.miou(score.evaluation["run"]) is None:
+        reasons = [*reasons, UNPUBLISHED]
     return list(dict.fromkeys(reasons))
 
 

@@ -74,6 +74,11 @@ class Published:
         """What results.json says of the published side."""
         return {"file": self.file, "sha256": self.sha256, "data": self.data}
 
+    def miou(self, run: str) -> float | None:
+        """The published mIoU of a run, in percent; None for a run of your own, for which nothing is published."""
+        rows = (row for section in self.sections for row in section.rows)
+        return next((row.percent for row in rows if row.run == run), None)
+
 
 def load_published(folder: Path) -> Published:
     """Read ``pointrend_table.json`` in ``folder`` and hold it against the document.
@@ -104,12 +109,6 @@ def load_published(folder: Path) -> Published:
             place = part.partition("\n")[0]
             raise CheckFailed(f"{table} does not say what {document} says under {place!r}", RESTORE)
     return published
-
-
-def published_miou(published: Published, run: str) -> float | None:
-    """The published mIoU of a run, in percent; None for a run of one's own, for which nothing is published."""
-    rows = (row for section in published.sections for row in section.rows)
-    return next((row.percent for row in rows if row.run == run), None)
 
 
 def render_introduction(published: Published) -> str:

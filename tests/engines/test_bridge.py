@@ -118,4 +118,4 @@ def test_files_that_snakemake_is_too_quick_to_read_are_read_by_the_bridge(
     records.write_text(records.read_text().replace("SMALL = 1_000_000", "SMALL = 100_000"))
     assert checkout.commands("snakemake") == set()
     (line,) = checkout.run("pointrend", "bridge", "dvc", expect=3).splitlines()
-    assert line.startswith(f"error: {RUN}/model.safetensors is not the one that {RUN}/train.json describes; remove it")
+    assert line.startswith(f"error: {RUN}/model.safetensors is not the one that {RUN}/train.json names; remove it")

@@ -68,10 +68,9 @@ def published() -> Published:
 
 def selected(folder: Path, run: str = "voc_r50", seed: int = 0, *reasons: str, fingerprint: str = FINGERPRINT) -> Any:
     """A run whose folder is ``folder/<run>-s<seed>``; it is comparable where there are no reasons against."""
-    dataset, backbone = run.split("_")
-    setting = {"dataset": dataset, "recipe": {"output_stride": 32, "epochs": 60}}
+    setting = {"dataset": run.split("_")[0], "recipe": {"output_stride": 32, "epochs": 60}}
     place = folder / f"{run}-s{seed}"
-    return SelectedRun(run, seed, dataset, backbone, reasons, setting, place, fingerprint, SCORING)
+    return SelectedRun(run, seed, reasons, setting, place, fingerprint, SCORING)
 
 
 def released(folder: Path, run: str = "voc_r50", *reasons: str) -> SelectedRun:

@@ -14,9 +14,8 @@ from pointrend.evaluation.counts_file import counts_table, read_counts, write_co
 from pointrend.files import sha256_file, sha256_json
 from pointrend.results.compare import compare, judge
 from pointrend.results.intervals import paired_interval
-from pointrend.results.markdown import render_readme, render_summary
+from pointrend.results.report import render_readme, render_summary, terminal_table
 from pointrend.results.run_files import STALE_SCORE, SelectedRun
-from pointrend.results.terminal import terminal_table
 from tests.results.pages import PageReader, page_of
 from tests.results.runs import (
     ASSUMED,
@@ -119,7 +118,7 @@ def test_a_release_that_was_not_scored_or_is_stale_is_not_run(tmp_path: Path) ->
         (lambda run: edit(run, "metrics.json", miou=MIOU + 2e-9), "its counts give mIoU"),
         (lambda run: edit(run, "metrics.json", n_images=3), "2 images were counted"),
         (lambda run: (run.folder / "scores.json").unlink(), "scores.json is not there"),
-        (lambda run: (run.folder / "confusion.parquet").unlink(), "is not the one that metrics.json was made from"),
+        (lambda run: (run.folder / "confusion.parquet").unlink(), "confusion.parquet is not there"),
     ],
 )
 def test_files_that_contradict_each_other_make_a_release_unverified(

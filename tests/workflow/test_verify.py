@@ -37,7 +37,7 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
 @pytest.fixture(autouse=True)
 def verified_where_it_was_made(done: Checkout, monkeypatch: pytest.MonkeyPatch) -> None:
     """verify runs in this process, but as if in the checkout."""
-    monkeypatch.setattr("pointrend.results.chain_runs.source_version", lambda: source_version(done.root))
+    monkeypatch.setattr("pointrend.results.verify.source_version", lambda: source_version(done.root))
 
 
 @pytest.fixture
@@ -205,7 +205,7 @@ def test_every_value_of_a_manifest_counts(name: str, spoilt: Path, capsys: pytes
         (tampering.other_measure, "results.json: measures of voc_r50 (seed 0) does not follow"),
         (tampering.other_archive, "results.json: provenance of voc_r50 (seed 0) does not follow"),
         (tampering.other_machine, "results.json: provenance of voc_r50 (seed 0) does not follow"),
-        (tampering.another_model, "model.safetensors is not the one whose sha256 is in results.json"),
+        (tampering.another_model, "model.safetensors is not the one that results/demo/results.json names"),
     ],
 )
 def test_results_that_were_changed_and_sealed_again_do_not_pass(
@@ -337,7 +337,7 @@ def test_another_setting_does_not_pass(
 def test_other_code_is_a_note(
     done: Checkout, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("pointrend.results.chain_runs.code_digest", lambda stage, dataset: "0" * 64)
+    monkeypatch.setattr("pointrend.results.verify.code_digest", lambda stage, dataset: "0" * 64)
     code, printed = verify(done.root, capsys)
     assert code == 0
     assert f"note: {RUN}/train.json: trained by other code than is here\n" in printed
@@ -348,7 +348,7 @@ def test_another_commit_and_a_dirty_tree_are_notes(
     done: Checkout, spoilt: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     commit = done.git("rev-parse", "HEAD").strip()
-    monkeypatch.setattr("pointrend.results.chain_runs.source_version", lambda: SourceVersion("a" * 40, False))
+    monkeypatch.setattr("pointrend.results.verify.source_version", lambda: SourceVersion("a" * 40, False))
     code, printed = verify(done.root, capsys)
     assert code == 0
     assert f"note: {RUN}: trained at commit {commit[:12]}, this is aaaaaaaaaaaa\n" in printed

@@ -18,7 +18,8 @@ from pathlib import Path
 from typing import Any
 
 from pointrend.errors import CheckFailed, ResultsError
-from pointrend.results.tables import Row, folder_name
+from pointrend.results.chain import folder_name
+from pointrend.results.tables import Row
 
 Carried = Mapping[str, bytes]
 """Contents by ``<folder of the run>/<file>``."""
@@ -128,7 +129,7 @@ def _content(path: Path, before: bytes | None, expected: str, page: Path) -> byt
     if path.is_file():
         content = path.read_bytes()
         if hashlib.sha256(content).hexdigest() != expected:
-            raise CheckFailed(f"{path} is not the one whose sha256 is in results.json", "run `pointrend compare`")
+            raise CheckFailed(f"{path} is not the one that results.json names", "run `pointrend compare`")
         return content
     if before is None or hashlib.sha256(before).hexdigest() != expected:
         what = f"{path} is not there, and {page} does not carry it"

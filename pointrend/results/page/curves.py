@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from pointrend.errors import CheckFailed
+from pointrend.results.chain import folder_name
 from pointrend.results.page import plot
 from pointrend.results.page.carried import CURVE, Carried, carried_name
 from pointrend.results.page.markup import element, text
 from pointrend.results.page.plot import Scale
-from pointrend.results.tables import Row, folder_name, row_name
+from pointrend.results.tables import Row, row_name
 
 WIDTH, LEFT, RIGHT = 340, 40, 330
 LOSS_TOP, LOSS_BASE, RATE_TOP, RATE_BASE, HEIGHT = 18, 176, 208, 256, 292
@@ -45,7 +46,7 @@ class Curve:
 
 
 def curves_section(results: Mapping[str, Any], carried: Carried, references: Mapping[str, Reference]) -> str:
-    """The figures of all runs that have a curve; ``references`` are by :func:`~pointrend.results.tables.folder_name`.
+    """The figures of all runs that have a curve; ``references`` are by :func:`~pointrend.results.chain.folder_name`.
 
     Raises:
         CheckFailed: a curve.csv is no table of numbers.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from pointrend.results.chain import folder_name
 from pointrend.results.page.carried import (
     RANKS,
     Carried,
@@ -15,7 +16,7 @@ from pointrend.results.page.carried import (
     shown_pictures,
 )
 from pointrend.results.page.markup import element, lines, text
-from pointrend.results.tables import Row, folder_name, percent, row_name
+from pointrend.results.tables import Row, percent, row_name
 
 PANELS = "photo, label, coarse prediction, refined prediction, points of the last refining step, what is still wrong"
 EXPLAINED = (

@@ -9,9 +9,9 @@ from typing import Any
 from pointrend.errors import CheckFailed
 from pointrend.results.audit.band import LEAST_RECORDS, band
 from pointrend.results.audit.curve import Curve
+from pointrend.results.chain import folder_name
 from pointrend.results.page.carried import Carried, published_curve
 from pointrend.results.page.curves import Reference
-from pointrend.results.tables import folder_name
 
 
 def references(results: Mapping[str, Any], carried: Carried) -> dict[str, Reference]:

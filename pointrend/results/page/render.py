@@ -42,9 +42,7 @@ def render_page(results: Mapping[str, Any], published: Published, carried: Carri
     sections = {
         "results": ("Results", _results(results)),
         "published": ("The published tables", _published(results, published)),
-        "certainty": _explained(tables.certainty_table(results), tables.CERTAINTY_SENTENCE, "judged"),
-        "paired": _explained(tables.paired_table(results), tables.PAIRED_SENTENCE),
-        "refinement": _explained(tables.refinement_table(results), tables.REFINEMENT_SENTENCE),
+        **{name: (table.heading, _explained(table)) for name, table in tables.explained_tables(results).items()},
         "curves": ("Training curves", _told(CURVES_SENTENCE, curves)),
         "classes": ("IoU per class", _told(CLASSES_SENTENCE, class_section(results, carried))),
         "pictures": ("Pictures", gallery(results, carried)),
@@ -120,8 +118,8 @@ def _published(results: Mapping[str, Any], published: Published) -> str:
     )
 
 
-def _explained(table: Table, sentence: str, style: str = "") -> tuple[str, str]:
-    return table.heading, _told(sentence, table_box(table, f"headed {style}".strip()) if table.rows else "")
+def _explained(table: Table) -> str:
+    return _told(table.sentence, table_box(table, "headed judged" if "Verdict" in table.columns else "headed"))
 
 
 def _told(sentence: str, content: str) -> str:

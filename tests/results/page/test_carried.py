@@ -56,7 +56,7 @@ def test_a_file_that_is_nowhere_is_named(tmp_path: Path) -> None:
 def test_a_file_that_was_changed_is_named(tmp_path: Path) -> None:
     results = results_of(tmp_path)
     (tmp_path / "voc_r101-s0/curve.csv").write_text("iteration,lr,loss\n")
-    with pytest.raises(CheckFailed, match=r"voc_r101-s0/curve\.csv is not the one whose sha256 is in results\.json"):
+    with pytest.raises(CheckFailed, match=r"voc_r101-s0/curve\.csv is not the one that results\.json names"):
         gather(results, tmp_path, tmp_path / "index.html")
 
 

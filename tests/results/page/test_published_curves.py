@@ -59,5 +59,5 @@ def test_the_page_draws_and_carries_it(tmp_path: Path) -> None:
 def test_another_curve_than_the_audited_one_is_named(tmp_path: Path) -> None:
     results = audited(tmp_path)
     write_json(tmp_path / NAME, curve(99).as_json())
-    with pytest.raises(CheckFailed, match=r"curve\.json is not the one whose sha256 is in results\.json"):
+    with pytest.raises(CheckFailed, match=r"curve\.json is not the one that results\.json names"):
         page_of(results, tmp_path)
