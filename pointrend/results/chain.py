@@ -66,7 +66,7 @@ def stated(path: Path, record: Record) -> Iterator[Stated]:
     # The manifest of prepared data is beside its files, that of fetched archives beside the folder named after it.
     folder = path.parent if path.name == MANIFEST else path.with_suffix("")
     for name, facts in record["files"].items():
-        yield Stated(folder / name, facts["sha256"], path, facts.get("bytes"), facts.get("md5"))
+        yield Stated(folder / name, str(facts.get("sha256")), path, facts.get("bytes"), facts.get("md5"))
 
 
 _NAMED: dict[str, Callable[[Record], dict[str, str | None]]] = {

@@ -207,13 +207,11 @@ def _checked_files(selected: SelectedRun, records: Mapping[str, Record]) -> dict
             if fault:
                 raise CheckFailed(f"{selected}: {fault}", selected.again(record))
             hashes[str(one.file.relative_to(folder))] = one.sha256
-    if read_json(folder / SCORES, do=again) != {key: records[METRICS][key] for key in counts_file.SCORES}:
-        raise CheckFailed(f"{selected}: {SCORES} does not follow from metrics.json", again)
     return hashes
 
 
 def _checked_counts(selected: SelectedRun, metrics: Record, evaluation: Record) -> StoredCounts:
-    """The counts that the metrics were made from: of this mIoU, and of every prepared image exactly once."""
+    """The counts that the figures were made from: of this mIoU, and of every prepared image exactly once."""
     again, counts = selected.again(COUNTS), read_counts(selected.folder / COUNTS)
     miou, images = 100 * counts.total.miou(), counts.images
     if not math.isclose(miou, metrics["miou"], rel_tol=0, abs_tol=MIOU_TOLERANCE):
@@ -225,6 +223,8 @@ def _checked_counts(selected: SelectedRun, metrics: Record, evaluation: Record) 
     if (images, counts.ids_sha256) != prepared:
         what = f"{selected}: {images} images were scored, which are not the {prepared[0]} prepared ones"
         raise CheckFailed(what, again)
+    if read_json(selected.folder / SCORES, do=again) != {key: metrics[key] for key in counts_file.SCORES}:
+        raise CheckFailed(f"{selected}: {SCORES} does not follow from metrics.json", again)
     return counts
 
 

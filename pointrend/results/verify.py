@@ -120,8 +120,9 @@ class Verification:
             if any(facts.get(kind) != known.get(kind, facts.get(kind)) for kind in ("sha256", "md5", "bytes")):
                 raise CheckFailed(f"{self._name(path)} does not name the {one.file.name} that was used", do)
             self._hold([one], do, elsewhere=True)
-            if one.file.is_file() and digest_file(one.file).md5 != one.md5:
-                raise CheckFailed(f"{self._name(path)} gives another md5 of {one.file.name}", do)
+            found = digest_file(one.file) if one.file.is_file() else one
+            if (found.md5, found.bytes) != (one.md5, one.bytes):
+                raise CheckFailed(f"{self._name(path)} gives another md5 or size of {one.file.name}", do)
             kept = self.project.archives_folder / one.file.name
             if kept.is_file() and not (one.file.is_file() and kept.samefile(one.file)):
                 self._hold([Stated(kept, one.sha256, path)], do)

@@ -24,6 +24,7 @@ from pointrend.settings.validation import Strict, validated
 
 STORE_PARTS = ("pictures.bin", "labels.bin", "index.json")
 STORE_FILES = tuple(f"{split}.{part}" for split in ("train", "val") for part in STORE_PARTS)
+LOSSES = ("loss", "loss_point", "loss_coarse")  # keys of metrics.jsonl; the first is the sum of the others
 OFFICIAL = "official"
 DRAWN = "demo"
 DATABASE = "mlflow.db"

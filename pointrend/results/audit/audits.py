@@ -1,28 +1,126 @@
-"""What the published training log of a run says, beside our figures of that run."""
+"""The audit of a run: both published files checked, what is recorded of it, and what follows for the results.
+
+What an audit leaves in runs/<scale>/<run>-published/: audit.json with the findings, and curve.json with the losses.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from pointrend.errors import CheckFailed
-from pointrend.files import read_json, sha256_file
-from pointrend.results.audit.curve import read_curve, trained_curve
-from pointrend.results.audit.departures import compare_curves
+from pointrend.errors import AuditError, CheckFailed
+from pointrend.files import read_json, sha256_file, write_json
+from pointrend.results.audit.check_config import Comparison, check_config, disagreeing
+from pointrend.results.audit.check_log import LogFindings, check_log
+from pointrend.results.audit.configs import read_config
+from pointrend.results.audit.curves import compare_curves, read_curve, trained_curve
+from pointrend.results.audit.logs import TrainingLog, read_log
+from pointrend.results.audit.watch import published_curve
+from pointrend.results.chain import AUDIT, CURVE, METRICS_LOG, TRAIN, stated
+from pointrend.settings.params import RunSetting
+from pointrend.settings.project import Project
 
-AUDIT, CURVE = "audit.json", "curve.json"
 AUDIT_KEYS = ("run", "agrees", "first_difference", "files", "curve_sha256")
+# A log that agrees is evidence for the recipe where nothing has been scored; a score is better evidence.
 LEAST_EVIDENCE, EVIDENCE = "inputs", "log"
-"""A log that agrees is evidence for the recipe where nothing has been scored; a score is better evidence."""
+LOG_KEYS = ("images", "epochs", "iterations_per_epoch", "gpus", "records", "resumed", "seconds_per_iteration")
+
+
+@dataclass(frozen=True)
+class Audit:
+    """What was found in a log, a config or both; None where it was not looked at."""
+
+    run: str
+    log: LogFindings | None
+    config: Sequence[Comparison] | None
+    config_file: Path | None
+
+    @property
+    def differences(self) -> list[str]:
+        """Everything that does not agree, a line each, that of the log first."""
+        of_log = [str(found) for found in (self.log.differences if self.log else ())]
+        return [*of_log, *(f"{self.config_file}: {row}" for row in disagreeing(self.config or ()))]
+
+    def check(self) -> None:
+        """Raise CheckFailed with the first difference, if there is one."""
+        if differences := self.differences:
+            more = f" (and {len(differences) - 1} more)" if len(differences) > 1 else ""
+            do = "find out which of the two is wrong: the recipe in params.yaml or what was published"
+            raise CheckFailed(f"{self.run} does not agree: {differences[0]}{more}", do)
+
+    def as_json(self) -> dict[str, Any]:
+        """The whole audit; what belongs to the log is None without one, and ``config`` occurs only with one."""
+        log, config = self.log, self.config
+        found = {
+            "run": self.run,
+            "agrees": not self.differences,
+            "differences": [
+                *(difference.as_json() for difference in (log.differences if log else ())),
+                *(asdict(row) for row in disagreeing(config or ())),
+            ],
+            "max_lr_error": log.max_lr_error if log else None,
+            **{key: getattr(log, key) if log else None for key in LOG_KEYS},
+        }
+        return found if config is None else {**found, "config": [asdict(row) for row in config]}
+
+
+def audit(project: Project, setting: RunSetting, log: TrainingLog | None, config_file: Path | None) -> Audit:
+    """Compare a log, a config or both with the recipe in ``setting``."""
+    images, sets = project.expected_images(setting.dataset).train, project.params.datasets[setting.dataset].sets
+    findings = check_log(log, setting, images) if log else None
+    config = check_config(read_config(config_file), setting, sets) if config_file else None
+    return Audit(setting.run, findings, config, config_file)
+
+
+def fetched_files(project: Project, run: str) -> tuple[Path, Path]:
+    """The log and the config of a run that were fetched.
+
+    Raises:
+        AuditError: one is missing; the command that gets it is named.
+    """
+    names = [f"{kind}_{run}" for kind in ("log", "cfg")]
+    log, config = (project.fetched_file(name, project.published_files()[name][0]) for name in names)
+    missing = [(name, file) for name, file in zip(names, (log, config), strict=True) if not file.is_file()]
+    if missing:
+        do = " && ".join(f"pointrend --scale {project.params.scale} fetch {name}" for name, _ in missing)
+        raise AuditError(f"{missing[0][1]} is not there", f"run: {do}")
+    return log, config
+
+
+def record_audit(project: Project, setting: RunSetting) -> None:
+    """Audit the fetched files and write what was found, whether or not it agrees, and the log's losses.
+
+    audit.json names the log and the config by size, sha256 and source, as the first download noted them.
+    """
+    run, folder = setting.run, project.audited_folder(setting.run)
+    log_file, config_file = fetched_files(project, run)
+    # Without their folders, so that the record is the same wherever the checkout is.
+    log = replace(read_log(log_file), path=Path(log_file.name))
+    found = replace(audit(project, setting, log, config_file), config_file=Path(config_file.name))
+    write_json(folder / CURVE, asdict(published_curve(log)))
+    named = {
+        "files": _noted_files(project, run),
+        "first_difference": next(iter(found.differences), None),
+        "curve_sha256": sha256_file(folder / CURVE),
+    }
+    write_json(folder / AUDIT, {**found.as_json(), **named})
+
+
+def _noted_files(project: Project, run: str) -> dict[str, Any]:
+    """What was fetched for a run: the note of the first download, or else what the manifest states."""
+    notes = read_json(project.first_seen_file, AuditError) if project.first_seen_file.exists() else {}
+    manifests = (project.fetched_records(f"{kind}_{run}", AuditError) for kind in ("log", "cfg"))
+    return {file: notes.get(file, facts) for records in manifests for file, facts in records.items()}
 
 
 def with_audit(row: dict[str, Any], run_folder: Path) -> dict[str, Any]:
     """A row of results.json with ``audit`` and ``curve``, and with what follows from them: evidence and reasons.
 
-    ``audit`` says whether the published log and config agree with our recipe, and names the audited files; ``curve``
-    how far our losses follow the published ones. Each is None where there is nothing to say, and both are in rows of
-    other kinds than ``trained``. ``run_folder`` is that of
-    the run's training.
+    ``audit`` states whether the published log and config agree with our recipe, and names the audited files; ``curve``
+    how far our losses follow the published ones. Both are None in rows of other kinds than ``trained``, and where
+    there is nothing to state. ``run_folder`` is that of the run's training.
 
     Raises:
         CheckFailed: curve.json is not the one that audit.json names.
@@ -31,45 +129,28 @@ def with_audit(row: dict[str, Any], run_folder: Path) -> dict[str, Any]:
     folder = run_folder.with_name(f"{row['run']}-published")
     if row["kind"] != "trained" or not (folder / AUDIT).is_file():
         return row | {"audit": None, "curve": None}
-    audit, curve = read_audit(folder), _curve(row, run_folder, folder)
-    reasons = [*row["reasons"], *_reasons(audit, curve)]
-    agrees = audit["agrees"] and row["evidence"] == LEAST_EVIDENCE
-    return row | {
-        "audit": audit,
-        "curve": curve,
-        "reasons": reasons,
-        "evidence": EVIDENCE if agrees else row["evidence"],
-    }
+    found, curve, reasons = _read_audit(folder), None, list(row["reasons"])
+    if row["miou"] is not None:
+        train = read_json(run_folder / TRAIN)
+        schedule = train["setting"]["recipe"]["epochs"], train["iterations_per_epoch"]
+        ours = trained_curve((run_folder / METRICS_LOG).read_bytes(), *schedule)
+        curve = compare_curves(ours, read_curve(folder / CURVE))
+    if not found["agrees"]:
+        reasons.append(f"its published log or config differs from our recipe: {found['first_difference']}")
+    if left := next((change for change in (curve or {}).get("departures", ()) if change["left"]), None):
+        place = f"{left['side']} the published curve's band, first seen at iteration {left['iteration']}"
+        reasons.append(f"its {left['loss']} was for long {place}")
+    better = found["agrees"] and row["evidence"] == LEAST_EVIDENCE
+    evidence = EVIDENCE if better else row["evidence"]
+    return row | {"audit": found, "curve": curve, "reasons": reasons, "evidence": evidence}
 
 
-def read_audit(folder: Path) -> dict[str, Any]:
-    """What a row says of the audit in ``folder``."""
+def _read_audit(folder: Path) -> dict[str, Any]:
+    """What a row states about the audit in ``folder``."""
     do = "run `pointrend audit RUN --record` again"
-    found = read_json(folder / AUDIT, do=do)
-    if not isinstance(found, dict) or not found.keys() >= set(AUDIT_KEYS):
-        raise CheckFailed(f"{folder / AUDIT} does not have {', '.join(AUDIT_KEYS)}", do)
-    if not (folder / CURVE).is_file() or sha256_file(folder / CURVE) != found["curve_sha256"]:
-        raise CheckFailed(f"{folder / CURVE} is not the one whose sha256 is in {AUDIT}", do)
+    found = read_json(folder / AUDIT, CheckFailed, do, AUDIT_KEYS)
+    for one in stated(folder / AUDIT, found):
+        if fault := one.fault(str):
+            raise CheckFailed(fault, do)
     kept = {key: found[key] for key in ("agrees", "first_difference", "files")}
     return {**kept, "hashes": {name: sha256_file(folder / name) for name in (AUDIT, CURVE)}}
-
-
-def _curve(row: dict[str, Any], run_folder: Path, folder: Path) -> dict[str, Any] | None:
-    if row["miou"] is None:
-        return None
-    train = read_json(run_folder / "train.json")
-    schedule = train["setting"]["recipe"]["epochs"], train["iterations_per_epoch"]
-    ours = trained_curve((run_folder / "metrics.jsonl").read_bytes(), *schedule)
-    return compare_curves(ours, read_curve(folder / CURVE))
-
-
-def _reasons(audit: dict[str, Any], curve: dict[str, Any] | None) -> list[str]:
-    reasons = (
-        [] if audit["agrees"] else [f"its published log or config differs from our recipe: {audit['first_difference']}"]
-    )
-    if curve is not None:
-        left = next((change for change in curve["departures"] if change["left"]), None)
-        if left is not None:
-            place = f"{left['side']} the published curve's band, first seen at iteration {left['iteration']}"
-            reasons.append(f"its {left['loss']} was for long {place}")
-    return reasons

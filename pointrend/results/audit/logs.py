@@ -1,7 +1,7 @@
 """Published training logs, in both forms that SSSegmentation wrote (RECIPE section 16).
 
 A training record is two physical lines: time, place in the training and learning rate, then the mean losses since the
-record before. The form of 2021 names epoch, batch, rate and dataset, that of 2022 the network too. Headers stand
+record before. The form of 2021 names epoch, batch, rate and dataset, that of 2022 the network too. Headers come
 before and between records. A log may be cut at any byte, be resumed, or be several logs one after another.
 """
 
@@ -16,13 +16,12 @@ from pathlib import Path
 from pointrend.errors import AuditError
 from pointrend.files import read_at_most
 
-LARGEST_FILE = 100_000_000
-"""Bytes; the published ones have about a million."""
+LARGEST_FILE = 100_000_000  # bytes; the published ones have about a million
 _DO = "audit the log as it was published; docs/audit.md says which lines are known"
 _STAMP = r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d"
 _LINE = re.compile(rf"({_STAMP}) [A-Z]+ +(\S.*)", re.ASCII)
+# where a log that was cut in the middle of a line meets the next one
 _JOINT = re.compile(rf"(?<=.)(?={_STAMP} [A-Z]+ )", re.ASCII)
-"""Where a log that was cut in the middle of a line meets the next one."""
 _COUNT = r"(\d{1,9})/(\d{1,9})"
 _RATE = r"(?P<rate>\d{1,9}(?:\.\d{1,30})?(?:e-\d{1,3})?)"
 _PLACES = (
@@ -41,14 +40,13 @@ _HEADERS = (
     r"Config file (?:used|path): (?P<config>.+)",
 )
 _START = r"Start epoch (?P<epoch>\d{1,9})\.\.\."
+# what the original logs besides, which says nothing about the recipe
 _NOTES = (
     r"Saving state_dict in .+",
     r"Loading checkpoints from .+",
     r"ngpus_per_node is not equal to nproc_per_node, .+",
 )
-"""What the original says besides, and what says nothing about the recipe."""
-_DUMP = r"[A-Z]+_CFG:"
-"""In the form of 2022 a part of the configuration follows, a dictionary on a physical line of its own."""
+_DUMP = r"[A-Z]+_CFG:"  # in the form of 2022 a part of the configuration follows, a dictionary on its own line
 
 
 @dataclass(frozen=True)
@@ -65,7 +63,7 @@ class Record:
     """A training record; ``line`` is the number of its first physical line, ``text`` its message.
 
     ``epoch`` of ``epochs`` and ``batch`` of ``batches`` count from 1. ``losses`` are means since the record before,
-    weights applied, with their sum as ``total``. ``model`` and ``backbone`` stand only in the form of 2022.
+    weights applied, with their sum as ``total``. ``model`` and ``backbone`` occur only in the form of 2022.
     """
 
     line: int

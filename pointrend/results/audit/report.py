@@ -1,59 +1,38 @@
-"""What an audit found, as JSON and as text for a reader."""
+"""What an audit found, as text for a reader."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-from pointrend.results.audit.check_config import Comparison
+from pointrend.results.audit.audits import Audit
+from pointrend.results.audit.check_config import NOT_STATED, Comparison, disagreeing
 from pointrend.results.audit.check_log import MOST_LR_ERROR, LogFindings
 from pointrend.settings.params import RunSetting
 
 COLUMNS = ("key", "ours", "theirs", "agrees")
 WIDEST_CELL = 30
-LOG_KEYS = ("images", "epochs", "iterations_per_epoch", "gpus", "records", "resumed", "seconds_per_iteration")
 
 
-def as_json(run: str, log: LogFindings | None, config: Sequence[Comparison] | None) -> dict[str, Any]:
-    """The whole audit; what belongs to the log is None without one, ``config`` is there only with one."""
-    found_differences = [
-        *(difference.as_json() for difference in (log.differences if log else ())),
-        *(row.as_json() for row in disagreeing(config or ())),
-    ]
-    found = {
-        "run": run,
-        "agrees": not found_differences,
-        "differences": found_differences,
-        "max_lr_error": log.max_lr_error if log else None,
-        **{key: getattr(log, key) if log else None for key in LOG_KEYS},
-    }
-    return found if config is None else {**found, "config": [row.as_json() for row in config]}
+def audit_text(audit: Audit, setting: RunSetting) -> str:
+    """What was found in a log, in a config, or in both."""
+    texts = [_log_text(audit.log, setting)] if audit.log else []
+    texts += [_config_text(audit.config_file, audit.config)] if audit.config else []
+    return "\n\n".join(texts)
 
 
-def differences(log: LogFindings | None, config: Sequence[Comparison] | None, config_file: Path | None) -> list[str]:
-    """Everything that does not agree, a line each, that of the log first."""
-    of_log = [str(found) for found in (log.differences if log else ())]
-    return [*of_log, *(f"{config_file}: {row}" for row in disagreeing(config or ()))]
-
-
-def disagreeing(rows: Iterable[Comparison]) -> list[Comparison]:
-    """The rows that do not agree."""
-    return [row for row in rows if row.agrees is False]
-
-
-def log_text(path: Path, findings: LogFindings, setting: RunSetting, images: int) -> str:
-    """The findings in a log as a table with what it proves below."""
+def _log_text(findings: LogFindings, setting: RunSetting) -> str:
+    """The findings in a log as a table, and below it what the log proves."""
     differing = {difference.key for difference in findings.differences}
 
     def row(key: str, ours: object, theirs: object) -> tuple[str, str, str, str]:
         if theirs is None:
-            return key, str(ours), "not stated", "–"
+            return key, str(ours), NOT_STATED, "–"
         return key, str(ours), str(theirs), "no" if key in differing else "yes"
 
     error = "none to compare" if findings.max_lr_error is None else f"off by {findings.max_lr_error:.1e} at most"
     rows = [
-        row("images", images, findings.images),
+        row("images", findings.our_images, findings.images),
         row("epochs", setting.recipe.epochs, findings.epochs),
         row("iterations per epoch", _expected_iterations(findings), findings.iterations_per_epoch),
         row("learning rate", f"within {MOST_LR_ERROR:.0e} relative", error),
@@ -73,10 +52,10 @@ def log_text(path: Path, findings: LogFindings, setting: RunSetting, images: int
     if findings.cut:
         notes.append("cut: a record is not whole and was left out")
     differing_records = [f"differs: {difference}" for difference in findings.differences]
-    return "\n".join([f"log {path}", *_table(rows), *notes, *differing_records])
+    return "\n".join([f"log {findings.path}", *_table(rows), *notes, *differing_records])
 
 
-def config_text(path: Path, rows: Sequence[Comparison]) -> str:
+def _config_text(path: Path | None, rows: Sequence[Comparison]) -> str:
     """Every value of ours beside that of a config, and what differs in full."""
     said = {True: "yes", False: "no", None: "–"}
     cells = [(row.key, _cell(row.ours), _cell(row.theirs), said[row.agrees]) for row in rows]

@@ -7,8 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from pointrend.errors import CheckFailed
-from pointrend.results.audit.band import LEAST_RECORDS, band
-from pointrend.results.audit.curve import Curve
+from pointrend.results.audit.curves import LEAST_RECORDS, Curve, band
 from pointrend.results.chain import folder_name
 from pointrend.results.page.carried import Carried, published_curve
 from pointrend.results.page.curves import Reference

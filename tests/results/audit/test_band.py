@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pointrend.results.audit.band import LEAST_RECORDS, band
+from pointrend.results.audit.curves import LEAST_RECORDS, band
 from tests.results.audit.curves import SCATTER, curve
 
 

@@ -12,9 +12,7 @@ import pytest
 
 from pointrend.checkout.code_digest import code_files
 from pointrend.errors import AuditError
-from pointrend.results.audit.band import band
-from pointrend.results.audit.curve import Curve
-from pointrend.results.audit.departures import RECENT, compare_curves
+from pointrend.results.audit.curves import RECENT, Curve, band, compare_curves
 from pointrend.results.audit.logs import read_log
 from pointrend.results.audit.watch import published_curve, watch_training
 from pointrend.settings.project import Project
@@ -149,7 +147,7 @@ def test_a_log_that_cannot_be_used_stops_nothing(project: Project, caplog: pytes
     project.fetched_file("log_voc_r50", LOG_FILE).write_text(text)
     assert watch_training(project, "voc_r50", **VOC, start=0) is None
     (record,) = caplog.records
-    assert record.message.startswith("the losses are not held against the published log: ")
+    assert record.message.startswith("the losses are not compared with the published log: ")
 
 
 def test_a_change_of_the_band_does_not_retrain() -> None:

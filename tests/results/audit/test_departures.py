@@ -1,14 +1,13 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from pointrend.results.audit.curve import LOSSES, Curve, read_curve, trained_curve
-from pointrend.results.audit.departures import Change, Watch, compare_curves
+from pointrend.results.audit.curves import LOSSES, Change, Curve, Watch, compare_curves, read_curve, trained_curve
 from tests.results.audit.curves import curve
 
 FLAT = Curve(60, 661, [50 * (place + 1) for place in range(60)], {name: [1.0] * 60 for name in LOSSES})
@@ -98,5 +97,5 @@ def test_our_records_count_where_they_are_means_over_what_published_ones_are() -
 
 
 def test_a_curve_is_read_as_it_was_written(tmp_path: Path) -> None:
-    (tmp_path / "curve.json").write_text(json.dumps(FLAT.as_json()))
+    (tmp_path / "curve.json").write_text(json.dumps(asdict(FLAT)))
     assert read_curve(tmp_path / "curve.json") == FLAT

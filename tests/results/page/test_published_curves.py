@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +10,7 @@ import pytest
 
 from pointrend.errors import CheckFailed
 from pointrend.files import canonical_json, sha256_file, write_json
-from pointrend.results.audit.band import LEAST_RECORDS
-from pointrend.results.audit.curve import LOSSES, Curve
+from pointrend.results.audit.curves import LEAST_RECORDS, LOSSES, Curve
 from pointrend.results.page.published_curves import reference
 from tests.results.pages import page_of
 from tests.results.runs import results_of
@@ -24,7 +24,7 @@ def curve(records: int) -> Curve:
 
 
 def test_a_band_encloses_most_of_the_curve_that_it_is_of() -> None:
-    found = reference(NAME, canonical_json(curve(100).as_json()).encode())
+    found = reference(NAME, canonical_json(asdict(curve(100))).encode())
     assert [at for at, _ in found.points] == [at for at, *_ in found.band] == list(range(50, 5001, 50))
     inside = [low <= loss <= high for (_, loss), (_, low, high) in zip(found.points, found.band, strict=True)]
     assert sum(inside) > 90
@@ -32,7 +32,7 @@ def test_a_band_encloses_most_of_the_curve_that_it_is_of() -> None:
 
 @pytest.mark.parametrize(("records", "ends"), [(LEAST_RECORDS - 1, 0), (LEAST_RECORDS, LEAST_RECORDS)])
 def test_a_short_curve_has_no_band(records: int, ends: int) -> None:
-    assert len(reference(NAME, canonical_json(curve(records).as_json()).encode()).band) == ends
+    assert len(reference(NAME, canonical_json(asdict(curve(records))).encode()).band) == ends
 
 
 @pytest.mark.parametrize("content", [b"[]", b"{}", b"\xff", b'{"epochs": 1}'])
@@ -44,7 +44,7 @@ def test_what_is_no_curve_is_named(content: bytes) -> None:
 def audited(folder: Path) -> dict[str, Any]:
     """Results whose first training has a published log beside it."""
     results = results_of(folder)
-    write_json(folder / NAME, curve(100).as_json())
+    write_json(folder / NAME, asdict(curve(100)))
     results["runs"][0]["audit"] = {"agrees": True, "hashes": {"curve.json": sha256_file(folder / NAME)}}
     return results
 
@@ -58,6 +58,6 @@ def test_the_page_draws_and_carries_it(tmp_path: Path) -> None:
 
 def test_another_curve_than_the_audited_one_is_named(tmp_path: Path) -> None:
     results = audited(tmp_path)
-    write_json(tmp_path / NAME, curve(99).as_json())
+    write_json(tmp_path / NAME, asdict(curve(99)))
     with pytest.raises(CheckFailed, match=r"curve\.json is not the one that results\.json names"):
         page_of(results, tmp_path)
