@@ -13,13 +13,11 @@ from numpy.typing import NDArray
 
 from pointrend.evaluation.counts_file import StoredCounts
 
-Interval = tuple[float, float]
-"""Lower and upper end, in percent or percentage points."""
+Interval = tuple[float, float]  # lower and upper end, in percent or percentage points
 
 RESAMPLES = 1000
 CONFIDENCE = 0.95
-SEED = 0
-"""Of the resampling: the same counts give the same interval."""
+SEED = 0  # of the resampling: the same counts give the same interval
 
 
 def miou_interval(counts: StoredCounts) -> Interval:

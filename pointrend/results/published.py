@@ -65,13 +65,11 @@ class Published:
     paper: Link
     bibtex: str
     sections: tuple[Section, ...]
-    data: dict[str, str]
-    """sha256 of what was taken from the document, and of the definition, by file name."""
-    definition: Definition
-    """What a result must equal to be compared with the published number."""
+    data: dict[str, str]  # sha256 of what was taken from the document, and of the definition, by file name
+    definition: Definition  # what a result must equal to be compared with the published number
 
     def hashes(self) -> dict[str, Any]:
-        """What results.json says of the published side."""
+        """What results.json states about the published files."""
         return {"file": self.file, "sha256": self.sha256, "data": self.data}
 
     def miou(self, run: str) -> float | None:
@@ -81,7 +79,7 @@ class Published:
 
 
 def load_published(folder: Path) -> Published:
-    """Read ``pointrend_table.json`` in ``folder`` and hold it against the document.
+    """Read ``pointrend_table.json`` in ``folder`` and compare it with the document.
 
     Raises:
         ResultsError: a file is missing or unreadable.

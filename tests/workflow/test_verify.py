@@ -226,7 +226,7 @@ def test_results_that_were_changed_and_sealed_again_do_not_pass(
         ("train.json", {"fingerprint": "0" * 64}, "its fingerprint does not follow from what it names"),
         ("train.json", {"seed": 1}, "its fingerprint does not follow from what it names"),
         ("train.json", {"data_manifest_sha256": "0" * 64}, "provenance of voc_r50 (seed 0) does not follow"),
-        ("train.json", {"code_sha256": "0" * 64}, "names other files than results.json"),
+        ("train.json", {"code_sha256": "0" * 64}, "its fingerprint does not follow from what it names"),
         ("train.json", {"archives": {}}, "provenance of voc_r50 (seed 0) does not follow"),
         ("train.json", {"data": {"content": "0" * 64}}, "its fingerprint does not follow from what it names"),
         ("train.json", {"gpus": 8}, "provenance of voc_r50 (seed 0) does not follow"),

@@ -7,16 +7,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from pointrend.errors import CheckFailed
-from pointrend.results.page.carried import METRICS, Carried, carried_name
-from pointrend.results.page.grid import markup_table
-from pointrend.results.page.markup import element, text
+from pointrend.results.chain import METRICS
+from pointrend.results.page.carried import Carried, carried_name
+from pointrend.results.page.markup import element, markup_table, text
 from pointrend.results.tables import row_name
 
-ABSENT = "absent"
-"""What stands for a class that occurs in no label and no prediction."""
+ABSENT = "absent"  # a class that occurs in no label and no prediction
 
-Scores = Mapping[str, float | None]
-"""IoU in percent by class name, None where the class is absent."""
+Scores = Mapping[str, float | None]  # IoU in percent by class name, None where the class is absent
 
 
 def class_section(results: Mapping[str, Any], carried: Carried) -> str:

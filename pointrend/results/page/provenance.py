@@ -6,9 +6,9 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from pointrend.results.page.carried import CURVE, METRICS, Carried, carried_name, data_uri, published_curve
-from pointrend.results.page.grid import box
-from pointrend.results.page.markup import definitions, element, lines, text
+from pointrend.results.chain import CURVE_TABLE, METRICS
+from pointrend.results.page.carried import Carried, carried_name, data_uri, published_curve
+from pointrend.results.page.markup import box, definitions, element, lines, text
 from pointrend.results.published import Published
 from pointrend.results.tables import NOTHING, Row, row_name
 
@@ -52,7 +52,7 @@ def _panel(row: Row, carried: Carried) -> str:
 
 
 def _files(row: Row, carried: Carried) -> str:
-    files = [carried_name(row, METRICS), carried_name(row, CURVE)]
+    files = [carried_name(row, METRICS), carried_name(row, CURVE_TABLE)]
     if row["kind"] == "trained":
         files.append(published_curve(row))
     files = [file for file in files if file in carried]

@@ -14,10 +14,8 @@ from pointrend.results.page.carried import Carried
 from pointrend.results.page.class_scores import class_section
 from pointrend.results.page.curves import curves_section
 from pointrend.results.page.gallery import gallery
-from pointrend.results.page.grid import table_box
-from pointrend.results.page.markup import definitions, element, lines, link, text
+from pointrend.results.page.markup import definitions, element, lines, link, table_box, text
 from pointrend.results.page.provenance import provenance_section
-from pointrend.results.page.published_curves import references
 from pointrend.results.page.score_plot import score_plots
 from pointrend.results.published import Published
 from pointrend.results.tables import Table
@@ -38,12 +36,11 @@ def render_page(results: Mapping[str, Any], published: Published, carried: Carri
         CheckFailed: a carried file is not of its form.
     """
     title = f"PointRend: results at scale {results['scale']}"
-    curves = curves_section(results, carried, references(results, carried))
     sections = {
         "results": ("Results", _results(results)),
         "published": ("The published tables", _published(results, published)),
         **{name: (table.heading, _explained(table)) for name, table in tables.explained_tables(results).items()},
-        "curves": ("Training curves", _told(CURVES_SENTENCE, curves)),
+        "curves": ("Training curves", _told(CURVES_SENTENCE, curves_section(results, carried))),
         "classes": ("IoU per class", _told(CLASSES_SENTENCE, class_section(results, carried))),
         "pictures": ("Pictures", gallery(results, carried)),
         "provenance": ("Evidence", provenance_section(results, published, carried)),

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -15,7 +13,6 @@ from pointrend.archives.loopback import serve_folder
 from pointrend.cli import main
 from pointrend.engines.workflow import Workflow
 from pointrend.files import sha256_file
-from pointrend.results.audit import logs
 from pointrend.results.published import load_published
 from tests.results.audit.samples import (
     BASE,
@@ -227,11 +224,3 @@ def test_the_engines_can_name_what_fetching_follows_from() -> None:
     wanted = Workflow.from_config({"scale": "paper"}, ROOT)
     assert wanted.fetch_paths("cfg_voc_r50") == ["published.voc_r50.cfg", "scales.paper.published"]
     assert wanted.fetch_digest("cfg_voc_r50") != wanted.fetch_digest("log_voc_r50")
-
-
-def test_an_audit_needs_no_torch_and_no_opencv() -> None:
-    modules = sorted(path.stem for path in Path(logs.__file__).parent.glob("[a-z]*.py"))
-    imports = "; ".join(f"import pointrend.results.audit.{name}" for name in modules)
-    code = f"import sys; {imports}; print({{'torch', 'cv2'}} & set(sys.modules))"
-    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
-    assert ran.stdout == "set()\n"

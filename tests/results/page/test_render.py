@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from pointrend.results.compare import compare
-from pointrend.results.page.grid import VERDICT_STYLES
+from pointrend.results.page.markup import VERDICT_STYLES
 from pointrend.results.page.provenance import nested
 from pointrend.results.page.render import render_page
 from pointrend.results.tables import VERDICT_SENTENCES
