@@ -14,7 +14,7 @@ from pointrend.engines import records
 from pointrend.engines.records import Records, wanted_results
 from pointrend.files import SEAL, sha256_json
 from pointrend.settings.project import Project
-from tests.engines.test_missing import RUN, RUN_AGAIN, SCORE
+from tests.engines.test_missing import REPORT, RUN, RUN_AGAIN, SCORE
 from tests.engines.test_situations import TABLES
 from tests.workflow.checkout import Checkout
 
@@ -51,12 +51,7 @@ def of_value(key: str, value: object) -> Callable[[bytes], bytes]:
 OLDER = [
     # file, how it is changed, what Snakemake does, what it says
     ("data/demo/archives/voc/benchmark.tgz", last_bit, {"fetch voc"}, "benchmark.tgz is not the one that"),
-    (
-        "data/demo/archives/voc.json",
-        of_value("set", "official"),
-        {"fetch voc"},
-        "is of the archives official, not",
-    ),
+    ("data/demo/archives/voc.json", of_value("set", "official"), {"fetch voc"}, "is of the archives official, not"),
     ("data/demo/voc/val.index.json", last_bit, {"prepare voc"}, "val.index.json is not the one that"),
     (f"{RUN}/model.safetensors", last_bit, RUN_AGAIN, "model.safetensors is not the one that"),
     (f"{RUN}/train.json", of_value("fingerprint", "0"), RUN_AGAIN, "train.json is of other data or weights"),
@@ -68,12 +63,7 @@ OLDER = [
     (f"{RUN}/evaluate.json", lambda content: content[:99], SCORE, "a record of evaluate voc_r50 seed 0 cannot be read"),
     (f"{RUN}/curve.csv", last_bit, TABLES, "curve.csv is not the one that results/demo/results.json names"),
     ("results/demo/results.json", of_value("runs", [{"kind": "?"}]), TABLES, "a record of compare cannot be read"),
-    (
-        "results/demo/README.md",
-        lambda content: b"old",
-        {"report", "track sync"},
-        "README.md is of another results.json",
-    ),
+    ("results/demo/README.md", lambda _: b"old", REPORT, "README.md is of another results.json"),
 ]
 
 
@@ -101,15 +91,14 @@ def planned_because(checkout: Checkout, reason: str) -> set[str]:
     return set(re.findall(r"^Shell command: pointrend --scale demo (.*)$", printed, re.MULTILINE))
 
 
+STEPS = "another setting: subdivision_steps 0, now 2"
+
+
 @pytest.mark.parametrize(
     ("command", "expected", "reason"),
     [
         ("--set lr=0.5 train voc_r50", RUN_AGAIN, f"{RUN}/train.json is of another setting: lr 0.5, now 0.06"),
-        (
-            "--set subdivision_steps=0 evaluate voc_r50",
-            SCORE,
-            f"{RUN}/evaluate.json is of another setting: subdivision_steps 0, now 2",
-        ),
+        ("--set subdivision_steps=0 evaluate voc_r50", SCORE, f"{RUN}/evaluate.json is of {STEPS}"),
         ("--set lr=0.5 compare", TABLES, f"results/demo/results.json lacks the score in {RUN}"),
     ],
 )
