@@ -34,9 +34,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(project: Project, arguments: argparse.Namespace) -> None:
     """Print what was found; CheckFailed where it does not agree."""
-    from pointrend.results.audit.audits import audit, fetched_files, record_audit
+    from pointrend.results.audit.audits import audit, audit_text, fetched_files, record_audit
     from pointrend.results.audit.logs import read_log
-    from pointrend.results.audit.report import audit_text
 
     setting = project.setting(arguments.run)
     project.check_published("log", setting.run)

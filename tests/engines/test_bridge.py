@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -46,9 +45,7 @@ REFUSALS = [
 
 
 @pytest.mark.parametrize("case", REFUSALS)
-def test_a_bridge_refuses_what_is_not_whole(
-    request: pytest.FixtureRequest, tmp_path: Path, case: tuple[Any, ...]
-) -> None:
+def test_a_bridge_refuses_what_is_not_whole(request: pytest.FixtureRequest, tmp_path: Path, case: tuple) -> None:
     state, change, engine, what, detail = case
     checkout = request.getfixturevalue(state).copy(tmp_path / "pointrend")
     change(checkout)

@@ -11,12 +11,10 @@ from typing import Any
 
 from pointrend.results import tables
 from pointrend.results.page.carried import Carried
-from pointrend.results.page.class_scores import class_section
 from pointrend.results.page.curves import curves_section
-from pointrend.results.page.gallery import gallery
 from pointrend.results.page.markup import definitions, element, lines, link, table_box, text
-from pointrend.results.page.provenance import provenance_section
 from pointrend.results.page.score_plot import score_plots
+from pointrend.results.page.sections import class_section, gallery, provenance_section
 from pointrend.results.published import Published
 from pointrend.results.tables import Table
 
