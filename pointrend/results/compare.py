@@ -12,7 +12,7 @@ from pointrend.errors import CheckFailed, ResultsError
 from pointrend.files import read_json, sha256_json, write_json
 from pointrend.results import verdict
 from pointrend.results.audit.audits import with_audit
-from pointrend.results.chain import METRICS, MODEL
+from pointrend.results.chain import METRICS, MODEL, RESULTS
 from pointrend.results.form import fault_of_form
 from pointrend.results.intervals import miou_interval, paired_interval
 from pointrend.results.published import Published
@@ -21,6 +21,8 @@ from pointrend.results.verdict import Spread, Verdict
 from pointrend.settings.params import DatasetParams
 
 log = logging.getLogger(__name__)
+
+COMPARE_AGAIN = "run `pointrend compare`, or restore what it was made from"
 
 Row = dict[str, Any]
 # what a row has only with a score of a single set of weights
@@ -73,6 +75,18 @@ def judge(rows: Sequence[Row], assumed: Mapping[str, Spread]) -> list[Row]:
         trained = [row for row in of_run if row["kind"] == "trained"]
         judged += [*trained, *_seeds_row(trained, spreads), *(row for row in of_run if row["kind"] == "released")]
     return judged
+
+
+def check_verdicts(rows: Sequence[Row], published: Published, assumed: Mapping[str, Spread]) -> None:
+    """Raise CheckFailed unless differences and verdicts follow from the figures in the ``rows`` of results.json."""
+    judged = [row for row in rows if row["kind"] != "seeds"]
+    for row in judged:
+        expected = published.miou(row["run"])
+        difference = None if expected is None or row["difference"] is None else row["miou"] - expected
+        if (row["published_miou"], row["difference"]) != (expected, difference):
+            raise CheckFailed(f"{RESULTS}: the difference of {row['run']} is not ours minus published", COMPARE_AGAIN)
+    if judge(judged, assumed) != rows:
+        raise CheckFailed(f"{RESULTS}: its verdicts do not follow from its figures and params.yaml", COMPARE_AGAIN)
 
 
 def assumed_spreads(datasets: Mapping[str, DatasetParams]) -> dict[str, Spread]:

@@ -20,9 +20,9 @@ from pointrend.checkout.source_version import source_version
 from pointrend.errors import CheckFailed, ParamsError, ResultsError
 from pointrend.files import canonical_json, read_json, sha256_json
 from pointrend.results import chain
-from pointrend.results.audit.audits import LEAST_EVIDENCE, with_audit
+from pointrend.results.audit.audits import audit_holds
 from pointrend.results.chain import MODEL, RESULTS, SCORING, TRAIN, Record, Stated, folder_name, stated
-from pointrend.results.compare import assumed_spreads, copies, judge, read_results, scored
+from pointrend.results.compare import COMPARE_AGAIN, assumed_spreads, check_verdicts, copies, read_results, scored
 from pointrend.results.published import load_published
 from pointrend.results.report import check, top_readme
 from pointrend.results.run_files import SelectedRun, find_score
@@ -33,7 +33,6 @@ from pointrend.settings.params import RunSetting
 from pointrend.settings.project import Project
 from pointrend.settings.validation import validated
 
-COMPARE_AGAIN = "run `pointrend compare`, or restore what it was made from"
 RESTORE = "restore it from version control"
 
 
@@ -77,7 +76,7 @@ class Verification:
         for row in sorted(rows, key=lambda row: row["kind"] == "released"):
             self._run(row)
             self._audit(row)
-        self._verdicts(results, rows)
+        check_verdicts(results["runs"], self.published, assumed_spreads(self.project.params.datasets))
         folder, runs = self.project.results_folder, self.project.runs_folder
         self.files |= check(results, self.published, folder, runs, top_readme(self.project))
 
@@ -230,24 +229,10 @@ class Verification:
             return self._note(folder)
         do = f"fetch log_{run} and cfg_{run} again, then run `pointrend audit {run} --record`"
         self._hold(chain.stated_of_audit(self.path, row), do)
-        before: Record = {"evidence": LEAST_EVIDENCE if row["miou"] is None else row["evidence"], "reasons": []}
-        expected = with_audit({**row, **before}, self.project.run_folder(run, row["seed"]))
-        same = all(row[key] == expected[key] for key in ("audit", "curve", "evidence"))
-        if not same or not set(expected["reasons"]) <= set(row["reasons"]):
+        if not audit_holds(row, self.project.run_folder(run, row["seed"])):
             what = f"{RESULTS}: what it says of the published log of {run} does not follow from {self._name(folder)}"
             raise CheckFailed(what, COMPARE_AGAIN)
         return None
-
-    def _verdicts(self, results: Mapping[str, Any], rows: Sequence[Record]) -> None:
-        """Differences and verdicts follow from the figures."""
-        for row in rows:
-            expected = self.published.miou(row["run"])
-            difference = None if expected is None or row["difference"] is None else row["miou"] - expected
-            if (row["published_miou"], row["difference"]) != (expected, difference):
-                what = f"{RESULTS}: the difference of {row['run']} is not ours minus published"
-                raise CheckFailed(what, COMPARE_AGAIN)
-        if judge([dict(row) for row in rows], assumed_spreads(self.project.params.datasets)) != results["runs"]:
-            raise CheckFailed(f"{RESULTS}: its verdicts do not follow from its figures and params.yaml", COMPARE_AGAIN)
 
     # -- single files
 

@@ -5,7 +5,7 @@ What an audit leaves in runs/<scale>/<run>-published/: audit.json with the findi
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -145,6 +145,14 @@ def with_audit(row: dict[str, Any], run_folder: Path) -> dict[str, Any]:
     better = found["agrees"] and row["evidence"] == LEAST_EVIDENCE
     evidence = EVIDENCE if better else row["evidence"]
     return row | {"audit": found, "curve": curve, "reasons": reasons, "evidence": evidence}
+
+
+def audit_holds(row: Mapping[str, Any], run_folder: Path) -> bool:
+    """Whether what a row of results.json states about the published log follows from the files of the audit."""
+    before: dict[str, Any] = {"evidence": LEAST_EVIDENCE if row["miou"] is None else row["evidence"], "reasons": []}
+    expected = with_audit({**row, **before}, run_folder)
+    same = all(row[key] == expected[key] for key in ("audit", "curve", "evidence"))
+    return same and set(expected["reasons"]) <= set(row["reasons"])
 
 
 def _read_audit(folder: Path) -> dict[str, Any]:
