@@ -1,6 +1,6 @@
 """Write results/<scale>/README.md and index.html from results.json; at scale paper also the table in the top README.md.
 
---check writes nothing and fails if a page is not what the results say. --show prints the table.
+--check writes nothing and fails if a page differs from the results. --show prints the table.
 
 examples:
   pointrend report --show

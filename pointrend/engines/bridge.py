@@ -1,7 +1,7 @@
 """Tell one engine what the other has done.
 
-Either engine, if told to, believes whatever is on the disk. So each is told only if the other one's own bookkeeping is
-complete, and every file is what its record says.
+Either engine can be made to accept whatever is on the disk. So this is done only if the other one's own bookkeeping is
+complete, and every file agrees with its record.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ def tell_dvc(project: Project) -> None:
 
     Raises:
         CheckFailed: Snakemake would still run something or has no record of how a file was made, or a file is
-            missing or not what its record says.
+            missing or differs from its record.
     """
     do = f"run snakemake --cores all --config scale={project.params.scale}, then this again"
     planned = _engine(project, "snakemake", "-n", "-p")
@@ -44,8 +44,8 @@ def tell_snakemake(project: Project) -> None:
     """Have Snakemake take what DVC made as its own.
 
     Raises:
-        CheckFailed: DVC would still run something, or a file is missing, not what its record says, or not of the
-            setting and code of now.
+        CheckFailed: DVC would still run something, or a file is missing, differs from its record, or is not of
+            the current setting and code.
     """
     do = "run dvc repro, then this again"
     if (project.released_runs or project.audited_runs) and not project.params.published_scales:
@@ -80,7 +80,7 @@ def _listed(names: list[str]) -> str:
 
 
 def _faults(project: Project) -> Iterator[tuple[str, Which]]:
-    """Results that are not what params.yaml, the code and their own records say; every file is read, however large."""
+    """Results that differ from params.yaml, the code or their own records; every file is read, however large."""
     records = Records(project, most=sys.maxsize)
     return ((fault, which) for which in wanted_results(project) if (fault := records.fault(*which)))
 

@@ -139,7 +139,7 @@ class Records:
     # -- what they share
 
     def _missing(self, *paths: Path) -> Iterator[str]:
-        return (f"{self._name(path)} is not there" for path in paths if not path.exists())
+        return (f"{self._name(path)} does not exist" for path in paths if not path.exists())
 
     def _false(self, path: Path, elsewhere: Path | None = None) -> Iterator[str]:
         """What a record states that does not hold; files below ``elsewhere`` may be absent."""

@@ -43,7 +43,7 @@ class Stated:
         Of a file with more than ``most`` bytes only the size is compared. ``name`` is how messages call a path.
         """
         if not self.file.is_file():
-            return f"{name(self.file)} is not there"
+            return f"{name(self.file)} does not exist"
         size = self.file.stat().st_size
         if self.bytes in (None, size) and (size > most or digest(self.file) == self.sha256):
             return None

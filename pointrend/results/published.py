@@ -1,7 +1,7 @@
 """The published results as data, never apart from the document they were taken from.
 
-``pointrend_table.json`` names ``pointrend.md`` and its sha256. It is believed only while that document is beside
-it, has that hash, and holds, byte for byte, the introduction and the tables that the data render to.
+``pointrend_table.json`` names ``pointrend.md`` and its sha256. It is used only if that document is in the
+same folder, has that hash, and contains, byte for byte, the introduction and the tables that the data render to.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ def load_published(folder: Path) -> Published:
 
     Raises:
         ResultsError: a file is missing or unreadable.
-        CheckFailed: the document has another hash, or does not hold what the data say.
+        CheckFailed: the document has another hash, or does not contain what the data state.
     """
     table = folder / TABLE
     values = read_json(table, do=RESTORE)
@@ -96,7 +96,7 @@ def load_published(folder: Path) -> Published:
         raise ResultsError(f"{table} is not the published table: {problem!r}", RESTORE) from problem
     document = folder / published.file
     if not document.is_file():
-        raise ResultsError(f"{document} is not there", RESTORE)
+        raise ResultsError(f"{document} does not exist", RESTORE)
     found = sha256_file(document)
     if found != published.sha256:
         raise CheckFailed(f"{document} has sha256 {found}, but {table} names {published.sha256}", RESTORE)
@@ -105,7 +105,7 @@ def load_published(folder: Path) -> Published:
     for part in (render_introduction(published), *tables):
         if part not in text:
             place = part.partition("\n")[0]
-            raise CheckFailed(f"{table} does not say what {document} says under {place!r}", RESTORE)
+            raise CheckFailed(f"{table} differs from {document} under {place!r}", RESTORE)
     return published
 
 

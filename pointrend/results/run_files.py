@@ -181,7 +181,7 @@ def _checked_scoring(selected: SelectedRun, train: Record | None, metrics: Recor
     """The content of evaluate.json, which must be of this run, its weights and data, and of the metrics.json there."""
     path, do = selected.folder / SCORING, selected.again(SCORING)
     if not path.is_file():
-        raise CheckFailed(f"{selected}: {path} is not there", do)
+        raise CheckFailed(f"{selected}: {path} does not exist", do)
     if train is not None and metrics["model_sha256"] != train["model_sha256"]:
         raise CheckFailed(f"{selected}: metrics.json scores other weights than train.json names", do)
     evaluation = _read_sealed(selected, SCORING)
@@ -199,7 +199,7 @@ def _checked_files(selected: SelectedRun, records: Mapping[str, Record]) -> dict
     """sha256 by name of the records of a run and of all files that they name; the weights are too large to be read."""
     folder, again = selected.folder, selected.again(SCORES)
     if not (folder / SCORES).is_file():
-        raise CheckFailed(f"{selected}: {folder / SCORES} is not there", again)
+        raise CheckFailed(f"{selected}: {folder / SCORES} does not exist", again)
     hashes = {name: sha256_file(folder / name) for name in (*records, SCORES, SCORING)}
     for record, content in records.items():
         for one in stated(folder / record, content):
@@ -215,9 +215,9 @@ def _checked_counts(selected: SelectedRun, metrics: Record, evaluation: Record) 
     again, counts = selected.again(COUNTS), read_counts(selected.folder / COUNTS)
     miou, images = 100 * counts.total.miou(), counts.images
     if not math.isclose(miou, metrics["miou"], rel_tol=0, abs_tol=MIOU_TOLERANCE):
-        raise CheckFailed(f"{selected}: its counts give mIoU {miou}, but metrics.json says {metrics['miou']}", again)
+        raise CheckFailed(f"{selected}: its counts give mIoU {miou}, but metrics.json has {metrics['miou']}", again)
     if images != metrics["n_images"]:
-        what = f"{selected}: {images} images were counted, but metrics.json says {metrics['n_images']}"
+        what = f"{selected}: {images} images were counted, but metrics.json has {metrics['n_images']}"
         raise CheckFailed(what, again)
     prepared = evaluation["data"]["images"].get("val"), evaluation["data"]["ids_sha256"].get("val")
     if (images, counts.ids_sha256) != prepared:

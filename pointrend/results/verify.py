@@ -55,7 +55,7 @@ class Verification:
         """
         if not self.path.is_file():
             do = f"run: pointrend --scale {self.project.params.scale} compare"
-            raise ResultsError(f"{self._name(self.path)} is not there", do)
+            raise ResultsError(f"{self._name(self.path)} does not exist", do)
         try:
             self._walk(read_results(self.path))
         except ResultsError as unreadable:
@@ -138,7 +138,7 @@ class Verification:
     # -- the runs
 
     def _run(self, row: Record) -> None:
-        """The files of a training or of released weights, and what results.json says about them."""
+        """The files of a training or of released weights, and what results.json states about them."""
         run, released = row["run"], row["kind"] == "released"
         folder = self.project.runs_folder / folder_name(row)
         if row["verdict"] == "unverified":
@@ -176,7 +176,7 @@ class Verification:
         return setting.fingerprint(seed, self._data_now(setting, train), backbone, code)
 
     def _scored(self, folder: Path, row: Record, fingerprint: str | None) -> None:
-        """What results.json says about a score follows from the files in its folder, and is what params.yaml wants now.
+        """What results.json states about a score follows from the files in its folder, and is what is wanted now.
 
         ``fingerprint`` is that of the training; None for released weights.
         """
@@ -216,7 +216,7 @@ class Verification:
         return str(manifest["content"])
 
     def _audit(self, row: Record) -> None:
-        """What results.json says about a published log follows from what was fetched and found."""
+        """What results.json states about a published log follows from what was fetched and found."""
         if row["audit"] is None:
             return None
         run, folder, files = row["run"], self.project.audited_folder(row["run"]), row["audit"]["files"]
@@ -230,7 +230,7 @@ class Verification:
         do = f"fetch log_{run} and cfg_{run} again, then run `pointrend audit {run} --record`"
         self._hold(chain.stated_of_audit(self.path, row), do)
         if not audit_holds(row, self.project.run_folder(run, row["seed"])):
-            what = f"{RESULTS}: what it says of the published log of {run} does not follow from {self._name(folder)}"
+            what = f"{RESULTS}: its values for the published log of {run} do not follow from {self._name(folder)}"
             raise CheckFailed(what, COMPARE_AGAIN)
         return None
 

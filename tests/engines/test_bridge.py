@@ -36,9 +36,15 @@ REFUSALS = [
     ("by_dvc", nothing, "dvc", "snakemake has no record", "compare evaluate fetch prepare report track train"),
     ("dvc_told", other_lr, "dvc", "snakemake would still run pointrend --scale demo train voc_r", "and 4 more"),
     ("dvc_told", other_lr, "snakemake", "dvc would still run train@demo-voc-r50-0", "scales.demo.recipe"),
-    ("by_snakemake", remove(f"{RUN}/confusion.parquet"), "dvc", AGAIN, f"{RUN}/confusion.parquet is not there"),
+    ("by_snakemake", remove(f"{RUN}/confusion.parquet"), "dvc", AGAIN, f"{RUN}/confusion.parquet does not exist"),
     ("by_snakemake", spoil(f"{RUN}/model.safetensors"), "dvc", AGAIN, f"{RUN}/model.safetensors is not the one"),
-    ("by_snakemake", remove("data/demo/voc/val.labels.bin"), "dvc", AGAIN, "data/demo/voc/val.labels.bin is not there"),
+    (
+        "by_snakemake",
+        remove("data/demo/voc/val.labels.bin"),
+        "dvc",
+        AGAIN,
+        "voc/val.labels.bin does not exist",
+    ),
     ("by_dvc", remove(f"{RUN}/model.safetensors"), "snakemake", "dvc would still run", "model.safetensors: deleted"),
     ("by_dvc", spoil(f"{RUN}/confusion.parquet"), "snakemake", "dvc would still run", "confusion.parquet: modified"),
 ]

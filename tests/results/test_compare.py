@@ -174,12 +174,12 @@ def without(name: str) -> Callable[[SelectedRun], None]:
         (written("scores.json", "miou", 50.0), r"scores\.json does not follow from metrics\.json", "evaluate"),
         (other_bytes("curve.csv"), r"curve\.csv is not the one that train\.json names", "train"),
         (other_bytes("metrics.jsonl"), r"metrics\.jsonl is not the one that train\.json names", "train"),
-        (without("evaluate.json"), r"evaluate\.json is not there", "evaluate"),
+        (without("evaluate.json"), r"evaluate\.json does not exist", "evaluate"),
         (other_bytes("confusion.parquet"), r"confusion\.parquet is not the one that metrics\.json names", "evaluate"),
-        (without("confusion.parquet"), r"confusion\.parquet is not there", "evaluate"),
-        (without("metrics.jsonl"), r"metrics\.jsonl is not there", "train"),
-        (without("curve.csv"), r"curve\.csv is not there", "train"),
-        (without("scores.json"), r"scores\.json is not there", "evaluate"),
+        (without("confusion.parquet"), r"confusion\.parquet does not exist", "evaluate"),
+        (without("metrics.jsonl"), r"metrics\.jsonl does not exist", "train"),
+        (without("curve.csv"), r"curve\.csv does not exist", "train"),
+        (without("scores.json"), r"scores\.json does not exist", "evaluate"),
     ],
 )
 def test_files_that_contradict_each_other_make_a_row_unverified(
@@ -206,7 +206,7 @@ def test_a_difference_below_the_tolerance_is_none(tmp_path: Path) -> None:
     ("spoil", "message"),
     [
         (other_bytes("pictures/a.png"), "pictures/a.png is not the one that metrics.json names"),
-        (without("pictures/a.png"), "pictures/a.png is not there"),
+        (without("pictures/a.png"), "pictures/a.png does not exist"),
     ],
 )
 def test_another_or_no_picture_is_a_contradiction(

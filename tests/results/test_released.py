@@ -97,8 +97,8 @@ def test_a_release_that_was_not_scored_or_is_stale_is_not_run(tmp_path: Path) ->
     [
         (lambda run: edit(run, "metrics.json", miou=MIOU + 2e-9), "its counts give mIoU"),
         (lambda run: edit(run, "metrics.json", n_images=3), "2 images were counted"),
-        (lambda run: (run.folder / "scores.json").unlink(), "scores.json is not there"),
-        (lambda run: (run.folder / "confusion.parquet").unlink(), "confusion.parquet is not there"),
+        (lambda run: (run.folder / "scores.json").unlink(), "scores.json does not exist"),
+        (lambda run: (run.folder / "confusion.parquet").unlink(), "confusion.parquet does not exist"),
     ],
 )
 def test_files_that_contradict_each_other_make_a_release_unverified(

@@ -107,11 +107,11 @@ def contradiction(name: str, spoil: Callable[[Ground], Any], *words: str) -> Cas
 
 CASES = (
     contradiction("edited number", edited(METRICS, "miou", 99.9), "is of another scoring than metrics.json"),
-    contradiction("edited counts", other_counts, "confusion.parquet is not the one that metrics.json names"),
+    contradiction("edited counts", other_counts, "is not the one that metrics.json was made from"),
     contradiction(
         "edited number of pictures", edited(METRICS, "n_images", 3), "is of another scoring than metrics.json"
     ),
-    contradiction("missing counts", gone(f"{RUN}/confusion.parquet"), "confusion.parquet is not there"),
+    contradiction("missing counts", gone(f"{RUN}/confusion.parquet"), "is not the one that metrics.json was made from"),
     contradiction("hash of another run", edited(METRICS, "model_sha256", OTHER), "scores other weights"),
     contradiction("run of another seed", edited(TRAIN, "seed", 1), "train.json is not as it was written"),
     contradiction("missing log", gone(f"{RUN}/metrics.jsonl"), "metrics.jsonl is not there"),

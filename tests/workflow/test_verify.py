@@ -154,7 +154,7 @@ def test_one_byte_of_what_was_audited_is_noticed(audited: Path, name: str, capsy
         assert name in refusal(audited, capsys).partition("; ")[0]
 
 
-NOT_FROM_THE_LOG = "what it says of the published log of voc_r50 does not follow"
+NOT_FROM_THE_LOG = "its values for the published log of voc_r50 do not follow"
 
 
 @pytest.mark.parametrize(
@@ -256,7 +256,7 @@ def test_results_that_were_changed_and_sealed_again_do_not_pass(
         ("evaluate.json", {"data": {"content": "0" * 64}}, "results.json names other data than"),
         ("evaluate.json", {"lock_sha256": "0" * 64}, "provenance of voc_r50 (seed 0) does not follow"),
         ("metrics.json", {"miou": 99.0}, "its counts give mIoU"),
-        ("metrics.json", {"n_images": 5}, "4 images were counted, but metrics.json says 5"),
+        ("metrics.json", {"n_images": 5}, "4 images were counted, but metrics.json has 5"),
     ],
 )
 def test_a_record_that_was_changed_with_its_hash_does_not_pass(
@@ -301,7 +301,7 @@ def test_a_run_that_has_lost_its_proof_does_not_pass(
     name: str, spoilt: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (spoilt / RUN / name).unlink()
-    assert f"{RUN}/{name} is not there" in refusal(spoilt, capsys)
+    assert f"{RUN}/{name} does not exist" in refusal(spoilt, capsys)
 
 
 def test_an_archive_that_was_replaced_where_it_was_fetched_to_is_noticed(
@@ -418,4 +418,4 @@ def test_without_results_there_is_nothing_to_verify(spoilt: Path, capsys: pytest
     (spoilt / RESULTS).unlink()
     code, printed = verify(spoilt, capsys)
     assert code == 2
-    assert f"{RESULTS} is not there; run: pointrend --scale demo compare" in printed
+    assert f"{RESULTS} does not exist; run: pointrend --scale demo compare" in printed

@@ -87,7 +87,7 @@ def fetched_files(project: Project, run: str) -> tuple[Path, Path]:
     missing = [(name, file) for name, file in zip(names, (log, config), strict=True) if not file.is_file()]
     if missing:
         do = " && ".join(f"pointrend --scale {project.params.scale} fetch {name}" for name, _ in missing)
-        raise AuditError(f"{missing[0][1]} is not there", f"run: {do}")
+        raise AuditError(f"{missing[0][1]} does not exist", f"run: {do}")
     return log, config
 
 

@@ -67,7 +67,7 @@ def _text(path: Path) -> str:
             raise AuditError(f"{path} is larger than {LARGEST_FILE} bytes, so it is no config", _DO)
         return data.decode("utf-8")
     except FileNotFoundError:
-        raise AuditError(f"{path} is not there", f"put the config and its {BASE}.py into one folder") from None
+        raise AuditError(f"{path} does not exist", f"put the config and its {BASE}.py into one folder") from None
     except (OSError, UnicodeDecodeError) as problem:
         raise AuditError(f"cannot read {path}: {problem}", "name a readable config") from problem
 
@@ -82,7 +82,7 @@ def _is_star_import(statement: ast.stmt) -> bool:
 
 
 def _apply(statement: ast.stmt, config: Config) -> None:
-    """Do to ``config`` what the statement says."""
+    """Apply a statement to ``config``."""
     match statement:
         case ast.Expr(value=ast.Constant(value=str())):
             pass

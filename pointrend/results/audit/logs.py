@@ -40,7 +40,7 @@ _HEADERS = (
     r"Config file (?:used|path): (?P<config>.+)",
 )
 _START = r"Start epoch (?P<epoch>\d{1,9})\.\.\."
-# what the original logs besides, which says nothing about the recipe
+# what the original logs besides, which has nothing to do with the recipe
 _NOTES = (
     r"Saving state_dict in .+",
     r"Loading checkpoints from .+",
@@ -51,7 +51,7 @@ _DUMP = r"[A-Z]+_CFG:"  # in the form of 2022 a part of the configuration follow
 
 @dataclass(frozen=True)
 class Header:
-    """A record that is not of training: what it says by name, for example ``images``, and where."""
+    """A record that is not of training: its values by name, for example ``images``, and its line."""
 
     line: int
     text: str

@@ -1,6 +1,6 @@
 """The files of the runs that the page carries inside itself.
 
-The page shows more than results.json says: curves, scores per class, pictures. It is made from files of the runs and
+The page shows more than results.json holds: curves, scores per class, pictures. It is made from files of the runs and
 carries these files whole, as data URIs; their sha256 stand in results.json. So the page can be made again, byte for
 byte, where the runs are no longer at hand: from the page itself.
 """
@@ -126,6 +126,6 @@ def _content(path: Path, before: bytes | None, expected: str, page: Path) -> byt
             raise CheckFailed(f"{path} is not the one that results.json names", "run `pointrend compare`")
         return content
     if before is None or hashlib.sha256(before).hexdigest() != expected:
-        what = f"{path} is not there, and {page} does not carry it"
+        what = f"{path} does not exist, and {page} does not carry it"
         raise ResultsError(what, "restore it, or evaluate the run again and run `pointrend compare`")
     return before

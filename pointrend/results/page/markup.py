@@ -88,7 +88,7 @@ def box(name: str, content: str) -> str:
 
 
 def number(value: float) -> str:
-    """A coordinate: at most two decimals, and no digits that say nothing."""
+    """A coordinate: at most two decimals, and no needless digits."""
     return f"{value:.2f}".rstrip("0").rstrip(".") if abs(value) >= 0.005 else "0"
 
 

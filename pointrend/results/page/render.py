@@ -1,4 +1,4 @@
-"""``results/<scale>/index.html``: the report as one page that needs nothing beside it, neither files nor a network."""
+"""``results/<scale>/index.html``: the report as a single page that needs no other file and no network."""
 
 from __future__ import annotations
 

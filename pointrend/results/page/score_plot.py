@@ -1,4 +1,4 @@
-"""Ours against the published values, a row a figure.
+"""Ours against the published values, one row per figure.
 
 What is comparable is drawn as a difference in points, with the published value at zero: over the whole range of mIoU
 the differences that matter could not be seen. What is not comparable has a plot of its own without the published

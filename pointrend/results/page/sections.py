@@ -114,7 +114,7 @@ def _picture(row: Row, picture: Picture, carried: Carried) -> str:
 
 
 def provenance_section(results: Mapping[str, Any], published: Published, carried: Carried) -> str:
-    """The sources of the results, and a panel a row."""
+    """The sources of the results, and a panel per row."""
     sources = [("results.json", hash_code(results["sha256"])), (published.file, hash_code(published.sha256))]
     panels = [_panel(row, carried) for row in results["runs"]]
     return lines([element("p", {}, text(EVIDENCE_EXPLAINED)), definitions(sources), *panels])

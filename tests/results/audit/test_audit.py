@@ -125,7 +125,7 @@ def test_a_missing_step_is_written_out_below_the_table(tmp_path: Path, capsys: p
         ),
         ("audit voc_r50 --log nowhere.log", "cannot read nowhere.log: No such file or directory"),
         ("audit voc_r50 --log params.yaml", "params.yaml line 1 is of no known form: "),
-        ("audit voc_r50 --cfg nowhere.py", "nowhere.py is not there"),
+        ("audit voc_r50 --cfg nowhere.py", "nowhere.py does not exist"),
         ("fetch log_voc_r5", "there is no archive to fetch 'log_voc_r5' (did you mean 'log_voc_r50'?)"),
     ],
 )

@@ -42,14 +42,14 @@ def test_without_the_runs_a_page_whose_files_were_changed_does_not_hold(tmp_path
     page = (tmp_path / "index.html").read_text()
     place = page.index("base64,", page.index('data-file="voc_r50-s0/curve.csv"')) + 20
     write_text(tmp_path / "index.html", page[:place] + ("A" if page[place] != "A" else "B") + page[place + 1 :])
-    with pytest.raises(ResultsError, match=r"curve\.csv is not there, and .*index\.html does not carry it"):
+    with pytest.raises(ResultsError, match=r"curve\.csv does not exist, and .*index\.html does not carry it"):
         check(results, published(), tmp_path, tmp_path / "runs")
 
 
 def test_a_file_that_is_nowhere_is_named(tmp_path: Path) -> None:
     results = results_of(tmp_path)
     (tmp_path / "voc_r50-s0/pictures/a b#1.png").unlink()
-    with pytest.raises(ResultsError, match=r"pictures/a b#1\.png is not there"):
+    with pytest.raises(ResultsError, match=r"pictures/a b#1\.png does not exist"):
         gather(results, tmp_path, tmp_path / "index.html")
 
 

@@ -58,7 +58,7 @@ ATTACKS = (
     Attack("no train.json", "copies", without(f"{RUN}/train.json"), "voc_r50 not run"),
     Attack("no evaluate.json", "copies", without(f"{RUN}/evaluate.json"), "evaluate.json is not there"),
     Attack("no metrics.json", "copies", without(f"{RUN}/metrics.json"), "trained but not evaluated"),
-    Attack("no confusion.parquet", "copies", without(f"{RUN}/confusion.parquet"), "confusion.parquet is not there"),
+    Attack("no confusion.parquet", "copies", without(f"{RUN}/confusion.parquet"), "is not the one that metrics.json"),
     Attack("no metrics.jsonl", "copies", without(f"{RUN}/metrics.jsonl"), "metrics.jsonl is not there"),
     Attack("half of the drawings", "copies", half_of_pictures, NOT_THERE),
     Attack("metrics.json and counts alone", "copies", only_figures, "not run"),

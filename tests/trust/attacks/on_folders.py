@@ -13,11 +13,11 @@ from tests.trust.attacks.site import Site
 SECOND_SEED = "runs/paper/voc_r50-s1"
 IN_BOTH = {
     "train.json": "is of run voc_r101 seed 0, not of run voc_r50 seed 0",
-    "model.safetensors": "model.safetensors is not the one that results/paper/results.json names",
+    "model.safetensors": "model.safetensors is not the one whose sha256 is in results.json",
     "metrics.jsonl": "metrics.jsonl is not the one that train.json names",
     "curve.csv": "curve.csv is not the one that train.json names",
     "metrics.json": "metrics.json scores other weights than train.json names",
-    "confusion.parquet": "confusion.parquet is not the one that metrics.json names",
+    "confusion.parquet": "confusion.parquet is not the one that metrics.json was made from",
     "evaluate.json": "is of run voc_r101 seed 0, not of run voc_r50 seed 0",
     "scores.json": "scores.json does not follow from metrics.json",
 }
