@@ -14,10 +14,11 @@ import logging
 
 from pointrend.engines.summary import summary
 from pointrend.engines.workflow import Workflow
+from pointrend.files import write_text
 from pointrend.logs import calling_engine, log_to_file
 from pointrend.results.compare import read_results
 from pointrend.results.published import load_published
-from pointrend.results.report import check, report, terminal_table, top_readme
+from pointrend.results.report import check_files, report_files, terminal_table, top_readme
 from pointrend.settings.project import Project
 
 log = logging.getLogger(__name__)
@@ -33,15 +34,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(project: Project, arguments: argparse.Namespace) -> None:
     """Write, check or show the pages of the current scale."""
     results, published = read_results(project.results_folder / "results.json"), load_published(project.published_folder)
-    written = results, published, project.results_folder, project.runs_folder, top_readme(project)
     if arguments.show:
         print(f"\n{terminal_table(results)}", end="")
-    elif arguments.check:
-        check(*written)
-    else:
-        log_to_file(project.log_file("report"))
-        report(*written)
-        _print_where_everything_is(project)
+        return
+    folder, runs = project.results_folder, project.runs_folder
+    files = report_files(results, published, folder, runs, top_readme(project))
+    if arguments.check:
+        check_files(files)
+        return
+    log_to_file(project.log_file("report"))
+    for path, text in files.items():
+        write_text(path, text)
+    _print_where_everything_is(project)
 
 
 def _print_where_everything_is(project: Project) -> None:

@@ -114,9 +114,7 @@ class Records:
             yield f"{self._name(path)} is of {other}"
 
     def _audit(self, run: str) -> Iterator[str]:
-        path = self.project.audited_folder(run) / AUDIT
-        yield from self._missing(path)
-        yield from self._false(path)
+        return self._false(self.project.audited_folder(run) / AUDIT)
 
     def _compare(self) -> Iterator[str]:
         path = self.project.results_folder / RESULTS
@@ -143,6 +141,7 @@ class Records:
 
     def _false(self, path: Path, elsewhere: Path | None = None) -> Iterator[str]:
         """What a record states that does not hold; files below ``elsewhere`` may be absent."""
+        yield from self._missing(path)
         for one in stated(path, self._json(path)):
             absent = elsewhere and one.file.is_relative_to(elsewhere) and not one.file.exists()
             if not absent and (fault := one.fault(self._name, self._sha256, self.most)):

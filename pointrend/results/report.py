@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from pointrend.errors import CheckFailed, ResultsError
-from pointrend.files import write_text
 from pointrend.results import tables
 from pointrend.results.page.carried import gather
 from pointrend.results.page.render import render_page
@@ -27,50 +26,36 @@ def top_readme(project: Project) -> Path | None:
     return project.root / README if project.params.scale == "paper" else None
 
 
-def report(results: Mapping[str, Any], published: Published, out: Path, runs: Path, readme: Path | None = None) -> None:
-    """Write README.md and index.html into ``out``, the folder of results.json, and the short table into ``readme``.
+def report_files(
+    results: Mapping[str, Any], published: Published, out: Path, runs: Path, readme: Path | None = None
+) -> dict[Path, str]:
+    """README.md and index.html in ``out``, the folder of results.json, and ``readme`` with the short table in it.
 
     The page also shows files from ``runs``, the folder of all runs.
 
     Raises:
         CheckFailed: the results were compared with other published files, or made from other files of the runs.
-        ResultsError: a file of a run is neither there nor in the page as it was written before; or the README or one
-            of its markers is missing.
+        ResultsError: a file of a run exists neither there nor in the page as it was written before; or the README or
+            one of its markers is missing.
     """
-    for path, text in _texts(results, published, out, runs, readme).items():
-        write_text(path, text)
-
-
-def check(
-    results: Mapping[str, Any], published: Published, out: Path, runs: Path, readme: Path | None = None
-) -> set[Path]:
-    """Compare the files that :func:`report` would write with those that exist, byte for byte; their paths.
-
-    Raises:
-        CheckFailed: one is missing or differs, or as for :func:`report`.
-        ResultsError: as for :func:`report`.
-    """
-    texts = _texts(results, published, out, runs, readme)
-    for path, text in texts.items():
-        if not path.is_file() or path.read_bytes() != text.encode():
-            raise CheckFailed(f"{path} is not what the results say", "run `pointrend report`")
-    return set(texts)
-
-
-def _texts(
-    results: Mapping[str, Any], published: Published, out: Path, runs: Path, readme: Path | None
-) -> dict[Path, str]:
     if results["published"] != published.hashes():
-        what = f"the results were compared with another {published.file}, table or recipe than those that are there"
+        what = f"the results were compared with another {published.file}, table or recipe than those that exist now"
         raise CheckFailed(what, "run `pointrend compare`")
     carried = gather(results, runs, out / PAGE)
-    texts = {out / README: render_readme(results, published), out / PAGE: render_page(results, published, carried)}
+    files = {out / README: render_readme(results, published), out / PAGE: render_page(results, published, carried)}
     if readme is not None:
         try:
-            texts[readme] = with_summary(readme.read_bytes().decode(), results)
+            files[readme] = with_summary(readme.read_bytes().decode(), results)
         except (OSError, UnicodeDecodeError) as problem:
             raise ResultsError(f"cannot read {readme}: {problem}", "restore it from the repository") from problem
-    return texts
+    return files
+
+
+def check_files(files: Mapping[Path, str]) -> None:
+    """Raise CheckFailed if one of the ``files`` is missing or differs from this text, byte for byte."""
+    for path, text in files.items():
+        if not path.is_file() or path.read_bytes() != text.encode():
+            raise CheckFailed(f"{path} is not what the results say", "run `pointrend report`")
 
 
 def render_readme(results: Mapping[str, Any], published: Published) -> str:

@@ -179,27 +179,27 @@ def find_score(selected: SelectedRun) -> tuple[Score | None, str]:
 
 def _checked_scoring(selected: SelectedRun, train: Record | None, metrics: Record) -> Record:
     """The content of evaluate.json, which must be of this run, its weights and data, and of the metrics.json there."""
-    path, do = selected.folder / SCORING, selected.again(SCORING)
-    if not path.is_file():
-        raise CheckFailed(f"{selected}: {path} does not exist", do)
+    folder, do = selected.folder, selected.again(SCORING)
+    if not (folder / SCORING).is_file():
+        raise CheckFailed(f"{selected}: {SCORING} does not exist", do)
     if train is not None and metrics["model_sha256"] != train["model_sha256"]:
         raise CheckFailed(f"{selected}: metrics.json scores other weights than train.json names", do)
-    evaluation = _read_sealed(selected, SCORING)
-    made = evaluation["model_sha256"], evaluation["metrics_sha256"]
-    if made != (metrics["model_sha256"], sha256_file(selected.folder / METRICS)):
-        raise CheckFailed(f"{selected}: {path} is of another scoring than metrics.json", do)
-    if train is not None and evaluation["data"] != train["data"]:
-        raise CheckFailed(f"{selected}: {path} names other data than train.json", do)
-    if train is not None and evaluation["train_sha256"] != sha256_file(selected.folder / TRAIN):
-        raise CheckFailed(f"{selected}: {path} is of another training than train.json", do)
-    return evaluation
+    record = _read_sealed(selected, SCORING)
+    scored = metrics["model_sha256"], sha256_file(folder / METRICS)
+    faults = {"is of another scoring than metrics.json": (record["model_sha256"], record["metrics_sha256"]) != scored}
+    if train is not None:
+        faults["names other data than train.json"] = record["data"] != train["data"]
+        faults["is of another training than train.json"] = record["train_sha256"] != sha256_file(folder / TRAIN)
+    for fault in (fault for fault, found in faults.items() if found):
+        raise CheckFailed(f"{selected}: {SCORING} {fault}", do)
+    return record
 
 
 def _checked_files(selected: SelectedRun, records: Mapping[str, Record]) -> dict[str, str]:
     """sha256 by name of the records of a run and of all files that they name; the weights are too large to be read."""
     folder, again = selected.folder, selected.again(SCORES)
     if not (folder / SCORES).is_file():
-        raise CheckFailed(f"{selected}: {folder / SCORES} does not exist", again)
+        raise CheckFailed(f"{selected}: {SCORES} does not exist", again)
     hashes = {name: sha256_file(folder / name) for name in (*records, SCORES, SCORING)}
     for record, content in records.items():
         for one in stated(folder / record, content):
@@ -239,12 +239,12 @@ def _read(selected: SelectedRun, name: str) -> dict[str, Any]:
 
 def _read_sealed(selected: SelectedRun, name: str) -> dict[str, Any]:
     """A record that is of the ``selected`` run and as it was written."""
-    record, path = _read(selected, name), selected.folder / name
+    record, again = _read(selected, name), selected.again(name)
     if not is_sealed(record):
-        raise CheckFailed(f"{selected}: {path} is not as it was written", selected.again(name))
+        raise CheckFailed(f"{selected}: {name} is not as it was written", again)
     if (record["run"], record["seed"]) != (selected.run, selected.seed):
         whose = "released weights" if record["seed"] is None else f"seed {record['seed']}"
-        raise CheckFailed(f"{path} is of run {record['run']} {whose}, not of {selected}", selected.again(name))
+        raise CheckFailed(f"{selected.folder / name} is of run {record['run']} {whose}, not of {selected}", again)
     return record
 
 

@@ -24,7 +24,7 @@ from pointrend.results.audit.audits import audit_holds
 from pointrend.results.chain import MODEL, RESULTS, SCORING, TRAIN, Record, Stated, folder_name, stated
 from pointrend.results.compare import COMPARE_AGAIN, assumed_spreads, check_verdicts, copies, read_results, scored
 from pointrend.results.published import load_published
-from pointrend.results.report import check, top_readme
+from pointrend.results.report import check_files, report_files, top_readme
 from pointrend.results.run_files import SelectedRun, find_score
 from pointrend.results.tables import row_name
 from pointrend.settings.definition import RESTORE as RESTORE_PUBLISHED
@@ -78,7 +78,9 @@ class Verification:
             self._audit(row)
         check_verdicts(results["runs"], self.published, assumed_spreads(self.project.params.datasets))
         folder, runs = self.project.results_folder, self.project.runs_folder
-        self.files |= check(results, self.published, folder, runs, top_readme(self.project))
+        pages = report_files(results, self.published, folder, runs, top_readme(self.project))
+        check_files(pages)
+        self.files |= pages.keys()
 
     # -- the data
 

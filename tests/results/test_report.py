@@ -14,13 +14,11 @@ from pointrend.results.published import render_introduction
 from pointrend.results.report import (
     BEGIN,
     END,
-    check,
     render_readme,
     render_summary,
-    report,
     terminal_table,
 )
-from tests.results.pages import PageReader, page_of
+from tests.results.pages import PageReader, check, page_of, report
 from tests.results.runs import ASSUMED, PUBLISHED, RUNS, finish, published, results_of, selected
 
 COLUMNS = [
@@ -214,15 +212,10 @@ def test_what_a_verdict_rests_on_is_shown(tmp_path: Path) -> None:
     assert rows[5] in PageReader(page_of(results, tmp_path)).rows
 
 
-def written(results: dict[str, Any], folder: Path, readme: Path | None = None) -> tuple[Any, ...]:
-    """What :func:`report` and :func:`check` take, for pages in ``folder``/results."""
-    return results, published(), folder / "results", folder, readme
-
-
 def test_a_report_that_was_just_written_holds(results: dict[str, Any], tmp_path: Path) -> None:
-    pages = written(results, tmp_path)
-    report(*pages)
-    assert check(*pages) == set((tmp_path / "results").iterdir())
+    files = report(results, tmp_path / "results", tmp_path)
+    check(results, tmp_path / "results", tmp_path)
+    assert set(files) == set((tmp_path / "results").iterdir())
     assert sorted(path.name for path in (tmp_path / "results").iterdir()) == ["README.md", "index.html"]
 
 
@@ -241,18 +234,18 @@ def carriage_returns(path: Path) -> None:
 @pytest.mark.parametrize("drift", [one_space, no_last_newline, carriage_returns, Path.unlink])
 @pytest.mark.parametrize("name", ["README.md", "index.html"])
 def test_drift_is_noticed_and_named(name: str, drift: Callable[[Path], None], tmp_path: Path) -> None:
-    pages = written(results_of(tmp_path), tmp_path)
-    report(*pages)
+    results = results_of(tmp_path)
+    report(results, tmp_path / "results", tmp_path)
     drift(tmp_path / "results" / name)
     with pytest.raises(CheckFailed, match=str(tmp_path / "results" / name)) as caught:
-        check(*pages)
+        check(results, tmp_path / "results", tmp_path)
     assert caught.value.exit_code == 3
 
 
 def test_results_against_another_table_are_refused(results: dict[str, Any], tmp_path: Path) -> None:
     results["published"]["sha256"] = "0" * 64
     with pytest.raises(CheckFailed, match=r"another pointrend\.md, table or recipe"):
-        report(*written(results, tmp_path))
+        report(results, tmp_path / "results", tmp_path)
     assert not (tmp_path / "results").exists()
 
 
@@ -263,7 +256,7 @@ def readme_file(folder: Path, text: str = f"# Title\n\n{BEGIN}\nold\n{END}\n\naf
 
 def test_the_top_readme_gets_its_table_and_nothing_else(tmp_path: Path) -> None:
     results, readme = results_of(tmp_path, "paper", ()), readme_file(tmp_path)
-    report(*written(results, tmp_path, readme))
+    report(results, tmp_path / "results", tmp_path, readme)
     assert readme.read_text() == f"# Title\n\n{BEGIN}\n{render_summary(results)}{END}\n\nafter\n"
     rows = table_rows(readme.read_text())
     columns = ["Run", "Published", "Trained", "Difference", "Verdict"]
@@ -271,19 +264,19 @@ def test_the_top_readme_gets_its_table_and_nothing_else(tmp_path: Path) -> None:
     none = ["–", "–", "–"]
     assert rows[2] == ["voc_r50", "69.84%", "48.86%", "-20.98 ± 0.83", "below", *none, "one-seed"]
     assert rows[5] == ["ade20k_r101", "40.26%", "–", "–", "not run", *none, "inputs"]
-    report(*written(results, tmp_path, readme))
-    assert readme in check(*written(results, tmp_path, readme))
+    report(results, tmp_path / "results", tmp_path, readme)
+    check(results, tmp_path / "results", tmp_path, readme)
 
 
 def test_a_drifted_top_readme_is_named(tmp_path: Path) -> None:
     results, readme = results_of(tmp_path, "paper", ()), readme_file(tmp_path)
-    report(*written(results, tmp_path))
+    report(results, tmp_path / "results", tmp_path)
     with pytest.raises(CheckFailed, match=str(readme)):
-        check(*written(results, tmp_path, readme))
-    report(*written(results, tmp_path, readme))
+        check(results, tmp_path / "results", tmp_path, readme)
+    report(results, tmp_path / "results", tmp_path, readme)
     readme.write_text(readme.read_text().replace("48.86%", "48.87%", 1))
     with pytest.raises(CheckFailed, match=str(readme)):
-        check(*written(results, tmp_path, readme))
+        check(results, tmp_path / "results", tmp_path, readme)
 
 
 @pytest.mark.parametrize(
@@ -293,10 +286,10 @@ def test_a_drifted_top_readme_is_named(tmp_path: Path) -> None:
 def test_the_markers_must_occur_once(text: str, tmp_path: Path) -> None:
     readme = readme_file(tmp_path, text)
     with pytest.raises(ResultsError, match="markers"):
-        report(*written(results_of(tmp_path), tmp_path, readme))
+        report(results_of(tmp_path), tmp_path / "results", tmp_path, readme)
     assert readme.read_text() == text
 
 
 def test_a_missing_top_readme_is_named(tmp_path: Path) -> None:
     with pytest.raises(ResultsError, match=r"README\.md"):
-        report(*written(results_of(tmp_path), tmp_path, tmp_path / "README.md"))
+        report(results_of(tmp_path), tmp_path / "results", tmp_path, tmp_path / "README.md")
