@@ -40,11 +40,6 @@ class PublishedRow:
     model: str
     log: str
 
-    @property
-    def percent(self) -> float:
-        """The mIoU as a number, in percent."""
-        return float(self.miou.removesuffix("%"))
-
 
 @dataclass(frozen=True)
 class Section:
@@ -75,7 +70,7 @@ class Published:
     def miou(self, run: str) -> float | None:
         """The published mIoU of a run, in percent; None for a run of your own, for which nothing is published."""
         rows = (row for section in self.sections for row in section.rows)
-        return next((row.percent for row in rows if row.run == run), None)
+        return next((float(row.miou.removesuffix("%")) for row in rows if row.run == run), None)
 
 
 def load_published(folder: Path) -> Published:

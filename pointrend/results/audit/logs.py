@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
+from typing import Any, NamedTuple
 
 from pointrend.errors import AuditError
 from pointrend.files import read_at_most
@@ -22,11 +23,12 @@ _STAMP = r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d"
 _LINE = re.compile(rf"({_STAMP}) [A-Z]+ +(\S.*)", re.ASCII)
 # where a log that was cut in the middle of a line meets the next one
 _JOINT = re.compile(rf"(?<=.)(?={_STAMP} [A-Z]+ )", re.ASCII)
-_COUNT = r"(\d{1,9})/(\d{1,9})"
+_EPOCH = r"(?P<epoch>\d{1,9})/(?P<epochs>\d{1,9})"
+_BATCH = r"(?P<batch>\d{1,9})/(?P<batches>\d{1,9})"
 _RATE = r"(?P<rate>\d{1,9}(?:\.\d{1,30})?(?:e-\d{1,3})?)"
 _PLACES = (
-    rf"\[EPOCH\]: {_COUNT}, \[BATCH\]: {_COUNT}, \[LEARNING_RATE\]: {_RATE}, \[DATASET\]: (?P<dataset>\w+)",
-    rf"\[Epoch\]: {_COUNT}, \[Batch\]: {_COUNT}, \[Segmentor\]: (?P<model>\w+)-(?P<backbone>\w+), "
+    rf"\[EPOCH\]: {_EPOCH}, \[BATCH\]: {_BATCH}, \[LEARNING_RATE\]: {_RATE}, \[DATASET\]: (?P<dataset>\w+)",
+    rf"\[Epoch\]: {_EPOCH}, \[Batch\]: {_BATCH}, \[Segmentor\]: (?P<model>\w+)-(?P<backbone>\w+), "
     rf"\[DATASET\]: (?P<dataset>\w+), \[LEARNING_RATE\]: {_RATE}",
 )
 _LOSS = r"(?:\d{1,30}\.\d{4}|nan|inf)"
@@ -148,8 +150,7 @@ def _lines(text: str) -> Iterator[tuple[int, str, bool]]:
         yield from ((len(whole) + 1, piece, False) for piece in _JOINT.split(last))
 
 
-@dataclass(frozen=True)
-class _Place:
+class _Place(NamedTuple):
     """The first line of a training record, its losses still to come."""
 
     line: int
@@ -230,23 +231,12 @@ class _Reader:
 
 
 def _record(place: _Place, losses: str) -> Record:
-    epoch, epochs, batch, batches = (int(place.values[i]) for i in range(1, 5))
     values = place.values.groupdict()
-    pairs = (item.split(" ") for item in losses.split(", "))
-    return Record(
-        line=place.line,
-        text=place.values.string,
-        time=place.time,
-        epoch=epoch,
-        epochs=epochs,
-        batch=batch,
-        batches=batches,
-        learning_rate=float(values["rate"]),
-        dataset=values["dataset"],
-        model=values.get("model"),
-        backbone=values.get("backbone"),
-        losses={name: float(value) for name, value in pairs},
-    )
+    counts: dict[str, Any] = {key: int(values[key]) for key in ("epoch", "epochs", "batch", "batches")}
+    names: dict[str, Any] = {key: values.get(key) for key in ("dataset", "model", "backbone")}
+    named = {name: float(value) for name, value in (item.split(" ") for item in losses.split(", "))}
+    where = place.line, place.values.string, place.time
+    return Record(*where, **counts, learning_rate=float(values["rate"]), **names, losses=named)
 
 
 def _match(forms: tuple[str, ...], message: str) -> re.Match[str] | None:
