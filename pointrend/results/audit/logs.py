@@ -232,11 +232,11 @@ class _Reader:
 
 def _record(place: _Place, losses: str) -> Record:
     values = place.values.groupdict()
-    counts: dict[str, Any] = {key: int(values[key]) for key in ("epoch", "epochs", "batch", "batches")}
-    names: dict[str, Any] = {key: values.get(key) for key in ("dataset", "model", "backbone")}
+    known: dict[str, Any] = {key: int(values[key]) for key in ("epoch", "epochs", "batch", "batches")}
+    known |= {key: values.get(key) for key in ("dataset", "model", "backbone")}
+    known |= {"line": place.line, "text": place.values.string, "time": place.time}
     named = {name: float(value) for name, value in (item.split(" ") for item in losses.split(", "))}
-    where = place.line, place.values.string, place.time
-    return Record(*where, **counts, learning_rate=float(values["rate"]), **names, losses=named)
+    return Record(**known, learning_rate=float(values["rate"]), losses=named)
 
 
 def _match(forms: tuple[str, ...], message: str) -> re.Match[str] | None:
