@@ -62,23 +62,23 @@ class Verification:
             raise CheckFailed(unreadable.what, unreadable.do) from unreadable
 
     def _walk(self, results: Mapping[str, Any]) -> None:
+        project = self.project
         self._canonical(self.path, results, COMPARE_AGAIN)
         if "data" not in results["published"]:
             raise CheckFailed(f"{self._name(self.path)} was written by an earlier version", COMPARE_AGAIN)
         self._hold(chain.stated_of_published(self.path, results), RESTORE_PUBLISHED)
-        self.published = load_published(self.project.published_folder)
+        self.published = load_published(project.published_folder)
         rows = [row for row in results["runs"] if row["kind"] != "seeds"]
-        for dataset in self.project.params.datasets:
+        for dataset in project.params.datasets:
             self._dataset(dataset, [row for row in rows if row["setting"]["dataset"] == dataset])
-        for backbone in self.project.params.backbones:
+        for backbone in project.params.backbones:
             self._backbone(backbone, [row for row in rows if row["setting"].get("backbone") == backbone])
         self.copies = copies(rows)
         for row in sorted(rows, key=lambda row: row["kind"] == "released"):
             self._run(row)
             self._audit(row)
-        check_verdicts(results["runs"], self.published, assumed_spreads(self.project.params.datasets))
-        folder, runs = self.project.results_folder, self.project.runs_folder
-        pages = report_files(results, self.published, folder, runs, top_readme(self.project))
+        check_verdicts(results["runs"], self.published, assumed_spreads(project.params.datasets))
+        pages = report_files(results, self.published, project.results_folder, project.runs_folder, top_readme(project))
         check_files(pages)
         self.files |= pages.keys()
 
@@ -102,8 +102,7 @@ class Verification:
 
     def _backbone(self, backbone: str, rows: Sequence[Record]) -> None:
         """The pretrained weights that runs started from."""
-        file = self.project.params.backbones[backbone].pretrained.name
-        recorded = sorted(_recorded(rows, "backbone"))
+        file, recorded = self.project.params.backbones[backbone].pretrained.name, sorted(_recorded(rows, "backbone"))
         expected = {file: {"sha256": recorded[0]}} if recorded else {}
         self._fetched(f"backbone_{backbone}", expected, self.project.archive_set)
 
