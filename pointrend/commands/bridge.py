@@ -1,6 +1,6 @@
-"""Tell one engine what the other has done, so that it does not do it again.
+"""Record in one engine what the other one has done, so that it is not done again.
 
-Refuses, with exit code 3, unless the other engine has nothing left to do and every file is what its manifest says.
+Fails with exit code 3 if the other engine still has work to do, or if a file differs from its record.
 
 examples:
   pointrend bridge dvc
@@ -21,14 +21,14 @@ ENGINES = {"dvc": tell_dvc, "snakemake": tell_snakemake}
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of this verb."""
-    parser.add_argument("engine", choices=ENGINES, help="the engine to tell")
+    parser.add_argument("engine", choices=ENGINES, help="the engine that takes over the results")
 
 
 def run(project: Project, arguments: argparse.Namespace) -> None:
-    """Tell it."""
+    """Have the engine take over the results."""
     written = load_params(project.root / "params.yaml")
     if project.overrides or project.params.scale != written.scale:
-        what = f"DVC runs what params.yaml says: scale {written.scale}, and nothing of --scale or --set"
+        what = f"DVC runs what params.yaml says: scale {written.scale}, without --scale and --set"
         raise ParamsError(what, "write it into params.yaml")
     ENGINES[arguments.engine](project)
     print(f"{arguments.engine} has nothing to do at scale {project.params.scale}")

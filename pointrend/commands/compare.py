@@ -1,4 +1,4 @@
-"""Write results/<scale>/results.json: every run beside its published number, with the hashes it rests on.
+"""Write results/<scale>/results.json: every run compared with its published number, with the hashes it rests on.
 
 examples:
   pointrend compare
@@ -12,7 +12,7 @@ import argparse
 from pointrend.logs import log_to_file
 from pointrend.results.compare import assumed_spreads, compare, write_results
 from pointrend.results.published import load_published
-from pointrend.results.selection import selected_runs
+from pointrend.results.run_files import selected_runs
 from pointrend.settings.params import typed_seeds
 from pointrend.settings.project import Project
 
@@ -23,7 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(project: Project, arguments: argparse.Namespace) -> None:
-    """Compare all runs; those that were not run say so."""
+    """Compare all runs, those that were not run included."""
     log_to_file(project.log_file("compare"))
     typed = arguments.seeds
     seeds = project.params.seeds if typed is None else typed_seeds(f"--seeds {typed!r}", typed.split(","))

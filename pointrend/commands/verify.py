@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import argparse
 
-from pointrend.results.chain import Chain
+from pointrend.results.verify import Verification
 from pointrend.settings.project import Project
 
 
@@ -21,8 +21,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(project: Project, arguments: argparse.Namespace) -> None:
     """Walk the chain of the current scale."""
-    chain = Chain(project)
-    chain.walk()
-    for note in chain.notes:
+    verification = Verification(project)
+    verification.walk()
+    for note in verification.notes:
         print(f"note: {note}")
-    print(f"{len(chain.files)} files and {chain.mious} mIoU recomputed from their counts: all hold")
+    print(f"{len(verification.files)} files and {verification.mious} mIoU recomputed from their counts: all hold")

@@ -1,7 +1,7 @@
-"""Telling one engine what the other has done.
+"""Tell one engine what the other has done.
 
-Either engine, told to believe what lies on the disk, believes anything. So each is told only where the other one's
-own bookkeeping is whole, and where the files are what their manifests say.
+Either engine can be made to accept whatever is on the disk. So this is done only if the other one's own bookkeeping is
+complete, and every file agrees with its record.
 """
 
 from __future__ import annotations
@@ -13,11 +13,9 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from pointrend.engines.records import Records, wanted_results
+from pointrend.engines.records import Records, Which, wanted_results
 from pointrend.errors import CheckFailed
 from pointrend.settings.project import Project
-
-BIN = Path(sys.executable).parent
 
 
 def tell_dvc(project: Project) -> None:
@@ -25,18 +23,18 @@ def tell_dvc(project: Project) -> None:
 
     Raises:
         CheckFailed: Snakemake would still run something or has no record of how a file was made, or a file is
-            missing or not what its record says.
+            missing or differs from its record.
     """
     do = f"run snakemake --cores all --config scale={project.params.scale}, then this again"
-    planned = _engine(project, "snakemake", "--cores", "1", "-n", "-p", *_config(project))
+    planned = _engine(project, "snakemake", "-n", "-p")
     commands = re.findall(r"^Shell command: (pointrend .*)$", planned, re.MULTILINE)
     if commands:
         because = re.search(r"^out of date(: .*)$", planned, re.MULTILINE)
         raise CheckFailed(f"snakemake would still run {_listed(commands)}{because[1] if because else ''}", do)
     unrecorded = re.search(r"^Rules with missing metadata: (.*)$", planned, re.MULTILINE)
     if unrecorded:
-        do = "if dvc made the files, run pointrend bridge snakemake instead"
-        raise CheckFailed(f"snakemake has no record of how the files of these stages were made: {unrecorded[1]}", do)
+        what = f"snakemake has no record of how the files of these stages were made: {unrecorded[1]}"
+        raise CheckFailed(what, "if dvc made the files, run pointrend bridge snakemake instead")
     for fault, _ in _faults(project):
         raise CheckFailed(fault, f"remove it and {do}")
     _engine(project, "dvc", "commit", "--force")
@@ -46,8 +44,8 @@ def tell_snakemake(project: Project) -> None:
     """Have Snakemake take what DVC made as its own.
 
     Raises:
-        CheckFailed: DVC would still run something, or a file is missing, not what its record says, or not of the
-            setting and code of now.
+        CheckFailed: DVC would still run something, or a file is missing, differs from its record, or is not of
+            the current setting and code.
     """
     do = "run dvc repro, then this again"
     if (project.released_runs or project.audited_runs) and not project.params.published_scales:
@@ -55,19 +53,19 @@ def tell_snakemake(project: Project) -> None:
         raise CheckFailed(what, f"write published_scales: [{project.params.scale}] into params.yaml, {do}")
     status = json.loads(_engine(project, "dvc", "status", "--json"))
     if status:
-        raise CheckFailed(f"dvc would still run {_listed(list(status))}: {_first_reason(status)}", do)
-    for fault, stage in _faults(project):
-        raise CheckFailed(fault, f"dvc was told to believe it: run dvc repro --force {stage}, then this again")
-    _engine(project, "snakemake", "--cores", "1", "--touch", "--forceall", *_config(project))
-
-
-def _config(project: Project) -> tuple[str, str]:
-    return "--config", f"scale={project.params.scale}"
+        first = json.dumps(next(iter(status.values()))[0]).translate(str.maketrans("", "", '{}"[]'))
+        raise CheckFailed(f"dvc would still run {_listed(list(status))}: {first}", do)
+    for fault, which in _faults(project):
+        do = f"dvc was told to believe it: run dvc repro --force {_dvc_stage(project, *which)}, then this again"
+        raise CheckFailed(fault, do)
+    _engine(project, "snakemake", "--touch", "--forceall")
 
 
 def _engine(project: Project, *command: str) -> str:
-    """Run an engine in the checkout; what it printed."""
-    program = str(BIN / command[0])
+    """Run an engine in the checkout, Snakemake for the current scale; what it printed."""
+    if command[0] == "snakemake":
+        command = (*command, "--cores", "1", "--config", f"scale={project.params.scale}")
+    program = str(Path(sys.executable).with_name(command[0]))
     ran = subprocess.run([program, *command[1:]], cwd=project.root, capture_output=True, text=True)  # noqa: S603 no shell
     if ran.returncode:
         lines = re.findall(r".*(?:error|exception|busy).*", ran.stderr + ran.stdout, re.IGNORECASE)
@@ -81,24 +79,14 @@ def _listed(names: list[str]) -> str:
     return ", ".join(names[:3]) + (f" and {rest} more" if rest > 0 else "")
 
 
-def _first_reason(status: dict[str, list[object]]) -> str:
-    """Where the first stage of ``dvc status`` differs, as DVC says it."""
-    return json.dumps(next(iter(status.values()))[0]).translate(str.maketrans("", "", '{}"[]'))
-
-
-def _faults(project: Project) -> Iterator[tuple[str, str]]:
-    """Results that are not what params.yaml, the code and their own records say, and what dvc.yaml calls their stages.
-
-    Here every file is read whole, however large.
-    """
+def _faults(project: Project) -> Iterator[tuple[str, Which]]:
+    """Results that differ from params.yaml, the code or their own records; every file is read, however large."""
     records = Records(project, most=sys.maxsize)
-    for stage, name, seed in wanted_results(project):
-        if fault := records.fault(stage, name, seed):
-            yield fault, _stage(project, stage, name, seed)
+    return ((fault, which) for which in wanted_results(project) if (fault := records.fault(*which)))
 
 
-def _stage(project: Project, stage: str, name: str, seed: int | None) -> str:
-    """What dvc.yaml calls the stage that makes a result."""
+def _dvc_stage(project: Project, stage: str, name: str, seed: int | None) -> str:
+    """The name in dvc.yaml of the stage that makes a result."""
     if stage == "fetch" and name not in project.params.datasets:
         kind, _, name = name.partition("_")
         stage = f"fetch_{kind}"

@@ -1,46 +1,35 @@
-"""Whether what lies on the disk is what is wanted now, by the small records beside it.
+"""Whether the results on the disk are the wanted ones, by the small records beside them.
 
-Snakemake looks at the times of files, and at what it wrote down about its own jobs. So it does not see what a command
+Snakemake compares the times of files, and what it recorded about its own jobs. So it does not notice what a command
 typed by hand has overwritten with another setting, nor files replaced by older ones (`rsync -a`, a backup). Here the
-records themselves are compared: with params.yaml and the code, and with each other. Of files up to `SMALL` bytes the
-sha256 counts, of larger ones the size alone; their sha256 is the business of `pointrend verify`.
+records themselves are compared: with params.yaml and the code, and with the files that they name. Of files with more
+than `SMALL` bytes only the size is compared; `pointrend verify` reads them whole.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
+from functools import cache
 from pathlib import Path
-from typing import Any
 
 from pointrend.checkout.code_digest import code_digest
 from pointrend.errors import PointrendError
 from pointrend.files import is_sealed, sha256_file
-from pointrend.settings.fingerprints import (
-    prepared_fault,
-    released_sha256,
-    scoring_fingerprint,
-    training_fingerprint,
-)
+from pointrend.results.chain import AUDIT, METRICS, RESULTS, SCORES, SCORING, TRAIN, Record, folder_name, stated
+from pointrend.settings.fingerprints import prepared_fault, released_sha256, scoring_fingerprint, training_fingerprint
 from pointrend.settings.params import SCORING_KEYS, RunSetting
 from pointrend.settings.project import Project
 
-SMALL = 1_000_000
-"""Bytes; as many as Snakemake itself reads of a file to compare it."""
+SMALL = 1_000_000  # bytes; Snakemake itself compares the content of files up to this size
 PAGES = ("README.md", "index.html")
-NOT_RUN = "not run"
-"""The verdict of a row without a score; the module that has it takes half a second to import."""
+NOT_RUN = "not run"  # as results.verdict has it, which takes half a second to import
 
-Record = Mapping[str, Any]
-
-
-def record_fault(project: Project, stage: str, run: str = "", seed: int | None = None) -> str | None:
-    """Why the result of ``stage`` on the disk is not the wanted one, in words; None where nothing speaks against it."""
-    return Records(project).fault(stage, run, seed)
+Which = tuple[str, str, int | None]  # stage, name and seed; the name is a run, a dataset, or what is fetched
 
 
-def wanted_results(project: Project) -> Iterator[tuple[str, str, int | None]]:
-    """What :func:`record_fault` can be asked about at this scale: (stage, name, seed), in the order of the DAG."""
+def wanted_results(project: Project) -> Iterator[Which]:
+    """All results of this scale, in the order of the DAG."""
     params = project.params
     published = [f"{kind}_{run}" for run in project.audited_runs for kind in ("log", "cfg")]
     weights = (*map("backbone_{}".format, params.backbones), *map("released_{}".format, project.released_runs))
@@ -54,22 +43,22 @@ def wanted_results(project: Project) -> Iterator[tuple[str, str, int | None]]:
 
 
 class Records:
-    """The records of one project; every file is read once, and none that is larger than ``most`` bytes."""
+    """The records of one project; every file is read once, and none with more than ``most`` bytes."""
 
     def __init__(self, project: Project, most: int = SMALL) -> None:
-        self.project = project
-        self.most = most
-        self._faults: dict[tuple[str, str, int | None], str | None] = {}
-        self._sums: dict[Path, str] = {}
-        self._contents: dict[Path, Any] = {}
-        self._recipes: dict[str, dict[str, Any]] = {}
+        self.project, self.most = project, most
+        self._faults: dict[Which, str | None] = {}
+        self._sha256 = cache(sha256_file)
+        self._json = cache(lambda path: json.loads(path.read_bytes()))
+        self._recipe = cache(lambda run: project.setting(run).recipe.model_dump(mode="json"))
 
     def fault(self, stage: str, name: str = "", seed: int | str | None = None) -> str | None:
-        """See :func:`record_fault`; ``name`` is the run, the dataset, or what is fetched."""
+        """Why the result of ``stage`` on the disk is not the wanted one, in words; None where no record contradicts."""
         key = (stage, name, None if seed is None else int(seed))
         if key not in self._faults:
             try:
-                self._faults[key] = next(self._found(*key), None)
+                about = [part for part in key[1:] if part not in ("", None)]
+                self._faults[key] = next(getattr(self, f"_{stage}")(*about), None)
             except PointrendError as wrong_before:  # in what it follows from
                 self._faults[key] = wrong_before.what
             except (OSError, ValueError, LookupError, TypeError, AttributeError):
@@ -77,34 +66,16 @@ class Records:
                 self._faults[key] = " ".join(filter(None, words))
         return self._faults[key]
 
-    def _found(self, stage: str, name: str, seed: int | None) -> Iterator[str]:
-        """Everything that speaks against a result."""
-        if stage == "fetch":
-            return self._of_fetch(name)
-        if stage == "prepare":
-            return self._of_prepare(name)
-        if stage == "train" and seed is not None:
-            return self._of_training(name, seed)
-        if stage == "evaluate" and seed is not None:
-            return self._of_score(name, seed)
-        if stage == "evaluate_released":
-            return self._of_released_score(name)
-        if stage == "audit":
-            return self._of_audit(name)
-        return {"compare": self._of_results, "report": self._of_pages}[stage]()
+    # -- the stages: everything that contradicts a result
 
-    # -- the stages
-
-    def _of_fetch(self, name: str) -> Iterator[str]:
-        path, project = self.project.fetched(name), self.project
+    def _fetch(self, name: str) -> Iterator[str]:
+        path, wanted = self.project.fetched(name), self.project.archive_set
         yield from self._missing(path, path.with_suffix(""))
-        record = self._json(path)
-        if record["set"] != project.archive_set:
-            yield f"{self._name(path)} is of the archives {record['set']}, not {project.archive_set}"
-        for file, known in record["files"].items():
-            yield from self._changed(project.fetched_file(name, file), known["sha256"], path, known["bytes"])
+        if (found := self._json(path)["set"]) != wanted:
+            yield f"{self._name(path)} is of the archives {found}, not {wanted}"
+        yield from self._false(path)
 
-    def _of_prepare(self, dataset: str) -> Iterator[str]:
+    def _prepare(self, dataset: str) -> Iterator[str]:
         path, fetched = self.project.manifest(dataset), self.project.fetched(dataset)
         yield from self._missing(path, fetched)
         record, files = self._json(path), self._json(fetched)["files"]
@@ -114,156 +85,87 @@ class Records:
             yield f"{self._name(path)}: {fault}"
         if record["code_sha256"] != code_digest("prepare", dataset):
             yield f"{self._name(path)} is of other code"
-        for file, known in record["files"].items():
-            yield from self._changed(path.with_name(file), known["sha256"], path, known["bytes"])
+        yield from self._false(path)
 
-    def _of_training(self, run: str, seed: int) -> Iterator[str]:
-        setting, folder = self.project.setting(run), self.project.run_folder(run, seed)
-        path, data = folder / "train.json", self.project.manifest(setting.dataset)
-        yield from self._missing(path, data, self.project.fetched(f"backbone_{setting.backbone}"))
-        record = self._json(path)
-        if not is_sealed(record):
-            yield f"{self._name(path)} is not as it was written"
-        for name, known in record["curves"].items():
-            yield from self._changed(folder / name, known, path)
-        if record["fingerprint"] != training_fingerprint(self.project, setting, seed):
-            yield f"{self._name(path)} is of {self._difference(record, setting, 'train')}"
-        if record["data_manifest_sha256"] != self._sha256(data):
-            yield f"{self._name(path)} names another {self._name(data)}"
-        yield from self._changed(folder / "model.safetensors", record["model_sha256"], path)
+    def _train(self, run: str, seed: int) -> Iterator[str]:
+        path, setting = self.project.run_folder(run, seed) / TRAIN, self.project.setting(run)
+        inputs = self.project.manifest(setting.dataset), self.project.fetched(f"backbone_{setting.backbone}")
+        yield from self._missing(path, *inputs)
+        yield from self._made_now(path, setting, "train", training_fingerprint(self.project, setting, seed))
+        yield from self._false(path)
 
-    def _of_score(self, run: str, seed: int) -> Iterator[str]:
-        setting, folder = self.project.setting(run), self.project.run_folder(run, seed)
-        path, trained = folder / "evaluate.json", folder / "train.json"
-        yield from self._missing(path, trained, folder / "metrics.json")
-        record, train, metrics = self._json(path), self._json(trained), self._json(folder / "metrics.json")
-        same = {key: train[key] for key in ("model_sha256", "data_manifest_sha256")}
-        if any(record[key] != value for key, value in {"train_sha256": self._sha256(trained), **same}.items()):
-            yield f"{self._name(path)} is of another training than {trained.name}"
-        if any(metrics[key] != train[key] for key in ("fingerprint", "model_sha256")):
-            yield f"{self._name(folder / 'metrics.json')} is of another training than {trained.name}"
-        yield from self._scored(folder, setting, train["model_sha256"])
+    def _evaluate(self, run: str, seed: int) -> Iterator[str]:
+        folder = self.project.run_folder(run, seed)
+        yield from self._missing(folder / TRAIN)
+        yield from self._scored(folder, run, self._json(folder / TRAIN)["model_sha256"])
 
-    def _of_released_score(self, run: str) -> Iterator[str]:
-        setting, folder = self.project.setting(run), self.project.released_folder(run)
-        path, weights = folder / "evaluate.json", self.project.fetched(f"released_{run}")
-        data = self.project.manifest(setting.dataset)
-        yield from self._missing(path, folder / "metrics.json", weights, data)
-        if self._json(path)["data_manifest_sha256"] != self._sha256(data):
-            yield f"{self._name(path)} names another {self._name(data)}"
-        yield from self._scored(folder, setting, released_sha256(self.project, setting))
+    def _evaluate_released(self, run: str) -> Iterator[str]:
+        weights = released_sha256(self.project, self.project.setting(run))
+        return self._scored(self.project.released_folder(run), run, weights)
 
-    def _scored(self, folder: Path, setting: RunSetting, weights: str) -> Iterator[str]:
-        """What any evaluation leaves behind belongs together, and is of the scoring that is wanted now."""
-        path, metrics_file = folder / "evaluate.json", folder / "metrics.json"
-        record, metrics = self._json(path), self._json(metrics_file)
-        if not is_sealed(record):
-            yield f"{self._name(path)} is not as it was written"
-        if record["fingerprint"] != scoring_fingerprint(self.project, setting, weights):
-            yield f"{self._name(path)} is of {self._difference(record, setting, 'evaluate')}"
-        yield from self._changed(metrics_file, record["metrics_sha256"], path)
-        yield from self._changed(folder / "confusion.parquet", metrics["sha256"], metrics_file)
-        scores = folder / "scores.json"
-        yield from self._missing(scores)
-        if not self._json(scores).items() <= metrics.items():
-            yield f"{self._name(scores)} is not of {metrics_file.name}"
-        for picture, known in metrics["pictures"].items():
-            yield from self._changed(folder / "pictures" / picture, known["sha256"], metrics_file, known["bytes"])
-        if other := _others(record["setting"]["recipe"], self._recipe(setting), ("pictures",)):
+    def _scored(self, folder: Path, run: str, weights: str) -> Iterator[str]:
+        path, metrics, scores, setting = folder / SCORING, folder / METRICS, folder / SCORES, self.project.setting(run)
+        yield from self._missing(path, metrics, scores)
+        yield from self._made_now(path, setting, "evaluate", scoring_fingerprint(self.project, setting, weights))
+        yield from self._false(path)
+        yield from self._false(metrics)
+        if not self._json(scores).items() <= self._json(metrics).items():
+            yield f"{self._name(scores)} is not of {METRICS}"
+        if other := self._others(self._json(path), setting, ("pictures",)):
             yield f"{self._name(path)} is of {other}"
 
-    def _of_audit(self, run: str) -> Iterator[str]:
-        path = self.project.audited_folder(run) / "audit.json"
+    def _audit(self, run: str) -> Iterator[str]:
+        return self._false(self.project.audited_folder(run) / AUDIT)
+
+    def _compare(self) -> Iterator[str]:
+        path = self.project.results_folder / RESULTS
         yield from self._missing(path)
-        yield from self._changed(path.with_name("curve.json"), self._json(path)["curve_sha256"], path)
+        for row in self._json(path)["runs"]:
+            stages = {"trained": ("train", "evaluate"), "released": ("evaluate_released",)}.get(row["kind"], ())
+            not_run = stages and row["verdict"] == NOT_RUN and row["run"] in self.project.params.runs
+            if not_run and not any(self.fault(stage, row["run"], row["seed"]) for stage in stages):
+                yield f"{self._name(path)} lacks the score in {self._name(self.project.runs_folder / folder_name(row))}"
+        yield from self._false(path, elsewhere=self.project.runs_folder)
 
-    def _of_results(self) -> Iterator[str]:
-        path, published = self.project.results_folder / "results.json", self.project.published_folder
-        yield from self._missing(path)
-        results = self._json(path)
-        for name, known in results["published"]["data"].items():
-            yield from self._changed(published / name, known, path)
-        for row in results["runs"]:
-            if row["kind"] != "seeds" and row["run"] in self.project.params.runs:
-                yield from self._row(row, path)
-
-    def _row(self, row: Record, path: Path) -> Iterator[str]:
-        """A row of results.json is of the files that are there."""
-        released = row["kind"] == "released"
-        run, seed = row["run"], row["seed"]
-        folder = self.project.released_folder(run) if released else self.project.run_folder(run, seed)
-        stages = ("evaluate_released",) if released else ("train", "evaluate")
-        if row["verdict"] == NOT_RUN:
-            if not any(self.fault(stage, run, seed) for stage in stages):
-                yield f"{self._name(path)} does not tell of {self._name(folder)}"
-            return
-        for name, known in row["hashes"].items():
-            if "." in name:
-                yield from self._changed(folder / name, known, path, absent=True)
-
-    def _of_pages(self) -> Iterator[str]:
-        results = self.project.results_folder / "results.json"
+    def _report(self) -> Iterator[str]:
+        results = self.project.results_folder / RESULTS
         pages = [results.with_name(name) for name in PAGES]
         yield from self._missing(results, *pages)
-        made_of = self._json(results)["sha256"]
         for path in pages:
-            if path.stat().st_size <= self.most and made_of not in path.read_text(encoding="utf-8"):
-                yield f"{self._name(path)} is of another {results.name}"
+            if path.stat().st_size <= self.most and self._json(results)["sha256"] not in path.read_text("utf-8"):
+                yield f"{self._name(path)} is of another {RESULTS}"
 
     # -- what they share
 
-    def _recipe(self, setting: RunSetting) -> dict[str, Any]:
-        """As it is written down; the seeds of a run share theirs."""
-        if setting.run not in self._recipes:
-            self._recipes[setting.run] = setting.recipe.model_dump(mode="json")
-        return self._recipes[setting.run]
-
-    def _difference(self, record: Record, setting: RunSetting, stage: str) -> str:
-        """What a record's fingerprint differs in, as far as the record says it."""
-        recorded, wanted = record["setting"]["recipe"], self._recipe(setting)
-        keys = (*SCORING_KEYS, "inference") if stage == "evaluate" else tuple(setting.deterministic()["recipe"])
-        if other := _others(recorded, wanted, keys):
-            return other
-        code = code_digest(stage, setting.dataset)
-        return "other code" if record["code_sha256"] != code else "other data or weights"
-
     def _missing(self, *paths: Path) -> Iterator[str]:
-        return (f"{self._name(path)} is not there" for path in paths if not path.exists())
+        return (f"{self._name(path)} does not exist" for path in paths if not path.exists())
 
-    def _changed(
-        self, path: Path, known: str, record: Path, size: int | None = None, absent: bool = False
-    ) -> Iterator[str]:
-        """A file has the sha256, or at least the size, that is ``known`` of it; ``absent``: it may be elsewhere."""
-        found = _size(path)
-        if found is None:
-            if not absent:
-                yield f"{self._name(path)} is not there"
-        elif size not in (None, found) or (found <= self.most and self._sha256(path) != known):
-            yield f"{self._name(path)} is not the one that {self._name(record)} describes"
+    def _false(self, path: Path, elsewhere: Path | None = None) -> Iterator[str]:
+        """What a record states that does not hold; files below ``elsewhere`` may be absent."""
+        yield from self._missing(path)
+        for one in stated(path, self._json(path)):
+            absent = elsewhere and one.file.is_relative_to(elsewhere) and not one.file.exists()
+            if not absent and (fault := one.fault(self._name, self._sha256, self.most)):
+                yield fault
 
-    def _sha256(self, path: Path) -> str:
-        if path not in self._sums:
-            self._sums[path] = sha256_file(path)
-        return self._sums[path]
+    def _made_now(self, path: Path, setting: RunSetting, stage: str, fingerprint: str) -> Iterator[str]:
+        """A sealed record is as it was written, of this fingerprint, and of the prepared data that exist."""
+        record, data = self._json(path), self.project.manifest(setting.dataset)
+        if not is_sealed(record):
+            yield f"{self._name(path)} is not as it was written"
+        if record["fingerprint"] != fingerprint:
+            keys = (*SCORING_KEYS, "inference") if stage == "evaluate" else tuple(setting.deterministic()["recipe"])
+            same_code = record["code_sha256"] == code_digest(stage, setting.dataset)
+            other = self._others(record, setting, keys) or ("other data or weights" if same_code else "other code")
+            yield f"{self._name(path)} is of {other}"
+        if record["data_manifest_sha256"] != self._sha256(data):
+            yield f"{self._name(path)} names another {self._name(data)}"
 
-    def _json(self, path: Path) -> Any:
-        if path not in self._contents:
-            self._contents[path] = json.loads(path.read_bytes())
-        return self._contents[path]
+    def _others(self, record: Record, setting: RunSetting, keys: Iterable[str]) -> str:
+        """The first of ``keys`` of the recipe with other values than now; empty where all are the same."""
+        recorded, wanted = record["setting"]["recipe"], self._recipe(setting.run)
+        found = [f"{key} {recorded.get(key)}, now {wanted[key]}" for key in keys if recorded.get(key) != wanted[key]]
+        return f"another setting: {'; '.join(found[:3])}" if found else ""
 
     def _name(self, path: Path) -> str:
         return self.project.relative(path)
-
-
-def _size(path: Path) -> int | None:
-    """None where there is no file."""
-    try:
-        return path.stat().st_size
-    except OSError:
-        return None
-
-
-def _others(recorded: Record, wanted: Record, keys: Iterable[str]) -> str:
-    """The first of ``keys`` that were otherwise, with then and now; empty where none was."""
-    found = [f"{key} {recorded.get(key)}, now {wanted[key]}" for key in keys if recorded.get(key) != wanted[key]]
-    return f"another setting: {'; '.join(found[:3])}" if found else ""

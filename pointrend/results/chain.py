@@ -1,81 +1,109 @@
-"""The chain from the published document and the archives to the results page, walked link by link.
+"""The chain of hashes: what every record states about files.
 
-results.json is believed first, on its own hash, because the hashes of the run files stand in it. Then the links are
-walked in the order in which the files follow from one another, and the first one that does not hold is raised. What is
-not here (archives that were removed, data or runs on another machine) and what cannot break a hash (other code, other
-settings) becomes a note.
+A record names, by sha256, the files that it was made from or that were written with it. :func:`stated` is the only
+reader of these statements: ``pointrend verify`` checks all of them, ``compare`` those of the runs it reads, and both
+engines those of the results they would keep.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pointrend.errors import CheckFailed, ResultsError
-from pointrend.results.chain_data import RESULTS, Row
-from pointrend.results.chain_runs import COMPARE_AGAIN, RunLinks
-from pointrend.results.compare import assumed_spreads, copies, judge, read_results
-from pointrend.results.published import published_miou
-from pointrend.results.report import PAGE, README, check, check_readme
+from pointrend.files import sha256_file
+
+Record = Mapping[str, Any]  # the content of a JSON file
+
+RESULTS, MANIFEST = "results.json", "manifest.json"
+TRAIN, MODEL, METRICS_LOG, CURVE_TABLE = "train.json", "model.safetensors", "metrics.jsonl", "curve.csv"
+METRICS, SCORES, SCORING, COUNTS = "metrics.json", "scores.json", "evaluate.json", "confusion.parquet"
+AUDIT, CURVE = "audit.json", "curve.json"
+# the files in the folder of a run, in the order in which they follow from one another; pictures come after them
+RUN_FILES = (TRAIN, MODEL, METRICS_LOG, CURVE_TABLE, METRICS, SCORES, SCORING, COUNTS)
 
 
-class Chain(RunLinks):
-    """A walk along the chain of one scale."""
+@dataclass(frozen=True)
+class Stated:
+    """What ``record`` states about ``file``."""
 
-    def walk(self) -> None:
-        """Walk it all.
+    file: Path
+    sha256: str
+    record: Path
+    bytes: int | None = None
+    md5: str | None = None
 
-        Raises:
-            CheckFailed: a link does not hold; the message names the file.
-            ResultsError: nothing has been compared yet.
+    def fault(
+        self, name: Callable[[Path], object], digest: Callable[[Path], str] = sha256_file, most: int = sys.maxsize
+    ) -> str | None:
+        """Why the statement is false, in words; None where it holds.
+
+        Of a file with more than ``most`` bytes only the size is compared. ``name`` is how messages call a path.
         """
-        path = self.project.results_folder / RESULTS
-        if not path.is_file():
-            raise ResultsError(f"{self._name(path)} is not there", f"run: pointrend --scale {path.parent.name} compare")
-        try:
-            self._walk(path)
-        except ResultsError as unreadable:
-            raise CheckFailed(unreadable.what, unreadable.do) from unreadable
+        if not self.file.is_file():
+            return f"{name(self.file)} does not exist"
+        size = self.file.stat().st_size
+        if self.bytes in (None, size) and (size > most or digest(self.file) == self.sha256):
+            return None
+        return f"{name(self.file)} is not the one that {name(self.record)} names"
 
-    def _walk(self, path: Path) -> None:
-        results = read_results(path)
-        self._canonical(path, results, COMPARE_AGAIN)
-        if "data" not in results["published"]:
-            raise CheckFailed(f"{self._name(path)} was written by an earlier version of this project", COMPARE_AGAIN)
-        self._published(results["published"])
-        trained, released = (
-            [row for row in results["runs"] if row["kind"] == kind] for kind in ("trained", "released")
-        )
-        for dataset in self.project.params.datasets:
-            self._dataset(dataset, [row for row in trained + released if row["setting"]["dataset"] == dataset])
-        for backbone in self.project.params.backbones:
-            self._backbone(backbone, [row for row in trained if row["setting"].get("backbone") == backbone])
-        self.copies = copies(trained)
-        for row in trained:
-            self._run(row)
-            self._audit(row)
-        for row in released:
-            self._release(row)
-        self._verdicts(results, trained + released)
-        self._pages(results)
 
-    def _verdicts(self, results: Mapping[str, Any], scored: Sequence[Row]) -> None:
-        """Differences and verdicts follow from the figures."""
-        for row in scored:
-            expected = published_miou(self.published, row["run"])
-            difference = None if expected is None or row["difference"] is None else row["miou"] - expected
-            if (row["published_miou"], row["difference"]) != (expected, difference):
-                raise CheckFailed(
-                    f"{RESULTS}: the difference of {row['run']} is not ours minus published", COMPARE_AGAIN
-                )
-        if judge([dict(row) for row in scored], assumed_spreads(self.project.params.datasets)) != results["runs"]:
-            raise CheckFailed(f"{RESULTS}: its verdicts do not follow from its figures and params.yaml", COMPARE_AGAIN)
+def stated(path: Path, record: Record) -> Iterator[Stated]:
+    """What the ``record`` in ``path`` states about files, in the order in which they follow from one another."""
+    if path.name == RESULTS:
+        yield from stated_of_published(path, record)
+        for row in record["runs"]:
+            yield from stated_of_row(path, row)
+            yield from stated_of_audit(path, row)
+        return
+    if path.name in _NAMED:
+        for name, sha256 in _NAMED[path.name](record).items():
+            if sha256 is not None:
+                yield Stated(path.parent / name, sha256, path)
+        return
+    # The manifest of prepared data is beside its files, that of fetched archives beside the folder named after it.
+    folder = path.parent if path.name == MANIFEST else path.with_suffix("")
+    for name, facts in record["files"].items():
+        yield Stated(folder / name, str(facts.get("sha256")), path, facts.get("bytes"), facts.get("md5"))
 
-    def _pages(self, results: Mapping[str, Any]) -> None:
-        project = self.project
-        check(results, self.published, project.results_folder, project.runs_folder)
-        self.files |= {project.results_folder / name for name in (README, PAGE)}
-        if project.params.scale == "paper":
-            check_readme(project.root / "README.md", results)
-            self.files.add(project.root / "README.md")
+
+_NAMED: dict[str, Callable[[Record], dict[str, str | None]]] = {
+    TRAIN: lambda record: {MODEL: record["model_sha256"], **record["curves"]},
+    SCORING: lambda record: {TRAIN: record["train_sha256"], METRICS: record["metrics_sha256"]},
+    METRICS: lambda record: {
+        COUNTS: record["sha256"],
+        **{f"pictures/{name}": facts["sha256"] for name, facts in record["pictures"].items()},
+    },
+    AUDIT: lambda record: {CURVE: record["curve_sha256"]},
+}
+
+
+def stated_of_published(path: Path, results: Record) -> Iterator[Stated]:
+    """What results.json states about the files in published/."""
+    published = results["published"]
+    for name, sha256 in ((published["file"], published["sha256"]), *published["data"].items()):
+        yield Stated(path.parents[2] / "published" / name, sha256, path)
+
+
+def stated_of_row(path: Path, row: Record) -> Iterator[Stated]:
+    """What a row of results.json states about the files of its run; those of kind ``seeds`` repeat other rows."""
+    names = [] if row["kind"] == "seeds" else [name for name in row["hashes"] if "." in name]
+    for name in sorted(names, key=lambda name: (RUN_FILES.index(name) if name in RUN_FILES else len(RUN_FILES), name)):
+        yield Stated(_runs(path) / folder_name(row) / name, row["hashes"][name], path)
+
+
+def stated_of_audit(path: Path, row: Record) -> Iterator[Stated]:
+    """What a row of results.json states about the audit of the published log of its run."""
+    for name, sha256 in (row["audit"]["hashes"] if row["audit"] else {}).items():
+        yield Stated(_runs(path) / f"{row['run']}-published" / name, sha256, path)
+
+
+def folder_name(row: Record) -> str:
+    """Name of the folder in ``runs/<scale>/`` with the files of a row; a row of kind ``seeds`` has none of its own."""
+    return f"{row['run']}-{'released' if row['kind'] == 'released' else 's' + str(row['seed'])}"
+
+
+def _runs(results: Path) -> Path:
+    return results.parents[2] / "runs" / results.parent.name

@@ -1,4 +1,4 @@
-"""``results.json``: every run against its published number, with the hashes that it rests on."""
+"""``results.json``: every run compared with its published number, with the hashes that it rests on."""
 
 from __future__ import annotations
 
@@ -12,16 +12,24 @@ from pointrend.errors import CheckFailed, ResultsError
 from pointrend.files import read_json, sha256_json, write_json
 from pointrend.results import verdict
 from pointrend.results.audit.audits import with_audit
+from pointrend.results.chain import METRICS, MODEL, RESULTS
 from pointrend.results.form import fault_of_form
 from pointrend.results.intervals import miou_interval, paired_interval
-from pointrend.results.published import Published, published_miou
-from pointrend.results.run_files import Score, SelectedRun, find_score
+from pointrend.results.published import Published
+from pointrend.results.run_files import UNPUBLISHED, Score, SelectedRun, find_score
 from pointrend.results.verdict import Spread, Verdict
 from pointrend.settings.params import DatasetParams
 
 log = logging.getLogger(__name__)
 
+COMPARE_AGAIN = "run `pointrend compare`, or restore what it was made from"
+
 Row = dict[str, Any]
+# what a row has only with a score of a single set of weights
+NO_SCORE: Row = {
+    **dict.fromkeys(("image_interval", "paired_interval", "measures", "provenance", "curve")),
+    "pictures": {},
+}
 
 
 def compare(
@@ -33,35 +41,52 @@ def compare(
     comparable scores, and one of kind ``released`` per selected release. Figures are in percent. ``assumed`` is sigma
     per dataset until it is measured. ``interval`` is that of the difference over seeds, ``image_interval`` that of the
     mIoU over images, ``paired_interval`` that of the mIoU minus the released weights' over the same images;
-    ``measures`` repeats what metrics.json says beside the mIoU, ``provenance`` says what the figure follows from, and
-    ``reasons`` says why a row is not run, unverified or not comparable, and what in the published log or config differs
+    ``measures`` repeats what metrics.json has beside the mIoU, ``provenance`` what the figure follows from, and
+    ``reasons`` why a row is not run, unverified or not comparable, and what in the published log or config differs
     from us. ``audit`` and ``curve`` are those of :func:`with_audit`.
 
     Raises:
         ResultsError: a file of a run cannot be read.
     """
-    found = [_scored_row(run, published) for run in selected]
+    found = [_row(run, published) for run in selected]
     released = {row["run"]: score for row, score in found if row["kind"] == "released"}
     rows = [
         with_audit(row | {"paired_interval": _paired(row, score, released.get(row["run"]))}, run.folder)
         for run, (row, score) in zip(selected, found, strict=True)
     ]
-    whose = copies(rows)
-    rows = [_copy(row, whose[key]) if (key := (row["run"], row["seed"])) in whose else row for row in rows]
+    for (run, seed), reason in copies(rows).items():
+        (row,) = (row for row in rows if (row["run"], row["seed"]) == (run, seed))
+        row |= {"comparable": False, "difference": None, "reasons": [reason, *row["reasons"]]}
     return sealed({"scale": scale, "published": published.hashes(), "runs": judge(rows, assumed)})
 
 
 def judge(rows: Sequence[Row], assumed: Mapping[str, Spread]) -> list[Row]:
     """Rows of kind ``trained`` and ``released`` with the verdicts that follow from their differences, and the rows of
     kind ``seeds``."""
-    trained = [row for row in rows if row["kind"] == "trained"]
-    spreads = {**assumed, **_measured(trained)}
-    judged = []
+    scores: dict[str, dict[str, list[float]]] = {}  # by dataset and run: each backbone has a mean of its own
+    for row in rows:
+        if row["kind"] == "trained" and row["difference"] is not None:
+            scores.setdefault(row["setting"]["dataset"], {}).setdefault(row["run"], []).append(row["miou"])
+    measured = {dataset: verdict.pooled(list(of_runs.values())) for dataset, of_runs in scores.items()}
+    spreads = {**assumed, **{dataset: spread for dataset, spread in measured.items() if spread is not None}}
+    judged: list[Row] = []
     for name in dict.fromkeys(row["run"] for row in rows):
-        of_run = [_judged(row, spreads) for row in trained if row["run"] == name]
-        released = [_judged_release(row) for row in rows if (row["run"], row["kind"]) == (name, "released")]
-        judged += [*of_run, *_seeds_row(of_run, spreads), *released]
+        of_run = [_judged(row, spreads) for row in rows if row["run"] == name]
+        trained = [row for row in of_run if row["kind"] == "trained"]
+        judged += [*trained, *_seeds_row(trained, spreads), *(row for row in of_run if row["kind"] == "released")]
     return judged
+
+
+def check_verdicts(rows: Sequence[Row], published: Published, assumed: Mapping[str, Spread]) -> None:
+    """Raise CheckFailed unless differences and verdicts follow from the figures in the ``rows`` of results.json."""
+    judged = [row for row in rows if row["kind"] != "seeds"]
+    for row in judged:
+        expected = published.miou(row["run"])
+        difference = None if expected is None or row["difference"] is None else row["miou"] - expected
+        if (row["published_miou"], row["difference"]) != (expected, difference):
+            raise CheckFailed(f"{RESULTS}: the difference of {row['run']} is not ours minus published", COMPARE_AGAIN)
+    if judge(judged, assumed) != rows:
+        raise CheckFailed(f"{RESULTS}: its verdicts do not follow from its figures and params.yaml", COMPARE_AGAIN)
 
 
 def assumed_spreads(datasets: Mapping[str, DatasetParams]) -> dict[str, Spread]:
@@ -98,15 +123,15 @@ def read_results(path: Path) -> dict[str, Any]:
     return results
 
 
-def copies(rows: Sequence[Row]) -> dict[tuple[str, int], str]:
-    """Why a training does not count, by run and seed, where another one has the very same weights: they are one.
+def copies(rows: Sequence[Mapping[str, Any]]) -> dict[tuple[str, int], str]:
+    """Why a training does not count, by run and seed, if another one has the very same weights: they are one.
 
     Two seeds never give equal weights; a copied folder or checkpoint does.
     """
     same: dict[str, list[tuple[str, int]]] = {}
     for row in rows:
         if row["kind"] == "trained" and row["miou"] is not None:
-            same.setdefault(row["hashes"]["model.safetensors"], []).append((row["run"], row["seed"]))
+            same.setdefault(row["hashes"][MODEL], []).append((row["run"], row["seed"]))
     return {
         one: f"its weights are those of {', '.join(f'{run} seed {seed}' for run, seed in group if (run, seed) != one)}"
         for group in same.values()
@@ -115,21 +140,61 @@ def copies(rows: Sequence[Row]) -> dict[tuple[str, int], str]:
     }
 
 
-def _copy(row: Row, reason: str) -> Row:
-    return row | {"comparable": False, "difference": None, "reasons": [reason, *row["reasons"]]}
+def scored(score: Score, published: Published) -> Row:
+    """What a row states of a score; all of it follows from the run's files, so that ``verify`` can compute it again."""
+    metrics, published_miou = score.metrics, published.miou(score.evaluation["run"])
+    reasons = reasons_against(score, published)
+    return {
+        "miou": metrics["miou"],
+        "difference": None if published_miou is None or reasons else metrics["miou"] - published_miou,
+        "comparable": not reasons,
+        "reasons": reasons,
+        "evidence": "released" if score.train is None else "one-seed",
+        "image_interval": list(miou_interval(score.counts)),
+        "measures": {key: metrics[key] for key in ("all_accuracy", "boundary_iou", "coarse", "n_images")},
+        "pictures": metrics["pictures"],
+        "provenance": score.provenance,
+        "hashes": score.hashes,
+        "setting": dict(score.made["setting"]),
+    }
 
 
-def _scored_row(selected: SelectedRun, published: Published) -> tuple[Row, Score | None]:
+def reasons_against(score: Score, published: Published) -> list[str]:
+    """Why a score cannot be compared with the published number, by its own records; empty where it can."""
+    definition = published.definition
+    reasons = [] if score.train is None else definition.training_reasons(score.train)
+    if score.train is None or not reasons:
+        reasons = [*reasons, *definition.scoring_reasons(score.evaluation)]
+    if published.miou(score.evaluation["run"]) is None:
+        reasons = [*reasons, UNPUBLISHED]
+    return list(dict.fromkeys(reasons))
+
+
+def _row(selected: SelectedRun, published: Published) -> tuple[Row, Score | None]:
     """A row and the score in it; where it has a difference, its verdict is not known yet."""
-    miou = published_miou(published, selected.run)
+    row = {
+        **NO_SCORE,
+        "run": selected.run,
+        "seed": selected.seed,
+        "kind": "released" if selected.seed is None else "trained",
+        "miou": None,
+        "published_miou": published.miou(selected.run),
+        "difference": None,
+        "comparable": not selected.reasons,
+        "evidence": "inputs",
+        "reasons": [*selected.reasons],
+        "hashes": {"fingerprint": selected.fingerprint} if selected.fingerprint else {},
+        "setting": selected.setting,
+        **_statistics(verdict.NOT_RUN),
+    }
     try:
         score, reason = find_score(selected)
     except CheckFailed as contradiction:
         log.warning("%s", contradiction)
-        return _row(selected, miou, verdict.UNVERIFIED, [str(contradiction)]), None
-    if score is None:
-        return _row(selected, miou, verdict.NOT_RUN, [reason] if reason else []), None
-    return _row(selected, miou, verdict.NOT_COMPARABLE) | scored(score, published), score
+        return row | _statistics(verdict.UNVERIFIED) | {"reasons": [str(contradiction), *selected.reasons]}, None
+    if score is not None:
+        return row | scored(score, published), score
+    return row | {"reasons": [*([reason] if reason else []), *selected.reasons]}, None
 
 
 def _paired(row: Row, score: Score | None, released: Score | None) -> list[float] | None:
@@ -143,57 +208,6 @@ def _paired(row: Row, score: Score | None, released: Score | None) -> list[float
         return None
 
 
-def _row(selected: SelectedRun, published: float | None, judgement: Verdict, reasons: Sequence[str] = ()) -> Row:
-    return {
-        "run": selected.run,
-        "seed": selected.seed,
-        "kind": "released" if selected.seed is None else "trained",
-        "miou": None,
-        "published_miou": published,
-        "difference": None,
-        "comparable": not selected.reasons,
-        "evidence": "inputs",
-        "reasons": [*reasons, *selected.reasons],
-        "image_interval": None,
-        "measures": None,
-        "pictures": {},
-        "provenance": None,
-        "hashes": {"fingerprint": selected.fingerprint} if selected.fingerprint else {},
-        "setting": selected.setting,
-        **_statistics(judgement),
-    }
-
-
-def scored(score: Score, published: Published) -> Row:
-    """What a row says of a score; all of it follows from the run's files, so that ``verify`` can say it again."""
-    metrics, run = score.metrics, score.evaluation["run"]
-    miou, reasons = published_miou(published, run), reasons_against(score, published)
-    return {
-        "miou": metrics["miou"],
-        "difference": metrics["miou"] - miou if miou is not None and not reasons else None,
-        "comparable": not reasons,
-        "reasons": reasons,
-        "evidence": "released" if score.train is None else "one-seed",
-        "image_interval": list(miou_interval(score.counts)),
-        "measures": {key: metrics[key] for key in ("all_accuracy", "boundary_iou", "coarse", "n_images")},
-        "pictures": metrics["pictures"],
-        "provenance": score.provenance,
-        "hashes": score.hashes,
-        "setting": score.setting,
-    }
-
-
-def reasons_against(score: Score, published: Published) -> list[str]:
-    """Why a score cannot be compared with the published number, by its own records; empty where it can."""
-    definition = published.definition
-    reasons = [] if score.train is None else definition.training_reasons(score.train)
-    if score.train is None or not reasons:
-        reasons = [*reasons, *definition.scoring_reasons(score.evaluation)]
-    if published_miou(published, score.evaluation["run"]) is None:
-        reasons = [*reasons, "nothing was published for this run"]
-    return list(dict.fromkeys(reasons))
-
-
 def _statistics(judgement: Verdict, source: str | None = None) -> Row:
     return {
         "verdict": judgement.word,
@@ -204,56 +218,35 @@ def _statistics(judgement: Verdict, source: str | None = None) -> Row:
     }
 
 
-def _measured(rows: Sequence[Row]) -> dict[str, Spread]:
-    """Sigma of the datasets in which enough seeds of a backbone are scored."""
-    scores: dict[str, dict[str, list[float]]] = {}
-    for row in rows:
-        if row["difference"] is not None:
-            scores.setdefault(row["setting"]["dataset"], {}).setdefault(row["run"], []).append(row["miou"])
-    pools = {dataset: verdict.pooled(list(of_runs.values())) for dataset, of_runs in scores.items()}
-    return {dataset: spread for dataset, spread in pools.items() if spread is not None}
-
-
 def _judged(row: Row, spreads: Mapping[str, Spread]) -> Row:
+    if row["miou"] is None:
+        unverified = row["verdict"] == verdict.UNVERIFIED.word
+        return row | _statistics(verdict.UNVERIFIED if unverified else verdict.NOT_RUN)
     if row["difference"] is None:
-        return row | _undecided(row)
+        return row | _statistics(verdict.NOT_COMPARABLE)
+    if row["kind"] == "released":
+        return row | _statistics(verdict.released(row["difference"]))
     spread = spreads[row["setting"]["dataset"]]
     return row | _statistics(verdict.one_seed(row["difference"], spread), spread.source)
 
 
-def _judged_release(row: Row) -> Row:
-    return row | (_undecided(row) if row["difference"] is None else _statistics(verdict.released(row["difference"])))
-
-
-def _undecided(row: Row) -> Row:
-    unread = row["verdict"] == verdict.UNVERIFIED.word
-    missing = verdict.UNVERIFIED if unread else verdict.NOT_RUN
-    return _statistics(missing if row["miou"] is None else verdict.NOT_COMPARABLE)
-
-
 def _seeds_row(rows: Sequence[Row], spreads: Mapping[str, Spread]) -> list[Row]:
-    """The row of a run as a whole, from the rows of its seeds; none where they are too few."""
+    """The row of a run as a whole, from the rows of its seeds; none if they are too few."""
     scored = [row for row in rows if row["difference"] is not None]
     if len(scored) < verdict.ENOUGH:
         return []
-    first, missing = scored[0], len(rows) - len(scored)
-    differences = [row["difference"] for row in scored]
-    spread = spreads[first["setting"]["dataset"]]
+    missing, differences = len(rows) - len(scored), [row["difference"] for row in scored]
+    spread = spreads[scored[0]["setting"]["dataset"]]
     row = {
-        **first,
+        **scored[0],
+        **NO_SCORE,
         "seed": None,
         "kind": "seeds",
         "miou": math.fsum(row["miou"] for row in scored) / len(scored),
         "difference": math.fsum(differences) / len(scored),
         "evidence": "seeds",
         "reasons": [f"{missing} of its {len(rows)} seeds have no score that counts"] if missing else [],
-        "image_interval": None,
-        "paired_interval": None,
-        "measures": None,
-        "pictures": {},
-        "provenance": None,
-        "curve": None,
-        "hashes": {f"metrics.json of seed {row['seed']}": row["hashes"]["metrics.json"] for row in scored},
+        "hashes": {f"{METRICS} of seed {row['seed']}": row["hashes"][METRICS] for row in scored},
         **_statistics(verdict.seeds(differences, spread), spread.source),
     }
     return [row]

@@ -1,9 +1,9 @@
-"""How far a score could have been another one with other images: the bootstrap over images.
+"""How far a score could differ with other images: the bootstrap over images.
 
 A resample draws as many images as there are, with replacement, adds up their counts, and takes the mIoU of the sum,
 as the metric does: the IoU of a single image is never averaged. Intervals are those of the percentile method (Efron
 and Tibshirani, An Introduction to the Bootstrap, chapter 13). They hold for one set of weights; how much another
-training would differ is another question (docs/verdicts.md).
+training would differ is a different question (docs/verdicts.md).
 """
 
 from __future__ import annotations
@@ -13,13 +13,11 @@ from numpy.typing import NDArray
 
 from pointrend.evaluation.counts_file import StoredCounts
 
-Interval = tuple[float, float]
-"""Lower and upper end, in percent or percentage points."""
+Interval = tuple[float, float]  # lower and upper end, in percent or percentage points
 
 RESAMPLES = 1000
 CONFIDENCE = 0.95
-SEED = 0
-"""Of the resampling: the same counts give the same interval."""
+SEED = 0  # of the resampling: the same counts give the same interval
 
 
 def miou_interval(counts: StoredCounts) -> Interval:

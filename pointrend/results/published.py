@@ -1,7 +1,7 @@
 """The published results as data, never apart from the document they were taken from.
 
-``pointrend_table.json`` names ``pointrend.md`` and its sha256. It is believed only while that document is beside
-it, has that hash, and holds, byte for byte, the introduction and the tables that the data render to.
+``pointrend_table.json`` names ``pointrend.md`` and its sha256. It is used only if that document is in the
+same folder, has that hash, and contains, byte for byte, the introduction and the tables that the data render to.
 """
 
 from __future__ import annotations
@@ -40,11 +40,6 @@ class PublishedRow:
     model: str
     log: str
 
-    @property
-    def percent(self) -> float:
-        """The mIoU as a number, in percent."""
-        return float(self.miou.removesuffix("%"))
-
 
 @dataclass(frozen=True)
 class Section:
@@ -65,22 +60,25 @@ class Published:
     paper: Link
     bibtex: str
     sections: tuple[Section, ...]
-    data: dict[str, str]
-    """sha256 of what was taken from the document, and of the definition, by file name."""
-    definition: Definition
-    """What a result must equal to be compared with the published number."""
+    data: dict[str, str]  # sha256 of what was taken from the document, and of the definition, by file name
+    definition: Definition  # what a result must equal to be compared with the published number
 
     def hashes(self) -> dict[str, Any]:
-        """What results.json says of the published side."""
+        """What results.json states about the published files."""
         return {"file": self.file, "sha256": self.sha256, "data": self.data}
+
+    def miou(self, run: str) -> float | None:
+        """The published mIoU of a run, in percent; None for a run of your own, for which nothing is published."""
+        rows = (row for section in self.sections for row in section.rows)
+        return next((float(row.miou.removesuffix("%")) for row in rows if row.run == run), None)
 
 
 def load_published(folder: Path) -> Published:
-    """Read ``pointrend_table.json`` in ``folder`` and hold it against the document.
+    """Read ``pointrend_table.json`` in ``folder`` and compare it with the document.
 
     Raises:
         ResultsError: a file is missing or unreadable.
-        CheckFailed: the document has another hash, or does not hold what the data say.
+        CheckFailed: the document has another hash, or does not contain what the data state.
     """
     table = folder / TABLE
     values = read_json(table, do=RESTORE)
@@ -93,7 +91,7 @@ def load_published(folder: Path) -> Published:
         raise ResultsError(f"{table} is not the published table: {problem!r}", RESTORE) from problem
     document = folder / published.file
     if not document.is_file():
-        raise ResultsError(f"{document} is not there", RESTORE)
+        raise ResultsError(f"{document} does not exist", RESTORE)
     found = sha256_file(document)
     if found != published.sha256:
         raise CheckFailed(f"{document} has sha256 {found}, but {table} names {published.sha256}", RESTORE)
@@ -102,14 +100,8 @@ def load_published(folder: Path) -> Published:
     for part in (render_introduction(published), *tables):
         if part not in text:
             place = part.partition("\n")[0]
-            raise CheckFailed(f"{table} does not say what {document} says under {place!r}", RESTORE)
+            raise CheckFailed(f"{table} differs from {document} under {place!r}", RESTORE)
     return published
-
-
-def published_miou(published: Published, run: str) -> float | None:
-    """The published mIoU of a run, in percent; None for a run of one's own, for which nothing is published."""
-    rows = (row for section in published.sections for row in section.rows)
-    return next((row.percent for row in rows if row.run == run), None)
 
 
 def render_introduction(published: Published) -> str:

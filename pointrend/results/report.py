@@ -1,80 +1,135 @@
-"""Writing the report, and noticing where it has drifted from the results."""
+"""The report: README.md and index.html of a scale, the table in the top README, and the table for a terminal."""
 
 from __future__ import annotations
 
+import re
+import textwrap
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from pointrend.errors import CheckFailed, ResultsError
-from pointrend.files import write_text
-from pointrend.results.markdown import render_readme, with_summary
+from pointrend.results import tables
 from pointrend.results.page.carried import gather
 from pointrend.results.page.render import render_page
-from pointrend.results.published import Published
+from pointrend.results.published import Published, column_widths, render_introduction, render_rows
+from pointrend.results.tables import Cell, Table
+from pointrend.settings.project import Project
 
 README, PAGE = "README.md", "index.html"
-REPORT_AGAIN = "run `pointrend report`"
+BEGIN, END = "<!-- results:begin -->", "<!-- results:end -->"
+WIDTH = 88  # columns of the sentences around the table for a terminal
 
 
-def report(results: Mapping[str, Any], published: Published, out: Path, runs: Path) -> None:
-    """Write ``README.md`` and ``index.html`` into ``out``, the folder of results.json.
+def top_readme(project: Project) -> Path | None:
+    """The top README, where it shows the results of the current scale."""
+    return project.root / README if project.params.scale == "paper" else None
+
+
+def report_files(
+    results: Mapping[str, Any], published: Published, out: Path, runs: Path, readme: Path | None = None
+) -> dict[Path, str]:
+    """README.md and index.html in ``out``, the folder of results.json, and ``readme`` with the short table in it.
 
     The page also shows files from ``runs``, the folder of all runs.
 
     Raises:
         CheckFailed: the results were compared with other published files, or made from other files of the runs.
-        ResultsError: a file of a run is neither there nor in the page as it was written before.
+        ResultsError: a file of a run exists neither there nor in the page as it was written before; or the README or
+            one of its markers is missing.
     """
-    for name, text in _files(results, published, out, runs).items():
-        write_text(out / name, text)
-
-
-def check(results: Mapping[str, Any], published: Published, out: Path, runs: Path) -> None:
-    """Hold the files in ``out`` against what :func:`report` would write, byte for byte.
-
-    Raises:
-        CheckFailed: one is missing or differs, or as for :func:`report`.
-        ResultsError: as for :func:`report`.
-    """
-    for name, text in _files(results, published, out, runs).items():
-        _check_text(out / name, text)
-
-
-def update_readme(readme: Path, results: Mapping[str, Any]) -> None:
-    """Put the short table of ``results`` between the markers of the top README.
-
-    Raises:
-        ResultsError: the README or a marker is missing.
-    """
-    write_text(readme, with_summary(_read(readme), results))
-
-
-def check_readme(readme: Path, results: Mapping[str, Any]) -> None:
-    """Hold the table in the top README against ``results``.
-
-    Raises:
-        ResultsError: the README or a marker is missing.
-        CheckFailed: the table differs.
-    """
-    _check_text(readme, with_summary(_read(readme), results))
-
-
-def _files(results: Mapping[str, Any], published: Published, out: Path, runs: Path) -> dict[str, str]:
     if results["published"] != published.hashes():
-        what = f"the results were compared with another {published.file}, table or recipe than those that are there"
+        what = f"the results were compared with another {published.file}, table or recipe than those that exist now"
         raise CheckFailed(what, "run `pointrend compare`")
     carried = gather(results, runs, out / PAGE)
-    return {README: render_readme(results, published), PAGE: render_page(results, published, carried)}
+    files = {out / README: render_readme(results, published), out / PAGE: render_page(results, published, carried)}
+    if readme is not None:
+        try:
+            files[readme] = with_summary(readme.read_bytes().decode(), results)
+        except (OSError, UnicodeDecodeError) as problem:
+            raise ResultsError(f"cannot read {readme}: {problem}", "restore it from the repository") from problem
+    return files
 
 
-def _check_text(path: Path, text: str) -> None:
-    if not path.is_file() or path.read_bytes() != text.encode():
-        raise CheckFailed(f"{path} is not what the results say", REPORT_AGAIN)
+def check_files(files: Mapping[Path, str]) -> None:
+    """Raise CheckFailed if one of the ``files`` is missing or differs from this text, byte for byte."""
+    for path, text in files.items():
+        if not path.is_file() or path.read_bytes() != text.encode():
+            raise CheckFailed(f"{path} is not what the results say", "run `pointrend report`")
 
 
-def _read(readme: Path) -> str:
-    try:
-        return readme.read_bytes().decode()
-    except (OSError, UnicodeDecodeError) as problem:
-        raise ResultsError(f"cannot read {readme}: {problem}", "restore it from the repository") from problem
+def render_readme(results: Mapping[str, Any], published: Published) -> str:
+    """The whole results/<scale>/README.md, in the form of the published tables."""
+    sections = [
+        f"# PointRend: results at scale {_text(results['scale'])}\n",
+        f"> **{_text(tables.scale_sentence(results))}**\n",
+        render_introduction(published),
+        f"## Results\n\n{tables.columns_sentence(results)}\n",
+        *(f"#### {table.heading}\n{_table(table)}" for table in tables.result_tables(results, published)),
+        f"{_text(tables.STRIDE_SENTENCE)}\n",
+        _list("Verdicts", tables.verdict_sentences(results)),
+        _list("Reasons", tables.reason_lines(results)),
+        *(
+            f"## {table.heading}\n\n{table.sentence}\n\n{_table(table)}"
+            for table in tables.explained_tables(results).values()
+        ),
+        f"## Evidence\n\nMade from [results.json](results.json) (sha256 `{results['sha256']}`) and the published"
+        f" document {published.file} (sha256 `{published.sha256}`).\n",
+    ]
+    return "\n".join(filter(None, sections))
+
+
+def render_summary(results: Mapping[str, Any]) -> str:
+    """The short table of the top README, one line per run."""
+    return _table(tables.overview_table(results))
+
+
+def with_summary(readme: str, results: Mapping[str, Any]) -> str:
+    """A README's text with the short table between its markers.
+
+    Raises:
+        ResultsError: the two markers do not occur exactly once and in order.
+    """
+    before, begin, rest = readme.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not (begin and end) or BEGIN in rest or END in before + after:
+        what = "the README does not have its results markers exactly once and in order"
+        raise ResultsError(what, f"put {BEGIN} before the table and {END} after it")
+    return f"{before}{BEGIN}\n{render_summary(results)}{END}{after}"
+
+
+def terminal_table(results: Mapping[str, Any]) -> str:
+    """One line per run, between what the figures are good for and what the verdicts mean."""
+    table = tables.summary_table(results)
+    rows = [table.columns, *([str(cell) for cell in row] for row in table.rows)]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = (
+        "  ".join(
+            cell.ljust(width) if i in (0, len(widths) - 1) else cell.rjust(width)
+            for i, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in rows
+    )
+    meanings = (textwrap.fill(f"{word}: {text}", WIDTH) for word, text in tables.verdict_sentences(results))
+    return "\n".join((textwrap.fill(tables.scale_sentence(results), WIDTH), "", *lines, "", *meanings)) + "\n"
+
+
+def _list(heading: str, lines: list[tuple[str, str]]) -> str:
+    items = "".join(f"- {_text(name)} – {_text(text)}\n" for name, text in lines)
+    return f"**{heading}**\n\n{items}" if items else ""
+
+
+def _table(table: Table) -> str:
+    rows = [list(table.columns), *([_cell(cell) for cell in row] for row in table.rows)]
+    return render_rows(rows, column_widths(rows))
+
+
+def _cell(cell: Cell) -> str:
+    if isinstance(cell, str):
+        return _text(cell)
+    return " &#124; ".join(f"[{_text(link.text)}]({link.url})" for link in cell)
+
+
+def _text(text: str) -> str:
+    """``text`` without meaning to Markdown."""
+    return re.sub(r"([\\|*<>`\[\]])", r"\\\1", " ".join(text.split()))

@@ -1,4 +1,4 @@
-"""What the folder of a run holds, and whether its files belong together."""
+"""The score in the folder of a run: whether it is the wanted one, and whether the files there belong together."""
 
 from __future__ import annotations
 
@@ -8,83 +8,141 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pointrend.errors import CheckFailed, ResultsError
-from pointrend.evaluation.counts_file import SCORES, StoredCounts, read_counts
-from pointrend.files import is_sealed, read_json, sha256_file
-from pointrend.results.provenance import EVALUATE_KEYS, TRAIN_KEYS, provenance
+from pointrend.errors import CheckFailed, ResultsError, WeightsError
+from pointrend.evaluation import counts_file
+from pointrend.evaluation.counts_file import StoredCounts, read_counts
+from pointrend.files import is_sealed, read_json, sha256_file, sha256_json
+from pointrend.results.chain import COUNTS, METRICS, MODEL, SCORES, SCORING, TRAIN, Record, stated
+from pointrend.results.published import Published
+from pointrend.settings.definition import wanted_reasons
+from pointrend.settings.fingerprints import released_sha256, scoring_fingerprint, training_fingerprint
+from pointrend.settings.project import Project
 
-MIOU_TOLERANCE = 1e-9
-"""Percent; between ``metrics.json`` and the mIoU recomputed from ``confusion.parquet``."""
+MIOU_TOLERANCE = 1e-9  # percent, between metrics.json and the mIoU recomputed from confusion.parquet
 NOT_EVALUATED = "trained but not evaluated"
 STALE = "stale: trained with another setting, data or code"
 STALE_SCORE = "stale: scored with other weights, another setting, data or code"
-LOGGED_FILES = ("metrics.jsonl", "curve.csv")
-"""What a training leaves behind of its course."""
-SHOWN_SCORES = "scores.json"
-"""What an evaluation leaves behind for DVC's tables."""
-SCORING = "evaluate.json"
-"""What an evaluation leaves behind of its machine and code."""
+UNPUBLISHED = "nothing was published for this run"
 
-METRICS_KEYS: dict[str, Any] = {
-    **dict.fromkeys(("miou", "all_accuracy", "boundary_iou"), int | float),
-    **{"coarse": dict, "n_images": int, "pictures": dict},
-    **dict.fromkeys(("model_sha256", "sha256"), str),
+# the keys that are read, and the kind of their values (docs/provenance.md)
+_BOTH_KEYS: dict[str, Any] = {
+    **dict.fromkeys(("run", "fingerprint", "code_sha256", "model_sha256", "data_manifest_sha256"), str),
+    **dict.fromkeys(("source", "setting", "archives", "data", "machine", "precision"), dict),
+    "lock_sha256": str | None,
 }
-"""What is taken from metrics.json, and of which kind it is."""
+_HOW_TRAINED = {"gpus": int, "nodes": int, "images_per_gpu": int, "batch_norm": str, "checkpoint_rule": str}
+KEYS: dict[str, dict[str, Any]] = {
+    TRAIN: {**_BOTH_KEYS, **_HOW_TRAINED, "seed": int, "backbone_sha256": str | None, "attempts": list, "curves": dict},
+    SCORING: {**_BOTH_KEYS, "seed": int | None, "train_sha256": str | None, "metrics_sha256": str},
+    METRICS: {
+        **dict.fromkeys(("miou", "all_accuracy", "boundary_iou"), int | float),
+        **{"coarse": dict, "n_images": int, "pictures": dict, "model_sha256": str, "sha256": str},
+    },
+}
 
 
 @dataclass(frozen=True)
 class SelectedRun:
-    """A run and seed, or the released weights of a run, to report, and what the results must have been made with."""
+    """A run and seed, or the released weights of a run, to report, and what the results must have been made with.
+
+    Attributes:
+        seed: None for released weights.
+        reasons: why a score computed now would not be comparable; a score that exists says so in its own records.
+        setting: all parameters as they are now.
+        folder: with train.json (trainings only), metrics.json and confusion.parquet.
+        fingerprint: of a training that starts now, or of a score of released weights; empty where neither could start.
+        scoring_fingerprint: of a score of the weights in ``folder`` that starts now; empty where none could start.
+        stale: why nothing could start now.
+    """
 
     run: str
     seed: int | None
-    """None: the released weights."""
-    dataset: str
-    backbone: str
     reasons: Sequence[str]
-    """Why what would be computed now would not be comparable; where there is a score, its records say it."""
     setting: dict[str, Any]
-    """All parameters as they are now."""
     folder: Path
-    """Where ``train.json``, ``metrics.json`` and ``confusion.parquet`` are; the first not of released weights."""
     fingerprint: str
-    """Of what a training would be that starts now, or a score of released weights; empty where neither could start."""
     scoring_fingerprint: str
-    """Of what a score of the weights in ``folder`` would be that starts now; empty where none could start."""
     stale: str = ""
-    """Why nothing could start now, where it could not."""
 
     def __str__(self) -> str:
         return f"released weights of {self.run}" if self.seed is None else f"run {self.run} seed {self.seed}"
 
-    def command(self, verb: str) -> str:
-        """What to do where a file of this run is no good."""
-        which = "--released" if self.seed is None else f"--seed {self.seed}"
-        return f"run `pointrend {verb} {self.run} {which}` again"
+    def again(self, name: str) -> str:
+        """What to do where the file ``name`` of this run cannot be used."""
+        verb = "train" if name == TRAIN else "evaluate"
+        return f"run `pointrend {verb} {self.run} {'--released' if self.seed is None else f'--seed {self.seed}'}` again"
 
 
 @dataclass(frozen=True)
 class Score:
-    """An evaluated run, or released weights, whose files belong together."""
+    """An evaluated run, or released weights, whose files belong together.
 
-    metrics: dict[str, Any]
-    """The content of ``metrics.json``."""
+    Attributes:
+        metrics: the content of metrics.json.
+        counts: the content of confusion.parquet.
+        hashes: sha256 of what the score rests on, by file name in the run's folder, and of what it was made from.
+        train: the content of train.json; None for released weights.
+        evaluation: the content of evaluate.json.
+    """
+
+    metrics: Record
     counts: StoredCounts
-    """The content of ``confusion.parquet``."""
     hashes: dict[str, str]
-    """sha256 of what the score rests on, by file name in the run's folder, and of what it was made from."""
-    provenance: dict[str, Any]
-    """See :func:`provenance`."""
-    train: dict[str, Any] | None
-    """The content of ``train.json``; None for released weights."""
-    evaluation: dict[str, Any]
-    """The content of ``evaluate.json``."""
+    train: Record | None
+    evaluation: Record
 
     @property
-    def setting(self) -> dict[str, Any]:
-        """All parameters that the weights were trained with, or that released weights were scored with."""
-        return dict((self.evaluation if self.train is None else self.train)["setting"])
+    def made(self) -> Record:
+        """The record of what produced the weights as far as it is known: train.json, or else evaluate.json."""
+        return self.evaluation if self.train is None else self.train
+
+    @property
+    def provenance(self) -> dict[str, Any]:
+        """sha256 of everything that the figure follows from, and what computed it; docs/provenance.md has the keys."""
+        made, evaluation = self.made, self.evaluation
+        chain = {
+            "archives": made["archives"],
+            "data_manifest_sha256": made["data_manifest_sha256"],
+            "params_sha256": sha256_json(made["setting"]),
+            "code": {**_commit(made), "evaluate_sha256": evaluation["code_sha256"]},
+            "lock_sha256": made["lock_sha256"],
+            "model_sha256": self.metrics["model_sha256"],
+            "counts_sha256": self.metrics["sha256"],
+            "scoring": _commit(evaluation) | {key: evaluation[key] for key in ("machine", "precision", "lock_sha256")},
+        }
+        if self.train is None:
+            return chain
+        return chain | {
+            "code": {**chain["code"], "train_sha256": made["code_sha256"]},
+            "attempts": len(made["attempts"]),
+            **{key: made[key] for key in (*_HOW_TRAINED, "machine", "precision", "backbone_sha256")},
+        }
+
+
+def selected_runs(project: Project, seeds: Sequence[int], published: Published) -> list[SelectedRun]:
+    """All runs of params.yaml with these seeds, then the released weights that are scored at this scale."""
+    trainings = [(run, seed) for run in project.params.runs for seed in seeds]
+    releases = [(run, None) for run in project.released_runs]
+    return [_selected(project, run, seed, published) for run, seed in (*trainings, *releases)]
+
+
+def _selected(project: Project, run: str, seed: int | None, published: Published) -> SelectedRun:
+    setting = project.setting(run)
+    folder = project.released_folder(run) if seed is None else project.run_folder(run, seed)
+    fingerprint = scoring = stale = ""
+    try:
+        if seed is None:
+            fingerprint = scoring = scoring_fingerprint(project, setting, released_sha256(project, setting))
+        else:
+            fingerprint = training_fingerprint(project, setting, seed)
+            if (folder / TRAIN).is_file():
+                weights = read_json(folder / TRAIN, keys=("model_sha256",))["model_sha256"]
+                scoring = scoring_fingerprint(project, setting, str(weights))
+    except (ResultsError, WeightsError) as missing:
+        stale = f"stale: {missing.what}"
+    reasons = wanted_reasons(project, setting, released=seed is None)
+    reasons += [] if published.miou(run) is not None else [UNPUBLISHED]
+    return SelectedRun(run, seed, reasons, setting.model_dump(mode="json"), folder, fingerprint, scoring, stale)
 
 
 def find_score(selected: SelectedRun) -> tuple[Score | None, str]:
@@ -94,132 +152,102 @@ def find_score(selected: SelectedRun) -> tuple[Score | None, str]:
         CheckFailed: files of the run contradict each other; the run and what to do again are named.
         ResultsError: a file of the run cannot be read.
     """
-    train_file, metrics_file = selected.folder / "train.json", selected.folder / "metrics.json"
-    train, again = None, selected.command("evaluate")
+    train = None
     if selected.seed is not None:
-        if not train_file.exists():
+        if not (selected.folder / TRAIN).exists():
             return None, ""
-        train = _read_sealed(train_file, TRAIN_KEYS, selected, selected.command("train"))
+        train = _read_sealed(selected, TRAIN)
         if train["fingerprint"] != selected.fingerprint:
             return None, selected.stale or STALE
-    if not metrics_file.exists():
+    if not (selected.folder / METRICS).exists():
         return None, NOT_EVALUATED if train else ""
-    metrics = _read(metrics_file, METRICS_KEYS, again)
+    metrics = _read(selected, METRICS)
     evaluation = _checked_scoring(selected, train, metrics)
     if evaluation["fingerprint"] != selected.scoring_fingerprint:
         return None, selected.stale or STALE_SCORE
+    hashes = _checked_files(selected, {METRICS: metrics} if train is None else {TRAIN: train, METRICS: metrics})
     counts = _checked_counts(selected, metrics, evaluation)
-    hashes = _scored_hashes(selected, metrics) | (
-        {"code": evaluation["code_sha256"], "weights": metrics["model_sha256"]}
-        if train is None
-        else _trained_hashes(selected, train)
-    )
+    score = Score(metrics, counts, hashes, train, evaluation)
+    if train is None:
+        hashes["weights"] = metrics["model_sha256"]
+    elif train["backbone_sha256"]:
+        hashes["backbone"] = train["backbone_sha256"]
+    hashes |= {"code": score.made["code_sha256"], "fingerprint": selected.fingerprint}
     hashes["data_manifest"] = evaluation["data_manifest_sha256"]
-    hashes["fingerprint"] = selected.fingerprint
-    chain = provenance(train, evaluation, metrics)
-    return Score(metrics, counts, hashes, chain, train, evaluation), ""
+    return score, ""
 
 
-def _checked_scoring(
-    selected: SelectedRun, train: Mapping[str, Any] | None, metrics: Mapping[str, Any]
-) -> dict[str, Any]:
-    """The content of evaluate.json, which must be of this run, its weights, its data, and the metrics.json there."""
-    path, do = selected.folder / SCORING, selected.command("evaluate")
-    if not path.is_file():
-        raise CheckFailed(f"{selected}: {path} is not there", do)
+def _checked_scoring(selected: SelectedRun, train: Record | None, metrics: Record) -> Record:
+    """The content of evaluate.json, which must be of this run, its weights and data, and of the metrics.json there."""
+    folder, do = selected.folder, selected.again(SCORING)
+    if not (folder / SCORING).is_file():
+        raise CheckFailed(f"{selected}: {SCORING} does not exist", do)
     if train is not None and metrics["model_sha256"] != train["model_sha256"]:
         raise CheckFailed(f"{selected}: metrics.json scores other weights than train.json names", do)
-    evaluation = _read_sealed(path, EVALUATE_KEYS, selected, do)
-    made = evaluation["model_sha256"], evaluation["metrics_sha256"]
-    if made != (metrics["model_sha256"], sha256_file(selected.folder / "metrics.json")):
-        raise CheckFailed(f"{selected}: {path} is of another scoring than metrics.json", do)
-    if train is not None and evaluation["data"] != train["data"]:
-        raise CheckFailed(f"{selected}: {path} names other data than train.json", do)
-    if train is not None and evaluation["train_sha256"] != sha256_file(selected.folder / "train.json"):
-        raise CheckFailed(f"{selected}: {path} is of another training than train.json", do)
-    return evaluation
+    record = _read_sealed(selected, SCORING)
+    scored = metrics["model_sha256"], sha256_file(folder / METRICS)
+    faults = {"is of another scoring than metrics.json": (record["model_sha256"], record["metrics_sha256"]) != scored}
+    if train is not None:
+        faults["names other data than train.json"] = record["data"] != train["data"]
+        faults["is of another training than train.json"] = record["train_sha256"] != sha256_file(folder / TRAIN)
+    for fault in (fault for fault, found in faults.items() if found):
+        raise CheckFailed(f"{selected}: {SCORING} {fault}", do)
+    return record
 
 
-def _trained_hashes(selected: SelectedRun, train: Mapping[str, Any]) -> dict[str, str]:
-    """sha256 of what a training left behind and of what it was made from."""
-    logged = {name: _sha256(selected, name) for name in LOGGED_FILES}
-    for name, sha256 in logged.items():
-        if sha256 != train["curves"].get(name):
-            raise CheckFailed(f"{selected}: {name} is not the one that train.json names", selected.command("train"))
-    return {
-        **logged,
-        "train.json": _sha256(selected, "train.json"),
-        **({"backbone": train["backbone_sha256"]} if train["backbone_sha256"] else {}),
-        "code": train["code_sha256"],
-        "model.safetensors": train["model_sha256"],
-    }
+def _checked_files(selected: SelectedRun, records: Mapping[str, Record]) -> dict[str, str]:
+    """sha256 by name of the records of a run and of all files that they name; the weights are too large to be read."""
+    folder, again = selected.folder, selected.again(SCORES)
+    if not (folder / SCORES).is_file():
+        raise CheckFailed(f"{selected}: {SCORES} does not exist", again)
+    hashes = {name: sha256_file(folder / name) for name in (*records, SCORES, SCORING)}
+    for record, content in records.items():
+        for one in stated(folder / record, content):
+            fault = None if one.file.name == MODEL else one.fault(lambda path: path.relative_to(folder))
+            if fault:
+                raise CheckFailed(f"{selected}: {fault}", selected.again(record))
+            hashes[str(one.file.relative_to(folder))] = one.sha256
+    return hashes
 
 
-def _scored_hashes(selected: SelectedRun, metrics: Mapping[str, Any]) -> dict[str, str]:
-    """sha256 of what an evaluation left behind."""
-    again = selected.command("evaluate")
-    pictures = {f"pictures/{name}": facts.get("sha256") for name, facts in metrics["pictures"].items()}
-    hashes = {name: _sha256(selected, name) for name in (SHOWN_SCORES, SCORING, "metrics.json", *pictures)}
-    for name, expected in pictures.items():
-        if hashes[name] != expected:
-            raise CheckFailed(f"{selected}: {name} is not the one that metrics.json names", again)
-    shown = read_json(selected.folder / SHOWN_SCORES, do=again)
-    if shown != {key: metrics[key] for key in SCORES}:
-        raise CheckFailed(f"{selected}: {SHOWN_SCORES} does not follow from metrics.json", again)
-    return {**hashes, "confusion.parquet": metrics["sha256"]}
-
-
-def recounted_miou(counts: StoredCounts, metrics: Mapping[str, Any], whose: str, do: str) -> float:
-    """The mIoU in percent that ``counts`` give, which must be that of ``metrics``, the content of metrics.json.
-
-    Raises:
-        CheckFailed: mIoU or number of images differ; the message begins with ``whose`` and ends with ``do``.
-    """
-    miou = 100 * counts.total.miou()
+def _checked_counts(selected: SelectedRun, metrics: Record, evaluation: Record) -> StoredCounts:
+    """The counts that the figures were made from: of this mIoU, and of every prepared image exactly once."""
+    again, counts = selected.again(COUNTS), read_counts(selected.folder / COUNTS)
+    miou, images = 100 * counts.total.miou(), counts.images
     if not math.isclose(miou, metrics["miou"], rel_tol=0, abs_tol=MIOU_TOLERANCE):
-        raise CheckFailed(f"{whose}: its counts give mIoU {miou}, but metrics.json says {metrics['miou']}", do)
-    if counts.images != metrics["n_images"]:
-        what = f"{whose}: {counts.images} images were counted, but metrics.json says {metrics['n_images']}"
-        raise CheckFailed(what, do)
-    return miou
-
-
-def _sha256(selected: SelectedRun, name: str) -> str:
-    path = selected.folder / name
-    if not path.is_file():
-        verb = "train" if name in LOGGED_FILES else "evaluate"
-        raise CheckFailed(f"{selected}: {path} is not there", selected.command(verb))
-    return sha256_file(path)
-
-
-def _checked_counts(selected: SelectedRun, metrics: Mapping[str, Any], evaluation: Mapping[str, Any]) -> StoredCounts:
-    """The counts that the metrics were made from, which count up to this mIoU, of every prepared image exactly once."""
-    counts_file, again = selected.folder / "confusion.parquet", selected.command("evaluate")
-    if not counts_file.exists() or sha256_file(counts_file) != metrics["sha256"]:
-        raise CheckFailed(f"{selected}: {counts_file} is not the one that metrics.json was made from", again)
-    counts = read_counts(counts_file)
-    recounted_miou(counts, metrics, str(selected), again)
-    prepared = evaluation["data"]["images"].get("val"), evaluation["data"]["ids_sha256"].get("val")
-    if (counts.images, counts.ids_sha256) != prepared:
-        what = f"{selected}: {counts.images} images were scored, which are not the {prepared[0]} prepared ones"
+        raise CheckFailed(f"{selected}: its counts give mIoU {miou}, but metrics.json has {metrics['miou']}", again)
+    if images != metrics["n_images"]:
+        what = f"{selected}: {images} images were counted, but metrics.json has {metrics['n_images']}"
         raise CheckFailed(what, again)
+    prepared = evaluation["data"]["images"].get("val"), evaluation["data"]["ids_sha256"].get("val")
+    if (images, counts.ids_sha256) != prepared:
+        what = f"{selected}: {images} images were scored, which are not the {prepared[0]} prepared ones"
+        raise CheckFailed(what, again)
+    if read_json(selected.folder / SCORES, do=again) != {key: metrics[key] for key in counts_file.SCORES}:
+        raise CheckFailed(f"{selected}: {SCORES} does not follow from metrics.json", again)
     return counts
 
 
-def _read(path: Path, keys: Mapping[str, Any], do: str) -> dict[str, Any]:
-    values = read_json(path, do=do, keys=keys)
-    wrong = [key for key, kind in keys.items() if not isinstance(values[key], kind)]
+def _read(selected: SelectedRun, name: str) -> dict[str, Any]:
+    path, do = selected.folder / name, selected.again(name)
+    values = read_json(path, do=do, keys=KEYS[name])
+    wrong = [key for key, kind in KEYS[name].items() if not isinstance(values[key], kind)]
     if wrong:
         raise ResultsError(f"{path} has another kind of value in {', '.join(wrong)}", do)
-    return values
+    return dict(values)
 
 
-def _read_sealed(path: Path, keys: Mapping[str, Any], selected: SelectedRun, do: str) -> dict[str, Any]:
+def _read_sealed(selected: SelectedRun, name: str) -> dict[str, Any]:
     """A record that is of the ``selected`` run and as it was written."""
-    record = _read(path, keys, do)
+    record, again = _read(selected, name), selected.again(name)
     if not is_sealed(record):
-        raise CheckFailed(f"{selected}: {path} is not as it was written", do)
+        raise CheckFailed(f"{selected}: {name} is not as it was written", again)
     if (record["run"], record["seed"]) != (selected.run, selected.seed):
         whose = "released weights" if record["seed"] is None else f"seed {record['seed']}"
-        raise CheckFailed(f"{path} is of run {record['run']} {whose}, not of {selected}", do)
+        raise CheckFailed(f"{selected.folder / name} is of run {record['run']} {whose}, not of {selected}", again)
     return record
+
+
+def _commit(record: Record) -> dict[str, Any]:
+    source = record["source"]
+    return {"commit": source.get("commit"), "dirty": source.get("dirty"), "no_commit_because": source.get("reason")}

@@ -1,25 +1,24 @@
-"""What the report says, as tables and sentences that are neither Markdown nor HTML yet."""
+"""The tables and sentences of the report, before they become Markdown, HTML or lines of a terminal."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pointrend.results.published import Link, Published, PublishedRow, Section
+from pointrend.results.chain import folder_name
+from pointrend.results.published import Link, Published, PublishedRow
 
 Cell = str | tuple[Link, ...]
-Row = Mapping[str, Any]
-"""A row of results.json."""
+Row = Mapping[str, Any]  # a row of results.json
 
 NOTHING = "–"
-EVIDENCE = ("inputs", "log", "released", "one-seed", "seeds")
-"""What a figure can rest on, from the weakest to the strongest; docs/verdicts.md."""
+EVIDENCE = ("inputs", "log", "released", "one-seed", "seeds")  # from the weakest to the strongest (docs/verdicts.md)
+# links of a scored row, by kind: text and file in the run's folder
 DOWNLOADS = {
     "trained": {"cfg": "train.json", "model": "model.safetensors", "log": "metrics.jsonl"},
     "released": {"scores": "metrics.json"},
 }
-"""Links of a scored row, by kind: text and file in the run's folder."""
 
 COMPARABLE_SENTENCE = "The published recipe on the official data, unless a row says otherwise."
 NOT_COMPARABLE_SENTENCE = "These figures cannot be compared with the published ones."
@@ -78,15 +77,16 @@ REFINEMENT_SENTENCE = (
 
 @dataclass(frozen=True)
 class Table:
-    """A heading, column titles, and rows of cells."""
+    """A heading, column titles, rows of cells, and a sentence that says how to read it."""
 
     heading: str
     columns: tuple[str, ...]
     rows: tuple[tuple[Cell, ...], ...]
+    sentence: str = ""
 
 
 def comparable(results: Mapping[str, Any]) -> bool:
-    """Whether any figure may be held against the published one."""
+    """Whether any figure may be compared with the published one."""
     return any(row["comparable"] for row in results["runs"])
 
 
@@ -102,49 +102,70 @@ def scale_sentence(results: Mapping[str, Any]) -> str:
 
 
 def columns_sentence(results: Mapping[str, Any]) -> str:
-    """How the result tables are to be read."""
+    """How to read the result tables."""
     has_released = any(row["kind"] == "released" for row in results["runs"])
     return f"{COLUMNS_SENTENCE} {RELEASED_SENTENCE}" if has_released else COLUMNS_SENTENCE
 
 
 def result_tables(results: Mapping[str, Any], published: Published) -> list[Table]:
-    """The published tables, one a dataset, with our columns; a published row without a result of ours stays.
+    """The published tables, one per dataset, with our columns; a published row without a result of ours stays.
 
     Runs for which nothing is published follow in a table of their own.
     """
-    tables = [_section_table(results, section) for section in published.sections]
-    known = {row.run for section in published.sections for row in section.rows}
-    others = [row for row in results["runs"] if row["run"] not in known]
-    return [*tables, _others_table(results["scale"], others)] if others else tables
+    found, known, tables = results["runs"], set(), []
+    for section in published.sections:
+        rows: list[tuple[Cell, ...]] = []
+        for theirs in section.rows:
+            ours = [_result_cells(results["scale"], row) for row in found if row["run"] == theirs.run]
+            rows += [(*_published_cells(theirs), *cells) for cells in ours or [_NO_RESULT]]
+            known.add(theirs.run)
+        columns = (*section.columns[:4], "mIoU (published)", *_OUR_COLUMNS, section.columns[-1])
+        tables.append(Table(section.heading, columns, tuple(rows)))
+    others = tuple((row["run"], *_result_cells(results["scale"], row)) for row in found if row["run"] not in known)
+    return [*tables, Table("Other runs", ("Run", *_OUR_COLUMNS, "Download"), others)] if others else tables
 
 
-def refinement_table(results: Mapping[str, Any]) -> Table:
-    """What refining points changed, one row a scored run."""
-    figures = ("mIoU (coarse)", "mIoU (refined)", "Boundary IoU (coarse)", "Boundary IoU (refined)", "Pixel accuracy")
-    columns = ("Run", "Seed", "Images", *figures)
-    scored = [row for row in results["runs"] if row["measures"] is not None]
-    return Table("Refinement", columns, tuple(_refinement_cells(row) for row in scored))
-
-
-def certainty_table(results: Mapping[str, Any]) -> Table:
-    """What every verdict rests on, one row a figure."""
-    figures = ("Trainings (n)", "Sigma", "Source of sigma", "Difference (seeds)", "mIoU (images)")
-    columns = ("Run", "Seed", *figures, "Verdict")
-    scored = [row for row in results["runs"] if row["miou"] is not None]
-    return Table("How certain the figures are", columns, tuple(_certainty_cells(row) for row in scored))
-
-
-def paired_table(results: Mapping[str, Any]) -> Table:
-    """Trained and released weights on the same images, one row a training that can be held against a release."""
-    columns = ("Run", "Seed", "Ours", "Released", "Ours minus released", "Interval (images)")
-    released = {row["run"]: row["miou"] for row in results["runs"] if row["kind"] == "released"}
-    rows = [row for row in results["runs"] if row["paired_interval"] is not None]
-    heading = "Our weights against the released ones"
-    return Table(heading, columns, tuple(_paired_cells(row, released[row["run"]]) for row in rows))
+def explained_tables(results: Mapping[str, Any]) -> dict[str, Table]:
+    """The tables that a sentence explains, by the name of their section; a table without rows is left out."""
+    rows = results["runs"]
+    released = {row["run"]: row["miou"] for row in rows if row["kind"] == "released"}
+    certainty: Columns = {
+        **_RUN,
+        "Trainings (n)": lambda row: str(row["n"]),
+        "Sigma": lambda row: _formatted("{:.2f}", row["sigma"]),
+        "Source of sigma": lambda row: row["sigma_source"] or NOTHING,
+        "Difference (seeds)": lambda row: _formatted("{:+.2f} to {:+.2f}", row["interval"]),
+        "mIoU (images)": lambda row: _formatted("{:.2f}% to {:.2f}%", row["image_interval"]),
+        "Verdict": lambda row: row["verdict"],
+    }
+    paired: Columns = {
+        **_RUN,
+        "Ours": lambda row: percent(row["miou"]),
+        "Released": lambda row: percent(released[row["run"]]),
+        "Ours minus released": lambda row: f"{row['miou'] - released[row['run']]:+.2f}",
+        "Interval (images)": lambda row: _formatted("{:+.2f} to {:+.2f}", row["paired_interval"]),
+    }
+    refinement: Columns = {
+        **_RUN,
+        "Images": lambda row: str(row["measures"]["n_images"]),
+        "mIoU (coarse)": lambda row: percent(row["measures"]["coarse"]["miou"]),
+        "mIoU (refined)": lambda row: percent(row["miou"]),
+        "Boundary IoU (coarse)": lambda row: percent(row["measures"]["coarse"]["boundary_iou"]),
+        "Boundary IoU (refined)": lambda row: percent(row["measures"]["boundary_iou"]),
+        "Pixel accuracy": lambda row: percent(row["measures"]["all_accuracy"]),
+    }
+    tables = {
+        "certainty": _table("How certain the figures are", certainty, _having("miou", rows), CERTAINTY_SENTENCE),
+        "paired": _table(
+            "Our weights against the released ones", paired, _having("paired_interval", rows), PAIRED_SENTENCE
+        ),
+        "refinement": _table("Refinement", refinement, _having("measures", rows), REFINEMENT_SENTENCE),
+    }
+    return {name: table for name, table in tables.items() if table.rows}
 
 
 def overview_table(results: Mapping[str, Any]) -> Table:
-    """One row a run: what training and what the released weights gave, and the strongest evidence that there is."""
+    """One row per run: what training and what the released weights gave, and the strongest evidence."""
     columns = ("Run", "Published", "Trained", "Difference", "Verdict")
     released = ("Released", "Difference", "Verdict", "Evidence")
     runs = dict.fromkeys(row["run"] for row in results["runs"])
@@ -153,10 +174,10 @@ def overview_table(results: Mapping[str, Any]) -> Table:
 
 
 def summary_table(results: Mapping[str, Any]) -> Table:
-    """One short row a figure."""
-    columns = ("Run", "Published", "Seed", "Ours", "Difference", "Verdict")
-    rows = ((row["run"], percent(row["published_miou"]), *_our_cells(row)) for row in results["runs"])
-    return Table("Results", columns, tuple(rows))
+    """One short row per figure."""
+    columns: Columns = {"Run": _RUN["Run"], "Published": lambda row: percent(row["published_miou"])}
+    ours = dict(zip(("Seed", "Ours", "Difference", "Verdict"), _OURS, strict=True))
+    return _table("Results", {**columns, **ours}, results["runs"])
 
 
 def verdict_sentences(results: Mapping[str, Any]) -> list[tuple[str, str]]:
@@ -166,7 +187,7 @@ def verdict_sentences(results: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 
 def reason_lines(results: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Why rows are no better than they are: the rows, and all reasons that hold for exactly these."""
+    """Why rows have no better verdict: the names of rows, and all reasons that hold for exactly these."""
     rows_of: dict[str, list[str]] = {}
     for row in results["runs"]:
         for reason in row["reasons"]:
@@ -179,57 +200,19 @@ def reason_lines(results: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 
 def row_name(row: Row) -> str:
-    """What a row of results.json is called."""
+    """The name of a row of results.json for readers."""
     return f"{row['run']} ({_seed(row)})" if row["seed"] is None else f"{row['run']} (seed {row['seed']})"
-
-
-def folder_name(row: Row) -> str:
-    """Name of the folder in ``runs/<scale>/`` with the files of a row; a row of kind ``seeds`` has none of its own."""
-    return f"{row['run']}-{'released' if row['kind'] == 'released' else 's' + str(row['seed'])}"
-
-
-def run_folder(scale: str, row: Row) -> str:
-    """Folder of a trained run, or of scored released weights, as seen from ``results/<scale>/``."""
-    return f"../../runs/{scale}/{folder_name(row)}"
 
 
 def percent(value: float | None) -> str:
     """A figure as the published table prints it."""
-    return NOTHING if value is None else f"{value:.2f}%"
+    return _formatted("{:.2f}%", value)
 
 
-def _section_table(results: Mapping[str, Any], section: Section) -> Table:
-    ours_columns = ("Output Stride", "Seed", "mIoU (ours)", "Difference", "Verdict")
-    columns = (*section.columns[:4], "mIoU (published)", *ours_columns, section.columns[-1])
-    rows = []
-    for published_row in section.rows:
-        ours = [row for row in results["runs"] if row["run"] == published_row.run]
-        rows += [(*_published_cells(published_row), *_result_cells(results["scale"], row)) for row in ours]
-        if not ours:
-            rows.append((*_published_cells(published_row), *[NOTHING] * 4, "not run", NOTHING))
-    return Table(section.heading, columns, tuple(rows))
-
-
-def _others_table(scale: str, rows: Sequence[Row]) -> Table:
-    columns = ("Run", "Output Stride", "Seed", "mIoU (ours)", "Difference", "Verdict", "Download")
-    return Table("Other runs", columns, tuple((row["run"], *_result_cells(scale, row)) for row in rows))
-
-
-def _published_cells(row: PublishedRow) -> tuple[Cell, ...]:
-    return f"{row.backbone}*", row.crop_size, row.schedule, row.sets, row.miou
-
-
-def _result_cells(scale: str, row: Row) -> tuple[Cell, ...]:
-    stride = str(row["setting"]["recipe"]["output_stride"])
-    download: Cell = NOTHING
-    files = DOWNLOADS.get(row["kind"], {})
-    if files and row["miou"] is not None:
-        download = tuple(Link(text, f"{run_folder(scale, row)}/{name}") for text, name in files.items())
-    return (stride, *_our_cells(row), download)
-
-
-def _our_cells(row: Row) -> tuple[Cell, ...]:
-    return _seed(row), percent(row["miou"]), _difference(row), row["verdict"]
+def _formatted(form: str, value: float | Sequence[float] | None) -> str:
+    if value is None:
+        return NOTHING
+    return form.format(*value) if isinstance(value, Sequence) else form.format(value)
 
 
 def _seed(row: Row) -> str:
@@ -238,43 +221,48 @@ def _seed(row: Row) -> str:
 
 
 def _difference(row: Row) -> str:
-    if row["difference"] is None:
-        return NOTHING
-    if row["kind"] == "released":
-        return f"{row['difference']:+.3f}"
+    if row["difference"] is None or row["kind"] == "released":
+        return _formatted("{:+.3f}", row["difference"])
     if row["interval"] is None:
         return f"{row['difference']:+.2f}"
     low, high = row["interval"]
     return f"{row['difference']:+.2f} ± {(high - low) / 2:.2f}"
 
 
-def _certainty_cells(row: Row) -> tuple[Cell, ...]:
-    sigma = NOTHING if row["sigma"] is None else f"{row['sigma']:.2f}"
-    seeds = NOTHING if row["interval"] is None else "{:+.2f} to {:+.2f}".format(*row["interval"])
-    images = NOTHING if row["image_interval"] is None else "{:.2f}% to {:.2f}%".format(*row["image_interval"])
-    return row["run"], _seed(row), str(row["n"]), sigma, row["sigma_source"] or NOTHING, seeds, images, row["verdict"]
+Columns = dict[str, Callable[[Row], Cell]]  # the cell of a row, by column title
+_RUN: Columns = {"Run": lambda row: row["run"], "Seed": _seed}
+_OURS: tuple[Callable[[Row], str], ...] = (
+    *(_seed, lambda row: percent(row["miou"])),
+    *(_difference, lambda row: row["verdict"]),
+)
+_OUR_COLUMNS = ("Output Stride", "Seed", "mIoU (ours)", "Difference", "Verdict")
+_NO_RESULT = (*[NOTHING] * 4, "not run", NOTHING)
 
 
-def _refinement_cells(row: Row) -> tuple[Cell, ...]:
-    measures = row["measures"]
-    figures = (
-        measures["coarse"]["miou"],
-        row["miou"],
-        measures["coarse"]["boundary_iou"],
-        measures["boundary_iou"],
-        measures["all_accuracy"],
-    )
-    return row["run"], _seed(row), str(measures["n_images"]), *map(percent, figures)
+def _table(heading: str, columns: Columns, rows: Iterable[Row], sentence: str = "") -> Table:
+    cells = (tuple(cell(row) for cell in columns.values()) for row in rows)
+    return Table(heading, tuple(columns), tuple(cells), sentence)
 
 
-def _paired_cells(row: Row, released: float) -> tuple[Cell, ...]:
-    interval = "{:+.2f} to {:+.2f}".format(*row["paired_interval"])
-    figures = (percent(row["miou"]), percent(released), f"{row['miou'] - released:+.2f}")
-    return row["run"], _seed(row), *figures, interval
+def _having(key: str, rows: Sequence[Row]) -> list[Row]:
+    return [row for row in rows if row[key] is not None]
+
+
+def _published_cells(row: PublishedRow) -> tuple[Cell, ...]:
+    return f"{row.backbone}*", row.crop_size, row.schedule, row.sets, row.miou
+
+
+def _result_cells(scale: str, row: Row) -> tuple[Cell, ...]:
+    download: Cell = NOTHING
+    files = DOWNLOADS.get(row["kind"], {})
+    if files and row["miou"] is not None:
+        folder = f"../../runs/{scale}/{folder_name(row)}"  # as seen from results/<scale>/
+        download = tuple(Link(text, f"{folder}/{name}") for text, name in files.items())
+    return str(row["setting"]["recipe"]["output_stride"]), *(cell(row) for cell in _OURS), download
 
 
 def _overview_cells(rows: Sequence[Row]) -> tuple[Cell, ...]:
-    """Cells of one run; the row of its seeds as a whole stands for them all."""
+    """Cells of one run; the row of all its seeds, if there is one, replaces those of single seeds."""
     trained = [row for row in rows if row["kind"] == "seeds"] or [row for row in rows if row["kind"] == "trained"]
     released = [row for row in rows if row["kind"] == "released"]
     evidence = max((row["evidence"] for row in rows), key=EVIDENCE.index)
@@ -283,8 +271,8 @@ def _overview_cells(rows: Sequence[Row]) -> tuple[Cell, ...]:
 
 def _joined(rows: Sequence[Row]) -> tuple[str, str, str]:
     """mIoU, difference and verdict of the rows that are scored, or else why none is."""
-    scored = [row for row in rows if row["miou"] is not None]
+    scored = _having("miou", rows)
     verdicts = dict.fromkeys(row["verdict"] for row in scored or rows)
-    figures = ([percent(row["miou"]) for row in scored], [_difference(row) for row in scored])
-    mious, differences = (", ".join(texts) or NOTHING for texts in figures)
-    return mious, differences, ", ".join(verdicts) or NOTHING
+    texts = ([percent(row["miou"]) for row in scored], map(_difference, scored), verdicts)
+    mious, differences, words = (", ".join(text) or NOTHING for text in texts)
+    return mious, differences, words

@@ -12,15 +12,12 @@ from dataclasses import dataclass
 
 from scipy import stats
 
-MATCHES, CLOSE = 0.02, 0.05
-"""Points; how far the same weights may score from their published number."""
-MARGIN = 1.0
-"""Points; a true difference within this is taken for no difference."""
+MATCHES, CLOSE = 0.02, 0.05  # points by which the same weights may differ from their published number
+MARGIN = 1.0  # points; a smaller true difference counts as none
 CONFIDENCE = 0.95
-ENOUGH = 3
-"""Seeds from which sigma is measured, and a run is judged as a whole."""
-DECIMALS = 9
-"""Differences are rounded to so many before they are held against MATCHES and CLOSE: 37.82 - 37.80 is not 0.02."""
+TWO_SIDED = (1 + CONFIDENCE) / 2
+ENOUGH = 3  # seeds from which sigma is measured, and a run is judged as a whole
+DECIMALS = 9  # to which differences are rounded before they are compared: 37.82 - 37.80 is not 0.02
 
 
 @dataclass(frozen=True)
@@ -42,23 +39,20 @@ class Verdict:
     interval: tuple[float, float] | None = None
 
 
-NOT_RUN = Verdict("not run")
-"""The rule of a row without a result."""
-NOT_COMPARABLE = Verdict("not comparable", n=1)
-"""The rule of a result that was not made with the published recipe on the official data, whatever the number."""
-UNVERIFIED = Verdict("unverified")
-"""The rule of a result whose files contradict each other, whatever the number."""
+NOT_RUN = Verdict("not run")  # there is no result
+NOT_COMPARABLE = Verdict("not comparable", n=1)  # not the published recipe on the official data, whatever the number
+UNVERIFIED = Verdict("unverified")  # the files of the result contradict each other, whatever the number
 
 
 def released(difference: float) -> Verdict:
-    """The verdict on released weights, scored by our evaluation: no chance is left but that of rounding."""
+    """The verdict on released weights, scored by our evaluation: only rounding is left to chance."""
     size = round(abs(difference), DECIMALS)
     return Verdict("matches" if size <= MATCHES else "close" if size <= CLOSE else "differs", n=1)
 
 
 def one_seed(difference: float, spread: Spread) -> Verdict:
     """The verdict on a single training: two single trainings of one recipe differ by sqrt(2) sigma."""
-    reach = _quantile(_two_sided(), degrees=0) * math.sqrt(2) * spread.sigma
+    reach = _quantile(TWO_SIDED, degrees=0) * math.sqrt(2) * spread.sigma
     word = "consistent" if abs(difference) <= reach else _side(difference)
     return Verdict(word, 1, spread.sigma, _around(difference, reach))
 
@@ -66,14 +60,14 @@ def one_seed(difference: float, spread: Spread) -> Verdict:
 def seeds(differences: Sequence[float], spread: Spread) -> Verdict:
     """The verdict on a run from its trainings, at least :data:`ENOUGH` of them.
 
-    The published number is a single training, so it must lie in the band of a future single one around our mean.
+    The published number is a single training, so it must be in the band of a future single one around our mean.
     """
     n = len(differences)
     if n < ENOUGH:
         raise ValueError(f"{n} seeds are too few to judge a run as a whole")
     mean = math.fsum(differences) / n
     error = spread.sigma * math.sqrt(1 + 1 / n)
-    reach = _quantile(_two_sided(), spread.degrees) * error
+    reach = _quantile(TWO_SIDED, spread.degrees) * error
     if abs(mean) > reach:
         word = _side(mean)
     else:
@@ -95,10 +89,6 @@ def pooled(scores: Sequence[Sequence[float]]) -> Spread | None:
     squares = math.fsum((score - math.fsum(group) / len(group)) ** 2 for group in groups for score in group)
     counted = " + ".join(str(len(group)) for group in groups)
     return Spread(math.sqrt(squares / degrees), f"measured over {counted} seeds, {degrees} degrees of freedom", degrees)
-
-
-def _two_sided() -> float:
-    return (1 + CONFIDENCE) / 2
 
 
 def _quantile(probability: float, degrees: int) -> float:

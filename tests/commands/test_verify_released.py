@@ -140,7 +140,7 @@ def test_other_code_is_a_note_and_another_setting_fails(
     write_params(params)
     assert "other" not in verify(capsys)[1]  # how we train says nothing about a release
     with monkeypatch.context() as elsewhere:
-        elsewhere.setattr("pointrend.results.chain_runs.code_digest", lambda stage, dataset: "0" * 64)
+        elsewhere.setattr("pointrend.results.verify.code_digest", lambda stage, dataset: "0" * 64)
         code, printed = verify(capsys)
     assert code == 0
     assert f"note: {SCORED}/evaluate.json: scored by other code than is here\n" in printed

@@ -2,68 +2,59 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from tests.engines.test_missing import RUN
+from tests.engines.test_records import last_bit, older
 from tests.workflow.checkout import Checkout
 
 
-def remove(file: str) -> Callable[[Path], None]:
-    return lambda root: (root / file).unlink()
+def remove(file: str) -> Callable[[Checkout], None]:
+    return lambda checkout: (checkout.root / file).unlink()
 
 
-def spoil(file: str) -> Callable[[Path], None]:
-    """Other bytes under the same name, with an old time, so that Snakemake sees nothing."""
-
-    def change(root: Path) -> None:
-        path = root / file
-        times, content = path.stat(), path.read_bytes()
-        path.unlink()
-        path.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
-        os.utime(path, (times.st_atime, times.st_mtime))
-
-    return change
+def spoil(file: str) -> Callable[[Checkout], None]:
+    """Other bytes under the same name, with an old time, so that Snakemake notices nothing."""
+    return older(file, last_bit)
 
 
-def other_lr(root: Path) -> None:
-    path = root / "params.yaml"
+def other_lr(checkout: Checkout) -> None:
+    path = checkout.root / "params.yaml"
     path.write_text(path.read_text().replace("lr: 0.06", "lr: 0.05"))
 
 
-def nothing(root: Path) -> None:
+def nothing(checkout: Checkout) -> None:
     """Change nothing."""
 
 
-RUN = "runs/demo/voc_r50-s0"
 AGAIN = "snakemake would still run pointrend --scale demo "
 REFUSALS = [
     ("by_snakemake", nothing, "snakemake", "dvc would still run", "fetch@demo-voc"),
     ("by_dvc", nothing, "dvc", "snakemake has no record", "compare evaluate fetch prepare report track train"),
     ("dvc_told", other_lr, "dvc", "snakemake would still run pointrend --scale demo train voc_r", "and 4 more"),
     ("dvc_told", other_lr, "snakemake", "dvc would still run train@demo-voc-r50-0", "scales.demo.recipe"),
-    ("by_snakemake", remove(f"{RUN}/confusion.parquet"), "dvc", AGAIN, f"{RUN}/confusion.parquet is not there"),
+    ("by_snakemake", remove(f"{RUN}/confusion.parquet"), "dvc", AGAIN, f"{RUN}/confusion.parquet does not exist"),
     ("by_snakemake", spoil(f"{RUN}/model.safetensors"), "dvc", AGAIN, f"{RUN}/model.safetensors is not the one"),
-    ("by_snakemake", remove("data/demo/voc/val.labels.bin"), "dvc", AGAIN, "data/demo/voc/val.labels.bin is not there"),
+    (
+        "by_snakemake",
+        remove("data/demo/voc/val.labels.bin"),
+        "dvc",
+        AGAIN,
+        "voc/val.labels.bin does not exist",
+    ),
     ("by_dvc", remove(f"{RUN}/model.safetensors"), "snakemake", "dvc would still run", "model.safetensors: deleted"),
     ("by_dvc", spoil(f"{RUN}/confusion.parquet"), "snakemake", "dvc would still run", "confusion.parquet: modified"),
 ]
 
 
-@pytest.mark.parametrize(("state", "change", "engine", "what", "detail"), REFUSALS)
-def test_a_bridge_refuses_what_is_not_whole(
-    request: pytest.FixtureRequest,
-    tmp_path: Path,
-    state: str,
-    change: Callable[[Path], None],
-    engine: str,
-    what: str,
-    detail: str,
-) -> None:
+@pytest.mark.parametrize("case", REFUSALS)
+def test_a_bridge_refuses_what_is_not_whole(request: pytest.FixtureRequest, tmp_path: Path, case: tuple) -> None:
+    state, change, engine, what, detail = case
     checkout = request.getfixturevalue(state).copy(tmp_path / "pointrend")
-    change(checkout.root)
+    change(checkout)
     (line,) = checkout.run("pointrend", "bridge", engine, expect=3).splitlines()
     assert line.startswith(f"error: {what}")
     assert detail in line
@@ -91,7 +82,7 @@ OTHER_SETTING = f"{RUN}/train.json is of another setting: lr 0.06, now 0.05; "
 
 def test_an_engine_that_was_told_to_believe_another_setting_is_not_believed(dvc_told: Checkout, tmp_path: Path) -> None:
     touched = dvc_told.copy(tmp_path / "touched")
-    other_lr(touched.root)
+    other_lr(touched)
     lock = (touched.root / "dvc.lock").read_bytes()
     touched.run("snakemake", "--cores", "1", "--touch")
     (line,) = touched.run("pointrend", "bridge", "dvc", expect=3).splitlines()
@@ -100,7 +91,7 @@ def test_an_engine_that_was_told_to_believe_another_setting_is_not_believed(dvc_
     assert (touched.root / "dvc.lock").read_bytes() == lock
 
     committed = dvc_told.copy(tmp_path / "committed")
-    other_lr(committed.root)
+    other_lr(committed)
     committed.run("dvc", "commit", "--force")
     (line,) = committed.run("pointrend", "bridge", "snakemake", expect=3).splitlines()
     stage = "dvc repro --force train@demo-voc-r50-0"
@@ -113,9 +104,9 @@ def test_files_that_snakemake_is_too_quick_to_read_are_read_by_the_bridge(
     by_snakemake: Checkout, tmp_path: Path
 ) -> None:
     checkout = by_snakemake.copy(tmp_path / "pointrend")
-    spoil(f"{RUN}/model.safetensors")(checkout.root)
+    spoil(f"{RUN}/model.safetensors")(checkout)
     records = checkout.root / "pointrend/engines/records.py"
     records.write_text(records.read_text().replace("SMALL = 1_000_000", "SMALL = 100_000"))
     assert checkout.commands("snakemake") == set()
     (line,) = checkout.run("pointrend", "bridge", "dvc", expect=3).splitlines()
-    assert line.startswith(f"error: {RUN}/model.safetensors is not the one that {RUN}/train.json describes; remove it")
+    assert line.startswith(f"error: {RUN}/model.safetensors is not the one that {RUN}/train.json names; remove it")

@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 from pointrend.engines import records
-from pointrend.engines.records import Records, record_fault, wanted_results
+from pointrend.engines.records import Records, wanted_results
 from pointrend.files import SEAL, sha256_json
 from pointrend.settings.project import Project
-from tests.engines.test_missing import RUN, RUN_AGAIN, SCORE
+from tests.engines.test_missing import REPORT, RUN, RUN_AGAIN, SCORE
 from tests.engines.test_situations import TABLES
 from tests.workflow.checkout import Checkout
 
@@ -51,29 +51,19 @@ def of_value(key: str, value: object) -> Callable[[bytes], bytes]:
 OLDER = [
     # file, how it is changed, what Snakemake does, what it says
     ("data/demo/archives/voc/benchmark.tgz", last_bit, {"fetch voc"}, "benchmark.tgz is not the one that"),
-    (
-        "data/demo/archives/voc.json",
-        of_value("set", "official"),
-        {"fetch voc"},
-        "is of the archives official, not",
-    ),
+    ("data/demo/archives/voc.json", of_value("set", "official"), {"fetch voc"}, "is of the archives official, not"),
     ("data/demo/voc/val.index.json", last_bit, {"prepare voc"}, "val.index.json is not the one that"),
     (f"{RUN}/model.safetensors", last_bit, RUN_AGAIN, "model.safetensors is not the one that"),
     (f"{RUN}/train.json", of_value("fingerprint", "0"), RUN_AGAIN, "train.json is of other data or weights"),
-    (f"{RUN}/train.json", of_value("seconds", 1.5), SCORE, "evaluate.json is of another training than train.json"),
+    (f"{RUN}/train.json", of_value("seconds", 1.5), SCORE, f"train.json is not the one that {RUN}/evaluate.json names"),
     (f"{RUN}/metrics.json", of_value("miou", 99.0), SCORE, "metrics.json is not the one that"),
     (f"{RUN}/confusion.parquet", last_bit, SCORE, "confusion.parquet is not the one that"),
     (f"{RUN}/scores.json", of_value("miou", 99.0), SCORE, "scores.json is not of metrics.json"),
     (f"{RUN}/evaluate.json", of_value("fingerprint", "0"), SCORE, "evaluate.json is of other data or weights"),
     (f"{RUN}/evaluate.json", lambda content: content[:99], SCORE, "a record of evaluate voc_r50 seed 0 cannot be read"),
-    (f"{RUN}/curve.csv", last_bit, TABLES, "curve.csv is not the one that results/demo/results.json describes"),
+    (f"{RUN}/curve.csv", last_bit, TABLES, "curve.csv is not the one that results/demo/results.json names"),
     ("results/demo/results.json", of_value("runs", [{"kind": "?"}]), TABLES, "a record of compare cannot be read"),
-    (
-        "results/demo/README.md",
-        lambda content: b"old",
-        {"report", "track sync"},
-        "README.md is of another results.json",
-    ),
+    ("results/demo/README.md", lambda _: b"old", REPORT, "README.md is of another results.json"),
 ]
 
 
@@ -101,16 +91,15 @@ def planned_because(checkout: Checkout, reason: str) -> set[str]:
     return set(re.findall(r"^Shell command: pointrend --scale demo (.*)$", printed, re.MULTILINE))
 
 
+STEPS = "another setting: subdivision_steps 0, now 2"
+
+
 @pytest.mark.parametrize(
     ("command", "expected", "reason"),
     [
         ("--set lr=0.5 train voc_r50", RUN_AGAIN, f"{RUN}/train.json is of another setting: lr 0.5, now 0.06"),
-        (
-            "--set subdivision_steps=0 evaluate voc_r50",
-            SCORE,
-            f"{RUN}/evaluate.json is of another setting: subdivision_steps 0, now 2",
-        ),
-        ("--set lr=0.5 compare", TABLES, "results/demo/results.json does not tell of"),
+        ("--set subdivision_steps=0 evaluate voc_r50", SCORE, f"{RUN}/evaluate.json is of {STEPS}"),
+        ("--set lr=0.5 compare", TABLES, f"results/demo/results.json lacks the score in {RUN}"),
     ],
 )
 def test_what_was_typed_by_hand_with_another_setting_is_made_again(
@@ -135,7 +124,7 @@ def test_nothing_is_wrong_with_what_an_engine_has_made(by_snakemake: Checkout, b
         project = Project.load(checkout.root / "params.yaml")
         asked = list(wanted_results(project))
         assert {stage for stage, _, _ in asked} == {"fetch", "prepare", "train", "evaluate", "compare", "report"}
-        assert [record_fault(project, *which) for which in asked] == [None] * len(asked)
+        assert [Records(project).fault(*which) for which in asked] == [None] * len(asked)
 
 
 def test_large_files_are_read_only_where_that_is_asked_for(
@@ -147,5 +136,5 @@ def test_large_files_are_read_only_where_that_is_asked_for(
     assert Records(project, most=100_000).fault("train", "voc_r50", 0) is None
     assert Records(project, most=records.SMALL).fault("train", "voc_r50", 0) is not None
     older("data/demo/voc/val.pictures.bin", lambda content: content + b"1")(checkout)
-    said = "data/demo/voc/val.pictures.bin is not the one that data/demo/voc/manifest.json describes"
+    said = "data/demo/voc/val.pictures.bin is not the one that data/demo/voc/manifest.json names"
     assert Records(project, most=0).fault("prepare", "voc") == said

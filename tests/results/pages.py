@@ -6,14 +6,28 @@ from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
+from pointrend.files import write_text
 from pointrend.results.page.carried import gather
 from pointrend.results.page.render import render_page
+from pointrend.results.report import check_files, report_files
 from tests.results.runs import published
 
 
 def page_of(results: dict[str, Any], runs: Path) -> str:
     """The page of results whose runs have their folders in ``runs``."""
     return render_page(results, published(), gather(results, runs, runs / "no page before"))
+
+
+def report(results: dict[str, Any], out: Path, runs: Path, readme: Path | None = None) -> dict[Path, str]:
+    """Write the report into ``out``; its files."""
+    files = report_files(results, published(), out, runs, readme)
+    for path, text in files.items():
+        write_text(path, text)
+    return files
+
+
+def check(results: dict[str, Any], out: Path, runs: Path, readme: Path | None = None) -> None:
+    check_files(report_files(results, published(), out, runs, readme))
 
 
 class PageReader(HTMLParser):

@@ -38,18 +38,17 @@ TRAINED = {
     **COMPUTED,
     "archives": {"benchmark.tgz": "9" * 64},
     "attempts": [{"iteration": 0}, {"iteration": 50}],
-    "gpus": 4,
-    "nodes": 1,
-    "images_per_gpu": 4,
-    "batch_norm": "SyncBatchNorm",
-    "checkpoint_rule": "last iteration",
+    **{"gpus": 4, "nodes": 1, "images_per_gpu": 4, "batch_norm": "SyncBatchNorm", "checkpoint_rule": "last iteration"},
 }
 DATA = {
     **{"content": "0" * 64, "pins": "official", "archives": {}, "code_sha256": "8" * 64},
     **{"images": {"train": 2, "val": 2}, "ids_sha256": {"val": sha256_json(["a", "b"])}},
 }
-MIOU = 100 * (8 / 11 + 1 / 4) / 2
-"""Percent; of the counts that :func:`finish` writes."""
+MIOU = 100 * (8 / 11 + 1 / 4) / 2  # percent; of the counts that finish() writes
+MEASURES = {
+    **{"all_accuracy": 75.0, "boundary_iou": 40.0, "n_images": 2},
+    "coarse": {"miou": 50.0, "boundary_iou": 30.0},
+}
 
 
 class Stated:
@@ -68,10 +67,9 @@ def published() -> Published:
 
 def selected(folder: Path, run: str = "voc_r50", seed: int = 0, *reasons: str, fingerprint: str = FINGERPRINT) -> Any:
     """A run whose folder is ``folder/<run>-s<seed>``; it is comparable where there are no reasons against."""
-    dataset, backbone = run.split("_")
-    setting = {"dataset": dataset, "recipe": {"output_stride": 32, "epochs": 60}}
+    setting = {"dataset": run.split("_")[0], "recipe": {"output_stride": 32, "epochs": 60}}
     place = folder / f"{run}-s{seed}"
-    return SelectedRun(run, seed, dataset, backbone, reasons, setting, place, fingerprint, SCORING)
+    return SelectedRun(run, seed, reasons, setting, place, fingerprint, SCORING)
 
 
 def released(folder: Path, run: str = "voc_r50", *reasons: str) -> SelectedRun:
@@ -119,10 +117,7 @@ def write_score(run: SelectedRun, pictures: Mapping[str, bytes]) -> None:
     metrics = {
         "miou": MIOU,
         "iou": {"background": 100 * 8 / 11, "bicycle": 25.0, "aeroplane": None},
-        "all_accuracy": 75.0,
-        "boundary_iou": 40.0,
-        "coarse": {"miou": 50.0, "boundary_iou": 30.0},
-        "n_images": 2,
+        **MEASURES,
         "pictures": {
             name: {
                 "id": name.removesuffix(".png"),

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import copy
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -11,11 +10,15 @@ import pytest
 from pointrend.errors import CheckFailed, ResultsError
 from pointrend.files import write_text
 from pointrend.results.compare import compare
-from pointrend.results.markdown import BEGIN, END, render_readme, render_summary
 from pointrend.results.published import render_introduction
-from pointrend.results.report import check, check_readme, report, update_readme
-from pointrend.results.terminal import terminal_table
-from tests.results.pages import PageReader, page_of
+from pointrend.results.report import (
+    BEGIN,
+    END,
+    render_readme,
+    render_summary,
+    terminal_table,
+)
+from tests.results.pages import PageReader, check, page_of, report
 from tests.results.runs import ASSUMED, PUBLISHED, RUNS, finish, published, results_of, selected
 
 COLUMNS = [
@@ -31,12 +34,22 @@ def table_rows(markdown: str) -> list[list[str]]:
     return [[cell.strip() for cell in line[1:-1].split(" | ")] for line in lines]
 
 
+def readme_of(results: dict[str, Any]) -> str:
+    return render_readme(results, published())
+
+
+@pytest.fixture
+def results(tmp_path: Path) -> dict[str, Any]:
+    """Those of the demo."""
+    return results_of(tmp_path)
+
+
 def section_rows(markdown: str, heading: str) -> list[list[str]]:
     return table_rows(markdown.partition(f"\n#### {heading}\n")[2].partition("\n\n")[0])
 
 
-def test_readme_has_the_published_form(tmp_path: Path) -> None:
-    readme = render_readme(results_of(tmp_path), published())
+def test_readme_has_the_published_form(results: dict[str, Any]) -> None:
+    readme = readme_of(results)
     assert f"\n\n{render_introduction(published())}\n" in readme
     for section in published().sections:
         heading, ruler, *rows = section_rows(readme, section.heading)
@@ -47,29 +60,29 @@ def test_readme_has_the_published_form(tmp_path: Path) -> None:
     assert section_rows((PUBLISHED / "pointrend.md").read_text(), "ADE20k")[0][:4] == COLUMNS[:4]
 
 
-def test_columns_of_every_table_are_aligned(tmp_path: Path) -> None:
-    readme = render_readme(results_of(tmp_path), published())
+def test_columns_of_every_table_are_aligned(results: dict[str, Any]) -> None:
+    readme = readme_of(results)
     for table in re.findall(r"(?:^\|.*\n)+", readme, re.MULTILINE):
         assert len({tuple(match.start() for match in re.finditer(r"\|", line)) for line in table.splitlines()}) == 1
 
 
-def test_our_columns_of_a_scored_run(tmp_path: Path) -> None:
-    row = section_rows(render_readme(results_of(tmp_path), published()), "PASCAL VOC")[2]
+def test_our_columns_of_a_scored_run(results: dict[str, Any]) -> None:
+    row = section_rows(readme_of(results), "PASCAL VOC")[2]
     links = " &#124; ".join(f"[{text}](../../runs/demo/voc_r50-s0/{name})" for text, name in RUN_FILES.items())
     assert row[5:] == ["32", "0", "48.86%", "–", "not comparable", links]
 
 
-def test_our_columns_of_a_run_that_was_not_run(tmp_path: Path) -> None:
-    for row in section_rows(render_readme(results_of(tmp_path), published()), "ADE20k")[2:]:
+def test_our_columns_of_a_run_that_was_not_run(results: dict[str, Any]) -> None:
+    for row in section_rows(readme_of(results), "ADE20k")[2:]:
         assert row[5:] == ["32", "0", "–", "–", "not run", "–"]
 
 
 def test_a_comparable_run_has_a_signed_difference(tmp_path: Path) -> None:
     results = results_of(tmp_path, "paper", ())
-    row = section_rows(render_readme(results, published()), "PASCAL VOC")[2]
+    row = section_rows(readme_of(results), "PASCAL VOC")[2]
     assert row[7:10] == ["48.86%", "-20.98 ± 0.83", "below"]
     results["runs"][0]["difference"] = 0.127
-    assert section_rows(render_readme(results, published()), "PASCAL VOC")[2][8] == "+0.13 ± 0.83"
+    assert section_rows(readme_of(results), "PASCAL VOC")[2][8] == "+0.13 ± 0.83"
 
 
 def test_every_seed_has_a_row_and_unselected_runs_stay(tmp_path: Path) -> None:
@@ -90,14 +103,14 @@ def test_every_seed_has_a_row_and_unselected_runs_stay(tmp_path: Path) -> None:
 def test_scales_that_are_not_comparable_say_so_first(scale: str, tmp_path: Path) -> None:
     results = results_of(tmp_path, scale, [f"scale {scale}"])
     first = "These figures cannot be compared with the published ones."
-    assert render_readme(results, published()).splitlines()[2].startswith(f"> **{first} The {scale} ")
+    assert readme_of(results).splitlines()[2].startswith(f"> **{first} The {scale} ")
     assert first in page_of(results, tmp_path).partition("<h2")[0]
     assert terminal_table(results).startswith(first)
 
 
 def test_paper_says_how_much_is_scored(tmp_path: Path) -> None:
     results = results_of(tmp_path, "paper", ())
-    assert "unless a row says otherwise. 4 of 6 runs are scored." in render_readme(results, published())
+    assert "unless a row says otherwise. 4 of 6 runs are scored." in readme_of(results)
     assert "cannot be compared" not in page_of(results, tmp_path)
 
 
@@ -107,17 +120,15 @@ def test_reasons_are_given_once_with_their_runs(tmp_path: Path) -> None:
     assert "- ade20k_r50 (seed 0) – stale: trained with another setting, data or code\n" in readme
 
 
-def test_the_published_label_has_a_footnote(tmp_path: Path) -> None:
-    results = results_of(tmp_path)
+def test_the_published_label_has_a_footnote(results: dict[str, Any], tmp_path: Path) -> None:
     assert "\n\\* The published label. The code that made the published numbers has output stride 32" in render_readme(
         results, published()
     )
     assert ">* The published label." in page_of(results, tmp_path)
 
 
-def test_refinement_shows_both_predictions(tmp_path: Path) -> None:
-    results = results_of(tmp_path)
-    readme = render_readme(results, published())
+def test_refinement_shows_both_predictions(results: dict[str, Any], tmp_path: Path) -> None:
+    readme = readme_of(results)
     expected = ["voc_r50", "0", "2", "50.00%", "48.86%", "30.00%", "40.00%", "75.00%"]
     assert table_rows(readme.partition("## Refinement")[2])[2] == expected
     assert expected in PageReader(page_of(results, tmp_path)).rows
@@ -125,7 +136,7 @@ def test_refinement_shows_both_predictions(tmp_path: Path) -> None:
 
 def test_without_scores_there_is_no_refinement_and_no_picture(tmp_path: Path) -> None:
     results = compare("paper", [selected(tmp_path, run) for run in RUNS], published(), ASSUMED)
-    readme, page = render_readme(results, published()), page_of(results, tmp_path)
+    readme, page = readme_of(results), page_of(results, tmp_path)
     assert [row[9] for row in table_rows(readme) if row[0].startswith("R-")] == ["not run"] * 6
     assert "Refinement" not in readme + page
     assert ">Pictures<" not in page
@@ -134,7 +145,7 @@ def test_without_scores_there_is_no_refinement_and_no_picture(tmp_path: Path) ->
 def test_the_page_shows_the_same_tables(tmp_path: Path) -> None:
     results = results_of(tmp_path)
     page = PageReader(page_of(results, tmp_path))
-    plain = [row[:-1] for row in table_rows(render_readme(results, published())) if len(row) == len(COLUMNS)]
+    plain = [row[:-1] for row in table_rows(readme_of(results)) if len(row) == len(COLUMNS)]
     markdown = [[cell.replace("\\", "") for cell in row] for row in plain if row[0] != ":-:"]
     assert [row[:-1] for row in page.rows if len(row) == len(COLUMNS)] == markdown
     for name in RUN_FILES.values():
@@ -147,13 +158,13 @@ def test_names_are_escaped_in_the_readme(tmp_path: Path) -> None:
     results = results_of(tmp_path, evil, [evil])
     for row in results["runs"]:
         row["verdict"] = evil
-    readme = render_readme(results, published())
+    readme = readme_of(results)
     row = next(line for line in readme.splitlines() if line.startswith("| R-50"))
     assert r"\<script\>alert('x')\</script\> & \| \*b\* \`c\` \[d\](e)" in row
 
 
-def test_the_terminal_table_is_compact(tmp_path: Path) -> None:
-    above, table, below = terminal_table(results_of(tmp_path)).split("\n\n")
+def test_the_terminal_table_is_compact(results: dict[str, Any]) -> None:
+    above, table, below = terminal_table(results).split("\n\n")
     lines = table.splitlines()
     assert [line.split() for line in lines[:3]] == [
         ["Run", "Published", "Seed", "Ours", "Difference", "Verdict"],
@@ -185,7 +196,7 @@ def test_the_mean_of_the_seeds_has_a_row_without_files(tmp_path: Path) -> None:
 
 def test_what_a_verdict_rests_on_is_shown(tmp_path: Path) -> None:
     results = with_seeds(tmp_path)
-    rows = table_rows(render_readme(results, published()).partition("## How certain")[2].partition("## Ref")[0])
+    rows = table_rows(readme_of(results).partition("## How certain")[2].partition("## Ref")[0])
     assert rows[0][2:] == [
         "Trainings (n)",
         "Sigma",
@@ -201,10 +212,10 @@ def test_what_a_verdict_rests_on_is_shown(tmp_path: Path) -> None:
     assert rows[5] in PageReader(page_of(results, tmp_path)).rows
 
 
-def test_a_report_that_was_just_written_holds(tmp_path: Path) -> None:
-    results = results_of(tmp_path)
-    report(results, published(), tmp_path / "results", tmp_path)
-    check(results, published(), tmp_path / "results", tmp_path)
+def test_a_report_that_was_just_written_holds(results: dict[str, Any], tmp_path: Path) -> None:
+    files = report(results, tmp_path / "results", tmp_path)
+    check(results, tmp_path / "results", tmp_path)
+    assert set(files) == set((tmp_path / "results").iterdir())
     assert sorted(path.name for path in (tmp_path / "results").iterdir()) == ["README.md", "index.html"]
 
 
@@ -224,18 +235,17 @@ def carriage_returns(path: Path) -> None:
 @pytest.mark.parametrize("name", ["README.md", "index.html"])
 def test_drift_is_noticed_and_named(name: str, drift: Callable[[Path], None], tmp_path: Path) -> None:
     results = results_of(tmp_path)
-    report(results, published(), tmp_path / "results", tmp_path)
+    report(results, tmp_path / "results", tmp_path)
     drift(tmp_path / "results" / name)
     with pytest.raises(CheckFailed, match=str(tmp_path / "results" / name)) as caught:
-        check(results, published(), tmp_path / "results", tmp_path)
+        check(results, tmp_path / "results", tmp_path)
     assert caught.value.exit_code == 3
 
 
-def test_results_against_another_table_are_refused(tmp_path: Path) -> None:
-    results = results_of(tmp_path)
+def test_results_against_another_table_are_refused(results: dict[str, Any], tmp_path: Path) -> None:
     results["published"]["sha256"] = "0" * 64
     with pytest.raises(CheckFailed, match=r"another pointrend\.md, table or recipe"):
-        report(results, published(), tmp_path / "results", tmp_path)
+        report(results, tmp_path / "results", tmp_path)
     assert not (tmp_path / "results").exists()
 
 
@@ -246,7 +256,7 @@ def readme_file(folder: Path, text: str = f"# Title\n\n{BEGIN}\nold\n{END}\n\naf
 
 def test_the_top_readme_gets_its_table_and_nothing_else(tmp_path: Path) -> None:
     results, readme = results_of(tmp_path, "paper", ()), readme_file(tmp_path)
-    update_readme(readme, results)
+    report(results, tmp_path / "results", tmp_path, readme)
     assert readme.read_text() == f"# Title\n\n{BEGIN}\n{render_summary(results)}{END}\n\nafter\n"
     rows = table_rows(readme.read_text())
     columns = ["Run", "Published", "Trained", "Difference", "Verdict"]
@@ -254,32 +264,32 @@ def test_the_top_readme_gets_its_table_and_nothing_else(tmp_path: Path) -> None:
     none = ["–", "–", "–"]
     assert rows[2] == ["voc_r50", "69.84%", "48.86%", "-20.98 ± 0.83", "below", *none, "one-seed"]
     assert rows[5] == ["ade20k_r101", "40.26%", "–", "–", "not run", *none, "inputs"]
-    update_readme(readme, results)
-    check_readme(readme, results)
+    report(results, tmp_path / "results", tmp_path, readme)
+    check(results, tmp_path / "results", tmp_path, readme)
 
 
 def test_a_drifted_top_readme_is_named(tmp_path: Path) -> None:
     results, readme = results_of(tmp_path, "paper", ()), readme_file(tmp_path)
+    report(results, tmp_path / "results", tmp_path)
     with pytest.raises(CheckFailed, match=str(readme)):
-        check_readme(readme, results)
-    update_readme(readme, results)
-    later: dict[str, Any] = copy.deepcopy(results)
-    later["runs"][0]["miou"] += 0.01
+        check(results, tmp_path / "results", tmp_path, readme)
+    report(results, tmp_path / "results", tmp_path, readme)
+    readme.write_text(readme.read_text().replace("48.86%", "48.87%", 1))
     with pytest.raises(CheckFailed, match=str(readme)):
-        check_readme(readme, later)
+        check(results, tmp_path / "results", tmp_path, readme)
 
 
 @pytest.mark.parametrize(
     "text",
     ["no markers", BEGIN, END, f"{END}{BEGIN}", f"{BEGIN}{BEGIN}{END}", f"{BEGIN}{END}{END}", f"{END}{BEGIN}{END}"],
 )
-def test_markers_must_be_there_once(text: str, tmp_path: Path) -> None:
+def test_the_markers_must_occur_once(text: str, tmp_path: Path) -> None:
     readme = readme_file(tmp_path, text)
     with pytest.raises(ResultsError, match="markers"):
-        update_readme(readme, results_of(tmp_path))
+        report(results_of(tmp_path), tmp_path / "results", tmp_path, readme)
     assert readme.read_text() == text
 
 
 def test_a_missing_top_readme_is_named(tmp_path: Path) -> None:
     with pytest.raises(ResultsError, match=r"README\.md"):
-        update_readme(tmp_path / "README.md", results_of(tmp_path))
+        report(results_of(tmp_path), tmp_path / "results", tmp_path, tmp_path / "README.md")

@@ -24,8 +24,7 @@ from pointrend.errors import PointrendError
 from pointrend.evaluation.counts_file import read_counts
 from pointrend.files import read_json, write_json
 from pointrend.results.compare import read_results, sealed
-from pointrend.results.markdown import render_readme
-from pointrend.results.terminal import terminal_table
+from pointrend.results.report import render_readme, terminal_table
 from pointrend.settings.params import Params, load_params
 from pointrend.settings.params_file import parse_override
 from pointrend.settings.validation import validated

@@ -14,7 +14,7 @@ from pointrend.archives.loopback import serve_folder
 from pointrend.cli import main
 from pointrend.results.compare import sealed
 from pointrend.results.form import fault_of_form
-from pointrend.results.markdown import render_readme
+from pointrend.results.report import render_readme
 from tests.datasets.layouts import archive_members, write_archives
 from tests.mirrors import set_urls
 from tests.results.pages import page_of

@@ -1,28 +1,128 @@
-"""What the published training log of a run says, beside our figures of that run."""
+"""The audit of a run: both published files checked, what is recorded of it, and what follows for the results.
+
+What an audit leaves in runs/<scale>/<run>-published/: audit.json with the findings, and curve.json with the losses.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from pointrend.errors import CheckFailed
-from pointrend.files import read_json, sha256_file
-from pointrend.results.audit.curve import read_curve, trained_curve
-from pointrend.results.audit.departures import compare_curves
+from pointrend.errors import AuditError, CheckFailed
+from pointrend.files import read_json, sha256_file, write_json
+from pointrend.results.audit.check_config import NOT_STATED, Comparison, check_config, disagreeing
+from pointrend.results.audit.check_log import MOST_LR_ERROR, LogFindings, check_log
+from pointrend.results.audit.configs import read_config
+from pointrend.results.audit.curves import compare_curves, read_curve, trained_curve
+from pointrend.results.audit.logs import TrainingLog, read_log
+from pointrend.results.audit.watch import published_curve
+from pointrend.results.chain import AUDIT, CURVE, METRICS_LOG, TRAIN, stated
+from pointrend.settings.params import RunSetting
+from pointrend.settings.project import Project
 
-AUDIT, CURVE = "audit.json", "curve.json"
 AUDIT_KEYS = ("run", "agrees", "first_difference", "files", "curve_sha256")
+# A log that agrees is evidence for the recipe where nothing has been scored; a score is better evidence.
 LEAST_EVIDENCE, EVIDENCE = "inputs", "log"
-"""A log that agrees is evidence for the recipe where nothing has been scored; a score is better evidence."""
+LOG_KEYS = ("images", "epochs", "iterations_per_epoch", "gpus", "records", "resumed", "seconds_per_iteration")
+COLUMNS = ("key", "ours", "theirs", "agrees")
+WIDEST_CELL = 30
+
+
+@dataclass(frozen=True)
+class Audit:
+    """What was found in a log, a config or both; None where it was not looked at."""
+
+    run: str
+    log: LogFindings | None
+    config: Sequence[Comparison] | None
+    config_file: Path | None
+
+    @property
+    def differences(self) -> list[str]:
+        """Everything that does not agree, a line each, that of the log first."""
+        of_log = [str(found) for found in (self.log.differences if self.log else ())]
+        return [*of_log, *(f"{self.config_file}: {row}" for row in disagreeing(self.config or ()))]
+
+    def check(self) -> None:
+        """Raise CheckFailed with the first difference, if there is one."""
+        if differences := self.differences:
+            more = f" (and {len(differences) - 1} more)" if len(differences) > 1 else ""
+            do = "find out which of the two is wrong: the recipe in params.yaml or what was published"
+            raise CheckFailed(f"{self.run} does not agree: {differences[0]}{more}", do)
+
+    def as_json(self) -> dict[str, Any]:
+        """The whole audit; what belongs to the log is None without one, and ``config`` occurs only with one."""
+        log, config = self.log, self.config
+        found = {
+            "run": self.run,
+            "agrees": not self.differences,
+            "differences": [
+                *(difference.as_json() for difference in (log.differences if log else ())),
+                *(asdict(row) for row in disagreeing(config or ())),
+            ],
+            "max_lr_error": log.max_lr_error if log else None,
+            **{key: getattr(log, key) if log else None for key in LOG_KEYS},
+        }
+        return found if config is None else {**found, "config": [asdict(row) for row in config]}
+
+
+def audit(project: Project, setting: RunSetting, log: TrainingLog | None, config_file: Path | None) -> Audit:
+    """Compare a log, a config or both with the recipe in ``setting``."""
+    images, sets = project.expected_images(setting.dataset).train, project.params.datasets[setting.dataset].sets
+    findings = check_log(log, setting, images) if log else None
+    config = check_config(read_config(config_file), setting, sets) if config_file else None
+    return Audit(setting.run, findings, config, config_file)
+
+
+def fetched_files(project: Project, run: str) -> tuple[Path, Path]:
+    """The log and the config of a run that were fetched.
+
+    Raises:
+        AuditError: one is missing; the command that gets it is named.
+    """
+    names = [f"{kind}_{run}" for kind in ("log", "cfg")]
+    log, config = (project.fetched_file(name, project.published_files()[name][0]) for name in names)
+    missing = [(name, file) for name, file in zip(names, (log, config), strict=True) if not file.is_file()]
+    if missing:
+        do = " && ".join(f"pointrend --scale {project.params.scale} fetch {name}" for name, _ in missing)
+        raise AuditError(f"{missing[0][1]} does not exist", f"run: {do}")
+    return log, config
+
+
+def record_audit(project: Project, setting: RunSetting) -> None:
+    """Audit the fetched files and write what was found, whether or not it agrees, and the log's losses.
+
+    audit.json names the log and the config by size, sha256 and source, as the first download noted them.
+    """
+    run, folder = setting.run, project.audited_folder(setting.run)
+    log_file, config_file = fetched_files(project, run)
+    # Without their folders, so that the record is the same wherever the checkout is.
+    log = replace(read_log(log_file), path=Path(log_file.name))
+    found = replace(audit(project, setting, log, config_file), config_file=Path(config_file.name))
+    write_json(folder / CURVE, asdict(published_curve(log)))
+    named = {
+        "files": _noted_files(project, run),
+        "first_difference": next(iter(found.differences), None),
+        "curve_sha256": sha256_file(folder / CURVE),
+    }
+    write_json(folder / AUDIT, {**found.as_json(), **named})
+
+
+def _noted_files(project: Project, run: str) -> dict[str, Any]:
+    """What was fetched for a run: the note of the first download, or else what the manifest states."""
+    notes = read_json(project.first_seen_file, AuditError) if project.first_seen_file.exists() else {}
+    manifests = (project.fetched_records(f"{kind}_{run}", AuditError) for kind in ("log", "cfg"))
+    return {file: notes.get(file, facts) for records in manifests for file, facts in records.items()}
 
 
 def with_audit(row: dict[str, Any], run_folder: Path) -> dict[str, Any]:
     """A row of results.json with ``audit`` and ``curve``, and with what follows from them: evidence and reasons.
 
-    ``audit`` says whether the published log and config agree with our recipe, and names the audited files; ``curve``
-    how far our losses follow the published ones. Each is None where there is nothing to say, and both are in rows of
-    other kinds than ``trained``. ``run_folder`` is that of
-    the run's training.
+    ``audit`` states whether the published log and config agree with our recipe, and names the audited files; ``curve``
+    how far our losses follow the published ones. Both are None in rows of other kinds than ``trained``, and where
+    there is nothing to state. ``run_folder`` is that of the run's training.
 
     Raises:
         CheckFailed: curve.json is not the one that audit.json names.
@@ -31,45 +131,104 @@ def with_audit(row: dict[str, Any], run_folder: Path) -> dict[str, Any]:
     folder = run_folder.with_name(f"{row['run']}-published")
     if row["kind"] != "trained" or not (folder / AUDIT).is_file():
         return row | {"audit": None, "curve": None}
-    audit, curve = read_audit(folder), _curve(row, run_folder, folder)
-    reasons = [*row["reasons"], *_reasons(audit, curve)]
-    agrees = audit["agrees"] and row["evidence"] == LEAST_EVIDENCE
-    return row | {
-        "audit": audit,
-        "curve": curve,
-        "reasons": reasons,
-        "evidence": EVIDENCE if agrees else row["evidence"],
-    }
+    found, curve, reasons = _read_audit(folder), None, list(row["reasons"])
+    if row["miou"] is not None:
+        train = read_json(run_folder / TRAIN)
+        schedule = train["setting"]["recipe"]["epochs"], train["iterations_per_epoch"]
+        ours = trained_curve((run_folder / METRICS_LOG).read_bytes(), *schedule)
+        curve = compare_curves(ours, read_curve(folder / CURVE))
+    if not found["agrees"]:
+        reasons.append(f"its published log or config differs from our recipe: {found['first_difference']}")
+    if left := next((change for change in (curve or {}).get("departures", ()) if change["left"]), None):
+        place = f"{left['side']} the published curve's band, first seen at iteration {left['iteration']}"
+        reasons.append(f"its {left['loss']} was for long {place}")
+    better = found["agrees"] and row["evidence"] == LEAST_EVIDENCE
+    evidence = EVIDENCE if better else row["evidence"]
+    return row | {"audit": found, "curve": curve, "reasons": reasons, "evidence": evidence}
 
 
-def read_audit(folder: Path) -> dict[str, Any]:
-    """What a row says of the audit in ``folder``."""
+def audit_holds(row: Mapping[str, Any], run_folder: Path) -> bool:
+    """Whether what a row of results.json states about the published log follows from the files of the audit."""
+    before: dict[str, Any] = {"evidence": LEAST_EVIDENCE if row["miou"] is None else row["evidence"], "reasons": []}
+    expected = with_audit({**row, **before}, run_folder)
+    same = all(row[key] == expected[key] for key in ("audit", "curve", "evidence"))
+    return same and set(expected["reasons"]) <= set(row["reasons"])
+
+
+def _read_audit(folder: Path) -> dict[str, Any]:
+    """What a row states about the audit in ``folder``."""
     do = "run `pointrend audit RUN --record` again"
-    found = read_json(folder / AUDIT, do=do)
-    if not isinstance(found, dict) or not found.keys() >= set(AUDIT_KEYS):
-        raise CheckFailed(f"{folder / AUDIT} does not have {', '.join(AUDIT_KEYS)}", do)
-    if not (folder / CURVE).is_file() or sha256_file(folder / CURVE) != found["curve_sha256"]:
-        raise CheckFailed(f"{folder / CURVE} is not the one whose sha256 is in {AUDIT}", do)
+    found = read_json(folder / AUDIT, CheckFailed, do, AUDIT_KEYS)
+    for one in stated(folder / AUDIT, found):
+        if fault := one.fault(str):
+            raise CheckFailed(fault, do)
     kept = {key: found[key] for key in ("agrees", "first_difference", "files")}
     return {**kept, "hashes": {name: sha256_file(folder / name) for name in (AUDIT, CURVE)}}
 
 
-def _curve(row: dict[str, Any], run_folder: Path, folder: Path) -> dict[str, Any] | None:
-    if row["miou"] is None:
-        return None
-    train = read_json(run_folder / "train.json")
-    schedule = train["setting"]["recipe"]["epochs"], train["iterations_per_epoch"]
-    ours = trained_curve((run_folder / "metrics.jsonl").read_bytes(), *schedule)
-    return compare_curves(ours, read_curve(folder / CURVE))
+def audit_text(found: Audit, setting: RunSetting) -> str:
+    """What was found in a log, in a config, or in both."""
+    texts = [_log_text(found.log, setting)] if found.log else []
+    texts += [_config_text(found.config_file, found.config)] if found.config else []
+    return "\n\n".join(texts)
 
 
-def _reasons(audit: dict[str, Any], curve: dict[str, Any] | None) -> list[str]:
-    reasons = (
-        [] if audit["agrees"] else [f"its published log or config differs from our recipe: {audit['first_difference']}"]
-    )
-    if curve is not None:
-        left = next((change for change in curve["departures"] if change["left"]), None)
-        if left is not None:
-            place = f"{left['side']} the published curve's band, first seen at iteration {left['iteration']}"
-            reasons.append(f"its {left['loss']} was for long {place}")
-    return reasons
+def _log_text(findings: LogFindings, setting: RunSetting) -> str:
+    """The findings in a log as a table, and below it what the log proves."""
+    differing = {difference.key for difference in findings.differences}
+
+    def row(key: str, ours: object, theirs: object) -> tuple[str, str, str, str]:
+        if theirs is None:
+            return key, str(ours), NOT_STATED, "–"
+        return key, str(ours), str(theirs), "no" if key in differing else "yes"
+
+    error = "none to compare" if findings.max_lr_error is None else f"off by {findings.max_lr_error:.1e} at most"
+    rows = [
+        row("images", findings.our_images, findings.images),
+        row("epochs", setting.recipe.epochs, findings.epochs),
+        row("iterations per epoch", _expected_iterations(findings), findings.iterations_per_epoch),
+        row("learning rate", f"within {MOST_LR_ERROR:.0e} relative", error),
+    ]
+    last = findings.last
+    notes = [
+        f"{findings.records} records, the last one at epoch {last.epoch}, batch {last.batch} (line {last.line})",
+        {
+            None: "trained on one GPU or several: both have as many iterations per epoch",
+            "one": "trained on one GPU",
+            "several": "trained on several GPUs",
+        }[findings.gpus],
+        "resumed or started again" if findings.resumed else "not resumed",
+    ]
+    if findings.seconds_per_iteration is not None:
+        notes.append(f"{findings.seconds_per_iteration:.3f} s per iteration (median)")
+    if findings.cut:
+        notes.append("cut: a record is not whole and was left out")
+    differing_records = [f"differs: {difference}" for difference in findings.differences]
+    return "\n".join([f"log {findings.path}", *_table(rows), *notes, *differing_records])
+
+
+def _config_text(path: Path | None, rows: Sequence[Comparison]) -> str:
+    """Every value of ours beside that of a config, and what differs in full."""
+    said = {True: "yes", False: "no", None: "–"}
+    cells = [(row.key, _cell(row.ours), _cell(row.theirs), said[row.agrees]) for row in rows]
+    return "\n".join([f"config {path}", *_table(cells), *(f"differs: {row}" for row in disagreeing(rows))])
+
+
+def _cell(value: object) -> str:
+    """A value that fits into a column; what differs is written out below the table."""
+    text = str(value)
+    if len(text) <= WIDEST_CELL:
+        return text
+    return f"{len(value)} steps" if isinstance(value, list) else f"{text[: WIDEST_CELL - 3]}..."
+
+
+def _expected_iterations(findings: LogFindings) -> int:
+    wrong = (found.ours for found in findings.differences if found.key == "iterations per epoch")
+    return next(wrong, findings.iterations_per_epoch)
+
+
+def _table(rows: Sequence[Sequence[str]]) -> list[str]:
+    lines = [COLUMNS, *rows]
+    widths = [max(len(line[i]) for line in lines) for i in range(len(COLUMNS))]
+    padded = ("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) for line in lines)
+    return [f"  {line}".rstrip() for line in padded]

@@ -1,9 +1,10 @@
-"""A published config held against our recipe, value by value, the output stride first."""
+"""A published config compared with our recipe, value by value, the output stride first."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 
 from pointrend.datasets.registry import classes_of
@@ -11,17 +12,14 @@ from pointrend.results.audit.configs import Config
 from pointrend.settings.params import RunSetting
 
 NOT_STATED = "not stated"
+# What our transforms, network and inference do whatever the params say; tests compare these with that code.
 FLIP_PROBABILITY = 0.5
 ALIGN_CORNERS = False
 POINT_LAYERS = 3
 SUBDIVISION_FACTOR = 2
 MEAN, STD = [123.675, 116.28, 103.53], [58.395, 57.12, 57.375]
-"""What our transforms, network and inference do whatever the params say; tests hold these against that code."""
 TRAINING_STEPS = ("Resize", "RandomCrop", "RandomFlip", "PhotoMetricDistortion", "Normalize", "ToTensor", "Padding")
 TEST_STEPS = ("Resize", "Normalize", "ToTensor")
-
-_SEGMENTOR, _SCHEDULER, _OPTIMIZER = "SEGMENTOR_CFG", "SCHEDULER_CFG", "OPTIMIZER_CFG"
-_TRAIN, _TEST = "DATASET_CFG.train", "DATASET_CFG.test"
 
 
 @dataclass(frozen=True)
@@ -36,105 +34,99 @@ class Comparison:
     def __str__(self) -> str:
         return f"{self.key} {self.theirs}, ours {self.ours}"
 
-    def as_json(self) -> dict[str, Any]:
-        """For ``audit --json``."""
-        return asdict(self)
-
-
-@dataclass(frozen=True)
-class _Pair:
-    """A value of ours and where theirs stands. ``needed``: theirs must be stated, since it carries the recipe."""
-
-    path: str
-    ours: Any
-    needed: bool = True
-
 
 def check_config(config: Config, setting: RunSetting, sets: str) -> list[Comparison]:
-    """Hold ``config`` against the recipe in ``setting``; ``sets`` are the splits, for example ``trainaug/val``."""
-    pairs = [*_network(setting), *_training(setting), *_data(setting, sets)]
-    return [_compare(pair, config) for pair in pairs]
+    """Compare ``config`` with the recipe in ``setting``; ``sets`` are the splits, for example ``trainaug/val``."""
+    ours = {**_network(setting), **_training(setting), **_data(setting, sets)}
+    return [_compare(path, value, config) for path, value in ours.items()]
 
 
-def _network(setting: RunSetting) -> list[_Pair]:
+def disagreeing(rows: Iterable[Comparison]) -> list[Comparison]:
+    """The rows that do not agree."""
+    return [row for row in rows if row.agrees is False]
+
+
+# Our values by their dotted paths in a config. A path with "?" may be missing: the code of the original gives it then.
+
+
+def _network(setting: RunSetting) -> dict[str, Any]:
     recipe = setting.recipe
-    point, fpn = f"{_SEGMENTOR}.pointrend", f"{_SEGMENTOR}.fpn"
-    return [
-        _Pair(f"{_SEGMENTOR}.backbone.outstride", recipe.output_stride),
-        _Pair(f"{_SEGMENTOR}.backbone.type", f"resnet{setting.depth}"),
-        _Pair(f"{_SEGMENTOR}.backbone.use_stem", True),
-        _Pair(f"{_SEGMENTOR}.backbone.pretrained", recipe.pretrained, needed=False),
-        _Pair(f"{_SEGMENTOR}.type", "pointrend", needed=False),
-        _Pair(f"{_SEGMENTOR}.num_classes", len(classes_of(setting.dataset).names)),
-        _Pair(f"{_SEGMENTOR}.align_corners", ALIGN_CORNERS),
-        _Pair(f"{fpn}.out_channels", recipe.fpn_channels, needed=False),
-        _Pair(f"{fpn}.upsample_cfg.mode", "nearest", needed=False),
-        _Pair(f"{fpn}.scale_head_channels", recipe.scale_channels, needed=False),
-        _Pair(f"{point}.num_fcs", POINT_LAYERS),
-        _Pair(f"{point}.feats_channels", recipe.point_channels, needed=False),
-        _Pair(f"{point}.coarse_pred_each_layer", True, needed=False),
-        _Pair(f"{point}.train.num_points", recipe.train_points),
-        _Pair(f"{point}.train.oversample_ratio", recipe.oversample_ratio),
-        _Pair(f"{point}.train.importance_sample_ratio", recipe.importance_ratio),
-        _Pair(f"{point}.test.subdivision_steps", recipe.subdivision_steps),
-        _Pair(f"{point}.test.subdivision_num_points", recipe.subdivision_points),
-        _Pair(f"{point}.test.scale_factor", SUBDIVISION_FACTOR),
-    ]
+    return {
+        "SEGMENTOR_CFG.backbone.outstride": recipe.output_stride,
+        "SEGMENTOR_CFG.backbone.type": f"resnet{setting.depth}",
+        "SEGMENTOR_CFG.backbone.use_stem": True,
+        "SEGMENTOR_CFG.backbone.pretrained?": recipe.pretrained,
+        "SEGMENTOR_CFG.type?": "pointrend",
+        "SEGMENTOR_CFG.num_classes": len(classes_of(setting.dataset).names),
+        "SEGMENTOR_CFG.align_corners": ALIGN_CORNERS,
+        "SEGMENTOR_CFG.fpn.out_channels?": recipe.fpn_channels,
+        "SEGMENTOR_CFG.fpn.upsample_cfg.mode?": "nearest",
+        "SEGMENTOR_CFG.fpn.scale_head_channels?": recipe.scale_channels,
+        "SEGMENTOR_CFG.pointrend.num_fcs": POINT_LAYERS,
+        "SEGMENTOR_CFG.pointrend.feats_channels?": recipe.point_channels,
+        "SEGMENTOR_CFG.pointrend.coarse_pred_each_layer?": True,
+        "SEGMENTOR_CFG.pointrend.train.num_points": recipe.train_points,
+        "SEGMENTOR_CFG.pointrend.train.oversample_ratio": recipe.oversample_ratio,
+        "SEGMENTOR_CFG.pointrend.train.importance_sample_ratio": recipe.importance_ratio,
+        "SEGMENTOR_CFG.pointrend.test.subdivision_steps": recipe.subdivision_steps,
+        "SEGMENTOR_CFG.pointrend.test.subdivision_num_points": recipe.subdivision_points,
+        "SEGMENTOR_CFG.pointrend.test.scale_factor": SUBDIVISION_FACTOR,
+    }
 
 
-def _training(setting: RunSetting) -> list[_Pair]:
+def _training(setting: RunSetting) -> dict[str, Any]:
     recipe = setting.recipe
-    return [
-        _Pair("DATALOADER_CFG.train.batch_size", recipe.batch_size),
-        _Pair(f"{_SCHEDULER}.max_epochs", recipe.epochs),
-        _Pair(f"{_SCHEDULER}.type", "poly"),
-        _Pair(f"{_SCHEDULER}.power", recipe.poly_power),
-        _Pair(f"{_SCHEDULER}.min_lr", recipe.lr * recipe.min_lr_ratio, needed=False),
-        _Pair(f"{_SCHEDULER}.warmup_cfg.type", "linear"),
-        _Pair(f"{_SCHEDULER}.warmup_cfg.ratio", recipe.warmup_ratio),
-        _Pair(f"{_SCHEDULER}.warmup_cfg.iters", recipe.warmup_iterations),
-        _Pair(f"{_OPTIMIZER}.type", "sgd"),
-        _Pair(f"{_OPTIMIZER}.lr", recipe.lr),
-        _Pair(f"{_OPTIMIZER}.momentum", recipe.momentum),
-        _Pair(f"{_OPTIMIZER}.weight_decay", recipe.weight_decay),
-        _Pair("LOSSES_CFG.loss_cls.celoss.scale_factor", recipe.point_loss_weight),
-        _Pair("LOSSES_CFG.loss_aux.celoss.scale_factor", recipe.coarse_loss_weight),
-    ]
+    return {
+        "DATALOADER_CFG.train.batch_size": recipe.batch_size,
+        "SCHEDULER_CFG.max_epochs": recipe.epochs,
+        "SCHEDULER_CFG.type": "poly",
+        "SCHEDULER_CFG.power": recipe.poly_power,
+        "SCHEDULER_CFG.min_lr?": recipe.lr * recipe.min_lr_ratio,
+        "SCHEDULER_CFG.warmup_cfg.type": "linear",
+        "SCHEDULER_CFG.warmup_cfg.ratio": recipe.warmup_ratio,
+        "SCHEDULER_CFG.warmup_cfg.iters": recipe.warmup_iterations,
+        "OPTIMIZER_CFG.type": "sgd",
+        "OPTIMIZER_CFG.lr": recipe.lr,
+        "OPTIMIZER_CFG.momentum": recipe.momentum,
+        "OPTIMIZER_CFG.weight_decay": recipe.weight_decay,
+        "LOSSES_CFG.loss_cls.celoss.scale_factor": recipe.point_loss_weight,
+        "LOSSES_CFG.loss_aux.celoss.scale_factor": recipe.coarse_loss_weight,
+    }
 
 
-def _data(setting: RunSetting, sets: str) -> list[_Pair]:
+def _data(setting: RunSetting, sets: str) -> dict[str, Any]:
     recipe = setting.recipe
     train_set, test_set = sets.split("/")
-    train, test = f"{_TRAIN}.aug_opts", f"{_TEST}.aug_opts"
-    return [
-        _Pair("DATASET_CFG.type", setting.dataset),
-        _Pair(f"{_TRAIN}.set", train_set),
-        _Pair(train, TRAINING_STEPS),
-        _Pair(f"{train}.Resize.output_size", recipe.base_size),
-        _Pair(f"{train}.Resize.keep_ratio", True, needed=False),
-        _Pair(f"{train}.Resize.scale_range", recipe.scale_range),
-        _Pair(f"{train}.RandomCrop.crop_size", recipe.crop_size),
-        _Pair(f"{train}.RandomCrop.one_category_max_ratio", recipe.max_class_share),
-        _Pair(f"{train}.RandomFlip.flip_prob", FLIP_PROBABILITY),
-        _Pair(f"{train}.Normalize.mean", MEAN),
-        _Pair(f"{train}.Normalize.std", STD),
-        _Pair(f"{train}.Padding.output_size", recipe.crop_size),
-        _Pair(f"{_TEST}.set", test_set),
-        _Pair(test, TEST_STEPS),
-        _Pair(f"{test}.Resize.output_size", recipe.base_size),
-        _Pair(f"{test}.Resize.scale_range", None),
-        _Pair(f"{test}.Normalize.mean", MEAN),
-        _Pair(f"{test}.Normalize.std", STD),
-    ]
+    train, test = "DATASET_CFG.train.aug_opts", "DATASET_CFG.test.aug_opts"
+    return {
+        "DATASET_CFG.type": setting.dataset,
+        "DATASET_CFG.train.set": train_set,
+        train: TRAINING_STEPS,
+        f"{train}.Resize.output_size": recipe.base_size,
+        f"{train}.Resize.keep_ratio?": True,
+        f"{train}.Resize.scale_range": recipe.scale_range,
+        f"{train}.RandomCrop.crop_size": recipe.crop_size,
+        f"{train}.RandomCrop.one_category_max_ratio": recipe.max_class_share,
+        f"{train}.RandomFlip.flip_prob": FLIP_PROBABILITY,
+        f"{train}.Normalize.mean": MEAN,
+        f"{train}.Normalize.std": STD,
+        f"{train}.Padding.output_size": recipe.crop_size,
+        "DATASET_CFG.test.set": test_set,
+        test: TEST_STEPS,
+        f"{test}.Resize.output_size": recipe.base_size,
+        f"{test}.Resize.scale_range": None,
+        f"{test}.Normalize.mean": MEAN,
+        f"{test}.Normalize.std": STD,
+    }
 
 
-def _compare(pair: _Pair, config: Config) -> Comparison:
+def _compare(path: str, ours: Any, config: Config) -> Comparison:
+    key = path.removesuffix("?")
     try:
-        theirs = _plain(_at(config, pair.path))
+        theirs = _plain(_at(config, key))
     except (KeyError, TypeError, ValueError):
-        return Comparison(pair.path, _plain(pair.ours), NOT_STATED, False if pair.needed else None)
-    ours = _plain(pair.ours)
-    return Comparison(pair.path, ours, theirs, ours == theirs)
+        return Comparison(key, _plain(ours), NOT_STATED, None if path.endswith("?") else False)
+    return Comparison(key, _plain(ours), theirs, _plain(ours) == theirs)
 
 
 def _at(config: Config, path: str) -> Any:

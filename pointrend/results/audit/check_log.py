@@ -1,4 +1,4 @@
-"""A published training log held against our recipe: what it proves, and the first record that says otherwise.
+"""A published training log compared with our recipe: what it proves, and the first record that differs.
 
 From a log follow, without a GPU, the number of images, of epochs and of iterations per epoch, every 50th learning
 rate to float precision, and whether the training was resumed (RECIPE section 16).
@@ -7,24 +7,21 @@ rate to float precision, and whether the training was resumed (RECIPE section 16
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import median
-from typing import Any
+from typing import Any, NamedTuple
 
-from pointrend.results.audit.curve import LOG_INTERVAL
+from pointrend.results.audit.curves import LOG_INTERVAL
 from pointrend.results.audit.logs import Header, Record, Session, TrainingLog
 from pointrend.settings.params import RunSetting
 from pointrend.training.schedule import iterations_per_epoch, learning_rate
 
 MODEL = "pointrend"
-MOST_LR_ERROR = 1e-9
-"""Relative. A log holds every digit of a rate, so only the order of the arithmetic is left to differ."""
-LEAST_RATE = 1e-12
-"""What a rate of zero, with which a warm-up may begin, is taken for."""
-MOST_ROUNDING = 0.5e-4
-"""Of a loss, which is written with four decimals."""
+MOST_LR_ERROR = 1e-9  # relative; a log has every digit of a rate, so only the order of the arithmetic can differ
+LEAST_RATE = 1e-12  # replaces a rate of zero, with which a warm-up may begin
+MOST_ROUNDING = 0.5e-4  # rounding error of a loss, which is written with four decimals
 
 
 @dataclass(frozen=True)
@@ -45,19 +42,22 @@ class LogDifference:
 
     def as_json(self) -> dict[str, Any]:
         """For ``audit --json``."""
-        values = {name: getattr(self, name) for name in ("line", "record", "key", "ours", "theirs", "records")}
-        return {"file": str(self.path), **values}
+        values = asdict(self)
+        return {"file": str(values.pop("path")), **values}
 
 
 @dataclass(frozen=True)
 class LogFindings:
-    """What a log says, and where it disagrees.
+    """What the log in ``path`` states, and where it disagrees.
 
-    ``images``: None where it does not say. ``gpus``: ``one`` or ``several``, None where both give the same number of
-    iterations per epoch. ``max_lr_error``: the largest relative difference of a learning rate; None where no record
-    lies within the training. ``seconds_per_iteration``: median; None where no two records follow each other.
+    ``images``: None where it does not state them, beside ``our_images``. ``gpus``: ``one`` or ``several``, None where
+    both give the same number of iterations per epoch. ``max_lr_error``: the largest relative difference of a learning
+    rate; None where no record is within the training. ``seconds_per_iteration``: median; None where no two records
+    follow each other.
     """
 
+    path: Path
+    our_images: int
     images: int | None
     epochs: int
     iterations_per_epoch: int
@@ -71,8 +71,7 @@ class LogFindings:
     differences: tuple[LogDifference, ...]
 
 
-@dataclass(frozen=True)
-class _Finding:
+class _Finding(NamedTuple):
     place: Header | Record
     key: str
     ours: Any
@@ -80,12 +79,13 @@ class _Finding:
 
 
 def check_log(log: TrainingLog, setting: RunSetting, images: int) -> LogFindings:
-    """Hold ``log`` against the recipe in ``setting`` on ``images`` training pictures."""
-    check = _Check(setting, images, log.records[0].batches)
-    found = list(check.all_findings(log))
+    """Compare ``log`` with the recipe in ``setting`` on ``images`` training images."""
     first = log.records[0]
+    check = _Check(setting, images, first.batches)
     errors = [error for record in log.records if (error := check.lr_error(record)) is not None]
     return LogFindings(
+        path=log.path,
+        our_images=images,
         images=next((int(h.values["images"] or 0) for h in log.headers if "images" in h.values), None),
         epochs=first.epochs,
         iterations_per_epoch=first.batches,
@@ -96,7 +96,7 @@ def check_log(log: TrainingLog, setting: RunSetting, images: int) -> LogFindings
         last=log.records[-1],
         max_lr_error=max(errors, default=None),
         seconds_per_iteration=_seconds_per_iteration(log),
-        differences=_by_key(log.path, found),
+        differences=_by_key(log.path, check.all_findings(log)),
     )
 
 
@@ -111,18 +111,14 @@ class _Check:
             if recipe.batch_size % gpus == 0
         }
         one, several = counts[1], {count for gpus, count in counts.items() if gpus > 1}
-        # How many processes there were is the machine's affair: any number that shares the batch evenly will do.
+        # The number of processes is no part of the recipe: any that shares the batch evenly will do.
         as_recipe = their_iterations in counts.values()
         self.iterations = their_iterations if as_recipe else counts[recipe.gpus]
         self.gpus = None
         if as_recipe and not (their_iterations == one and one in several):
             self.gpus = "one" if their_iterations == one else "several"
-        self.setting, self.images = setting, images
-
-    @property
-    def total(self) -> int:
-        """Iterations of the whole training."""
-        return self.setting.recipe.epochs * self.iterations
+        self.setting, self.images, self.total = setting, images, recipe.epochs * self.iterations
+        self.names = {"dataset": setting.dataset, "model": MODEL, "backbone": f"resnet{setting.depth}"}
 
     def all_findings(self, log: TrainingLog) -> Iterator[_Finding]:
         """Everything that disagrees, in no particular order."""
@@ -146,13 +142,13 @@ class _Check:
         images = header.values.get("images")
         if images is not None and int(images) != self.images:
             yield _Finding(header, "images", self.images, int(images))
-        for key, ours in self._names():
+        for key, ours in self.names.items():
             theirs = header.values.get(key)
             if theirs is not None and theirs != ours:
                 yield _Finding(header, key, ours, theirs)
 
     def _record(self, record: Record) -> Iterator[_Finding]:
-        for key, ours in self._names():
+        for key, ours in self.names.items():
             theirs = getattr(record, key)
             if theirs is not None and theirs != ours:
                 yield _Finding(record, key, ours, theirs)
@@ -170,10 +166,6 @@ class _Check:
         total = record.losses["total"]
         if not math.isclose(total, parts, rel_tol=0, abs_tol=MOST_ROUNDING * (len(record.losses) + 0.01)):
             yield _Finding(record, "total loss", f"{parts:.4f}, the sum of the others", f"{total:.4f}")
-
-    def _names(self) -> tuple[tuple[str, str], ...]:
-        setting = self.setting
-        return ("dataset", setting.dataset), ("model", MODEL), ("backbone", f"resnet{setting.depth}")
 
 
 def _order(session: Session) -> Iterator[_Finding]:
@@ -210,7 +202,7 @@ def _seconds_per_iteration(log: TrainingLog) -> float | None:
     return median(times) if times else None
 
 
-def _by_key(path: Path, findings: list[_Finding]) -> tuple[LogDifference, ...]:
+def _by_key(path: Path, findings: Iterable[_Finding]) -> tuple[LogDifference, ...]:
     """The first finding of every key, with the number of them, in the order of the lines."""
     keys: dict[str, list[_Finding]] = {}
     for finding in sorted(findings, key=lambda finding: finding.place.line):

@@ -14,25 +14,19 @@ from typing import Any
 from pointrend.errors import AuditError
 from pointrend.files import read_at_most
 
-Config = dict[str, Any]
-"""Module-level names of a config with their values."""
+Config = dict[str, Any]  # module-level names of a config with their values
 
 BASE = "base_cfg"
-LARGEST_FILE = 1_000_000
-"""Bytes; the published ones have a few thousand."""
+LARGEST_FILE = 1_000_000  # bytes; the published ones have a few thousand
 _DO = "audit the config as it was published; docs/audit.md says which statements are known"
 
 
 class _Unknown(Exception):
-    """A statement is of no known kind, or names something that is not there. ``line``: where in it, if known."""
-
-    def __init__(self, line: int | None = None) -> None:
-        super().__init__()
-        self.line = line
+    """A statement is of no known kind, or names something that does not exist. Its argument is the line, if known."""
 
 
 class _Path:
-    """Stands for what a call of os.path would give."""
+    """In place of the value of a call of os.path."""
 
 
 def read_config(path: Path) -> Config:
@@ -60,7 +54,9 @@ def _read(path: Path, base: Path | None) -> Config:
             else:
                 _apply(statement, config)
         except (_Unknown, KeyError, ValueError, TypeError, AttributeError, RecursionError, MemoryError) as problem:
-            raise _refused(path, text, getattr(problem, "line", None) or statement.lineno) from problem
+            raise _refused(
+                path, text, problem.args[0] if isinstance(problem, _Unknown) and problem.args else statement.lineno
+            ) from problem
     return config
 
 
@@ -71,7 +67,7 @@ def _text(path: Path) -> str:
             raise AuditError(f"{path} is larger than {LARGEST_FILE} bytes, so it is no config", _DO)
         return data.decode("utf-8")
     except FileNotFoundError:
-        raise AuditError(f"{path} is not there", f"put the config and its {BASE}.py into one folder") from None
+        raise AuditError(f"{path} does not exist", f"put the config and its {BASE}.py into one folder") from None
     except (OSError, UnicodeDecodeError) as problem:
         raise AuditError(f"cannot read {path}: {problem}", "name a readable config") from problem
 
@@ -86,7 +82,7 @@ def _is_star_import(statement: ast.stmt) -> bool:
 
 
 def _apply(statement: ast.stmt, config: Config) -> None:
-    """Do to ``config`` what the statement says."""
+    """Apply a statement to ``config``."""
     match statement:
         case ast.Expr(value=ast.Constant(value=str())):
             pass
@@ -105,7 +101,7 @@ def _apply(statement: ast.stmt, config: Config) -> None:
 
 
 def _found(node: ast.expr, config: Config) -> dict[Any, Any]:
-    """The dictionary that a name, or a chain of subscripts on a name, stands for."""
+    """The dictionary that a name, or a chain of subscripts on a name, refers to."""
     match node:
         case ast.Name(id=name):
             found = config[name]
@@ -119,7 +115,7 @@ def _found(node: ast.expr, config: Config) -> dict[Any, Any]:
 
 
 def _value(node: ast.expr) -> Any:
-    """A literal, in which calls of os.path may stand as values."""
+    """A literal, in which calls of os.path may occur as values."""
     match node:
         case ast.Dict(keys=keys, values=values):
             if None in keys:

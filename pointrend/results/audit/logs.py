@@ -1,7 +1,7 @@
 """Published training logs, in both forms that SSSegmentation wrote (RECIPE section 16).
 
 A training record is two physical lines: time, place in the training and learning rate, then the mean losses since the
-record before. The form of 2021 names epoch, batch, rate and dataset, that of 2022 the network too. Headers stand
+record before. The form of 2021 names epoch, batch, rate and dataset, that of 2022 the network too. Headers come
 before and between records. A log may be cut at any byte, be resumed, or be several logs one after another.
 """
 
@@ -12,22 +12,23 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
+from typing import Any, NamedTuple
 
 from pointrend.errors import AuditError
 from pointrend.files import read_at_most
 
-LARGEST_FILE = 100_000_000
-"""Bytes; the published ones have about a million."""
+LARGEST_FILE = 100_000_000  # bytes; the published ones have about a million
 _DO = "audit the log as it was published; docs/audit.md says which lines are known"
 _STAMP = r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d"
 _LINE = re.compile(rf"({_STAMP}) [A-Z]+ +(\S.*)", re.ASCII)
+# where a log that was cut in the middle of a line meets the next one
 _JOINT = re.compile(rf"(?<=.)(?={_STAMP} [A-Z]+ )", re.ASCII)
-"""Where a log that was cut in the middle of a line meets the next one."""
-_COUNT = r"(\d{1,9})/(\d{1,9})"
+_EPOCH = r"(?P<epoch>\d{1,9})/(?P<epochs>\d{1,9})"
+_BATCH = r"(?P<batch>\d{1,9})/(?P<batches>\d{1,9})"
 _RATE = r"(?P<rate>\d{1,9}(?:\.\d{1,30})?(?:e-\d{1,3})?)"
 _PLACES = (
-    rf"\[EPOCH\]: {_COUNT}, \[BATCH\]: {_COUNT}, \[LEARNING_RATE\]: {_RATE}, \[DATASET\]: (?P<dataset>\w+)",
-    rf"\[Epoch\]: {_COUNT}, \[Batch\]: {_COUNT}, \[Segmentor\]: (?P<model>\w+)-(?P<backbone>\w+), "
+    rf"\[EPOCH\]: {_EPOCH}, \[BATCH\]: {_BATCH}, \[LEARNING_RATE\]: {_RATE}, \[DATASET\]: (?P<dataset>\w+)",
+    rf"\[Epoch\]: {_EPOCH}, \[Batch\]: {_BATCH}, \[Segmentor\]: (?P<model>\w+)-(?P<backbone>\w+), "
     rf"\[DATASET\]: (?P<dataset>\w+), \[LEARNING_RATE\]: {_RATE}",
 )
 _LOSS = r"(?:\d{1,30}\.\d{4}|nan|inf)"
@@ -41,19 +42,18 @@ _HEADERS = (
     r"Config file (?:used|path): (?P<config>.+)",
 )
 _START = r"Start epoch (?P<epoch>\d{1,9})\.\.\."
+# what the original logs besides, which has nothing to do with the recipe
 _NOTES = (
     r"Saving state_dict in .+",
     r"Loading checkpoints from .+",
     r"ngpus_per_node is not equal to nproc_per_node, .+",
 )
-"""What the original says besides, and what says nothing about the recipe."""
-_DUMP = r"[A-Z]+_CFG:"
-"""In the form of 2022 a part of the configuration follows, a dictionary on a physical line of its own."""
+_DUMP = r"[A-Z]+_CFG:"  # in the form of 2022 a part of the configuration follows, a dictionary on its own line
 
 
 @dataclass(frozen=True)
 class Header:
-    """A record that is not of training: what it says by name, for example ``images``, and where."""
+    """A record that is not of training: its values by name, for example ``images``, and its line."""
 
     line: int
     text: str
@@ -65,7 +65,7 @@ class Record:
     """A training record; ``line`` is the number of its first physical line, ``text`` its message.
 
     ``epoch`` of ``epochs`` and ``batch`` of ``batches`` count from 1. ``losses`` are means since the record before,
-    weights applied, with their sum as ``total``. ``model`` and ``backbone`` stand only in the form of 2022.
+    weights applied, with their sum as ``total``. ``model`` and ``backbone`` occur only in the form of 2022.
     """
 
     line: int
@@ -150,8 +150,7 @@ def _lines(text: str) -> Iterator[tuple[int, str, bool]]:
         yield from ((len(whole) + 1, piece, False) for piece in _JOINT.split(last))
 
 
-@dataclass(frozen=True)
-class _Place:
+class _Place(NamedTuple):
     """The first line of a training record, its losses still to come."""
 
     line: int
@@ -232,23 +231,12 @@ class _Reader:
 
 
 def _record(place: _Place, losses: str) -> Record:
-    epoch, epochs, batch, batches = (int(place.values[i]) for i in range(1, 5))
     values = place.values.groupdict()
-    pairs = (item.split(" ") for item in losses.split(", "))
-    return Record(
-        line=place.line,
-        text=place.values.string,
-        time=place.time,
-        epoch=epoch,
-        epochs=epochs,
-        batch=batch,
-        batches=batches,
-        learning_rate=float(values["rate"]),
-        dataset=values["dataset"],
-        model=values.get("model"),
-        backbone=values.get("backbone"),
-        losses={name: float(value) for name, value in pairs},
-    )
+    known: dict[str, Any] = {key: int(values[key]) for key in ("epoch", "epochs", "batch", "batches")}
+    known |= {key: values.get(key) for key in ("dataset", "model", "backbone")}
+    known |= {"line": place.line, "text": place.values.string, "time": place.time}
+    named = {name: float(value) for name, value in (item.split(" ") for item in losses.split(", "))}
+    return Record(**known, learning_rate=float(values["rate"]), losses=named)
 
 
 def _match(forms: tuple[str, ...], message: str) -> re.Match[str] | None:

@@ -1,4 +1,4 @@
-"""The losses of a published training log: as a curve, and held against a training while it runs."""
+"""The losses of a published training log: as a curve, and compared with those of a training while it runs."""
 
 from __future__ import annotations
 
@@ -8,15 +8,14 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from pointrend.errors import AuditError
-from pointrend.results.audit.curve import Curve, is_comparable
-from pointrend.results.audit.departures import Watch
+from pointrend.results.audit.curves import Curve, Watch, is_comparable
 from pointrend.results.audit.logs import Record, TrainingLog, read_log
 from pointrend.settings.project import Project
 
 logger = logging.getLogger(__name__)
 
+# what a published log calls our losses; its values have the weights applied, as ours have
 THEIR_NAMES = {"loss": "total", "loss_point": "loss_cls", "loss_coarse": "loss_aux"}
-"""What a log calls our losses; its numbers have the weights applied, as ours have."""
 
 
 def published_curve(log: TrainingLog) -> Curve:
@@ -46,9 +45,9 @@ def published_curve(log: TrainingLog) -> Curve:
 def watch_training(
     project: Project, run: str, epochs: int, iterations_per_epoch: int, start: int
 ) -> Callable[[Mapping[str, Any]], None] | None:
-    """What takes the records of a training and warns in the log when its losses leave the published ones for long.
+    """A function that takes the records of a training and warns when its losses leave the published ones for long.
 
-    None where there is nothing to hold them against: no published log was fetched, it cannot be read, or it is of
+    None where there is nothing to compare them with: no published log was fetched, it cannot be read, or it is of
     another schedule. ``start`` is the iteration that the training goes on from.
     """
     names = project.published_files().get(f"log_{run}", ())
@@ -59,11 +58,11 @@ def watch_training(
         curve = published_curve(read_log(path))
         watch = Watch(curve)
     except (AuditError, ValueError) as problem:
-        logger.warning("the losses are not held against the published log: %s", problem)
+        logger.warning("the losses are not compared with the published log: %s", problem)
         return None
     if not curve.same_schedule(epochs, iterations_per_epoch):
         theirs = f"{curve.epochs} epochs of {curve.iterations_per_epoch}"
-        logger.info("the losses are not held against %s, which is of another schedule: %s", path, theirs)
+        logger.info("the losses are not compared with %s, which is of another schedule: %s", path, theirs)
         return None
     before = start
 

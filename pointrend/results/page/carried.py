@@ -1,6 +1,6 @@
 """The files of the runs that the page carries inside itself.
 
-The page shows more than results.json says: curves, scores per class, pictures. It is made from files of the runs and
+The page shows more than results.json holds: curves, scores per class, pictures. It is made from files of the runs and
 carries these files whole, as data URIs; their sha256 stand in results.json. So the page can be made again, byte for
 byte, where the runs are no longer at hand: from the page itself.
 """
@@ -11,23 +11,20 @@ import base64
 import hashlib
 import html
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
 from pointrend.errors import CheckFailed, ResultsError
-from pointrend.results.tables import Row, folder_name
+from pointrend.results.chain import CURVE, CURVE_TABLE, METRICS, folder_name
+from pointrend.results.tables import Row
 
-Carried = Mapping[str, bytes]
-"""Contents by ``<folder of the run>/<file>``."""
+Carried = Mapping[str, bytes]  # contents by ``<folder of the run>/<file>``
 
-METRICS, CURVE, PUBLISHED_CURVE = "metrics.json", "curve.csv", "curve.json"
-PICTURE_BYTES = 4_000_000
-"""Of all pictures in the page together; as base64 they are a third more."""
-RANKS = ("best", "median", "worst")
-"""What a picture may stand for besides being one of the first, in the order of showing."""
+PICTURE_BYTES = 4_000_000  # of all pictures in the page together; as base64 they are a third more
+RANKS = ("best", "median", "worst")  # what is shown before the first pictures of the split, in this order
 TYPES = {".json": "application/json", ".csv": "text/csv", ".png": "image/png"}
 
 
@@ -39,7 +36,7 @@ class Picture:
     id: str
     index: int
     miou: float | None
-    shown_as: tuple[str, ...]
+    shown_as: Sequence[str]
     bytes: int
 
     @property
@@ -50,10 +47,8 @@ class Picture:
 
 def pictures_of(row: Row) -> list[Picture]:
     """The pictures of a row: best, median, worst, then the others by their place in the split."""
-    pictures = [
-        Picture(file, facts["id"], facts["index"], facts["miou"], tuple(facts["shown_as"]), facts["bytes"])
-        for file, facts in dict(row["pictures"]).items()
-    ]
+    keys = ("id", "index", "miou", "shown_as", "bytes")
+    pictures = [Picture(file, *(facts[key] for key in keys)) for file, facts in row["pictures"].items()]
     return sorted(pictures, key=lambda picture: (picture.rank, picture.index))
 
 
@@ -64,7 +59,7 @@ def carried_name(row: Row, name: str) -> str:
 
 def published_curve(row: Row) -> str:
     """What the losses in a run's published training log are called among those that the page carries."""
-    return f"{row['run']}-published/{PUBLISHED_CURVE}"
+    return f"{row['run']}-published/{CURVE}"
 
 
 def shown_pictures(results: Mapping[str, Any]) -> dict[str, list[Picture]]:
@@ -117,20 +112,20 @@ def _wanted(results: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     shown = shown_pictures(results)
     for row in results["runs"]:
         pictures = [f"pictures/{picture.file}" for picture in shown.get(folder_name(row), ())]
-        for name in (METRICS, CURVE, *pictures):
+        for name in (METRICS, CURVE_TABLE, *pictures):
             if name in row["hashes"]:
                 yield carried_name(row, name), row["hashes"][name]
         if row.get("audit"):
-            yield published_curve(row), row["audit"]["hashes"][PUBLISHED_CURVE]
+            yield published_curve(row), row["audit"]["hashes"][CURVE]
 
 
 def _content(path: Path, before: bytes | None, expected: str, page: Path) -> bytes:
     if path.is_file():
         content = path.read_bytes()
         if hashlib.sha256(content).hexdigest() != expected:
-            raise CheckFailed(f"{path} is not the one whose sha256 is in results.json", "run `pointrend compare`")
+            raise CheckFailed(f"{path} is not the one that results.json names", "run `pointrend compare`")
         return content
     if before is None or hashlib.sha256(before).hexdigest() != expected:
-        what = f"{path} is not there, and {page} does not carry it"
+        what = f"{path} does not exist, and {page} does not carry it"
         raise ResultsError(what, "restore it, or evaluate the run again and run `pointrend compare`")
     return before

@@ -3,29 +3,30 @@
 from __future__ import annotations
 
 import csv
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from pointrend.errors import CheckFailed
+from pointrend.results.audit.curves import LEAST_RECORDS, LOSSES, band
+from pointrend.results.audit.curves import Curve as LossCurve
+from pointrend.results.chain import CURVE_TABLE, folder_name
 from pointrend.results.page import plot
-from pointrend.results.page.carried import CURVE, Carried, carried_name
+from pointrend.results.page.carried import Carried, carried_name, published_curve
 from pointrend.results.page.markup import element, text
 from pointrend.results.page.plot import Scale
-from pointrend.results.tables import Row, folder_name, row_name
+from pointrend.results.tables import Row, row_name
 
 WIDTH, LEFT, RIGHT = 340, 40, 330
-LOSS_TOP, LOSS_BASE, RATE_TOP, RATE_BASE, HEIGHT = 18, 176, 208, 256, 292
-"""Pixels: the two plots of a figure, one above the other."""
-MOST_POINTS = 200
-"""Of a drawn line; longer ones are averaged."""
-LOSSES = {"loss": "total", "loss_point": "points", "loss_coarse": "coarse"}
-"""Columns of curve.csv and what they are called."""
+LOSS_TOP, LOSS_BASE, RATE_TOP, RATE_BASE, HEIGHT = 18, 176, 208, 256, 292  # pixels: two plots, one above the other
+MOST_POINTS = 200  # of a drawn line; longer ones are averaged
+WORDS = ("total", "points", "coarse")  # the names of LOSSES for readers
 
 
 @dataclass(frozen=True)
 class Reference:
-    """What a published training log says of the loss of a run, to be drawn under ours.
+    """The loss of a run in its published training log, to be drawn under ours.
 
     ``points``: (iteration, loss) of the log; ``band``: (iteration, low, high) between which a loss would be expected.
     """
@@ -40,25 +41,27 @@ class Curve:
 
     iterations: Sequence[float]
     rates: Sequence[float]
-    losses: Mapping[str, Sequence[float]]
-    """By column name, see :data:`LOSSES`."""
+    losses: Mapping[str, Sequence[float]]  # by column, see LOSSES
 
 
-def curves_section(results: Mapping[str, Any], carried: Carried, references: Mapping[str, Reference]) -> str:
-    """The figures of all runs that have a curve; ``references`` are by :func:`~pointrend.results.tables.folder_name`.
+def curves_section(results: Mapping[str, Any], carried: Carried) -> str:
+    """The figures of all runs that have a curve, with the losses of the published logs that were audited.
 
     Raises:
-        CheckFailed: a curve.csv is no table of numbers.
+        CheckFailed: a curve.csv is no table of numbers, or a curve.json no curve.
     """
-    figures = []
+    figures, referred = [], False
     for row in results["runs"]:
-        name = carried_name(row, CURVE)
+        name, theirs = carried_name(row, CURVE_TABLE), published_curve(row)
+        has_reference = row["kind"] == "trained" and theirs in carried
+        referred |= has_reference
         if name in carried:
-            figures.append(_figure(row, read_curve(name, carried[name]), references.get(folder_name(row))))
+            found = reference(theirs, carried[theirs]) if has_reference else Reference()
+            figures.append(_figure(row, read_curve(name, carried[name]), found))
     if not figures:
         return ""
-    marks = [(plot.line(1, 7, 25, 7, f"curve {column}"), words) for column, words in LOSSES.items()]
-    if references:
+    marks = [(plot.line(1, 7, 25, 7, f"curve {column}"), words) for column, words in zip(LOSSES, WORDS, strict=True)]
+    if referred:
         marks += [
             (plot.path([(1, 10), (13, 4), (25, 7)], "curve reference"), "published log"),
             (plot.bar(1, 2, 24, 10, "reference-band"), "expected around the published log"),
@@ -76,6 +79,19 @@ def read_curve(name: str, content: bytes) -> Curve:
     return Curve(column["iteration"], column["lr"], {key: column[key] for key in LOSSES})
 
 
+def reference(name: str, content: bytes) -> Reference:
+    """The total loss in a curve.json and its band, which a curve of few records has not; ``name`` is for errors."""
+    try:
+        curve = LossCurve(**json.loads(content))
+        points = tuple(zip(curve.iterations, curve.losses["loss"], strict=True))
+    except (KeyError, TypeError, ValueError) as problem:
+        raise CheckFailed(f"{name} is no curve: {problem}", "run `pointrend audit RUN --record` again") from problem
+    if len(points) < LEAST_RECORDS:
+        return Reference(points)
+    low, high = (ends.tolist() for ends in band(curve.losses["loss"]))
+    return Reference(points, tuple(zip(curve.iterations, low, high, strict=True)))
+
+
 def thinned(values: Sequence[float], most: int = MOST_POINTS) -> list[float]:
     """At most ``most`` values: means of equally many neighbours, of fewer at the end."""
     many = -(-len(values) // most) or 1
@@ -83,10 +99,9 @@ def thinned(values: Sequence[float], most: int = MOST_POINTS) -> list[float]:
     return [sum(group) / len(group) for group in groups]
 
 
-def _figure(row: Row, curve: Curve, reference: Reference | None) -> str:
+def _figure(row: Row, curve: Curve, theirs: Reference) -> str:
     if not curve.iterations:
         return ""
-    theirs = reference or Reference()
     x = Scale(0, max([*curve.iterations, *(point[0] for point in theirs.points)]), LEFT, RIGHT)
     drawing = plot.svg(
         (WIDTH, HEIGHT),

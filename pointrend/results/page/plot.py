@@ -1,4 +1,4 @@
-"""What every plot is made of: a scale, round numbers along it, and SVG that says what it shows."""
+"""What every plot is made of: a scale, round numbers along it, and SVG that describes what it shows."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Scale:
         return self.start + (value - self.low) / (self.high - self.low) * (self.end - self.start)
 
     def ticks(self, about: int) -> list[float]:
-        """About so many round numbers within the scale."""
+        """About this many round numbers within the scale."""
         step = _round_step((self.high - self.low) / about)
         first = math.ceil(self.low / step - 1e-9)
         return [step * i for i in range(first, math.floor(self.high / step + 1e-9) + 1)]

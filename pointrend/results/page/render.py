@@ -1,4 +1,4 @@
-"""``results/<scale>/index.html``: the report as one page that needs nothing beside it, neither files nor a network."""
+"""``results/<scale>/index.html``: the report as a single page that needs no other file and no network."""
 
 from __future__ import annotations
 
@@ -11,14 +11,10 @@ from typing import Any
 
 from pointrend.results import tables
 from pointrend.results.page.carried import Carried
-from pointrend.results.page.class_scores import class_section
 from pointrend.results.page.curves import curves_section
-from pointrend.results.page.gallery import gallery
-from pointrend.results.page.grid import table_box
-from pointrend.results.page.markup import definitions, element, lines, link, text
-from pointrend.results.page.provenance import provenance_section
-from pointrend.results.page.published_curves import references
+from pointrend.results.page.markup import definitions, element, lines, link, table_box, text
 from pointrend.results.page.score_plot import score_plots
+from pointrend.results.page.sections import class_section, gallery, provenance_section
 from pointrend.results.published import Published
 from pointrend.results.tables import Table
 
@@ -38,14 +34,11 @@ def render_page(results: Mapping[str, Any], published: Published, carried: Carri
         CheckFailed: a carried file is not of its form.
     """
     title = f"PointRend: results at scale {results['scale']}"
-    curves = curves_section(results, carried, references(results, carried))
     sections = {
         "results": ("Results", _results(results)),
         "published": ("The published tables", _published(results, published)),
-        "certainty": _explained(tables.certainty_table(results), tables.CERTAINTY_SENTENCE, "judged"),
-        "paired": _explained(tables.paired_table(results), tables.PAIRED_SENTENCE),
-        "refinement": _explained(tables.refinement_table(results), tables.REFINEMENT_SENTENCE),
-        "curves": ("Training curves", _told(CURVES_SENTENCE, curves)),
+        **{name: (table.heading, _explained(table)) for name, table in tables.explained_tables(results).items()},
+        "curves": ("Training curves", _told(CURVES_SENTENCE, curves_section(results, carried))),
         "classes": ("IoU per class", _told(CLASSES_SENTENCE, class_section(results, carried))),
         "pictures": ("Pictures", gallery(results, carried)),
         "provenance": ("Evidence", provenance_section(results, published, carried)),
@@ -120,8 +113,8 @@ def _published(results: Mapping[str, Any], published: Published) -> str:
     )
 
 
-def _explained(table: Table, sentence: str, style: str = "") -> tuple[str, str]:
-    return table.heading, _told(sentence, table_box(table, f"headed {style}".strip()) if table.rows else "")
+def _explained(table: Table) -> str:
+    return _told(table.sentence, table_box(table, "headed judged" if "Verdict" in table.columns else "headed"))
 
 
 def _told(sentence: str, content: str) -> str:

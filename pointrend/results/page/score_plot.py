@@ -1,4 +1,4 @@
-"""Ours against the published values, a row a figure.
+"""Ours against the published values, one row per figure.
 
 What is comparable is drawn as a difference in points, with the published value at zero: over the whole range of mIoU
 the differences that matter could not be seen. What is not comparable has a plot of its own without the published
@@ -11,18 +11,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from pointrend.results.page import plot
-from pointrend.results.page.grid import box
-from pointrend.results.page.markup import element, lines, text
+from pointrend.results.page.markup import box, element, lines, text
 from pointrend.results.page.plot import Scale
 from pointrend.results.tables import Row, percent, row_name
 from pointrend.results.verdict import MARGIN
 
+# pixels: the plot, its scale's two ends, the space above, a row, and the space for the axis
 WIDTH, LEFT, RIGHT, TOP, ROW, BOTTOM = 760, 212, 590, 26, 36, 44
-"""Pixels: the plot, its scale's two ends, the space above, a row, and the space for the axis."""
-FIRST, SECOND = 670, WIDTH - 6
-"""Right ends of two columns of figures beside the plot, in pixels."""
-LEAST_REACH = 2.0
-"""Points on either side of zero that are always shown."""
+FIRST, SECOND = 670, WIDTH - 6  # right ends of two columns of figures beside the plot, in pixels
+LEAST_REACH = 2.0  # points on either side of zero that are always shown
 
 DIFFERENCE_CAPTION = (
     "Ours minus published, in percentage points. The diamond at zero is the published value. The thin line is the"
@@ -98,12 +95,10 @@ def _difference_row(row: Row, scale: Scale, y: float) -> str:
             parts.append(_whisker(scale(row["interval"][0]), scale(row["interval"][1]), y))
     parts.append(plot.diamond(scale(0), y, 6.5, "theirs"))
     parts.append(_figure_text(FIRST, y + 5, percent(row["published_miou"])))
-    if row["difference"] is not None:
-        parts.append(plot.circle(scale(row["difference"]), y, 5.5, "ours"))
-        parts.append(_figure_text(SECOND, y + 5, f"{row['difference']:+.2f}"))
-    else:
-        parts.append(_figure_text(SECOND, y + 5, row["verdict"], "quiet"))
-    return "".join(parts)
+    if row["difference"] is None:
+        return "".join([*parts, _figure_text(SECOND, y + 5, row["verdict"], "quiet")])
+    parts.append(plot.circle(scale(row["difference"]), y, 5.5, "ours"))
+    return "".join([*parts, _figure_text(SECOND, y + 5, f"{row['difference']:+.2f}")])
 
 
 def _drawn_differences(row: Row) -> Iterator[float]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from pointrend.results.audit.curve import LOG_INTERVAL, LOSSES, Curve
+from pointrend.results.audit.curves import LOG_INTERVAL, LOSSES, Curve
 
 SCATTER = 0.04
 RECORDS = 793

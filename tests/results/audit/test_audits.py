@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import pytest
 
 from pointrend.errors import CheckFailed
 from pointrend.files import sha256_file, write_json
-from pointrend.results.audit.curve import LOSSES, Curve
+from pointrend.results.audit.curves import LOSSES, Curve
 from pointrend.results.compare import compare
 from pointrend.results.run_files import SelectedRun
 from tests.results.audit.curves import curve
@@ -23,7 +24,7 @@ PUBLISHED = curve(np.random.default_rng(0), 100)
 def audit(run: SelectedRun, agrees: bool = True) -> Path:
     """Write what an audit leaves; the folder."""
     folder = run.folder.with_name(f"{run.run}-published")
-    write_json(folder / "curve.json", PUBLISHED.as_json())
+    write_json(folder / "curve.json", asdict(PUBLISHED))
     found = {
         "run": run.run,
         "agrees": agrees,

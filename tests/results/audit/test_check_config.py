@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -92,7 +93,7 @@ def test_a_value_that_must_be_stated_and_is_not_differs(tmp_path: Path) -> None:
 def test_an_odd_value_differs_and_can_be_written_as_json(tmp_path: Path, odd: str) -> None:
     rows = compared(tmp_path, "voc_r50", VOC_R50.replace("'outstride': 32", f"'outstride': {odd}"))
     assert list(differing(rows)) == [STRIDE]
-    assert json.dumps([row.as_json() for row in rows], allow_nan=False)
+    assert json.dumps([asdict(row) for row in rows], allow_nan=False)
 
 
 def test_a_base_without_a_part_is_no_traceback(tmp_path: Path) -> None:

@@ -129,7 +129,7 @@ def test_files_that_are_no_configs(tmp_path: Path) -> None:
     assert "larger than" in refusal(path)
     path.write_text(VOC_R50)
     (tmp_path / "base_cfg.py").unlink()
-    assert "base_cfg.py is not there; put the config and its base_cfg.py into one folder" in refusal(path)
+    assert "base_cfg.py does not exist; put the config and its base_cfg.py into one folder" in refusal(path)
 
 
 @settings(deadline=None, max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -10,9 +10,8 @@ from pointrend.errors import CheckFailed, ResultsError
 from pointrend.files import write_text
 from pointrend.results.page import carried
 from pointrend.results.page.carried import gather, read_carried, shown_pictures
-from pointrend.results.report import check, report
-from tests.results.pages import page_of
-from tests.results.runs import PICTURES, published, results_of
+from tests.results.pages import check, page_of, report
+from tests.results.runs import PICTURES, results_of
 
 CARRIED = [f"{run}-s0/{name}" for run in ("voc_r50", "voc_r101") for name in ("metrics.json", "curve.csv")]
 
@@ -27,36 +26,36 @@ def test_a_page_carries_the_files_that_it_was_made_from(tmp_path: Path) -> None:
 
 def test_a_page_can_be_made_again_without_the_runs(tmp_path: Path) -> None:
     results = results_of(tmp_path / "runs")
-    report(results, published(), tmp_path, tmp_path / "runs")
+    report(results, tmp_path, tmp_path / "runs")
     before = (tmp_path / "index.html").read_bytes()
     shutil.rmtree(tmp_path / "runs")
-    check(results, published(), tmp_path, tmp_path / "runs")
-    report(results, published(), tmp_path, tmp_path / "runs")
+    check(results, tmp_path, tmp_path / "runs")
+    report(results, tmp_path, tmp_path / "runs")
     assert (tmp_path / "index.html").read_bytes() == before
 
 
 def test_without_the_runs_a_page_whose_files_were_changed_does_not_hold(tmp_path: Path) -> None:
     results = results_of(tmp_path / "runs")
-    report(results, published(), tmp_path, tmp_path / "runs")
+    report(results, tmp_path, tmp_path / "runs")
     shutil.rmtree(tmp_path / "runs")
     page = (tmp_path / "index.html").read_text()
     place = page.index("base64,", page.index('data-file="voc_r50-s0/curve.csv"')) + 20
     write_text(tmp_path / "index.html", page[:place] + ("A" if page[place] != "A" else "B") + page[place + 1 :])
-    with pytest.raises(ResultsError, match=r"curve\.csv is not there, and .*index\.html does not carry it"):
-        check(results, published(), tmp_path, tmp_path / "runs")
+    with pytest.raises(ResultsError, match=r"curve\.csv does not exist, and .*index\.html does not carry it"):
+        check(results, tmp_path, tmp_path / "runs")
 
 
 def test_a_file_that_is_nowhere_is_named(tmp_path: Path) -> None:
     results = results_of(tmp_path)
     (tmp_path / "voc_r50-s0/pictures/a b#1.png").unlink()
-    with pytest.raises(ResultsError, match=r"pictures/a b#1\.png is not there"):
+    with pytest.raises(ResultsError, match=r"pictures/a b#1\.png does not exist"):
         gather(results, tmp_path, tmp_path / "index.html")
 
 
 def test_a_file_that_was_changed_is_named(tmp_path: Path) -> None:
     results = results_of(tmp_path)
     (tmp_path / "voc_r101-s0/curve.csv").write_text("iteration,lr,loss\n")
-    with pytest.raises(CheckFailed, match=r"voc_r101-s0/curve\.csv is not the one whose sha256 is in results\.json"):
+    with pytest.raises(CheckFailed, match=r"voc_r101-s0/curve\.csv is not the one that results\.json names"):
         gather(results, tmp_path, tmp_path / "index.html")
 
 

@@ -1,13 +1,17 @@
 from __future__ import annotations
 
 import re
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from pointrend.errors import CheckFailed
+from pointrend.files import canonical_json, sha256_file, write_json
+from pointrend.results.audit.curves import LEAST_RECORDS, LOSSES, Curve
 from pointrend.results.compare import compare
-from pointrend.results.page.curves import Reference, curves_section, read_curve, thinned
+from pointrend.results.page.curves import read_curve, reference, thinned
 from pointrend.results.page.markup import number
 from pointrend.results.page.plot import Scale, enclosing, tick_text
 from pointrend.results.page.score_plot import score_plots
@@ -102,19 +106,55 @@ def test_a_curve_is_drawn_for_every_run_that_logged_one(tmp_path: Path) -> None:
         assert [len(line.split()) for line in lines] == [8] * 4
 
 
-def test_a_published_curve_is_drawn_under_ours(tmp_path: Path) -> None:
-    run = selected(tmp_path)
-    finish(run)
-    results = compare("paper", [run], published(), ASSUMED)
-    content = {"voc_r50-s0/curve.csv": (run.folder / "curve.csv").read_bytes()}
-    theirs = Reference(points=((50, 6.0), (800, 1.0)), band=((50, 5.0, 7.0), (800, 0.5, 1.5)))
-    without, drawn = (curves_section(results, content, references) for references in ({}, {"voc_r50-s0": theirs}))
-    assert "reference" not in without
-    (line,) = re.findall(r'<polyline points="([^"]*)" class="curve reference"', drawn)[1:]
-    (band,) = re.findall(r'<polygon points="([^"]*)" class="reference-band"', drawn)
-    assert len(line.split()) == 2
-    assert len(band.split()) == 4
-    assert "published log" in drawn
+NAME = "voc_r50-published/curve.json"
+
+
+def curve(records: int) -> Curve:
+    values = [4 / (index + 1) ** 0.3 + 0.05 * (index % 3) for index in range(records)]
+    return Curve(60, 661, [50 * (index + 1) for index in range(records)], dict.fromkeys(LOSSES, values))
+
+
+def audited(folder: Path) -> dict[str, Any]:
+    """Results whose first training has a published log beside it."""
+    results = results_of(folder)
+    write_json(folder / NAME, asdict(curve(100)))
+    results["runs"][0]["audit"] = {"agrees": True, "hashes": {"curve.json": sha256_file(folder / NAME)}}
+    return results
+
+
+def test_a_published_curve_and_its_band_are_drawn_under_ours(tmp_path: Path) -> None:
+    assert "published log" not in page_of(results_of(tmp_path), tmp_path)
+    page = page_of(audited(tmp_path), tmp_path)
+    assert page.count(f'data-file="{NAME}"') == 1
+    (line,) = re.findall(r'<polyline points="([^"]*)" class="curve reference"', page)[1:]  # after that of the key
+    (band,) = re.findall(r'<polygon points="([^"]*)" class="reference-band"', page)
+    assert (len(line.split()), len(band.split())) == (100, 200)
+    assert "published log" in page
+
+
+def test_another_curve_than_the_audited_one_is_named(tmp_path: Path) -> None:
+    results = audited(tmp_path)
+    write_json(tmp_path / NAME, asdict(curve(99)))
+    with pytest.raises(CheckFailed, match=r"curve\.json is not the one that results\.json names"):
+        page_of(results, tmp_path)
+
+
+def test_a_band_encloses_most_of_the_curve_that_it_is_of() -> None:
+    found = reference(NAME, canonical_json(asdict(curve(100))).encode())
+    assert [at for at, _ in found.points] == [at for at, *_ in found.band] == list(range(50, 5001, 50))
+    inside = [low <= loss <= high for (_, loss), (_, low, high) in zip(found.points, found.band, strict=True)]
+    assert sum(inside) > 90
+
+
+@pytest.mark.parametrize(("records", "ends"), [(LEAST_RECORDS - 1, 0), (LEAST_RECORDS, LEAST_RECORDS)])
+def test_a_short_curve_has_no_band(records: int, ends: int) -> None:
+    assert len(reference(NAME, canonical_json(asdict(curve(records))).encode()).band) == ends
+
+
+@pytest.mark.parametrize("content", [b"[]", b"{}", b"\xff", b'{"epochs": 1}'])
+def test_what_is_no_curve_is_named(content: bytes) -> None:
+    with pytest.raises(CheckFailed, match=r"voc_r50-published/curve\.json is no curve"):
+        reference(NAME, content)
 
 
 @pytest.mark.parametrize(

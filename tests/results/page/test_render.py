@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from pointrend.results.compare import compare
-from pointrend.results.page.grid import VERDICT_STYLES
-from pointrend.results.page.provenance import nested
+from pointrend.results.page.markup import VERDICT_STYLES
 from pointrend.results.page.render import render_page
+from pointrend.results.page.sections import nested
 from pointrend.results.tables import VERDICT_SENTENCES
 from tests.results.pages import PageReader, page_of
 from tests.results.runs import ASSUMED, PICTURES, RUNS, finish, published, results_of, selected
