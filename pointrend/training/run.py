@@ -11,9 +11,8 @@ from typing import Any
 
 import torch
 
-from pointrend.checkout.allocator import keep_freed_memory
 from pointrend.checkout.code_digest import code_digest
-from pointrend.checkout.machine import code_record, machine_record
+from pointrend.checkout.machine import code_record, keep_freed_memory, machine_record
 from pointrend.datasets.intact import check_split
 from pointrend.errors import CheckFailed, MachineError
 from pointrend.files import sha256_file, write_bytes, write_sealed, write_text

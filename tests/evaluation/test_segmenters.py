@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from pointrend.bench.plain_network import PlainPointRend
+from benchmarks.plain_network import PlainPointRend
 from pointrend.errors import WeightsError
 from pointrend.evaluation.inference import Segmentation, Segmenter
 from pointrend.evaluation.segmenters import segmenter

@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from pointrend.bench.plain_network import PlainPointRend
+from benchmarks.plain_network import PlainPointRend
 from pointrend.errors import MachineError
 from pointrend.model.build import architecture
 from pointrend.model.pointrend import PointDraws, PointRend, draw_points
