@@ -158,7 +158,7 @@ def test_each_engine_redoes_one_run_and_the_other_can_be_told(dvc_told: Checkout
     assert checkout.commands(other) == checkout.commands(engine) == set()
     assert [sha256(file) == old for file, old in zip(files, before, strict=True)] == [False, True]
     assert output.count("training from iteration") == 1
-    assert output.count("Scale demo: what there is\n  prepared  1 of 1, in data/demo/\n  trained   2 of 2") == 1
+    assert output.count("Scale demo: status\n  prepared  1 of 1, in data/demo/\n  trained   2 of 2") == 1
 
 
 def sha256(path: Path) -> str:

@@ -290,7 +290,7 @@ CASES = (
         2,
         (f"{VOC_TAR} is not at hand and", "no URL for it", "POINTREND_ARCHIVES", f"places.{VOC_TAR}.urls"),
     ),
-    Case("plan of an archive without a URL", "bare", without_urls, "plan", 0, ("no URL; put it at hand",)),
+    Case("plan of an archive without a URL", "bare", without_urls, "plan", 0, ("no URL; supply the file",)),
     Case("404", "bare", from_server(status(404)), FETCH, 2, (*DATA, "HTTP 404 Not Found")),
     Case("403", "bare", from_server(status(403)), FETCH, 2, (*DATA, "HTTP 403 Forbidden")),
     Case("500 for ever", "bare", from_server(status(500)), FETCH, 2, (*DATA, "HTTP 500")),

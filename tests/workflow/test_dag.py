@@ -123,7 +123,7 @@ def test_runs_seeds_and_targets_select(done: Checkout) -> None:
     output = done.run("snakemake", "--cores", "2", "-n", "--forceall", "voc_r101")
     assert "runs/demo/voc_r101-s0/metrics.json" in output
     assert "voc_r50" not in output
-    assert "what there is" not in output
+    assert "Scale demo: status" not in output
     assert "evaluate" not in done.run("snakemake", "--cores", "2", "-n", "--forceall", "trained")
 
 
@@ -177,6 +177,6 @@ def test_a_failing_job_names_its_log(restored: Checkout) -> None:
     restored.write_params(params)
     output = restored.run("snakemake", "--cores", "2", "voc_r50", expect=1)
     assert "error: the loss is not finite at iteration" in output
-    assert "What has failed\n  logs/demo/train-voc_r50-s0.log\n    the loss is not finite at iteration" in output
+    assert "Failed\n  logs/demo/train-voc_r50-s0.log\n    the loss is not finite at iteration" in output
     assert "  scored    5 of 6; not yet: voc_r50 seed 0" in output
     assert "Traceback (most recent call last)" not in output
