@@ -51,7 +51,7 @@ def log_to_file(path: Path) -> None:
 
 
 def hides_bars() -> bool:
-    """Whether progress is printed as plain lines: without a terminal, with --quiet, and in Snakemake's parallel jobs."""
+    """Whether progress is plain lines: without a terminal, with --quiet, and in Snakemake's jobs, which share one."""
     return calling_engine() == "snakemake" or bool(os.environ.get(NO_BARS)) or not sys.stderr.isatty()
 
 

@@ -52,7 +52,7 @@ def test_no_address(
     monkeypatch.setenv(variable, uri)
     line = error_of(root, capsys)
     assert line.startswith(
-        f"error: {variable}={uri.removeprefix('user:pass@')} is no address of a server or a database; "
+        f"error: {variable}={uri.removeprefix('user:pass@')} is not the address of a server or a database; "
     )
     assert WRONG[uri] in line
     assert "pass@" not in line
@@ -62,7 +62,7 @@ def test_an_address_of_an_unknown_kind(
     root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "htp://server")
-    assert "at htp://server: MLflow knows no address of this kind; " in error_of(root, capsys)
+    assert "at htp://server: MLflow does not support addresses of this kind; " in error_of(root, capsys)
 
 
 @pytest.mark.parametrize("kind", ["http", "junk"])
@@ -124,4 +124,4 @@ def test_doctor_tells_the_same(root: Path, monkeypatch: pytest.MonkeyPatch, caps
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://[::1")
     main(["--params", str(root / "params.yaml"), "doctor"])
     printed = capsys.readouterr().out
-    assert "MLFLOW_TRACKING_URI=http://[::1 is no address of a server or a database" in printed
+    assert "MLFLOW_TRACKING_URI=http://[::1 is not the address of a server or a database" in printed
