@@ -1,12 +1,13 @@
-# Two commands for users: `make demo` and `make test`. Each installs what it needs into .venv first; `make install` does
-# nothing else.
+# Two commands for users: `make demo` and `make test`. Each first installs everything into .venv; `make install` does only
+# that.
 
 PYTHON ?= python3
 BIN := .venv/bin
-BENCHES := loader step inference metric prepare planning hash demo
+BENCHES := loader step inference
 INSTALLED := .venv/installed
+PARALLEL := --numprocesses logical --maxprocesses 4 --dist loadscope --no-loadscope-reorder
 
-.PHONY: install demo test bench fuzz reliability docs plots lint format schema code lock
+.PHONY: install demo test test-fast bench fuzz reliability docs plots lint format schema code lock
 
 install: $(INSTALLED)
 
@@ -15,9 +16,13 @@ demo: $(INSTALLED)
 	@$(BIN)/pointrend --scale demo report --show
 
 test: $(INSTALLED)
-	$(BIN)/pytest --numprocesses logical --maxprocesses 4 --dist loadscope --no-loadscope-reorder
+	$(BIN)/pytest $(PARALLEL)
 
-# Parsers and numbers, looked at for longer: 100 times the examples of the suite; 10 times take two minutes.
+# Everything that needs no cluster, engine, browser or long training: under two minutes on two cores.
+test-fast: $(INSTALLED)
+	$(BIN)/pytest $(PARALLEL) -m "not (slurm or engine or browser or slow)"
+
+# Parsers and numbers with 100 times the examples of the suite; 10 times take two minutes.
 fuzz: $(INSTALLED)
 	POINTREND_FUZZ=100 $(BIN)/pytest --timeout 0 tests/trust/test_parsers.py tests/trust/test_numbers.py
 
@@ -36,9 +41,9 @@ docs: $(INSTALLED)
 
 # Minutes each; the figures go to benchmarks/ and into docs/performance.md.
 bench: $(INSTALLED)
-	@for what in $(BENCHES); do $(BIN)/pointrend bench $$what || exit; done
+	@for what in $(BENCHES); do $(BIN)/python -m benchmarks $$what || exit; done
 
-# The curves of all trainings as build/plots/index.html, which needs no network.
+# The curves of all trainings as build/plots/index.html, a page that needs no network.
 plots: $(INSTALLED)
 	@$(BIN)/python -c 'from pathlib import Path; from pointrend.engines.plots import write_template; \
 		write_template(Path("build/plots_template.html"))'
@@ -47,7 +52,7 @@ plots: $(INSTALLED)
 lint: $(INSTALLED)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy pointrend
+	$(BIN)/mypy pointrend benchmarks
 	$(BIN)/lint-imports
 	$(BIN)/snakefmt --check Snakefile workflow
 
@@ -56,16 +61,16 @@ format: $(INSTALLED)
 	$(BIN)/ruff format .
 	$(BIN)/snakefmt Snakefile workflow
 
-# The JSON schema of params.yaml; a test fails when it has drifted.
+# The JSON schema of params.yaml; a test fails if it is out of date.
 schema: $(INSTALLED)
-	$(BIN)/python -c 'from pathlib import Path; from pointrend import files, params; \
+	$(BIN)/python -c 'from pathlib import Path; from pointrend import files; from pointrend.settings import params; \
 		files.write_json(Path("workflow/schemas/params.schema.json"), params.schema())'
 
 # The digests of the code that decides a number, after it passes the tests with the golden numbers: results of other code
 # are not comparable. A test fails if the digests are out of date.
 code: $(INSTALLED)
 	$(BIN)/pytest --numprocesses logical tests/model tests/evaluation tests/training tests/datasets
-	$(BIN)/python -c 'from pathlib import Path; from pointrend import definition, files; \
+	$(BIN)/python -c 'from pathlib import Path; from pointrend import files; from pointrend.settings import definition; \
 		files.write_json(Path("published/code.json"), definition.code_of_stages(("voc", "ade20k", "cityscapes")))'
 
 # Exact versions with hashes, for every platform; needs uv.
@@ -75,7 +80,7 @@ lock:
 
 $(INSTALLED): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
-		{ echo "error: $(PYTHON) is older than 3.11; name another one with make PYTHON=python3.12"; exit 2; }
+		{ echo "error: $(PYTHON) is older than 3.11; choose a newer one: make PYTHON=python3.12"; exit 2; }
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --disable-pip-version-check --no-deps --require-hashes -r requirements.lock
 	$(BIN)/python -m pip install --disable-pip-version-check --no-deps --no-build-isolation -e .
