@@ -31,7 +31,7 @@ VERBS = {
     "audit": "compare a run's published training log and config with our recipe",
     "compare": "write results.json: every run beside its published number",
     "report": "write the results pages, or check that they are up to date",
-    "track": "send results and curves to MLflow, once (sync) or while training goes on (follow)",
+    "track": "send results and curves to MLflow, once (sync) or while trainings run (follow)",
     "verify": "recompute every hash and every mIoU; name the first one that differs",
     "bridge": "record in one engine, dvc or snakemake, what the other has done",
     "plan": "print what a scale would run: iterations, hours, downloads, disk",
@@ -141,8 +141,11 @@ def top_parser() -> argparse.ArgumentParser:
 
 
 def _filled(text: str, indent: str = "") -> str:
-    """A paragraph in lines that fit an 80-column terminal."""
-    return textwrap.fill(text, 79, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
+    """A paragraph in lines that fit an 80-column terminal, after the empty line that it may begin with."""
+    lines = textwrap.fill(
+        text.lstrip("\n"), 79, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
+    )
+    return "\n" * text.startswith("\n") + lines
 
 
 def _add_options(parser: argparse.ArgumentParser, shown: bool) -> None:
@@ -153,7 +156,7 @@ def _add_options(parser: argparse.ArgumentParser, shown: bool) -> None:
 
     add("--params", "default: POINTREND_PARAMS, then params.yaml", metavar="FILE")
     add("--scale", "demo, pilot or paper; default: POINTREND_SCALE, then params.yaml")
-    add("--set", "a recipe key for every run", metavar="KEY=VALUE", action="append")
+    add("--set", "override a recipe key for every run; can be repeated", metavar="KEY=VALUE", action="append")
     add("--quiet", "print only warnings and errors", action="store_true")
 
 

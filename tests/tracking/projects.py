@@ -6,9 +6,7 @@ import json
 import shutil
 import socket
 import sqlite3
-import time
 from collections import Counter
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -43,14 +41,6 @@ def refusing() -> str:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         return f"127.0.0.1:{free.getsockname()[1]}"
-
-
-def until(condition: Callable[[], bool]) -> None:
-    """Return as soon as ``condition`` holds."""
-    deadline = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
 
 
 def records(first: int, last: int, start: float = START) -> list[dict[str, Any]]:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.slurm.cluster import until
 from tests.tracking.projects import (
     FINGERPRINT,
     START,
@@ -24,7 +25,6 @@ from tests.tracking.projects import (
     records,
     spool,
     tables,
-    until,
     write_results,
 )
 from tests.tracking.server import Server

@@ -20,6 +20,7 @@ from mlflow.store.tracking.dbmodels.initial_models import Base as FirstVersion
 
 from pointrend.commands import track
 from pointrend.tracking.store import without_secrets
+from tests.slurm.cluster import until
 from tests.tracking.projects import (
     expected,
     finish,
@@ -30,7 +31,6 @@ from tests.tracking.projects import (
     refusing,
     spool,
     sync,
-    until,
 )
 
 OLD_VERSION = "c48cb773bb87"  # a revision of MLflow's database, of 2023
