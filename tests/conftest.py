@@ -14,6 +14,12 @@ import pytest
 from pointrend.logs import ROOT
 
 TESTS = Path(__file__).parent
+# What tests need, by the beginning of their path; `make test-fast` leaves these out, and those that need an engine.
+MARKERS = {
+    "slurm": ("slurm/",),
+    "browser": ("results/page/test_browser",),
+    "slow": ("trust/", "test_demo_learns", "tracking/test_server", "training/test_mutations", "training/test_by_hand"),
+}
 
 
 @pytest.fixture(autouse=True)
@@ -36,14 +42,16 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark tests by what they need, unless their file does so itself, and begin with those on Slurm, which mostly wait.
+    """Mark tests by what they need, and begin with those on Slurm, which mostly wait.
 
     A module that imports ``Checkout`` runs Snakemake or DVC in checkouts of its own.
     """
     for item in items:
-        if item.path.is_relative_to(TESTS / "slurm"):
-            item.add_marker("slurm")
-        elif hasattr(getattr(item, "module", None), "Checkout"):
+        path = item.path.relative_to(TESTS).as_posix()
+        for marker, beginnings in MARKERS.items():
+            if path.startswith(beginnings):
+                item.add_marker(marker)
+        if hasattr(getattr(item, "module", None), "Checkout"):
             item.add_marker("engine")
     items.sort(key=lambda item: "slurm" not in item.path.parts)
 

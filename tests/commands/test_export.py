@@ -60,7 +60,7 @@ def test_what_cannot_be_exported_is_one_line(trained: None, capsys: pytest.Captu
     write_json(RUN / "train.json", record | {"model_sha256": "0" * 64})
     cases = {
         "export voc_r50 --out exported.safetensors": (2, "--out must end in .pth, got exported.safetensors"),
-        "export voc_r50 --seed 1 --out exported.pth": (2, "train.json is not there; run: pointrend --scale demo train"),
+        "export voc_r50 --seed 1 --out exported.pth": (2, "train.json does not exist; run: pointrend --scale demo train"),
         "export voc_r50 --out exported.pth": (3, "model.safetensors is not the one that train.json names"),
     }
     for words, (code, expected) in cases.items():

@@ -190,7 +190,7 @@ def test_the_description_reads_as_text(tmp_path: Path) -> None:
 
 
 def test_describing_nothing_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(DatasetError, match=r"manifest\.json is not there; run `pointrend prepare`"):
+    with pytest.raises(DatasetError, match=r"manifest\.json does not exist; run `pointrend prepare`"):
         describe(tmp_path)
 
 

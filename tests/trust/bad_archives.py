@@ -407,5 +407,5 @@ CASES = (
     Case("manifest that is a list", "ade20k", manifest("[]"), ADE_PREPARE, 2, ("ade20k.json does not have files",)),
     Case("manifest without checksums", "ade20k", manifest('{"files": {"a": {}}}'), ADE_PREPARE, 2, ("sha256",)),
     Case("manifest of other files", "ade20k", manifest('{"files": {}}'), ADE_PREPARE, 2, (ADE_ZIP, "is not there")),
-    Case("not fetched yet", "bare", nothing, ADE_PREPARE, 2, ("ade20k.json is not there", "fetch ade20k")),
+    Case("not fetched yet", "bare", nothing, ADE_PREPARE, 2, ("ade20k.json does not exist", "fetch ade20k")),
 )
