@@ -47,8 +47,9 @@ def sync(store: Store, project: Project, results: Mapping[str, Any] | None) -> d
     finished = finished_files(project)
     ended = {(file.run, file.seed) for file in finished}
     for file in growing_files(project):
-        if (file.run, file.seed) not in ended:
-            _send_curves(experiment, file)
+        if (file.run, file.seed) not in ended and (records := read_records(file.path)):
+            child = experiment.child(file, milliseconds(records[0]["time"]))
+            log.info("%s, unfinished: %d points sent", file, experiment.send_curves(child, curve_points(records)))
     sent: dict[str, dict[int, Run]] = {}
     for file in finished:
         sent.setdefault(file.run, {})[file.seed] = _send_training(experiment, project, file, rows)
@@ -68,19 +69,12 @@ def sync(store: Store, project: Project, results: Mapping[str, Any] | None) -> d
     }
 
 
-def _send_curves(experiment: Experiment, file: MetricsFile) -> None:
-    """Send the curves of an unfinished training."""
-    if records := read_records(file.path):
-        child = experiment.child(file, milliseconds(records[0]["time"]))
-        count = experiment.send_curves(child, curve_points(records))
-        log.info("%s, unfinished: %d points sent", file, count)
-
-
 def _send_training(experiment: Experiment, project: Project, file: MetricsFile, rows: list[content.Row]) -> Run:
     """Send a finished training: curves, settings, data, scores, files; then mark those that it supersedes."""
     folder = file.path.parent
     train = read_json(folder / "train.json")
-    row = next((row for row in rows if _is_about(row, file, train)), None)
+    of_seed = (row for row in rows if (row["kind"], row["run"], row["seed"]) == ("trained", file.run, file.seed))
+    row = next((row for row in of_seed if row["hashes"].get("fingerprint") == train["fingerprint"]), None)
     records = read_records(file.path)
     times = [milliseconds(record["time"]) for record in records] or [milliseconds(file.path.stat().st_mtime)]
     child = experiment.child(file, times[0])
@@ -103,12 +97,6 @@ def _send_training(experiment: Experiment, project: Project, file: MetricsFile, 
     return experiment.client.get_run(child.info.run_id)
 
 
-def _is_about(row: content.Row, file: MetricsFile, train: Mapping[str, Any]) -> bool:
-    """Whether a row is about this training, and not about one with different settings, or none."""
-    same = (row["kind"], row["run"], row["seed"]) == ("trained", file.run, file.seed)
-    return same and row["hashes"].get("fingerprint") == train["fingerprint"]
-
-
 def _send_dataset(experiment: Experiment, project: Project, child: Run, train: Mapping[str, Any]) -> None:
     dataset, sha256 = train["setting"]["dataset"], train["data_manifest_sha256"]
     manifest: Path = project.manifest(dataset)
@@ -125,12 +113,12 @@ def _send_run(
     It spans the time of its trainings. If only released weights were scored, its time is that of the results.
     """
     infos = [child.info for child in children.values()]
-    compared = [milliseconds((project.results_folder / RESULTS).stat().st_mtime)] if rows else []
-    start = min([info.start_time for info in infos] or compared)
-    parent = (
-        _send_shown_curves(experiment, project, run, children, start) if children else experiment.parent(run, start)
-    )
-    end = max([info.end_time for info in infos] or compared)
+    if infos:
+        start, end = min(info.start_time for info in infos), max(info.end_time for info in infos)
+        parent = _send_shown_curves(experiment, project, run, children, start)
+    else:
+        start = end = milliseconds((project.results_folder / RESULTS).stat().st_mtime)
+        parent = experiment.parent(run, start)
     if rows:
         experiment.send_figures(parent, content.run_figures(rows, end))
         experiment.describe(parent, content.verdict_tags(content.headline(rows)))
