@@ -18,7 +18,10 @@ TESTS = Path(__file__).parent
 MARKERS = {
     "slurm": ("slurm/",),
     "browser": ("results/page/test_browser",),
-    "slow": ("trust/", "test_demo_learns", "tracking/test_server", "training/test_mutations", "training/test_by_hand"),
+    "slow": (
+        *("trust/", "test_demo_learns", "tracking/test_server"),
+        *("training/test_by_hand", "training/test_instruction_sets", "training/test_mutations"),
+    ),
 }
 
 
