@@ -7,7 +7,7 @@ BENCHES := loader step inference
 INSTALLED := .venv/installed
 PARALLEL := --numprocesses logical --maxprocesses 4 --dist loadscope --no-loadscope-reorder
 
-.PHONY: install demo test test-fast bench fuzz reliability docs plots lint format schema code lock
+.PHONY: install demo test test-fast bench fuzz reliability docs lint format schema dvc code lock
 
 install: $(INSTALLED)
 
@@ -36,18 +36,11 @@ reliability: $(INSTALLED)
 
 # The documentation as a site in build/docs; a broken link is an error.
 docs: $(INSTALLED)
-	$(BIN)/python docs/hooks/error_texts.py
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
 
 # Minutes each; the figures go to benchmarks/ and into docs/performance.md.
 bench: $(INSTALLED)
 	@for what in $(BENCHES); do $(BIN)/python -m benchmarks $$what || exit; done
-
-# The curves of all trainings as build/plots/index.html, a page that needs no network.
-plots: $(INSTALLED)
-	@$(BIN)/python -c 'from pathlib import Path; from pointrend.engines.plots import write_template; \
-		write_template(Path("build/plots_template.html"))'
-	$(BIN)/dvc plots show --html-template build/plots_template.html --out build/plots
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .
@@ -65,6 +58,11 @@ format: $(INSTALLED)
 schema: $(INSTALLED)
 	$(BIN)/python -c 'from pathlib import Path; from pointrend import files; from pointrend.settings import params; \
 		files.write_json(Path("workflow/schemas/params.schema.json"), params.schema())'
+
+# dvc.yaml, from the table of stages; a test fails when it has drifted.
+dvc: $(INSTALLED)
+	$(BIN)/python -c 'from pathlib import Path; from pointrend.engines.dvc import dvc_yaml; \
+		Path("dvc.yaml").write_text(dvc_yaml())'
 
 # The digests of the code that decides a number, after it passes the tests with the golden numbers: results of other code
 # are not comparable. A test fails if the digests are out of date.

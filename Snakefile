@@ -1,4 +1,4 @@
-# Six PointRend runs, from archives to results tables. See README.md; what is computed stands in params.yaml.
+# Six PointRend runs, from archives to results tables. See README.md; params.yaml defines what is computed.
 
 from snakemake.utils import min_version
 

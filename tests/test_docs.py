@@ -1,4 +1,4 @@
-"""The documentation builds, its links lead somewhere, and its list of errors is that of the code."""
+"""The documentation builds, its links work, the files that it names exist, and programs can rewrite their tables."""
 
 from __future__ import annotations
 
@@ -6,15 +6,17 @@ import os
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
-import yaml
 
-from docs.hooks.error_texts import PAGE, error_texts, with_list
+from pointrend.checkout.code_digest import UNITS
+from tests.trust.document import DOCUMENT, with_table
 
 ROOT = Path(__file__).parents[1]
 PAGES = [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), ROOT / "tests/golden/README.md"]
+EVERY_PAGE = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 
 
 def anchors(page: Path) -> set[str]:
@@ -23,12 +25,10 @@ def anchors(page: Path) -> set[str]:
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
-def test_links_lead_somewhere(page: Path) -> None:
+@EVERY_PAGE
+def test_links_work(page: Path) -> None:
     text = re.sub(r"```.*?```", "", page.read_text(), flags=re.S)
-    for target in re.findall(r"\]\(([^)\s]+)\)", text):
-        if target.startswith(("http://", "https://")):
-            continue
+    for target in re.findall(r"\]\((?!https?://)([^)\s]+)\)", text):
         name, _, anchor = target.partition("#")
         linked = (page.parent / name).resolve() if name else page
         assert linked.exists(), target
@@ -36,22 +36,32 @@ def test_links_lead_somewhere(page: Path) -> None:
         assert not anchor or anchor in anchors(linked), target
 
 
+@EVERY_PAGE
+def test_named_files_exist(page: Path) -> None:
+    for path in re.findall(r"`((?:pointrend|tests|workflow|published|\.github)/[\w/.-]+)`", page.read_text()):
+        assert (ROOT / path).exists() or path == "published/released.lock.json", path
+
+
+def test_the_architecture_names_every_folder_and_what_a_stage_follows_from() -> None:
+    text = (ROOT / "docs/architecture.md").read_text()
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
+    rooms = re.findall(r"pointrend\.(\w+)", " ".join(contracts[0]["layers"]))
+    units = [unit.replace("{dataset}", "<dataset>") for units in UNITS.values() for unit in units]
+    for name in {*rooms, *units}:
+        assert f"`{re.sub(r'commands/.*', 'commands/<stage>.py', name)}" in text, name
+
+
 def test_the_site_builds(tmp_path: Path) -> None:
-    mkdocs = [str(Path(sys.executable).parent / "mkdocs"), "build", "--strict", "--quiet"]
+    mkdocs = [str(Path(sys.executable).parent / "mkdocs"), "build", "--strict", "--quiet", "--site-dir", str(tmp_path)]
     env = os.environ | {"NO_MKDOCS_2_WARNING": "1"}
-    built = subprocess.run(
-        [*mkdocs, "--site-dir", str(tmp_path)], cwd=ROOT, env=env, capture_output=True, text=True, timeout=120
-    )
-    assert built.returncode == 0, built.stdout + built.stderr
-    for page in ROOT.glob("docs/*.md"):
-        assert (tmp_path / ("index.html" if page.stem == "index" else f"{page.stem}/index.html")).is_file()
+    subprocess.run(mkdocs, cwd=ROOT, env=env, check=True, timeout=120)
+    assert len([*tmp_path.glob("*/index.html"), tmp_path / "index.html"]) == len([*ROOT.glob("docs/*.md")])
 
 
-def test_every_page_is_in_the_navigation() -> None:
-    listed = re.findall(r"[\w/]+\.md", str(yaml.safe_load((ROOT / "mkdocs.yml").read_text())["nav"]))
-    assert sorted(listed) == sorted(page.name for page in ROOT.glob("docs/*.md"))
-
-
-def test_error_texts_are_listed() -> None:
-    assert len(error_texts()) > 50
-    assert with_list(PAGE.read_text()) == PAGE.read_text(), "run: make docs"
+@pytest.mark.parametrize("campaign", ["kills", "takeovers", "honest", "endless"])
+def test_a_campaign_rewrites_its_own_table(campaign: str) -> None:
+    page = DOCUMENT.read_text(encoding="utf-8")
+    head, table, tail = re.split(rf"(?<=<!-- {campaign}:begin -->\n)|(?=<!-- {campaign}:end -->)", page)
+    assert with_table(page, campaign, "| figure |\n") == f"{head}| figure |\n{tail}"
+    with pytest.raises(ValueError, match="lost its markers"):
+        with_table(head + table, campaign, "| |")

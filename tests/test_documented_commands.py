@@ -1,11 +1,11 @@
-"""Every command in the README and on the pages of the documentation is one that its program takes."""
+"""Every command in the README and on the pages of the documentation is one that its program accepts."""
 
 from __future__ import annotations
 
-import argparse
-import importlib
 import re
+import shutil
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 import yaml
@@ -14,75 +14,63 @@ from snakemake.cli import get_argument_parser
 
 from pointrend.cli import VERBS, main
 from pointrend.engines.workflow import Workflow
-from pointrend.settings.project import Project
-from tests.pages import ROOT, commands, merged, titled_blocks
+from tests.pages import ROOT, add_blocks, commands
 
 PAGES = [str(page.relative_to(ROOT)) for page in (*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"))]
 RULES = "".join(path.read_text() for path in (ROOT / "Snakefile", *ROOT.glob("workflow/rules/*.smk")))
 
 
 @pytest.fixture(scope="module")
-def project_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Params with everything that docs/extending.md adds, and nothing computed."""
+def extended(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with everything that docs/extending.md adds, and nothing computed."""
     folder = tmp_path_factory.mktemp("project")
-    params = yaml.safe_load((ROOT / "params.yaml").read_text())
-    for title, text in titled_blocks("docs/extending.md"):
-        params = merged(params, yaml.safe_load(text)) if title == "params.yaml" else params
-    (folder / "params.yaml").write_text(yaml.safe_dump(params))
-    (folder / "published").symlink_to(ROOT / "published")
+    shutil.copy(ROOT / "params.yaml", folder)
+    shutil.copytree(ROOT / "published", folder / "published")
+    (folder / "pointrend/datasets").mkdir(parents=True)
+    add_blocks("docs/extending.md", folder)
     return folder
 
 
-@pytest.fixture
-def parsed(project_folder: Path, monkeypatch: pytest.MonkeyPatch) -> list[tuple[Project, argparse.Namespace]]:
-    """What the verbs are called with; none of them does anything."""
-    calls: list[tuple[Project, argparse.Namespace]] = []
-    for verb in VERBS:
-        module = importlib.import_module(f"pointrend.commands.{verb}")
-        monkeypatch.setattr(module, "run", lambda project, arguments: calls.append((project, arguments)))
-    monkeypatch.chdir(project_folder)
+def every(program: str) -> pytest.MarkDecorator:
+    """A test for each different command of a program, its words without the program's name."""
+    words = {command for page in PAGES for command in commands(page, program) if command}
+    return pytest.mark.parametrize("words", sorted(words), ids=" ".join)
+
+
+@every("pointrend")
+def test_pointrend(words: tuple[str, ...], extended: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Only mentioned: `pointrend fetch`, `pointrend COMMAND --help`, `pointrend --set nodes=2 train ...`
+    if words[-1] in (*VERBS, "--help", "..."):
+        assert {"COMMAND", *VERBS} & set(words)
+        return
     for name in ("POINTREND_SCALE", "POINTREND_PINS", "POINTREND_ARCHIVES", "POINTREND_PARAMS"):
         monkeypatch.delenv(name, raising=False)
-    return calls
-
-
-def of(program: str) -> list[tuple[str, ...]]:
-    """Every different command of a program, without its name; those that only name it left out."""
-    words = {tuple(command[1:]) for page in PAGES for command in commands(page, (program,))}
-    return sorted(command for command in words if command)
-
-
-@pytest.mark.parametrize("words", of("pointrend"), ids=" ".join)
-def test_pointrend(
-    words: tuple[str, ...], parsed: list[tuple[Project, argparse.Namespace]], capsys: pytest.CaptureFixture[str]
-) -> None:
-    # Only mentioned: `pointrend fetch`, `pointrend --set nodes=2 train ...`
-    if words[-1] in (*VERBS, "VERB", "..."):
-        assert {"VERB", *VERBS} & set(words)
-        return
-    assert main(words) == 0, capsys.readouterr().err
-    ((project, arguments),) = parsed
-    params = project.params
-    known = {"run": params.runs, "dataset": params.datasets}
-    known["name"] = [*params.datasets, *(f"backbone_{name}" for name in params.backbones), *project.published_files()]
+    verb = next(word for word in words if word in VERBS)
+    called = Mock(return_value=None)
+    monkeypatch.setattr(f"pointrend.commands.{verb}.run", called)
+    monkeypatch.chdir(extended)
+    assert main(words) == 0
+    project, arguments = called.call_args.args
+    runs, datasets, backbones = project.params.runs, project.params.datasets, project.params.backbones
+    known = {"run": [*runs], "dataset": [*datasets]}
+    known["name"] = [*datasets, *(f"backbone_{name}" for name in backbones), *project.published_files()]
     for key, names in known.items():
         assert getattr(arguments, key, None) in (None, *names)
 
 
-@pytest.mark.parametrize("words", of("snakemake"), ids=" ".join)
-def test_snakemake(words: tuple[str, ...], project_folder: Path) -> None:
+@every("snakemake")
+def test_snakemake(words: tuple[str, ...], extended: Path) -> None:
     options = get_argument_parser(profiles=[]).parse_args(words)
-    # A target after --config would be taken for one of its values.
-    config = dict(word.split("=") for word in options.config or ())
-    wanted = Workflow.from_config(config, project_folder)
+    # A target after --config fails here: it is taken for one of its values.
+    config = dict(word.split("=") for word in options.config or () if word[-1] != "=")
+    wanted = Workflow.from_config(config, extended)
     targets = {*re.findall(r"^rule (\w+):", RULES, re.M), *wanted.project.params.runs}
     assert set(options.targets) <= targets
     assert all((ROOT / profile / "config.yaml").is_file() for profile in options.profile or ())
-    only_mentioned = len(words) == 1  # `snakemake --nocolor`
-    assert options.cores or options.dryrun or options.unlock or options.report or only_mentioned
+    assert options.cores or options.dryrun or options.unlock or options.report or len(words) == 1  # --touch: mentioned
 
 
-@pytest.mark.parametrize("words", of("dvc"), ids=" ".join)
+@every("dvc")
 def test_dvc(words: tuple[str, ...]) -> None:
     options = get_main_parser().parse_args(words)
     stages = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
@@ -90,15 +78,21 @@ def test_dvc(words: tuple[str, ...]) -> None:
     assert targets <= {*stages, "dvc.yaml"}
 
 
-@pytest.mark.parametrize("words", of("make"), ids=" ".join)
+@every("make")
 def test_make(words: tuple[str, ...]) -> None:
-    listed = re.search(r"^\.PHONY: (.*)$", (ROOT / "Makefile").read_text(), re.M)
-    assert listed is not None
-    assert {word for word in words if "=" not in word} <= set(listed[1].split())
+    (listed,) = re.findall(r"^\.PHONY: (.*)$", (ROOT / "Makefile").read_text(), re.M)
+    assert {word for word in words if "=" not in word} <= set(listed.split())
 
 
-@pytest.mark.parametrize("words", of("pytest"), ids=" ".join)
+@every("pytest")
 def test_pytest(words: tuple[str, ...]) -> None:
-    paths = [word.partition("::")[0] for word in words if word.startswith("tests/")]
-    assert paths
-    assert all((ROOT / path).exists() for path in paths)
+    assert all((ROOT / word).exists() for word in words)
+
+
+@every("python")
+def test_python(words: tuple[str, ...]) -> None:
+    option, module, *rest = words
+    folder = ROOT / module.replace(".", "/")
+    assert option == "-m"
+    assert (folder / "__main__.py").is_file() or folder.with_suffix(".py").is_file()
+    assert module != "benchmarks" or all((folder / f"{what}.py").is_file() for what in rest)

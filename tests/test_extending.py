@@ -16,11 +16,9 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
-import yaml
 
 from pointrend.archives.loopback import serve_folder
-from tests.pages import merged, session, titled_blocks
-from tests.replay import check, replay
+from tests.pages import add_blocks, check, replay, session
 from tests.workflow.checkout import Checkout, keep_dataset
 
 MODULE = "pointrend/datasets/camvid.py"
@@ -52,17 +50,15 @@ def write_archive(folder: Path) -> str:
 def extended(root: Path, url: str, sha256: str) -> Checkout:
     """A checkout with everything that the page adds, the pilot as small as can be."""
     checkout = Checkout(root)
-    params = checkout.params()
-    for title, text in titled_blocks("docs/extending.md"):
-        if title == "params.yaml":
-            params = merged(params, yaml.safe_load(text))
-        else:
-            (root / title).write_text(text)
+    add_blocks("docs/extending.md", root)
+    params, mirrors = checkout.params(), root / "published/mirrors.json"
     dataset = params["datasets"]["camvid"]
     assert COUNTS.keys() == dataset["images"].keys()
     dataset |= {"images": COUNTS, "recipe": {}}
     dataset["archives"][0]["sha256"] = sha256
-    params["places"]["camvid.zip"]["urls"] = [f"{url}/camvid.zip"]
+    table = json.loads(mirrors.read_text())
+    table["files"]["camvid.zip"]["urls"] = [f"{url}/camvid.zip"]
+    mirrors.write_text(json.dumps(table))
     pilot = params["scales"]["pilot"]
     pilot |= {"recipe": TINY | {"gpus": 1, "device": "cpu"}, "pretrained": False, "limit": None, "pictures": 1}
     params["scale"] = "pilot"

@@ -1,4 +1,4 @@
-"""The tests that hold pages against programs notice what they are there for."""
+"""The comparison of pages with programs notices what it should."""
 
 from __future__ import annotations
 
@@ -20,47 +20,32 @@ commit 1234567a
 
 
 @pytest.mark.parametrize(
-    "quoted",
+    ("quoted", "as_here", "missing"),  # lines end at "|"
     [
-        [
-            "job        count",
-            "-----  -------",
-            "train   2",
-            "total  12",
-            "",
-            "voc_r50  79.11%",
-            "commit abcdef0",
-            "",
-            "commit …",
-        ],
-        ["…", "train   2", "…", "commit abcdef0"],
-        ["…", "voc_r50  …", "…"],
-        ["…", "commit …"],
-        ["job count", "…"],
+        ("job        count|-----  -------|train   2|total  12||voc_r50  79.11%|commit abcdef0||commit …", {}, None),
+        ("…|train   2|…|commit abcdef0", {}, None),
+        ("…|voc_r50  …|…", {}, None),
+        ("…|commit …", {}, None),
+        ("job count|…", {}, None),
+        ("…|train   3|…", {}, "train   3"),  # another whole number
+        ("train   2|…", {}, "train   2"),  # something is printed before it
+        ("…|train   2", {}, "train   2"),  # something is printed after it
+        ("job count|…|total 12", {}, "total 12"),
+        ("…|total  12|…|train  2|…", {}, "train  2"),  # in another order
+        ("…|train   2||…", {}, ""),  # no empty line there
+        ("…|voc_r50  7%|…", {}, "voc_r50  7%"),
+        ("…|commit|…", {}, "commit"),
+        ("", {}, ""),  # something is printed
+        # Other numbers are those of smaller settings.
+        ("…|train  6|total  24|…", {"6": "2", "24": "12"}, None),
+        ("…|train  6|total  24|…", {"6": "2", "24": "…"}, None),
+        ("…|train  6|…", {"6": "12"}, "train  6"),
     ],
 )
-def test_a_quote_holds(quoted: list[str]) -> None:
-    assert not_printed(tuple(quoted), PRINTED, {}) is None
+def test_quotes_are_compared_with_what_is_printed(quoted: str, as_here: dict[str, str], missing: str | None) -> None:
+    assert not_printed(tuple(quoted.split("|")), PRINTED, as_here) == missing
 
 
-@pytest.mark.parametrize(
-    ("quoted", "missing"),
-    [
-        (["…", "train   3", "…"], "train   3"),  # another whole number
-        (["train   2", "…"], "train   2"),  # something stands before it
-        (["…", "train   2"], "train   2"),  # something comes after it
-        (["job count", "…", "total 12"], "total 12"),
-        (["…", "total  12", "…", "train  2", "…"], "train  2"),  # the other way round
-        (["…", "train   2", "", "…"], "train   2"),  # a line between them
-        (["…", "voc_r50  7%", "…"], "voc_r50  7%"),
-        (["…", "commit", "…"], "commit"),
-    ],
-)
-def test_a_quote_does_not_hold(quoted: list[str], missing: str) -> None:
-    assert not_printed(tuple(quoted), PRINTED, {}) == missing
-
-
-def test_other_numbers_are_those_of_the_smaller_settings() -> None:
-    assert not_printed(("…", "train  6", "total  24", "…"), PRINTED, {"6": "2", "24": "12"}) is None
-    assert not_printed(("…", "train  6", "total  24", "…"), PRINTED, {"6": "2", "24": "…"}) is None
-    assert not_printed(("…", "train  6", "…"), PRINTED, {"6": "12"}) == "train  6"
+def test_no_quote_means_that_nothing_is_printed() -> None:
+    assert not_printed((), "", {}) is None
+    assert not_printed((), "a line\n", {}) == "a line\n"

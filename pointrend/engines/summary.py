@@ -9,13 +9,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pointrend.engines.failures import Failure
 from pointrend.engines.workflow import Workflow
 from pointrend.errors import PointrendError, ResultsError
 from pointrend.files import read_json, sha256_file
 from pointrend.settings.project import DATABASE, Project
 
 PAGES = ("index.html", "README.md")
+FAILED = (
+    "\nA job failed: the messages above name its log. Fix the cause and rerun the same command; finished work is kept."
+)
 MOST_NAMES = 3  # how many missing items are named
 
 
@@ -34,16 +36,6 @@ def summary(wanted: Workflow, rest: str = "") -> str:
         width = max(map(len, commands))
         lines += ["", "Next", *(f"  {command:<{width}}  {meaning}" for command, meaning in commands.items())]
     return "\n".join([*lines, ""])
-
-
-def failure_summary(failures: list[Failure]) -> str:
-    """The failed jobs with their logs."""
-    lines = ["", "Failed"]
-    for failure in failures:
-        lines += [f"  {failure.log}", *([f"    {failure.reason}"] if failure.reason else [])]
-    if not failures:
-        lines.append("  see the messages above")
-    return "\n".join([*lines, "", "Open the log, fix the cause and rerun the same command; finished work is kept."])
 
 
 def tracked_file(project: Project) -> Path:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import shlex
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -18,6 +19,7 @@ from pointrend.engines.slurm import (
     train_resources,
     uses_gpus,
 )
+from pointrend.engines.stages import STAGES
 from pointrend.errors import ParamsError
 from pointrend.files import sha256_json
 from pointrend.settings.params import named_once, typed_seeds
@@ -26,6 +28,8 @@ from pointrend.settings.project import Project
 
 SELECTORS = ("scale", "runs", "seeds", "cluster")
 OVERRIDES = ("pretrained", "gpus", "nodes")
+TARGETS = ("all", "data", "trained", "evaluated", "released")  # besides them, every run is one
+LIKENESS = 0.8  # difflib's cutoff: below it a word is not taken for a misspelt target
 
 
 @dataclass(frozen=True)
@@ -66,6 +70,27 @@ class Workflow:
         for run in runs:
             project.setting(run)
         return wanted
+
+    def check_targets(self, words: Iterable[str]) -> None:
+        """Refuse a misspelt target among the ``words`` typed after `snakemake`, before Snakemake looks for its rule.
+
+        Files, and words that resemble no target of ours, are left to Snakemake.
+
+        Raises:
+            ParamsError: one is misspelt, or belongs to another run or scale; the nearest target is named.
+        """
+        runs = self.project.params.runs
+        for word in words:
+            if word == "released":
+                for run in self.runs:
+                    self.project.check_published("released", run)
+            if word in runs and word not in self.runs:
+                what = f"the target {word} is not one of the wanted runs {', '.join(self.runs)}"
+                raise ParamsError(what, "add it to runs=")
+            if word in (*TARGETS, *STAGES, *runs) or not re.fullmatch(r"\w[\w-]*", word):
+                continue
+            if close := nearest(word, [*TARGETS, *runs], LIKENESS):
+                raise ParamsError(f"there is no target {word!r}{close}", f"choose from {', '.join([*TARGETS, *runs])}")
 
     @property
     def scale(self) -> str:
@@ -108,119 +133,42 @@ class Workflow:
         profile = ["--profile", "slurm"] if self.cluster else []
         return shlex.join(["snakemake", "--cores", "all", *profile, "--config", *config, *self.project.overrides])
 
-    # What each stage's result follows from besides its input files: paths in params.yaml, and code. A change at one of
-    # the paths, or in the code, redoes the stage. dvc.yaml names the same paths; paths accumulate along the DAG, so
-    # that each engine can tell from params.yaml alone everything that it would run.
+    def digest(self, stage: str, **names: str) -> str:
+        """sha256 of everything that a job follows from besides its input files (:data:`STAGES`).
 
-    def fetch_paths(self, name: str) -> list[str]:
-        """Checksums, and what draws the demo's archives; not the places that archives come from."""
-        if name in self.project.params.datasets:
-            return [f"datasets.{name}.archives", f"scales.{self.scale}.data", f"scales.{self.scale}.images"]
-        if name in self.project.published_files():
-            kind, run = name.split("_", 1)
-            return [f"published.{run}.{kind}", f"scales.{self.scale}.published"]
-        return [f"backbones.{name.removeprefix('backbone_')}.pretrained", f"scales.{self.scale}.pretrained"]
+        ``names`` are the run, the dataset or, for ``fetch``, the name of what is fetched.
+        """
+        key = (stage, *sorted(names.items()))
+        if key not in self._digests:
+            self._digests[key] = sha256_json(self._follows(stage, names))
+        return self._digests[key]
 
-    def prepare_paths(self, dataset: str) -> list[str]:
-        """Those of the archives, the counts to be found, and the limit."""
-        return [*self.fetch_paths(dataset), f"datasets.{dataset}.images", f"scales.{self.scale}.limit"]
+    @cached_property
+    def _digests(self) -> dict[tuple[Any, ...], str]:
+        """Digests made so far: the seeds of a run share theirs."""
+        return {}
 
-    def train_paths(self, run: str) -> list[str]:
-        """Those of the data and of the backbone, and every layer of the recipe."""
-        params = self.project.params
-        chosen = params.runs[run]
-        backbone = [*self.fetch_paths(f"backbone_{chosen.backbone}"), f"backbones.{chosen.backbone}.depth"]
-        return [*self.prepare_paths(chosen.dataset), *backbone, *params.recipe_paths(run)]
-
-    def evaluate_paths(self, run: str) -> list[str]:
-        """Those of the training, how many pictures are drawn, and how they are segmented."""
-        return [*self.train_paths(run), *(f"scales.{self.scale}.{key}" for key in ("pictures", "inference"))]
-
-    def evaluate_released_paths(self, run: str) -> list[str]:
-        """Those of the data, the weights, the network, every layer of the recipe, and how many pictures are drawn."""
-        params = self.project.params
-        chosen = params.runs[run]
-        weights = [*self.fetch_paths(f"released_{run}"), f"backbones.{chosen.backbone}.depth"]
-        recipe = [*params.recipe_paths(run), *(f"scales.{self.scale}.{key}" for key in ("pictures", "inference"))]
-        return [*self.prepare_paths(chosen.dataset), *weights, *recipe]
-
-    def compare_paths(self) -> list[str]:
-        """Everything that a stage before it follows from, and which seeds are listed."""
-        whole = ("seeds", "recipe", "datasets", "backbones", "runs", "published")
-        scale = ("data", "images", "limit", "pretrained", "pictures", "inference", "recipe", "datasets", "published")
-        return [*whole, *(f"scales.{self.scale}.{key}" for key in scale)]
-
-    def track_paths(self) -> list[str]:
-        """Those of the tables, and whether anything is sent."""
-        return [*self.compare_paths(), "operation.tracking"]
-
-    def audit_paths(self, run: str) -> list[str]:
-        """Those of the log and the config, and of what they are held against."""
-        params = self.project.params
-        chosen, scale = params.runs[run], f"scales.{self.scale}"
-        counts = [f"{scale}.images", *(f"datasets.{chosen.dataset}.{key}" for key in ("images", "sets"))]
-        network = [f"backbones.{chosen.backbone}.depth", f"{scale}.pretrained"]
-        fetched = dict.fromkeys([*self.fetch_paths(f"log_{run}"), *self.fetch_paths(f"cfg_{run}")])
-        return [*fetched, *counts, *network, *params.recipe_paths(run)]
-
-    def fetch_digest(self, name: str) -> str:
-        """Of the paths, replaced checksums, whether backbones are taken, and the code where it draws the archives."""
-        pins = [pin.model_dump(mode="json") for pin in self.project.archives_of(name)]
-        if name not in self.project.params.datasets:
-            return self._digest(self.fetch_paths(name), pins, self.project.pretrained)
-        drawn = self.project.scale.data == "drawn"
-        return self._digest(self.fetch_paths(name), pins, code_digest("draw") if drawn else "")
-
-    def prepare_digest(self, dataset: str) -> str:
-        """Of the paths and the code, which is another one for each dataset."""
-        return self._digest(self.prepare_paths(dataset), code_digest("prepare", dataset))
-
-    def train_digest(self, run: str) -> str:
-        """Of the paths, the overrides and the code; the data come in through their manifest."""
-        return self._digest(self.train_paths(run), self.project.overrides, self._code("train", run))
-
-    def evaluate_digest(self, run: str) -> str:
-        """Of the paths, the overrides and the code; the weights come in through train.json."""
-        return self._digest(self.evaluate_paths(run), self.project.overrides, self._code("evaluate", run))
-
-    def evaluate_released_digest(self, run: str) -> str:
-        """Of the paths, the overrides and the code; the weights come in through the manifest of what was fetched."""
-        return self._digest(self.evaluate_released_paths(run), self.project.overrides, self._code("evaluate", run))
-
-    def audit_digest(self, run: str) -> str:
-        """Of the paths, the overrides and the code; log and config come in through what was fetched."""
-        return self._digest(self.audit_paths(run), self.project.overrides, self._code("audit", run))
-
-    def compare_digest(self) -> str:
-        """Of the paths, the overrides, which seeds are listed, and the code."""
-        return self._digest(self.compare_paths(), self.project.overrides, self.seeds, code_digest("compare"))
-
-    def report_digest(self) -> str:
-        """Of the paths and the code; the rest comes in through results.json."""
-        return self._digest(self.compare_paths(), code_digest("report"))
-
-    def track_digest(self) -> str:
-        """Of the paths and the code; the rest comes in through results.json and the pages."""
-        return self._digest(self.track_paths(), code_digest("track"))
+    def _follows(self, stage: str, names: Mapping[str, str]) -> list[Any]:
+        project, more = self.project, []
+        if stage == "fetch":
+            stage, fields = fetch_stage(project, names["name"])
+            more += [[pin.model_dump(mode="json") for pin in project.archives_of(names["name"])], project.pretrained]
+        else:
+            fields = stage_fields(project, **names)
+        table = STAGES[stage]
+        if "recipe" in table.values:
+            more.append(project.overrides)
+        if stage == "compare":
+            more.append(self.seeds)
+        if table.code and not (table.code == "draw" and project.scale.data != "drawn"):
+            more.append(code_digest(table.code, fields.get("dataset", "")))
+        paths = [path.format(**fields) for path in table.values]
+        return [{path: project.params.value(path) for path in paths}, *more]
 
     def compare_command(self) -> str:
         """The command that compares; seeds are named where they are not those of params.yaml."""
         seeds = "" if self.seeds == self.project.params.seeds else f" --seeds {','.join(map(str, self.seeds))}"
         return f"{self.command()} compare{seeds}"
-
-    def _code(self, stage: str, run: str) -> str:
-        return code_digest(stage, self.project.params.runs[run].dataset)
-
-    def _digest(self, paths: list[str], *more: Any) -> str:
-        key = repr((paths, more))
-        if key not in self._digests:
-            self._digests[key] = sha256_json([{path: self.project.params.value(path) for path in paths}, *more])
-        return self._digests[key]
-
-    @cached_property
-    def _digests(self) -> dict[str, str]:
-        """Those made so far: the seeds of a run share theirs."""
-        return {}
 
     # What jobs are given.
 
@@ -273,6 +221,23 @@ class Workflow:
     def earlier_jobs(self) -> dict[str, tuple[str, ...]]:
         """Jobs that a killed command has left with Slurm."""
         return jobs_of_earlier_commands(self.project.root) if self.cluster else {}
+
+
+def stage_fields(project: Project, run: str = "", **names: str) -> dict[str, str]:
+    """What the names in braces of :data:`STAGES` stand for in one job."""
+    chosen = project.params.runs[run] if run else None
+    of_run = {"run": run, "dataset": chosen.dataset, "backbone": chosen.backbone} if chosen else {}
+    return {"scale": project.params.scale, **of_run, **names}
+
+
+def fetch_stage(project: Project, name: str) -> tuple[str, dict[str, str]]:
+    """The stage that fetches what `fetch` calls ``name``, and its fields."""
+    if name in project.params.datasets:
+        return "fetch", stage_fields(project, dataset=name)
+    kind, _, rest = name.partition("_")
+    if kind == "backbone":
+        return "fetch_backbone", stage_fields(project, backbone=rest)
+    return f"fetch_{kind}", stage_fields(project, run=rest)
 
 
 def _items(value: Any) -> list[str]:

@@ -8,11 +8,13 @@ from typing import Any
 
 import pytest
 
-from pointrend.checkout.code_digest import PACKAGE, code_files
-from pointrend.datasets.registry import module_of
-from pointrend.engines.workflow import Workflow
+from pointrend.engines.dvc import dvc_yaml
+from pointrend.engines.stages import STAGES
+from pointrend.engines.workflow import Workflow, stage_fields
 from tests.engines.graphs import dvc_triggers, first_difference, of_dvc, of_snakemake
 from tests.workflow.checkout import Checkout, keep_dataset
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
@@ -62,77 +64,58 @@ def test_values_on_the_command_line_select_the_same(checkout: Checkout) -> None:
     assert first_difference(dvc, of_snakemake(checkout, "scale=paper", "runs=voc_r50,voc_r101")) == ""
 
 
-TRAIN = "'pointrend --scale demo train ade20k_r101 --seed 0'"
+def test_dvc_yaml_is_the_one_that_the_table_gives() -> None:
+    assert (ROOT / "dvc.yaml").read_text() == dvc_yaml(), "dvc.yaml has drifted from the table: run `make dvc`"
 
 
-@pytest.mark.parametrize(
-    ("file", "old", "new", "difference"),
-    [
-        ("dvc.yaml", "metrics.jsonl", "log.jsonl", f"{TRAIN} writes runs/demo/ade20k_r101-s0/log.jsonl under dvc"),
-        ("dvc.yaml", " report\n", " report --show\n", "dvc has no command 'pointrend --scale demo report'"),
-        (
-            "dvc.yaml",
-            "    deps:\n      - results/${item.scale}/results.json\n",
-            "    deps:\n",
-            "only under snakemake 'pointrend --scale demo report' waits for 'pointrend --scale demo compare'",
-        ),
-        (
-            "workflow/rules/train.smk",
-            '"train", lambda w: f"backbone_{PROJECT.setting(w.run).backbone}"',
-            '"train", lambda w: "backbone_r50"',
-            f"only under dvc {TRAIN} waits for 'pointrend --scale demo fetch backbone_r101'",
-        ),
-        ("workflow/rules/data.smk", "{POINTREND} fetch", "{POINTREND} get", "snakemake has no command"),
-    ],
-)
-def test_the_first_difference_is_shown(checkout: Checkout, file: str, old: str, new: str, difference: str) -> None:
-    path = checkout.root / file
-    assert old in path.read_text()
-    path.write_text(path.read_text().replace(old, new, 1))
-    assert first_difference(of_dvc(checkout), of_snakemake(checkout)).startswith(difference)
+@pytest.mark.parametrize("stage", STAGES)
+def test_what_a_stage_follows_from_includes_what_its_inputs_follow_from(stage: str) -> None:
+    """So each engine can report from params.yaml alone everything that it would run."""
+    for need in STAGES[stage].needs:
+        unknown = set(STAGES[need].values) - set(STAGES[stage].values)
+        assert unknown == set()
+    assert all((ROOT / unit.format(dataset="voc")).exists() for unit in STAGES[stage].units)
 
 
-def test_both_engines_follow_from_the_same_values_and_code(checkout: Checkout) -> None:
-    """Snakemake's digests are made from Workflow's paths and code_files; dvc.yaml must list exactly those."""
-    wanted = Workflow.from_config({}, checkout.root)
-    stages: dict[str, tuple[list[str], str | None, *tuple[str, ...]]] = {
-        "fetch voc": (wanted.fetch_paths("voc"), "draw"),
-        "fetch backbone_r101": (wanted.fetch_paths("backbone_r101"), None),
-        "prepare ade20k": (wanted.prepare_paths("ade20k"), "prepare", module_of("ade20k")),
-        "train cityscapes_r50 --seed 0": (wanted.train_paths("cityscapes_r50"), "train", module_of("cityscapes")),
-        "evaluate cityscapes_r50 --seed 0": (
-            wanted.evaluate_paths("cityscapes_r50"),
-            "evaluate",
-            module_of("cityscapes"),
-        ),
-        "compare": (wanted.compare_paths(), "compare"),
-        "report": (wanted.compare_paths(), "report"),
-        "track sync": (wanted.track_paths(), "track"),
-    }
-    for command, (paths, code, *more) in stages.items():
-        files = {str(file.relative_to(PACKAGE.parent)) for file in code_files(code, *more)} if code else set()
-        found = dvc_triggers(checkout.root, f"pointrend --scale demo {command}")
-        assert found == (set(paths), files), f"dvc.yaml, stage of {command!r}: (paths, code) must be those on the right"
+PUBLISHED = {"published_scales": ["paper"], "scale": "paper"}
+OTHER_VALUES: dict[str, dict[str, Any]] = {
+    "fetch voc": {"datasets.voc.archives": []},
+    "fetch backbone_r101": {"backbones.r101.pretrained.sha256_prefix": "00000000"},
+    "prepare ade20k": {"scales.paper.limit": 7},
+    "train cityscapes_r50 --seed 0": {"runs.cityscapes_r50.lr": 0.5},
+    "evaluate voc_r50 --seed 0": {"scales.paper.pictures": 1},
+    "evaluate ade20k_r101 --released": {"scales.paper.pictures": 1},
+    "audit cityscapes_r50 --record": {"backbones.r50.depth": 101},
+    "compare": {"seeds": [3]},
+    "track sync": {"operation.tracking": True},
+}
 
 
-def test_both_engines_follow_from_the_same_where_something_is_published(checkout: Checkout) -> None:
-    params = checkout.params()
-    paper(params)
+@pytest.mark.parametrize("command", OTHER_VALUES)
+def test_another_value_in_params_is_another_digest_and_a_trigger_of_dvc(checkout: Checkout, command: str) -> None:
+    params = checkout.params() | PUBLISHED
     checkout.write_params(params)
-    wanted = Workflow.from_config({}, checkout.root)
-    files, audit = (
-        {str(file.relative_to(PACKAGE.parent)) for file in code_files(stage, module_of(dataset))}
-        for stage, dataset in (("evaluate", "ade20k"), ("audit", "cityscapes"))
-    )
-    stages: dict[str, tuple[list[str], set[str]]] = {
-        "fetch released_voc_r50": (wanted.fetch_paths("released_voc_r50"), set()),
-        "evaluate ade20k_r101 --released": (wanted.evaluate_released_paths("ade20k_r101"), files),
-        "fetch log_voc_r50": (wanted.fetch_paths("log_voc_r50"), set()),
-        "fetch cfg_ade20k_r101": (wanted.fetch_paths("cfg_ade20k_r101"), set()),
-        "audit cityscapes_r50 --record": (wanted.audit_paths("cityscapes_r50"), audit),
-    }
-    for command, (paths, code) in stages.items():
-        assert dvc_triggers(checkout.root, f"pointrend --scale paper {command}") == (set(paths), code)
+    before = digest(checkout, command)
+    assert digest(checkout, command) == before
+    triggers = dvc_triggers(checkout.root, f"pointrend --scale paper {command}")[0]
+    for path, value in OTHER_VALUES[command].items():
+        assert any(path == trigger or path.startswith(f"{trigger}.") for trigger in triggers)
+        *parents, key = path.split(".")
+        found = params
+        for parent in parents:
+            found = found.setdefault(parent, {})
+        found[key] = value
+    checkout.write_params(params)
+    assert digest(checkout, command) != before
+
+
+def digest(checkout: Checkout, command: str) -> str:
+    """Snakemake's digest of the job that runs ``command``."""
+    verb, name, more = (*command.split(), "", "", "")[:3]
+    stage = {"track": "track", "evaluate": "evaluate_released" if more == "--released" else "evaluate"}.get(verb, verb)
+    key = {"fetch": "name", "prepare": "dataset"}.get(stage, "run")
+    names = {} if stage in ("compare", "track") else {key: name}
+    return Workflow.from_config({}, checkout.root).digest(stage, **names)
 
 
 @pytest.mark.parametrize("scale", ["demo", "pilot"])
@@ -144,15 +127,17 @@ def test_scales_where_nothing_is_published_have_no_stages_of_them(checkout: Chec
     assert line.count("\n") == 1
 
 
-def test_every_path_is_there_at_every_scale(checkout: Checkout) -> None:
+def test_every_path_exists_at_every_scale(checkout: Checkout) -> None:
     """DVC refuses to run a stage whose params are missing."""
-    for scale in ("demo", "pilot", "paper"):
+    values = checkout.params()
+    for scale in values["scales"]:
         wanted = Workflow.from_config({"scale": scale}, checkout.root)
-        values = checkout.params()
-        of_runs = (path for run in wanted.runs for path in wanted.evaluate_paths(run))
-        of_released = (path for run in wanted.released for path in wanted.evaluate_released_paths(run))
-        for path in {*wanted.track_paths(), *of_runs, *of_released}:
-            found = values
-            for key in path.split("."):
-                assert key in found, path
-                found = found[key]
+        runs = [stage_fields(wanted.project, run=run) for run in (*wanted.runs, *wanted.released)]
+        for stage in STAGES.values():
+            if stage.published and not wanted.released:
+                continue
+            for path in {path.format(**fields) for path in stage.values for fields in runs}:
+                found = values
+                for key in path.split("."):
+                    assert key in found, path
+                    found = found[key]

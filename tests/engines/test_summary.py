@@ -9,8 +9,7 @@ from typing import Any
 import pytest
 
 from pointrend.cli import main
-from pointrend.engines.failures import Failure, failures
-from pointrend.engines.summary import failure_summary, summary
+from pointrend.engines.summary import summary
 from pointrend.engines.workflow import Workflow
 from pointrend.files import sha256_file, write_json
 
@@ -126,63 +125,6 @@ def test_the_rest_is_made_by_what_was_asked_for(root: Path) -> None:
         f"snakemake --cores all --profile slurm --config {asked}"
     )
     assert Workflow.from_config({}, root).whole_command() == "snakemake --cores all --config scale=demo"
-
-
-SNAKEMAKE_LOG = """\
-[Sun Nov 22 19:15:29 2026]
-rule train:
-    input: a
-    output: runs/demo/voc_r101-s0/train.json
-    log: logs/demo/train-voc_r101-s0.log
-Error in rule train:
-    message: None
-    output: runs/demo/voc_r50-s0/train.json, runs/demo/voc_r50-s0/metrics.jsonl
-    log: logs/demo/train-voc_r50-s0.log, .snakemake/slurm_logs/7.log (check log file(s) for error details)
-    shell:
-        pointrend --scale demo train voc_r50 --seed 0
-Error in rule prepare:
-    output: data/demo/voc/manifest.json
-    log: logs/demo/prepare-voc.log (check log file(s) for error details)
-[Sun Nov 22 19:15:30 2026]
-    message: a group of jobs
-    jobs:
-        rule evaluate:
-            jobid: 3
-            output: runs/demo/voc_r50-s0/metrics.json
-            log: logs/demo/evaluate-voc_r50-s0.log (check log file(s) for error details)
-        rule train:
-            jobid: 2
-            output: runs/demo/voc_r50-s0/train.json
-            log: logs/demo/train-voc_r50-s0.log (check log file(s) for error details)
-Error in rule released:
-    log: logs/demo/compare.log, logs/demo/report.log (check log file(s) for error details)
-"""
-
-
-def test_failed_jobs_are_told_with_what_they_said(root: Path) -> None:
-    for name in ("logs/demo/prepare-voc.log", "data/demo/voc/manifest.json"):
-        (root / name).parent.mkdir(parents=True, exist_ok=True)
-        (root / name).touch()  # it was tried again and ended well
-    log = root / "logs/demo/train-voc_r50-s0.log"
-    log.write_text("2026 DEBUG pointrend: traceback\npointrend.errors.TrainingError: no loss; take a smaller lr\n")
-    (root / "logs/demo/evaluate-voc_r50-s0.log").write_text("pointrend.errors.WeightsError: earlier; x\n2026 INFO y\n")
-    (root / "snakemake.log").write_text(SNAKEMAKE_LOG)
-    found = failures([str(root / "snakemake.log")], root)
-    assert found == [
-        Failure("logs/demo/train-voc_r50-s0.log", "no loss; take a smaller lr"),
-        Failure("logs/demo/evaluate-voc_r50-s0.log", ""),
-        Failure("logs/demo/compare.log", ""),
-    ]
-    assert failure_summary(found).splitlines()[1:4] == [
-        "Failed",
-        "  logs/demo/train-voc_r50-s0.log",
-        "    no loss; take a smaller lr",
-    ]
-
-
-def test_a_log_that_is_gone_is_no_second_failure(root: Path) -> None:
-    assert failures([str(root / "nowhere.log")], root) == []
-    assert "see the messages above" in failure_summary([])
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import argparse
 import os
 import sys
 import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 from pathlib import Path
 
@@ -27,13 +27,13 @@ from tests.trust.attacks import (
     on_params,
     on_verbs,
 )
-from tests.trust.attacks.attack import KINDS, Attack, Outcome, attempt
+from tests.trust.attacks.attack import KINDS, RIGHT, Attack, Outcome, attempt
 from tests.trust.attacks.base import make_base, truth_of
 from tests.trust.document import write_table
 
 MODULES = (on_params, on_environment, on_folders, on_backups, on_clocks, on_copies, on_engines, on_verbs, on_code)
 ATTACKS: tuple[Attack, ...] = tuple(attack for module in MODULES for attack in module.ATTACKS)
-HEAD = "| kind | what was done | what is said of it |\n|-|-|-|\n"
+HEAD = "| kind | attacks | right numbers | a named reason | defects |\n|-|-|-|-|-|\n"
 
 
 def chosen(names: Iterable[str]) -> list[Attack]:
@@ -55,6 +55,17 @@ def attempts(folder: Path) -> Callable[[Attack], Outcome]:
     return lambda attack: attempt(attack, base_of(attack.base), truth_of(base_of(attack.base)))
 
 
+def table(outcomes: Mapping[Attack, Outcome]) -> str:
+    """How many attacks of each kind ended how, as a Markdown table."""
+    rows = ""
+    for kind in KINDS:
+        of_kind = {attack: outcome for attack, outcome in outcomes.items() if attack.kind == kind}
+        right = sum(attack.ends == RIGHT for attack in of_kind)
+        defects = sum(bool(outcome.faults) for outcome in of_kind.values())
+        rows += f"| {kind} | {len(of_kind)} | {right} | {len(of_kind) - right} | {defects} |\n"
+    return HEAD + rows
+
+
 def used() -> float:
     """Seconds of processors that this process and those that it has started have used."""
     return sum(os.times()[:4])
@@ -65,24 +76,22 @@ def main() -> int:
     parser.add_argument("names", nargs="*", metavar="NAME")
     parser.add_argument("--write", action="store_true", help="put the table into docs/reliability.md")
     options = parser.parse_args()
-    rows, defects = "", 0
+    outcomes: dict[Attack, Outcome] = {}
     with tempfile.TemporaryDirectory() as folder:
         attack_one = attempts(Path(folder))
         for attack in chosen(options.names):
             start = used()
-            outcome = attack_one(attack)
-            defects += bool(outcome.faults)
-            row = f"| {attack.kind} | {attack.name} | {outcome.says} |"
-            rows += f"{row}\n"
+            outcome = outcomes[attack] = attack_one(attack)
             print(
-                f"{row} {used() - start:.1f} s",
+                f"{attack.kind}: {attack.name}: {outcome.says} ({used() - start:.1f} s)",
                 *(f"  DEFECT: {fault}" for fault in outcome.faults),
                 sep="\n",
                 flush=True,
             )
+    defects = sum(bool(outcome.faults) for outcome in outcomes.values())
     print(f"{defects} defects")
     if options.write:
-        write_table("honest", HEAD + rows)
+        write_table("honest", table(outcomes))
     return 1 if defects else 0
 
 

@@ -177,6 +177,7 @@ def test_a_failing_job_names_its_log(restored: Checkout) -> None:
     restored.write_params(params)
     output = restored.run("snakemake", "--cores", "2", "voc_r50", expect=1)
     assert "error: the loss is not finite at iteration" in output
-    assert "Failed\n  logs/demo/train-voc_r50-s0.log\n    the loss is not finite at iteration" in output
+    assert "log: logs/demo/train-voc_r50-s0.log (check log file(s) for error details)" in output
+    assert "A job failed: the messages above name its log." in output
     assert "  scored    5 of 6; not yet: voc_r50 seed 0" in output
     assert "Traceback (most recent call last)" not in output

@@ -1,4 +1,4 @@
-# The published training logs and configs held against our recipe, at scales that have them. No training waits for it.
+# The published training logs and configs compared with our recipe, at scales that have them. No training waits for it.
 
 
 localrules:
@@ -7,30 +7,24 @@ localrules:
 
 rule audit:
     input:
-        checked("audit", f"runs/{SCALE}/{{run}}-published/audit.json"),
-        fetched=[
-            f"data/{SCALE}/archives/{kind}_{{run}}.json" for kind in ("log", "cfg")
-        ],
-        files=[
-            ancient(f"data/{SCALE}/archives/{kind}_{{run}}") for kind in ("log", "cfg")
-        ],
+        records("audit"),
     output:
         audit=report(
-            f"runs/{SCALE}/{{run}}-published/audit.json",
+            files("audit")["audit"],
             caption="../report/audit.rst",
             category="Audits",
             labels={"run": "{run}", "what": "audit"},
         ),
-        curve=f"runs/{SCALE}/{{run}}-published/curve.json",
+        curve=files("audit")["curve"],
     log:
-        f"logs/{SCALE}/audit-{{run}}.log",
+        log_of("audit"),
     benchmark:
-        f"logs/{SCALE}/audit-{{run}}.tsv"
+        log_of("audit", "tsv")
     conda:
         "../envs/pointrend.yaml"
     resources:
         mem_mb=1000,
     params:
-        setting=lambda w: WANTED.audit_digest(w.run),
+        follows=digest("audit"),
     shell:
-        f"{POINTREND} audit {{wildcards.run}} --record"
+        command("audit")

@@ -7,17 +7,15 @@ import sys
 import uuid
 
 from pointrend.engines.environment import check_folder, check_params_variable
-from pointrend.engines.failures import failures
 from pointrend.engines.following import start_following
 from pointrend.engines.records import Records
 from pointrend.engines.slurm import TRAIN_RESOURCES, check_slurm
-from pointrend.engines.targets import check_targets
+from pointrend.engines.stages import ANYTHING_FETCHED, STAGES
 from pointrend.engines.workspace import hold_checkout, hold_workspace
 from pointrend.errors import PointrendError
-from pointrend.settings.project import STORE_FILES
-from pointrend.engines.summary import failure_summary, summary
+from pointrend.engines.summary import FAILED, summary
 from pointrend.jobs.attempts import COMMAND
-from pointrend.engines.workflow import Workflow
+from pointrend.engines.workflow import Workflow, stage_fields
 from snakemake_interface_executor_plugins.settings import DeploymentMethod
 
 try:
@@ -25,7 +23,7 @@ try:
     check_params_variable(Path.cwd())
     WANTED = Workflow.from_config(config, Path.cwd())
     if workflow.is_main_process:
-        check_targets(WANTED.project, WANTED.runs, sys.argv[1:])
+        WANTED.check_targets(sys.argv[1:])
 except PointrendError as error:
     print(f"error: {error}", file=sys.stderr)
     sys.exit(error.exit_code)
@@ -62,12 +60,7 @@ onsuccess:
 
 
 onerror:
-    print(
-        failure_summary(failures(log, Path.cwd())),
-        summary(WANTED),
-        sep="\n",
-        file=sys.stderr,
-    )
+    print(FAILED, summary(WANTED), sep="\n", file=sys.stderr)
 
 
 # The environment that runs this workflow also runs its jobs, whether or not it was activated; but with conda they run
@@ -81,58 +74,80 @@ else:
     )
 
 
-TOLD = set()  # what is out of date may be so for several results
+RULES = {**STAGES, "fetch": ANYTHING_FETCHED}
 
 
-def checked(stage, result):
-    """An input function that names no file, but has `result` made again where its record is not the one wanted now."""
-
-    def check(wildcards):
-        path = result.format(**dict(wildcards.items()))
-        if workflow.is_main_process and Path(path).exists():
-            if fault := RECORDS.fault(stage, *wildcards):
-                if fault not in TOLD:
-                    print(f"out of date: {fault}", file=sys.stderr)
-                TOLD.add(fault)
-                workflow.dag.forcefiles.add(path)
-        return []
-
-    return check
+def files(stage):
+    """The files that `stage` writes, by name: the record first, with wildcards for all but the scale."""
+    outs = RULES[stage].outs.items()
+    return {name: path.replace("{scale}", SCALE) for name, path in outs}
 
 
-def made_from(manifest, upstream, stage, wildcards):
-    """`manifest` as an input of `stage`. Where it is there, and files beside it only have to be made again as they were,
-    a result that is as wanted neither waits for that nor follows from it.
+def log_of(stage, ending="log"):
+    """The log of a job of `stage`."""
+    return f"logs/{SCALE}/{RULES[stage].job}.{ending}"
+
+
+def command(stage):
+    """The shell command of a job of `stage`."""
+    words = RULES[stage].command.replace("{", "{wildcards.")
+    return f"{POINTREND} {words}"
+
+
+def digest(stage):
+    """What a job of `stage` follows from besides its input files."""
+    return lambda wildcards: WANTED.digest(stage, **fields_of(wildcards))
+
+
+def fields_of(wildcards):
+    """The wildcards that say which job it is; the seeds of a run share their digest."""
+    return {name: value for name, value in wildcards.items() if name != "seed"}
+
+
+REPORTED = set()  # what is out of date may be so for several results
+
+
+def records(stage):
+    """An input function: the records of what a job of `stage` reads. Its own result is made again where that is not the
+    one wanted now.
     """
+
+    def inputs(wildcards):
+        result = next(iter(files(stage).values())).format(**dict(wildcards.items()))
+        if workflow.is_main_process and Path(result).exists():
+            if fault := RECORDS.fault(stage, *wildcards):
+                if fault not in REPORTED:
+                    print(f"out of date: {fault}", file=sys.stderr)
+                REPORTED.add(fault)
+                workflow.dag.forcefiles.add(result)
+        return [record_for(need, stage, wildcards) for need in RULES[stage].needs]
+
+    return inputs
+
+
+def record_for(need, stage, wildcards):
+    """The record of `need`, as an input of `stage`. Where data have to be made again as they were, a result that is the
+    wanted one neither waits for that nor follows from it.
+    """
+    fields = {
+        **stage_fields(PROJECT, **fields_of(wildcards)),
+        **dict(wildcards.items()),
+    }
+    path = next(iter(STAGES[need].outs.values())).format(**fields)
+    if need != "prepare" and not need.startswith("fetch"):
+        return path
+    data = (
+        ("prepare", fields["dataset"])
+        if need == "prepare"
+        else ("fetch", Path(path).stem)
+    )
     restored = (
         workflow.is_main_process
-        and Path(manifest).exists()
-        and RECORDS.fault(*upstream)
+        and Path(path).exists()
+        and RECORDS.fault(*data)
         and not RECORDS.fault(stage, *wildcards)
     )
-    return before_update(manifest) if restored else manifest
-
-
-def data_of(stage):
-    """The manifest of the data of a run, as an input of `stage`."""
-
-    def manifest(wildcards):
-        dataset = PROJECT.setting(wildcards.run).dataset
-        path = PROJECT.relative(PROJECT.manifest(dataset))
-        return made_from(path, ("prepare", dataset), stage, wildcards)
-
-    return manifest
-
-
-def fetched_for(stage, name_of):
-    """The manifest of what is fetched under the name that `name_of` gives, as an input of `stage`."""
-
-    def manifest(wildcards):
-        name = name_of(wildcards)
-        path = PROJECT.relative(PROJECT.fetched(name))
-        return made_from(path, ("fetch", name), stage, wildcards)
-
-    return manifest
+    return before_update(path) if restored else path
 
 
 def files_of(runs):
@@ -153,6 +168,11 @@ def files_of(runs):
 
 def train_resource(key):
     return lambda w: WANTED.train_resources(w.run)[key]
+
+
+def threads(wildcards):
+    """CPU threads of training and scoring."""
+    return PROJECT.setting(wildcards.run).recipe.threads or workflow.cores or 1
 
 
 wildcard_constraints:

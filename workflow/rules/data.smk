@@ -8,35 +8,33 @@ localrules:
 
 rule fetch:
     input:
-        checked("fetch", f"data/{SCALE}/archives/{{name}}.json"),
+        records("fetch"),
     output:
-        manifest=f"data/{SCALE}/archives/{{name}}.json",
-        files=directory(f"data/{SCALE}/archives/{{name}}"),
+        manifest=files("fetch")["manifest"],
+        files=directory(files("fetch")["files"]),
     log:
-        f"logs/{SCALE}/fetch-{{name}}.log",
+        log_of("fetch"),
     benchmark:
-        f"logs/{SCALE}/fetch-{{name}}.tsv"
+        log_of("fetch", "tsv")
     conda:
         "../envs/pointrend.yaml"
     resources:
         mem_mb=1000,
     params:
-        source=lambda w: WANTED.fetch_digest(w.name),
+        follows=digest("fetch"),
     shell:
-        f"{POINTREND} fetch {{wildcards.name}}"
+        command("fetch")
 
 
 rule prepare:
     input:
-        checked("prepare", f"data/{SCALE}/{{dataset}}/manifest.json"),
-        manifest=fetched_for("prepare", lambda w: w.dataset),
+        records("prepare"),
     output:
-        manifest=f"data/{SCALE}/{{dataset}}/manifest.json",
-        store=expand(f"data/{SCALE}/{{{{dataset}}}}/{{file}}", file=STORE_FILES),
+        files("prepare").values(),
     log:
-        f"logs/{SCALE}/prepare-{{dataset}}.log",
+        log_of("prepare"),
     benchmark:
-        f"logs/{SCALE}/prepare-{{dataset}}.tsv"
+        log_of("prepare", "tsv")
     conda:
         "../envs/pointrend.yaml"
     resources:
@@ -44,9 +42,9 @@ rule prepare:
         cpus_per_task=2,
         slurm_extra=lambda w: WANTED.prepare_options(w.dataset),
     params:
-        content=lambda w: WANTED.prepare_digest(w.dataset),
+        follows=digest("prepare"),
     shell:
-        f"{POINTREND} prepare {{wildcards.dataset}}"
+        command("prepare")
 
 
 rule data:

@@ -1,24 +1,22 @@
-# Scores on the val pictures.
+# Scores on the val images.
 
 
 rule evaluate:
     input:
-        checked("evaluate", f"runs/{SCALE}/{{run}}-s{{seed}}/evaluate.json"),
-        train=rules.train.output.record,
-        model=ancient(MODEL),
-        data=data_of("evaluate"),
+        records("evaluate"),
+        model=ancient(files("train")["model"]),
     output:
         metrics=report(
-            f"runs/{SCALE}/{{run}}-s{{seed}}/metrics.json",
+            files("evaluate")["metrics"],
             caption="../report/metrics.rst",
             category="Runs",
             labels={"run": "{run}", "seed": "{seed}", "what": "scores"},
         ),
-        scores=f"runs/{SCALE}/{{run}}-s{{seed}}/scores.json",
-        record=f"runs/{SCALE}/{{run}}-s{{seed}}/evaluate.json",
-        counts=f"runs/{SCALE}/{{run}}-s{{seed}}/confusion.parquet",
+        scores=files("evaluate")["scores"],
+        record=files("evaluate")["record"],
+        counts=files("evaluate")["counts"],
         pictures=report(
-            directory(f"runs/{SCALE}/{{run}}-s{{seed}}/pictures"),
+            directory(files("evaluate")["pictures"]),
             patterns=["{picture}.png"],
             caption="../report/pictures.rst",
             category="Pictures",
@@ -26,57 +24,55 @@ rule evaluate:
             labels={"seed": "{seed}", "picture": "{picture}"},
         ),
     log:
-        f"logs/{SCALE}/evaluate-{{run}}-s{{seed}}.log",
+        log_of("evaluate"),
     benchmark:
-        f"logs/{SCALE}/evaluate-{{run}}-s{{seed}}.tsv"
+        log_of("evaluate", "tsv")
     group:
         WANTED.group
     conda:
         "../envs/pointrend.yaml"
-    threads: lambda w: PROJECT.setting(w.run).recipe.threads or workflow.cores or 1
+    threads: threads
     resources:
         mem_mb=4000,
         gpu=lambda w: WANTED.evaluate_gpus(w.run),
         cpus_per_task=2,
         slurm_extra=lambda w: WANTED.evaluate_options(w.run, w.seed),
     params:
-        setting=lambda w: WANTED.evaluate_digest(w.run),
+        follows=digest("evaluate"),
     shell:
-        f"{POINTREND} evaluate {{wildcards.run}} --seed {{wildcards.seed}}"
+        command("evaluate")
 
 
 rule evaluate_released:
     input:
-        checked("evaluate_released", f"runs/{SCALE}/{{run}}-released/evaluate.json"),
-        weights=fetched_for("evaluate_released", lambda w: f"released_{w.run}"),
-        data=data_of("evaluate_released"),
+        records("evaluate_released"),
     output:
         metrics=report(
-            f"runs/{SCALE}/{{run}}-released/metrics.json",
+            files("evaluate_released")["metrics"],
             caption="../report/released.rst",
             category="Released weights",
             labels={"run": "{run}", "what": "scores"},
         ),
-        scores=f"runs/{SCALE}/{{run}}-released/scores.json",
-        record=f"runs/{SCALE}/{{run}}-released/evaluate.json",
-        counts=f"runs/{SCALE}/{{run}}-released/confusion.parquet",
-        pictures=directory(f"runs/{SCALE}/{{run}}-released/pictures"),
+        scores=files("evaluate_released")["scores"],
+        record=files("evaluate_released")["record"],
+        counts=files("evaluate_released")["counts"],
+        pictures=directory(files("evaluate_released")["pictures"]),
     log:
-        f"logs/{SCALE}/evaluate-{{run}}-released.log",
+        log_of("evaluate_released"),
     benchmark:
-        f"logs/{SCALE}/evaluate-{{run}}-released.tsv"
+        log_of("evaluate_released", "tsv")
     conda:
         "../envs/pointrend.yaml"
-    threads: lambda w: PROJECT.setting(w.run).recipe.threads or workflow.cores or 1
+    threads: threads
     resources:
         mem_mb=4000,
         gpu=lambda w: WANTED.evaluate_gpus(w.run),
         cpus_per_task=2,
         slurm_extra=lambda w: WANTED.evaluate_released_options(w.run),
     params:
-        setting=lambda w: WANTED.evaluate_released_digest(w.run),
+        follows=digest("evaluate_released"),
     shell:
-        f"{POINTREND} evaluate {{wildcards.run}} --released"
+        command("evaluate_released")
 
 
 rule evaluated:

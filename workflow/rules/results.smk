@@ -1,4 +1,4 @@
-# results.json, the pages, what MLflow is told, and a target for every run: `snakemake --cores all voc_r50`.
+# results.json, the pages, what is sent to MLflow, and a target for every run: `snakemake --cores all voc_r50`.
 
 
 localrules:
@@ -9,7 +9,7 @@ localrules:
 
 rule compare:
     input:
-        checked("compare", f"results/{SCALE}/results.json"),
+        records("compare"),
         metrics=expand(
             rules.evaluate.output.metrics, run=WANTED.runs, seed=WANTED.seeds
         ),
@@ -17,35 +17,32 @@ rule compare:
         records=expand(rules.evaluate.output.record, run=WANTED.runs, seed=WANTED.seeds),
         audits=expand(rules.audit.output, run=WANTED.audited),
         published=[
-            "published/pointrend_table.json",
-            "published/definition.json",
-            "published/code.json",
+            path for path in STAGES["compare"].reads if path.startswith("published")
         ],
     output:
         report(
-            f"results/{SCALE}/results.json",
+            files("compare")["results"],
             caption="../report/results.rst",
             category="Results",
             labels={"what": "figures and hashes"},
         ),
     log:
-        f"logs/{SCALE}/compare.log",
+        log_of("compare"),
     benchmark:
-        f"logs/{SCALE}/compare.tsv"
+        log_of("compare", "tsv")
     conda:
         "../envs/pointrend.yaml"
     resources:
         mem_mb=1000,
     params:
-        rule=WANTED.compare_digest(),
+        follows=digest("compare"),
     shell:
         WANTED.compare_command()
 
 
 rule report:
     input:
-        checked("report", f"results/{SCALE}/README.md"),
-        results=rules.compare.output,
+        records("report"),
         metrics=rules.compare.input.metrics,
         curves=expand(rules.train.output.curve, run=WANTED.runs, seed=WANTED.seeds),
         # Their hashes stand in results.json, so that they need no time stamps.
@@ -54,29 +51,29 @@ rule report:
         ),
     output:
         readme=report(
-            f"results/{SCALE}/README.md",
+            files("report")["readme"],
             caption="../report/table.rst",
             category="Results",
             labels={"what": "tables"},
         ),
         page=report(
-            f"results/{SCALE}/index.html",
+            files("report")["page"],
             caption="../report/page.rst",
             category="Results",
             labels={"what": "page"},
         ),
     log:
-        f"logs/{SCALE}/report.log",
+        log_of("report"),
     benchmark:
-        f"logs/{SCALE}/report.tsv"
+        log_of("report", "tsv")
     conda:
         "../envs/pointrend.yaml"
     resources:
         mem_mb=1000,
     params:
-        page=WANTED.report_digest(),
+        follows=digest("report"),
     shell:
-        f"{POINTREND} report"
+        command("report")
 
 
 rule track:
@@ -84,19 +81,19 @@ rule track:
         rules.compare.output,
         rules.report.output,
     output:
-        f"logs/{SCALE}/tracked.json",
+        files("track")["sent"],
     log:
-        f"logs/{SCALE}/track.log",
+        log_of("track"),
     benchmark:
-        f"logs/{SCALE}/track.tsv"
+        log_of("track", "tsv")
     conda:
         "../envs/pointrend.yaml"
     resources:
         mem_mb=1000,
     params:
-        setting=WANTED.track_digest(),
+        follows=digest("track"),
     shell:
-        f"{POINTREND} track sync"
+        command("track")
 
 
 # What can be said without any training. Both commands take what lies in runs/, whoever made it.

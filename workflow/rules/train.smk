@@ -1,42 +1,36 @@
 # Training.
 
-MODEL = f"runs/{SCALE}/{{run}}-s{{seed}}/model.safetensors"
-
 
 rule train:
     input:
-        checked("train", f"runs/{SCALE}/{{run}}-s{{seed}}/train.json"),
-        data=data_of("train"),
-        backbone=fetched_for(
-            "train", lambda w: f"backbone_{PROJECT.setting(w.run).backbone}"
-        ),
+        records("train"),
     output:
-        record=f"runs/{SCALE}/{{run}}-s{{seed}}/train.json",
-        model=MODEL,
-        metrics=f"runs/{SCALE}/{{run}}-s{{seed}}/metrics.jsonl",
+        record=files("train")["record"],
+        model=files("train")["model"],
+        metrics=files("train")["metrics"],
         curve=report(
-            f"runs/{SCALE}/{{run}}-s{{seed}}/curve.csv",
+            files("train")["curve"],
             caption="../report/curve.rst",
             category="Runs",
             labels={"run": "{run}", "seed": "{seed}", "what": "training curve"},
         ),
     log:
-        f"logs/{SCALE}/train-{{run}}-s{{seed}}.log",
+        log_of("train"),
     benchmark:
-        f"logs/{SCALE}/train-{{run}}-s{{seed}}.tsv"
+        log_of("train", "tsv")
     group:
         WANTED.group
     conda:
         "../envs/pointrend.yaml"
-    threads: lambda w: PROJECT.setting(w.run).recipe.threads or workflow.cores or 1
+    threads: threads
     resources:
         **{key: train_resource(key) for key in TRAIN_RESOURCES},
         mem_mb=lambda w: WANTED.train_memory_mb(w.run),
         slurm_extra=lambda w: WANTED.train_options(w.run, w.seed),
     params:
-        setting=lambda w: WANTED.train_digest(w.run),
+        follows=digest("train"),
     shell:
-        f"{POINTREND} train {{wildcards.run}} --seed {{wildcards.seed}}"
+        command("train")
 
 
 rule trained:

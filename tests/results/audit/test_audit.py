@@ -13,7 +13,6 @@ import yaml
 
 from pointrend.archives.loopback import serve_folder
 from pointrend.cli import main
-from pointrend.engines.workflow import Workflow
 from pointrend.files import sha256_file
 from pointrend.results.audit import logs
 from pointrend.results.published import load_published
@@ -221,12 +220,6 @@ def test_the_places_are_those_of_the_published_table() -> None:
 
 
 COMMIT = "e9ef7509b1205d65c0c4063832ea7c6451b056b0"
-
-
-def test_the_engines_can_name_what_fetching_follows_from() -> None:
-    wanted = Workflow.from_config({"scale": "paper"}, ROOT)
-    assert wanted.fetch_paths("cfg_voc_r50") == ["published.voc_r50.cfg", "scales.paper.published"]
-    assert wanted.fetch_digest("cfg_voc_r50") != wanted.fetch_digest("log_voc_r50")
 
 
 def test_an_audit_needs_no_torch_and_no_opencv() -> None:
