@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import sys
 from pathlib import Path
 from typing import TextIO
+from urllib.parse import unquote
 
 from tqdm import tqdm
 
@@ -48,6 +50,16 @@ def log_to_file(path: Path) -> None:
     handler.setLevel(logging.DEBUG)
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)-7s %(name)s: %(message)s"))
     ROOT.addHandler(handler)
+
+
+def redacted(text: str, *secrets: str | None) -> str:
+    """``text`` with ``***`` for every secret, and without user, password, query and fragment of every URL in it."""
+    text = re.sub(r"(?<=://)[^/\s]*@", "", text)
+    text = re.sub(r"(://[^\s?#]*)[?#]\S*", r"\1", text)
+    known = {form for secret in secrets if secret for form in (secret, unquote(secret))}
+    for secret in sorted(known, key=len, reverse=True):
+        text = text.replace(secret, "***")
+    return text
 
 
 def hides_bars() -> bool:

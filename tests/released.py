@@ -18,6 +18,7 @@ from pointrend.files import write_json
 from pointrend.model.pointrend import Architecture, PointRend
 from pointrend.model.weights import to_upstream
 from tests.datasets.layouts import SBD, VOC, Members, encoded, pixels, values, write_archives
+from tests.mirrors import read_mirrors, set_urls
 
 ROOT = Path(__file__).parents[1]
 DEFINITION = Path("published/definition.json")
@@ -65,11 +66,11 @@ def thin_state(num_classes: int = 21, depth: int = 50) -> dict[str, Any]:
     return to_upstream(PointRend(Architecture(num_classes, depth, **sizes)).state_dict())
 
 
-def serve_from(url: str, params: dict[str, Any]) -> None:
+def serve_from(url: str, checkout: Path = Path()) -> None:
     """Let every file come from ``url``, under each name that it was ever offered by."""
-    for name, place in params["places"].items():
-        names = [address.rpartition("/")[2] for address in place["urls"]] or [name]
-        place["urls"] = [f"{url}/{offered}" for offered in dict.fromkeys(names)]
+    for name, mirrors in read_mirrors(checkout).items():
+        names = [address.rpartition("/")[2] for address in mirrors["urls"]] or [name]
+        set_urls({name: [f"{url}/{offered}" for offered in dict.fromkeys(names)]}, checkout)
 
 
 def read_params() -> dict[str, Any]:

@@ -18,6 +18,7 @@ import numpy as np
 import pytest
 
 from pointrend.archives.loopback import serve_folder
+from tests.mirrors import set_urls
 from tests.pages import add_blocks, check, replay, session
 from tests.workflow.checkout import Checkout, keep_dataset
 
@@ -51,14 +52,12 @@ def extended(root: Path, url: str, sha256: str) -> Checkout:
     """A checkout with everything that the page adds, the pilot as small as can be."""
     checkout = Checkout(root)
     add_blocks("docs/extending.md", root)
-    params, mirrors = checkout.params(), root / "published/mirrors.json"
+    params = checkout.params()
     dataset = params["datasets"]["camvid"]
     assert COUNTS.keys() == dataset["images"].keys()
     dataset |= {"images": COUNTS, "recipe": {}}
     dataset["archives"][0]["sha256"] = sha256
-    table = json.loads(mirrors.read_text())
-    table["files"]["camvid.zip"]["urls"] = [f"{url}/camvid.zip"]
-    mirrors.write_text(json.dumps(table))
+    set_urls({"camvid.zip": [f"{url}/camvid.zip"]}, root)
     pilot = params["scales"]["pilot"]
     pilot |= {"recipe": TINY | {"gpus": 1, "device": "cpu"}, "pretrained": False, "limit": None, "pictures": 1}
     params["scale"] = "pilot"

@@ -1,30 +1,38 @@
-"""One file over HTTP into a ``.part`` file: resumed where the server allows it, retried a bounded number of times."""
+"""One file over HTTP into a ``.part`` file: resumed if the server allows it, retried a limited number of times."""
 
 from __future__ import annotations
 
 import contextlib
+import logging
 import re
 import shutil
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
 
 import requests
 import urllib3
+from tqdm import tqdm
 
-from pointrend.archives.progress import transfer_progress
-from pointrend.archives.verification import Archive
 from pointrend.errors import MachineError, PointrendError
 from pointrend.files import read_json, write_json
+from pointrend.logs import hides_bars, redacted
+from pointrend.settings.archives import Archive
 
+LEAST_PAUSE_S = 10.0  # shortest time between two plain lines of progress
+LONGEST_PAUSE_S = 60.0  # one is due after this time, or as soon as a tenth of the whole has been added
 _CHUNK = 1 << 17
 _MOST_REDIRECTS = 10
-_PASSING = {408, 425, 429, 500, 502, 503, 504}
-"""Statuses after which the same request may succeed a little later."""
+_TRANSIENT = {408, 425, 429, 500, 502, 503, 504}  # statuses after which the same request may succeed a little later
+_LOOPBACK = re.compile(r"https?://(127\.0\.0\.1|\[::1\]|localhost)(:|/|$)", re.IGNORECASE)
+
+Origin = dict[str, Any]  # which file on which server a part belongs to, by _ORIGIN_KEYS
+_ORIGIN_KEYS = {"url", "etag", "last_modified", "total"}
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -32,48 +40,36 @@ class Patience:
     """How long a server is given. Times in seconds."""
 
     connect_s: float = 20.0
-    silent_s: float = 60.0
-    """Longest wait for the next bytes."""
-    fruitless: int = 4
-    """Attempts in a row that bring no new byte."""
-    attempts: int = 60
-    """Attempts in all, each of which may add to the part."""
-    pause_s: float = 2.0
-    """Pause before the next attempt; doubled after every fruitless one."""
+    silent_s: float = 60.0  # longest wait for the next bytes
+    fruitless: int = 4  # attempts in a row that bring no new byte
+    attempts: int = 60  # attempts in all, each of which may add to the part
+    pause_s: float = 2.0  # pause before the next attempt; doubled after every fruitless one
 
 
 PATIENCE = Patience()
 
 
 class SourceFailed(Exception):
-    """The file cannot be had from this place; the text says why, in a few words without credentials."""
+    """This source does not give the file; the text says why, in a few words without credentials.
+
+    ``do``: what the user can do about it, if anything but to try again later.
+    """
+
+    def __init__(self, reason: str, do: str = "fetch again later") -> None:
+        super().__init__(reason)
+        self.do = do
 
 
 class OtherSize(SourceFailed):
-    """The place offers a file of another size than is wanted."""
+    """The source offers a file of another size."""
 
 
 class Interrupted(Exception):
-    """An attempt failed in a way that may pass; the text says why, as above."""
-
-
-@dataclass(frozen=True)
-class _Origin:
-    """Which file on which server a part belongs to."""
-
-    url: str
-    etag: str | None
-    last_modified: str | None
-    total: int | None
-
-    @property
-    def validator(self) -> str | None:
-        """What If-Range can hold: a strong ETag or else the time of change."""
-        return self.etag if self.etag and not self.etag.startswith("W/") else self.last_modified
+    """An attempt failed in a way that may pass; the text is as above."""
 
 
 class PartFile:
-    """``<name>.part`` and, beside it, ``<name>.part.json``, which says what file it is a part of."""
+    """``<name>.part`` and, beside it, ``<name>.part.json``, which records what file it is a part of."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -81,22 +77,21 @@ class PartFile:
 
     @property
     def size(self) -> int:
-        """Bytes that are there."""
+        """Bytes that have been downloaded."""
         return self.path.stat().st_size if self.path.is_file() else 0
 
-    def origin(self) -> _Origin | None:
-        """What the part belongs to; None where that is not known or nothing is there."""
-        if not self.size:
-            return None
+    def origin(self) -> Origin | None:
+        """What the part belongs to; None if that is not known or there is no part."""
         try:
-            return _Origin(**read_json(self._origin_path))
-        except (PointrendError, TypeError):
+            found = read_json(self._origin_path) if self.size else None
+        except PointrendError:
             return None
+        return found if isinstance(found, dict) and found.keys() == _ORIGIN_KEYS else None
 
-    def begin(self, origin: _Origin) -> None:
-        """Forget what is there and start on another file."""
+    def begin(self, origin: Origin) -> None:
+        """Discard the part and start on another file."""
         self.discard()
-        write_json(self._origin_path, asdict(origin))
+        write_json(self._origin_path, origin)
 
     def discard(self) -> None:
         """Remove the part."""
@@ -104,34 +99,28 @@ class PartFile:
         self._origin_path.unlink(missing_ok=True)
 
     def rename(self, target: Path) -> None:
-        """Give the part, now whole and checked, its final name."""
+        """Give the part, now complete and checked, its final name."""
         self.path.replace(target)
         self._origin_path.unlink(missing_ok=True)
 
 
-def public_url(url: str) -> str:
-    """The address without what may be secret: user, password, query, fragment."""
-    try:
-        parts = urlsplit(url)
-    except ValueError:
-        return "(an address that cannot be read)"
-    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
-
-
 def download(url: str, archive: Archive, part: PartFile, bar: bool | None, patience: Patience) -> None:
-    """Bring ``part`` to the whole file at ``url``. Whether it is the right one is for the caller to verify.
+    """Complete ``part`` from ``url``; the caller verifies the content.
 
-    Raises :class:`SourceFailed`; :class:`MachineError` where the disk has no room; OSError where it cannot be
-    written.
+    Raises :class:`SourceFailed`; :class:`MachineError` if the disk has no room; OSError if it cannot be written.
     """
-    with _session(url) as session:
+    with requests.Session() as session:
+        session.max_redirects = _MOST_REDIRECTS
+        session.headers.update({"User-Agent": "pointrend", "Accept-Encoding": "identity"})
+        # A proxy set in the environment cannot reach this machine's own loopback.
+        session.trust_env = not _LOOPBACK.match(redacted(url))
         persist(lambda: _attempt(session, url, archive, part, bar, patience), part, patience)
 
 
 def persist(attempt: Callable[[], None], part: PartFile, patience: Patience) -> None:
     """Repeat ``attempt``, which adds to ``part``, while it is interrupted and ``patience`` lasts.
 
-    Raises :class:`SourceFailed` with the last interruption's reason.
+    Raises :class:`SourceFailed` with the reason of the last interruption.
     """
     reason, fruitless = "it was not tried", 0
     for _ in range(patience.attempts):
@@ -149,30 +138,46 @@ def persist(attempt: Callable[[], None], part: PartFile, patience: Patience) -> 
 
 
 @contextlib.contextmanager
-def _session(url: str) -> Iterator[requests.Session]:
-    with requests.Session() as session:
-        session.max_redirects = _MOST_REDIRECTS
-        session.headers.update({"User-Agent": "pointrend", "Accept-Encoding": "identity"})
-        # A proxy set in the environment cannot reach this machine's own loopback.
-        session.trust_env = urlsplit(public_url(url)).hostname not in ("127.0.0.1", "::1", "localhost")
-        yield session
+def transfer_progress(name: str, total: int | None, done: int, bar: bool | None) -> Iterator[Callable[[int], None]]:
+    """Report a transfer; yield a function to be called with every number of further bytes.
+
+    ``total``: the whole size, if known; ``done``: what earlier attempts brought; ``bar`` None: only on a terminal.
+    """
+    shown_at, shown_done, disable = time.monotonic(), done, hides_bars() if bar is None else not bar
+    with tqdm(
+        desc=name, total=total, initial=done, disable=disable, unit="B", unit_scale=True, unit_divisor=1024
+    ) as shown:
+
+        def advance(count: int) -> None:
+            nonlocal shown_at, shown_done, done
+            shown.update(count)
+            done += count
+            waited = time.monotonic() - shown_at
+            tenth = total is not None and (done - shown_done) * 10 >= total
+            if shown.disable and (waited >= LONGEST_PAUSE_S or (tenth and waited >= LEAST_PAUSE_S)):
+                share = f" of {total >> 20} MiB ({done * 100 // total} %)" if total else ""
+                logger.info("%s: %d MiB%s", name, done >> 20, share)
+                shown_at, shown_done = time.monotonic(), done
+
+        yield advance
 
 
 def _attempt(
     session: requests.Session, url: str, archive: Archive, part: PartFile, bar: bool | None, patience: Patience
 ) -> None:
-    origin = part.origin()
-    headers = {}
-    if origin and origin.url == public_url(url) and origin.validator:
+    origin, headers = part.origin(), {}
+    if origin and origin["url"] == redacted(url) and (validator := _validator(origin)):
         if part.size == archive.bytes:
             return
-        headers = {"Range": f"bytes={part.size}-", "If-Range": origin.validator}
-    with _answer(session, url, headers, patience) as response:
+        headers = {"Range": f"bytes={part.size}-", "If-Range": validator}
+    with _response(session, url, headers, patience) as response:
         if response.status_code == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE and headers:
-            _settle_unsatisfiable_range(response, part)
-            return
+            if response.headers.get("Content-Range", "").strip() == f"bytes */{part.size}":
+                return  # the part is complete already
+            part.discard()
+            raise Interrupted("the server has a shorter file than before")
         _check_status(response)
-        total = _begin_or_continue(response, public_url(url), part, origin)
+        total = _begin_or_continue(response, redacted(url), part, origin)
         _check_size(archive, total)
         _check_room(part, total)
         with transfer_progress(archive.name, total, part.size, bar) as advance, open(part.path, "ab") as stream:
@@ -185,29 +190,26 @@ def _attempt(
         raise Interrupted(f"the connection was cut at {part.size} of {expected} bytes")
 
 
-def _answer(session: requests.Session, url: str, headers: dict[str, str], patience: Patience) -> requests.Response:
-    """The server's answer, its body unread. The texts of requests' errors hold the full URL, so none is passed on."""
+def _validator(origin: Origin) -> str | None:
+    """What If-Range can hold: a strong ETag, or else the time of change."""
+    etag: str | None = origin["etag"]
+    return etag if etag and not etag.startswith("W/") else origin["last_modified"]
+
+
+def _response(session: requests.Session, url: str, headers: dict[str, str], patience: Patience) -> requests.Response:
+    """The server's response, its body unread. The errors of requests contain the full URL, so none is passed on."""
     try:
-        timeout = (patience.connect_s, patience.silent_s)
-        return session.get(url, headers=headers, stream=True, timeout=timeout)
+        return session.get(url, headers=headers, stream=True, timeout=(patience.connect_s, patience.silent_s))
     except requests.TooManyRedirects:
         raise SourceFailed("it redirects without end") from None
     except requests.Timeout:
-        raise Interrupted("no answer in time") from None
+        raise Interrupted("no response in time") from None
     except requests.exceptions.SSLError:
         raise Interrupted("no secure connection (certificate or TLS)") from None
     except requests.ConnectionError:
         raise Interrupted("no connection") from None
     except (requests.RequestException, ValueError) as problem:
-        raise SourceFailed(f"the address cannot be used ({type(problem).__name__})") from None
-
-
-def _settle_unsatisfiable_range(response: requests.Response, part: PartFile) -> None:
-    """The part may be whole already; if not, it is of no use."""
-    if response.headers.get("Content-Range", "").strip() == f"bytes */{part.size}":
-        return
-    part.discard()
-    raise Interrupted("the server has a shorter file than before")
+        raise SourceFailed(f"the URL cannot be used ({type(problem).__name__})") from None
 
 
 def _check_status(response: requests.Response) -> None:
@@ -215,25 +217,24 @@ def _check_status(response: requests.Response) -> None:
     if status not in (HTTPStatus.OK, HTTPStatus.PARTIAL_CONTENT):
         known = status in HTTPStatus.__members__.values()
         reason = f"HTTP {status} {HTTPStatus(status).phrase if known else ''}".strip()
-        raise Interrupted(reason) if status in _PASSING else SourceFailed(reason)
+        raise Interrupted(reason) if status in _TRANSIENT else SourceFailed(reason)
     if response.headers.get("Content-Type", "").lower().startswith(("text/html", "application/xhtml")):
         raise SourceFailed("a web page came instead of the file")
 
 
-def _begin_or_continue(response: requests.Response, url: str, part: PartFile, origin: _Origin | None) -> int | None:
-    """Make the part ready for the body and return the whole size, if the server tells it."""
-    etag, changed = response.headers.get("ETag"), response.headers.get("Last-Modified")
+def _begin_or_continue(response: requests.Response, url: str, part: PartFile, origin: Origin | None) -> int | None:
+    """Make the part ready for the body and return the whole size, if the server reports it."""
+    new = {"url": url, "etag": response.headers.get("ETag"), "last_modified": response.headers.get("Last-Modified")}
     if response.status_code == HTTPStatus.OK:
         length = response.headers.get("Content-Length", "")
         total = int(length) if length.isdecimal() else None
-        part.begin(_Origin(url, etag, changed, total))
+        part.begin({**new, "total": total})
         return total
     found = re.fullmatch(r"bytes (\d+)-\d+/(\d+|\*)", response.headers.get("Content-Range", "").strip())
     total = int(found[2]) if found and found[2] != "*" else None
-    continues = found is not None and int(found[1]) == part.size
-    if origin is None or not continues or (etag, changed, total) != (origin.etag, origin.last_modified, origin.total):
+    if found is None or int(found[1]) != part.size or {**new, "total": total} != origin:
         part.discard()
-        raise Interrupted("the server answered with another part than asked for")
+        raise Interrupted("the server sent another part than asked for")
     return total
 
 

@@ -1,67 +1,140 @@
-"""Have an archive, verified, in a folder: already there, linked from a folder at hand, or downloaded."""
+"""Get an archive, verified, into a folder: already there, linked from a folder at hand, or downloaded."""
 
 from __future__ import annotations
 
 import contextlib
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any, NamedTuple
 
 from filelock import FileLock, Timeout
 
-from pointrend.archives.download import PATIENCE, OtherSize, PartFile, Patience, SourceFailed, download, public_url
-from pointrend.archives.verification import Archive, Digests, OtherBytes, WrongFile, verify_file
-from pointrend.errors import ArchiveError, DownloadError, MachineError, OtherBytesError, PointrendError
+from pointrend.archives.download import PATIENCE, OtherSize, PartFile, Patience, SourceFailed, download
+from pointrend.archives.verification import Digests, OtherBytes, WrongFile, verify_file
+from pointrend.errors import (
+    ArchiveError,
+    CheckFailed,
+    DownloadError,
+    MachineError,
+    OtherBytesError,
+    PointrendError,
+)
 from pointrend.files import read_json, write_json
+from pointrend.logs import redacted
+from pointrend.settings.archives import Archive
 
-__all__ = ["Archive", "FetchedFile", "fetch_archive"]
-
+RESTORE = "restore it from version control"
 PUT_AT_HAND = "put the file into a folder and name that folder in POINTREND_ARCHIVES"
 
 logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class FetchedFile:
-    """A verified archive. ``source``: ``already there``, the path it was linked from, or the address without
-    credentials that it came from."""
+class FetchedFile(Digests):
+    """A verified archive.
+
+    ``source``: ``already there``, the path it was linked from, or the URL without credentials that it came from.
+    """
 
     path: Path
-    bytes: int
-    md5: str
-    sha256: str
     source: str
+
+
+class Site(NamedTuple):
+    """A place to download from; ``download`` is called as :func:`.download.download` is."""
+
+    url: str
+    download: Callable[[str, Archive, PartFile, bool | None, Patience], None]
 
 
 def fetch_archive(
     archive: Archive,
+    urls: tuple[str, ...],
     folder: Path,
     at_hand: str | None = None,
+    site: Site | None = None,
     progress: bool | None = None,
     patience: Patience = PATIENCE,
 ) -> FetchedFile:
-    """Have ``archive`` under its official name in ``folder``; nothing gets that name before it is verified.
+    """Get ``archive`` under its official name into ``folder``; nothing gets that name before it is verified.
 
     ``at_hand`` (POINTREND_ARCHIVES) is a folder or base URL that is tried first, by file name: a right file in a
-    folder is linked, a wrong one passed over with a warning. Then the archive's own addresses are tried in turn.
-    ``progress``: show a bar (None: if stderr is a terminal).
+    folder is linked, a wrong one is passed over with a warning. Then ``urls``, which may carry credentials, are tried
+    in turn, and last ``site``. ``progress``: show a bar (None: if stderr is a terminal).
 
-    Raises :class:`ArchiveError` where another file lies under the name (it is left alone),
-    :class:`DownloadError` where no place has the archive (:class:`OtherBytesError` where one has another file under
-    its name), :class:`MachineError` where the disk is full or the
-    folder cannot be written.
+    Raises :class:`ArchiveError` if another file has the name (it is left alone), :class:`DownloadError` if no source
+    has the archive (:class:`OtherBytesError` if one has another file under its name), :class:`MachineError` if the
+    disk is full or the folder cannot be written.
     """
     folder = Path(folder)
+    target = folder / archive.name
+    from_server = at_hand is not None and at_hand.lower().startswith(("http://", "https://"))
     with exclusive(folder, archive.name):
-        found = find_locally(archive, folder, at_hand)
-        return found or _download_from_any(archive, folder, at_hand, progress, patience)
+        if target.exists():
+            return _present(archive, target)
+        if at_hand is not None and not from_server and (linked := _link(archive, target, at_hand)):
+            return linked
+        if at_hand is not None and from_server:
+            urls = (f"{at_hand.rstrip('/')}/{archive.name}", *urls)
+        sources = [*(Site(url, download) for url in urls), *([site] if site else ())]
+        return _from_first(archive, sources, PartFile(folder / f"{archive.name}.part"), progress, patience)
+
+
+def fetch_first_seen(
+    archive: Archive, urls: tuple[str, ...], folder: Path, seen: Path, at_hand: str | None = None
+) -> FetchedFile:
+    """Get ``archive`` as :func:`fetch_archive` does; if no checksum was published, enforce that of the first download.
+
+    ``seen`` is a JSON file under version control that has bytes, sha256 and source of first downloads by file name, so
+    that everyone after the first gets the same bytes or an error. The first download is trusted, and the log says so.
+
+    Raises as :func:`fetch_archive` does; :class:`ArchiveError` if ``seen`` cannot be read; :class:`CheckFailed` if
+    other bytes are offered than were noted, or another process noted others meanwhile.
+    """
+    if archive.sha256 or archive.sha256_prefix or archive.md5:
+        return fetch_archive(archive, urls, folder, at_hand)
+    if known := _read_notes(seen).get(archive.name):
+        wanted = archive.model_copy(update={"bytes": known["bytes"], "sha256": known["sha256"]})
+        try:
+            return fetch_archive(wanted, urls, folder, at_hand)
+        except OtherBytesError as other:
+            what = f"{other.what}, but {seen} records other bytes for the first download"
+            raise CheckFailed(what, "find out why it has changed before taking it") from other
+    file = fetch_archive(archive, urls, folder, at_hand)
+    with exclusive(folder, seen.name):
+        _note_first(seen, archive.name, file)
+    return file
+
+
+def _from_first(
+    archive: Archive, sources: list[Site], part: PartFile, progress: bool | None, patience: Patience
+) -> FetchedFile:
+    """Download from the first source that has the archive."""
+    failures: list[str] = []
+    error, do = DownloadError, "fetch again later"
+    for url, method in sources:
+        source = redacted(url)
+        try:
+            method(url, archive, part, progress, patience)
+            return _accept(archive, part, source)
+        except (SourceFailed, WrongFile) as failure:
+            failures.append(f"{source}: {failure}")
+            if isinstance(failure, OtherSize | OtherBytes):
+                error = OtherBytesError
+            do = getattr(failure, "do", do)
+        logger.warning("%s: %s", archive.name, failures[-1])
+    if not sources:
+        do = f"{PUT_AT_HAND}, or add a URL for it to published/mirrors.json"
+        raise DownloadError(f"{archive.name} is not at hand and published/mirrors.json has no URL for it", do)
+    raise error(f"cannot download {archive.name} ({'; '.join(failures)})", f"{do}, or {PUT_AT_HAND}")
 
 
 @contextlib.contextmanager
 def exclusive(folder: Path, name: str) -> Iterator[None]:
-    """Let one process at a time fetch ``name``; a disk that refuses becomes a :class:`MachineError`."""
+    """Let one process at a time fetch ``name``; a disk error becomes a :class:`MachineError`."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         lock = FileLock(folder / f".{name}.lock")
@@ -81,23 +154,36 @@ def exclusive(folder: Path, name: str) -> Iterator[None]:
         ) from problem
 
 
-def is_url(place: str | None) -> bool:
-    """Whether POINTREND_ARCHIVES names a server rather than a folder."""
-    return place is not None and place.lower().startswith(("http://", "https://"))
+def _note_first(seen: Path, name: str, file: FetchedFile) -> None:
+    source = file.source if "://" in file.source else "a file at hand"  # no path of this machine
+    notes = _read_notes(seen)
+    known = notes.setdefault(name, {"bytes": file.bytes, "sha256": file.sha256, "source": source})
+    if known["sha256"] != file.sha256:
+        what = f"{file.path} has sha256 {file.sha256}, but {seen} now has {known['sha256']}"
+        raise CheckFailed(what, "move it away and fetch again")
+    write_json(seen, notes)
+    logger.warning(
+        "%s: no checksum was ever published, so the first download is trusted; "
+        "its sha256 %s is now in %s and is enforced from now on",
+        name,
+        file.sha256,
+        seen,
+    )
 
 
-def find_locally(archive: Archive, folder: Path, at_hand: str | None) -> FetchedFile | None:
-    """The archive if it is in ``folder`` already or can be linked from the folder ``at_hand``."""
-    target = folder / archive.name
-    if target.exists():
-        return _present(archive, target)
-    if at_hand is None or is_url(at_hand):
-        return None
-    return _link(archive, target, at_hand)
+def _read_notes(seen: Path) -> dict[str, dict[str, Any]]:
+    """Bytes and sha256 of every file, by its name; empty before the first download."""
+    if not seen.exists():
+        return {}
+    notes = read_json(seen, ArchiveError, RESTORE)
+    entries = notes.values() if isinstance(notes, dict) else [None]
+    if not all(isinstance(entry, dict) and {"bytes", "sha256"} <= entry.keys() for entry in entries):
+        raise ArchiveError(f"{seen} lacks bytes or sha256 of a file", RESTORE)
+    return notes
 
 
-def accept(archive: Archive, part: PartFile, target: Path, source: str) -> FetchedFile:
-    """Verify a part that should be whole and give it its name; raises :class:`WrongFile` after removing it."""
+def _accept(archive: Archive, part: PartFile, source: str) -> FetchedFile:
+    """Verify a part that should be complete and rename it; raises :class:`WrongFile` after removing it."""
     try:
         digests = verify_file(archive, part.path)
     except WrongFile:
@@ -105,32 +191,28 @@ def accept(archive: Archive, part: PartFile, target: Path, source: str) -> Fetch
         raise
     with open(part.path, "rb") as stream:
         os.fsync(stream.fileno())
+    target = part.path.with_name(archive.name)
     part.rename(target)
-    _remember(target, digests)
     logger.info("%s: %d bytes from %s", archive.name, digests.bytes, source)
-    return FetchedFile(target, digests.bytes, digests.md5, digests.sha256, source)
+    return _fetched(digests, target, source)
 
 
 def _present(archive: Archive, target: Path) -> FetchedFile:
     try:
-        known = _remembered(target)
-        digests = verify_file(archive, target, known)
+        digests = verify_file(archive, target, _remembered(target))
     except WrongFile as fault:
-        raise ArchiveError(
-            f"{target} is not the {archive.name} that is wanted: {fault}", "move it away and fetch again"
-        ) from None
-    if known is None:
-        _remember(target, digests)
-    return FetchedFile(target, digests.bytes, digests.md5, digests.sha256, "already there")
+        what = f"{target} is not the {archive.name} that is wanted: {fault}"
+        raise ArchiveError(what, "move it away and fetch again") from None
+    return _fetched(digests, target, "already there")
 
 
 def _link(archive: Archive, target: Path, at_hand: str) -> FetchedFile | None:
+    """Link the archive from the folder ``at_hand``; None if that folder does not have it."""
     place = Path(os.path.expanduser(at_hand))
     candidate = place / archive.name
     if not place.is_dir():
-        # An address of another kind, ftp:// for example, may hold a password as well.
-        shown = public_url(at_hand) if "://" in at_hand else at_hand
-        logger.warning("POINTREND_ARCHIVES: %s is neither a folder nor a web address; passed over", shown)
+        # A URL of another kind, ftp:// for example, may hold a password as well.
+        logger.warning("POINTREND_ARCHIVES: %s is neither a folder nor an http(s) URL; passed over", redacted(at_hand))
         return None
     if not candidate.exists():
         return None
@@ -143,53 +225,24 @@ def _link(archive: Archive, target: Path, at_hand: str) -> FetchedFile | None:
     link.unlink(missing_ok=True)
     link.symlink_to(candidate.resolve())
     link.replace(target)
-    _remember(target, digests)
-    return FetchedFile(target, digests.bytes, digests.md5, digests.sha256, str(candidate))
+    return _fetched(digests, target, str(candidate))
 
 
-def _download_from_any(
-    archive: Archive, folder: Path, at_hand: str | None, bar: bool | None, patience: Patience
-) -> FetchedFile:
-    urls = archive.urls
-    if at_hand is not None and is_url(at_hand):
-        urls = (f"{at_hand.rstrip('/')}/{archive.name}", *urls)
-    if not urls:
-        do = f"{PUT_AT_HAND}, or add a URL to places.{archive.name}.urls in params.yaml"
-        raise DownloadError(f"{archive.name} is not at hand and params.yaml has no URL for it", do)
-    part = PartFile(folder / f"{archive.name}.part")
-    failures: list[str] = []
-    error = DownloadError
-    for url in urls:
-        source = public_url(url)
-        try:
-            download(url, archive, part, bar, patience)
-            return accept(archive, part, folder / archive.name, source)
-        except (SourceFailed, WrongFile) as failure:
-            failures.append(f"{source}: {failure}")
-            if isinstance(failure, OtherSize | OtherBytes):
-                error = OtherBytesError
-        logger.warning("%s: %s", archive.name, failures[-1])
-    raise error(f"cannot download {archive.name} ({'; '.join(failures)})", f"fetch again later, or {PUT_AT_HAND}")
-
-
-def _record(target: Path) -> Path:
-    return target.with_name(f".{target.name}.digests.json")
-
-
-def _remember(target: Path, digests: Digests) -> None:
+def _fetched(digests: Digests, target: Path, source: str) -> FetchedFile:
     """Note the digests of a verified file, so that 11 GB are not read again at every fetch."""
-    write_json(_record(target), {**asdict(digests), "mtime_ns": target.stat().st_mtime_ns})
+    write_json(_note(target), {**asdict(digests), "mtime_ns": target.stat().st_mtime_ns})
+    return FetchedFile(**asdict(digests), path=target, source=source)
 
 
 def _remembered(target: Path) -> Digests | None:
-    """The noted digests, if size and time of change are still those of the note; else None."""
-    if not target.is_file():
-        return None
-    state = target.stat()
+    """The noted digests, if size and time of change are still those of the note."""
     try:
-        noted = read_json(_record(target))
-        if (noted.pop("bytes"), noted.pop("mtime_ns")) != (state.st_size, state.st_mtime_ns):
-            return None
-        return Digests(bytes=state.st_size, **noted)
+        noted, state = read_json(_note(target)), target.stat()
+        same = (noted["bytes"], noted.pop("mtime_ns")) == (state.st_size, state.st_mtime_ns)
+        return Digests(**noted) if same else None
     except (PointrendError, AttributeError, KeyError, TypeError):
         return None
+
+
+def _note(target: Path) -> Path:
+    return target.with_name(f".{target.name}.digests.json")

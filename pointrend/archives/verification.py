@@ -1,4 +1,4 @@
-"""What an official archive is known by, and whether a file is that archive."""
+"""Whether a file is the archive that it should be."""
 
 from __future__ import annotations
 
@@ -7,25 +7,10 @@ import tarfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from pointrend.settings.archives import Archive
+
 _CHUNK = 1 << 20
 _HEAD = 1024
-
-
-@dataclass(frozen=True)
-class Archive:
-    """A file to be had: its official name, where it is offered, and what is known of its bytes.
-
-    ``bytes`` is the size; ``md5`` and ``sha256`` are in hex; ``sha256_prefix`` is the beginning of the sha256, as
-    model zoos put it into file names. What is None is not checked. ``urls`` are tried in turn and may carry
-    credentials, which are never shown.
-    """
-
-    name: str
-    urls: tuple[str, ...] = ()
-    bytes: int | None = None
-    md5: str | None = None
-    sha256: str | None = None
-    sha256_prefix: str | None = None
 
 
 @dataclass(frozen=True)
@@ -38,11 +23,11 @@ class Digests:
 
 
 class WrongFile(Exception):
-    """A file is not the archive it should be. The text says why."""
+    """A file is not the archive that it should be. The text says why."""
 
 
 class OtherBytes(WrongFile):
-    """A file of the right kind, but not the very bytes that are wanted."""
+    """A file of the right kind, but with other bytes."""
 
 
 def digest_file(path: Path) -> Digests:
@@ -57,14 +42,13 @@ def digest_file(path: Path) -> Digests:
 
 
 def verify_file(archive: Archive, path: Path, known: Digests | None = None) -> Digests:
-    """Hold a file against all that is known of ``archive``; the cheap checks come first.
+    """Compare a file with everything that is known of ``archive``; the cheap checks come first.
 
-    ``known`` spares the reading where the digests of these very bytes have been computed before. Raises
-    :class:`WrongFile`.
+    ``known``: the digests of these bytes, where they have been computed before. Raises :class:`WrongFile`.
     """
     if not path.is_file():
         raise WrongFile("it is not a file")
-    _check_head(archive, path)
+    _check_head(archive.name, path)
     size = path.stat().st_size
     if archive.bytes is not None and size != archive.bytes:
         raise OtherBytes(f"it has {size} bytes instead of {archive.bytes}")
@@ -74,22 +58,19 @@ def verify_file(archive: Archive, path: Path, known: Digests | None = None) -> D
         ("sha256", digests.sha256, archive.sha256),
         ("sha256", digests.sha256, archive.sha256_prefix),
     ):
-        if wanted is not None and not found.startswith(wanted.lower()):
+        if wanted is not None and not found.startswith(wanted):
             raise OtherBytes(f"its {kind} is {found[:16]}... instead of {wanted[:16]}...")
     return digests
 
 
-def _check_head(archive: Archive, path: Path) -> None:
-    """Refuse a web page, and a file that does not begin as its ending says.
-
-    Login pages and mirrors' notices arrive under an archive's name with status 200.
-    """
+def _check_head(name: str, path: Path) -> None:
+    """Refuse a web page (login pages arrive with status 200), and a file that does not begin as its ending requires."""
     with open(path, "rb") as stream:
         head = stream.read(_HEAD)
     if head.removeprefix(b"\xef\xbb\xbf").lstrip().lower().startswith((b"<!doctype", b"<html")):
         raise WrongFile("it is a web page")
     for endings, begins_well in _BEGINNINGS.items():
-        if archive.name.endswith(endings) and not begins_well(head):
+        if name.endswith(endings) and not begins_well(head):
             raise WrongFile(f"it does not begin as a {endings[0]} file does")
 
 

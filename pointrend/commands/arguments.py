@@ -37,17 +37,16 @@ def add_dataset(parser: argparse.ArgumentParser) -> None:
 
 
 def folder(text: str) -> Path:
-    """A folder to write to, there or not; argparse's error for a file, before anything is computed for it."""
+    """A folder to write to, existing or not; a file is an error of argparse, before anything is computed."""
     if os.path.lexists(text) and not os.path.isdir(text):
         raise argparse.ArgumentTypeError(f"{text} is a file, not a folder")
     return Path(text)
 
 
 def check_out(project: Project, out: Path) -> None:
-    """Make sure that ``--out`` is none of the project's own folders, nor in one: a score there would pass for a run's.
+    """Make sure that ``--out`` is not in a folder of the project: a score there could be taken for that of a run.
 
-    Raises:
-        ParamsError: it is.
+    Raises ParamsError if it is.
     """
     place = Path(os.path.realpath(out))
     for name in OWN_FOLDERS:

@@ -14,7 +14,8 @@ from pointrend.checkout.code_digest import code_digest
 from pointrend.commands.arguments import add_dataset
 from pointrend.errors import ArchiveError
 from pointrend.logs import log_to_file
-from pointrend.settings.project import OFFICIAL, Project
+from pointrend.settings.archives import OFFICIAL
+from pointrend.settings.project import Project
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -6,13 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pointrend.errors import ParamsError
-from pointrend.settings.params import ArchivePin, RunSetting
+from pointrend.settings.params import RunSetting
 from pointrend.settings.project import Project
 from pointrend.training.schedule import iterations_per_epoch
 
 PARAMETERS = {50: 28.8e6, 101: 47.8e6, 152: 63.5e6}  # about, of a network of full width by the depth of its backbone
 COPIES = 4  # of the parameters on disk: the trained weights, a checkpoint with its momenta, and room to rewrite it
-BYTES_PER_PIXEL = {"raw": 4, "compact": 2}  # raw: three of the image and one of the label; compact: about, for photos
 
 
 @dataclass(frozen=True)
@@ -35,25 +34,13 @@ def cost(setting: RunSetting, iterations: int, step_ms: float) -> Cost:
 
 def epoch_iterations(project: Project, setting: RunSetting) -> int:
     """Iterations per epoch at the current scale."""
-    images = min(project.expected_images(setting.dataset).train, project.scale.limit or 10**9)
+    images = project.kept_images(setting.dataset)["train"]
     return iterations_per_epoch(images, setting.recipe.gpus, setting.recipe.batch_size)
 
 
 def weights_bytes(setting: RunSetting) -> float:
     """Disk for the weights and checkpoints of one training."""
     return COPIES * 4 * PARAMETERS[setting.depth] * (setting.recipe.width / 64) ** 2
-
-
-def prepared_bytes(project: Project, dataset: str, form: str) -> float:
-    """Disk for the prepared form of a dataset, ``raw`` or ``compact``."""
-    params = project.params.datasets[dataset]
-    kept = sum(min(count, project.scale.limit or count) for count in (params.images.train, params.images.val))
-    return kept * params.about_megapixels * 1e6 * BYTES_PER_PIXEL[form]
-
-
-def archive_bytes(project: Project, archive: ArchivePin) -> float:
-    """Disk for an archive."""
-    return archive.bytes or project.params.places[archive.name].about_gb * 1e9
 
 
 def typed_step_times(project: Project, texts: Sequence[str]) -> dict[str, float]:

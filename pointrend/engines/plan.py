@@ -4,17 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from pointrend.engines.estimates import (
-    BYTES_PER_PIXEL,
-    archive_bytes,
-    cost,
-    epoch_iterations,
-    prepared_bytes,
-)
+from pointrend.engines.estimates import cost, epoch_iterations
 from pointrend.engines.measured import sample_times
+from pointrend.settings.archives import WITH_ACCOUNT, Archive
 from pointrend.settings.definition import wanted_reasons
-from pointrend.settings.params import ArchivePin
-from pointrend.settings.project import WITH_ACCOUNT, Project
+from pointrend.settings.project import BYTES_PER_PIXEL, Project
 
 NO_STEPS = "no hours: no step of these trainings was measured on this machine"
 HEADING = f"{'run':<16}{'step, ms':>10}{'wall':>11}{'GPU time':>11}{'disk, GB':>10}{'needs':>10}{'loader':>10}"
@@ -80,9 +74,9 @@ def _archives(project: Project) -> Iterator[str]:
             yield _archive_line(project, name, archive)
 
 
-def _archive_line(project: Project, name: str, archive: ArchivePin) -> str:
-    has_url = bool(project.params.places[archive.name].urls)
-    size = f"{'' if archive.bytes else 'about '}{_gigabytes(archive_bytes(project, archive))}"
+def _archive_line(project: Project, name: str, archive: Archive) -> str:
+    has_url = bool(project.urls(archive.name))
+    size = f"{'' if archive.bytes else 'about '}{_gigabytes(project.about_bytes(archive))}"
     state = "to download" if has_url else "needs an account" if name == WITH_ACCOUNT else "no URL; supply the file"
     here = (project.archives_folder / archive.name).exists()
     return f"{archive.name:<44}{size:>14}  {'here' if here else state}"
@@ -91,14 +85,13 @@ def _archive_line(project: Project, name: str, archive: ArchivePin) -> str:
 def _disk(project: Project) -> Iterator[str]:
     yield f"\n{'prepared data':<32}{'raw':>14}{'compact':>18}  chosen: {project.store_form}"
     sizes = {
-        name: {form: prepared_bytes(project, name, form) for form in BYTES_PER_PIXEL}
-        for name in project.params.datasets
+        name: {form: project.prepared_bytes(name, form) for form in BYTES_PER_PIXEL} for name in project.params.datasets
     }
     total = {form: sum(each[form] for each in sizes.values()) for form in BYTES_PER_PIXEL}
     for name, each in {**sizes, "together": total}.items():
         yield f"{name:<32}{'about ' + _gigabytes(each['raw']):>14}{'about ' + _gigabytes(each['compact']):>18}"
     # DVC copies the archives, which are in data/archives/ as well, and links the rest where it can.
-    archives = sum(place.about_gb * 1e9 for place in project.params.places.values())
+    archives = project.about_bytes()
     copied = _gigabytes(archives + total[project.store_form])
     linked = f"{'about ' + _gigabytes(archives):>14}  with reflinks or hard links, else {copied}; only with DVC"
     yield f"\n{'dvc cache':<32}{linked}"

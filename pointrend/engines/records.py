@@ -120,8 +120,7 @@ class Records:
     def _of_training(self, run: str, seed: int) -> Iterator[str]:
         setting, folder = self.project.setting(run), self.project.run_folder(run, seed)
         path, data = folder / "train.json", self.project.manifest(setting.dataset)
-        inputs = (self.project.root / file for file in self.project.training_inputs(run))
-        yield from self._missing(path, *inputs)
+        yield from self._missing(path, data, self.project.fetched(f"backbone_{setting.backbone}"))
         record = self._json(path)
         if not is_sealed(record):
             yield f"{self._name(path)} is not as it was written"

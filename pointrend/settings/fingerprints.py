@@ -1,6 +1,6 @@
-"""What a training or a score that starts now would follow from, as one sha256 each.
+"""Fingerprints: one sha256 of everything that a training, or a score, that starts now would follow from.
 
-A record keeps the fingerprint of what it was made from. Where it differs from the one computed here, the record is
+A record keeps the fingerprint of what it was made from. If that differs from the one computed here, the record is
 stale: it was made with other settings, data, weights or code. Nothing here needs torch.
 """
 
@@ -11,25 +11,24 @@ from typing import Any
 from pointrend.checkout.code_digest import code_digest
 from pointrend.errors import ResultsError, WeightsError
 from pointrend.files import read_json, sha256_file
+from pointrend.settings.archives import DRAWN
 from pointrend.settings.params import RunSetting
-from pointrend.settings.project import DRAWN, Project
+from pointrend.settings.project import Project
 
 MANIFEST_KEYS = ("archives", "code_sha256", "content", "counts", "files", "pins")
 
 
 def training_fingerprint(project: Project, setting: RunSetting, seed: int) -> str:
-    """Of the weights of a training that starts now.
+    """Fingerprint of a training that starts now.
 
-    Raises:
-        ResultsError: the data are not prepared, or not as params.yaml says now.
-        WeightsError: the backbone is not fetched.
+    Raises ResultsError if the data are not prepared as params.yaml says, WeightsError if the backbone is not fetched.
     """
     data = prepared(project, setting.dataset)["content"]
     return setting.fingerprint(seed, data, backbone_sha256(project, setting), code_digest("train", setting.dataset))
 
 
 def scoring_fingerprint(project: Project, setting: RunSetting, weights: str) -> str:
-    """Of the score of the weights with this sha256; errors as in :func:`training_fingerprint`."""
+    """Fingerprint of the score of the weights with this sha256; raises as :func:`training_fingerprint` does."""
     data = prepared(project, setting.dataset)["content"]
     return setting.scoring_fingerprint(weights, data, code_digest("evaluate", setting.dataset))
 
@@ -38,8 +37,8 @@ def backbone_sha256(project: Project, setting: RunSetting) -> str | None:
     """sha256 of the fetched ImageNet weights that a training starts from; None where it starts from none."""
     if not setting.recipe.pretrained:
         return None
-    name, pin = f"backbone_{setting.backbone}", project.params.backbones[setting.backbone].pretrained
-    return _fetched_sha256(project, name, pin.name)
+    file = project.params.backbones[setting.backbone].pretrained.name
+    return _fetched_sha256(project, f"backbone_{setting.backbone}", file)
 
 
 def released_sha256(project: Project, setting: RunSetting) -> str:
@@ -48,10 +47,9 @@ def released_sha256(project: Project, setting: RunSetting) -> str:
 
 
 def prepared(project: Project, dataset: str) -> dict[str, Any]:
-    """The manifest of a prepared dataset, which was prepared from what params.yaml and the environment name now.
+    """The manifest of a prepared dataset.
 
-    Raises:
-        ResultsError: it is missing, lacks a key, or was prepared from something else.
+    Raises ResultsError if it is missing, lacks a key, or is not of what params.yaml and the environment name now.
     """
     do = f"run: pointrend --scale {project.params.scale} prepare {dataset}"
     manifest = read_json(project.manifest(dataset), ResultsError, do, keys=MANIFEST_KEYS)
@@ -63,19 +61,16 @@ def prepared(project: Project, dataset: str) -> dict[str, Any]:
 
 
 def prepared_fault(project: Project, dataset: str, manifest: dict[str, Any]) -> str | None:
-    """What data were prepared from, by their manifest, that is not what params.yaml and the environment name now.
-
-    None where all is the same, whatever code prepared them.
-    """
+    """How prepared data differ, by their manifest, from what params.yaml and the environment name now, but for code."""
     if manifest["pins"] != project.archive_set:
         return f"prepared from the archives {manifest['pins']}, not {project.archive_set}"
     if project.archive_set != DRAWN:
-        for pin in project.archives_of(dataset):
-            found = manifest["archives"].get(pin.name, {})
+        for archive in project.archives_of(dataset):
+            found = manifest["archives"].get(archive.name, {})
             for kind in ("bytes", "md5", "sha256"):
-                wanted = getattr(pin, kind)
+                wanted = getattr(archive, kind)
                 if wanted is not None and found.get(kind) != wanted:
-                    return f"{pin.name} had {kind} {found.get(kind)}, not {wanted}"
+                    return f"{archive.name} had {kind} {found.get(kind)}, not {wanted}"
     expected, limit = project.expected_images(dataset).model_dump(), project.scale.limit
     for split, counts in manifest["counts"].items():
         kept = counts["found"] if limit is None else min(counts["found"], limit)
@@ -86,7 +81,7 @@ def prepared_fault(project: Project, dataset: str, manifest: dict[str, Any]) -> 
 
 
 def data_record(project: Project, dataset: str) -> dict[str, Any]:
-    """What a record says of the prepared data that it was made from: their manifest, and what that says of them."""
+    """The prepared data that a record is made from: hash and content of their manifest."""
     manifest = prepared(project, dataset)
     return {
         "data_manifest_sha256": sha256_file(project.manifest(dataset)),
@@ -96,7 +91,7 @@ def data_record(project: Project, dataset: str) -> dict[str, Any]:
 
 
 def described(manifest: dict[str, Any]) -> dict[str, Any]:
-    """What a manifest says of the archives, the code and the images that the prepared data come from."""
+    """The archives, the code and the images of a manifest of prepared data."""
     return {
         "content": manifest["content"],
         "pins": manifest["pins"],

@@ -1,7 +1,7 @@
 """params.yaml as checked, typed values.
 
-:func:`load_params` reads the file, :meth:`Params.setting` resolves everything that holds for one run. In what a run
-differs from the published one is said by :mod:`pointrend.settings.definition`.
+:func:`load_params` reads the file, :meth:`Params.setting` resolves the setting of one run. How a run differs from the
+published one is judged by :mod:`pointrend.settings.definition`.
 """
 
 from __future__ import annotations
@@ -11,10 +11,11 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, Field, model_validator
+from pydantic import Field, TypeAdapter, model_validator
 
 from pointrend.errors import ParamsError
 from pointrend.files import sha256_json
+from pointrend.settings.archives import PUBLISHED_KINDS, Archive
 from pointrend.settings.params_file import nearest, parse_override, read_yaml
 from pointrend.settings.recipe import (
     Count,
@@ -30,42 +31,21 @@ from pointrend.settings.recipe import (
 )
 from pointrend.settings.validation import Strict, validated
 
+_PLAIN: TypeAdapter[Any] = TypeAdapter(Any)
 MOST_SEED = 2**32 - 1
 Seed = Annotated[int, Field(ge=0, le=MOST_SEED)]
-
+# What a score of given weights follows from; the rest of the recipe is about training.
 SCORING_KEYS = (
     *("base_size", "output_stride", "width", "fpn_channels", "scale_channels", "point_channels"),
     *("subdivision_steps", "subdivision_points"),
 )
-"""What a score of given weights follows from; the rest of the recipe is about training."""
 
 
 class Images(Strict):
-    """Pictures in each split."""
+    """Images in each split."""
 
     train: PositiveInt
     val: PositiveInt
-
-
-Md5 = Annotated[str, Field(pattern="^[0-9a-f]{32}$")]
-Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
-
-
-class ArchivePin(Strict):
-    """A file to download, and how it is recognised."""
-
-    name: FileName
-    bytes: Annotated[int, Field(gt=0, le=10**15)] | None = None
-    md5: Md5 | None = None
-    sha256: Sha256 | None = None
-    sha256_prefix: Annotated[str, Field(pattern="^[0-9a-f]{8,64}$")] | None = None
-
-
-class Place(Strict):
-    """Where a file comes from, the official place first, and about how large it is."""
-
-    about_gb: Annotated[float, Field(gt=0, le=1_000_000)]
-    urls: tuple[str, ...]
 
 
 class AssumedSigma(Strict):
@@ -83,7 +63,7 @@ class DatasetParams(Strict):
     about_megapixels: Annotated[float, Field(gt=0, le=10_000)]
     sets: Annotated[str, Field(pattern="^[A-Za-z0-9_]+/[A-Za-z0-9_]+$")]
     recipe: RecipePart
-    archives: tuple[ArchivePin, ...]
+    archives: tuple[Archive, ...]
 
 
 class BackboneParams(Strict):
@@ -91,14 +71,11 @@ class BackboneParams(Strict):
 
     depth: Literal[50, 101, 152]
     label: Annotated[str, Field(pattern="^[A-Za-z0-9][A-Za-z0-9 ._+-]*$", max_length=64)]
-    pretrained: ArchivePin
+    pretrained: Archive
 
 
 class PublishedFiles(Strict):
-    """What is offered beside a published number, as file names; where they come from stands under ``places``.
-
-    In ``cfg`` the run's own config comes first.
-    """
+    """Names of the files that are offered beside a published number. In ``cfg`` the run's own config comes first."""
 
     log: Annotated[tuple[FileName, ...], Field(min_length=1, max_length=1)]
     cfg: Annotated[tuple[FileName, ...], Field(min_length=1)]
@@ -106,7 +83,7 @@ class PublishedFiles(Strict):
 
 
 class ScaleParams(Strict):
-    """How much of the recipe a scale runs, and on what. Nothing has a default: DVC needs every path to be there."""
+    """How much of the recipe a scale runs, and on what. Nothing has a default: DVC needs every path to exist."""
 
     published: tuple[Literal["log", "cfg", "released"], ...]
     data: Literal["drawn", "official"]
@@ -168,7 +145,6 @@ class Params(Strict):
     operation: Operation
     datasets: dict[Name, DatasetParams]
     backbones: dict[Name, BackboneParams]
-    places: dict[FileName, Place]
     published: dict[Name, PublishedFiles]
     runs: dict[Name, RunPart]
     scales: dict[Name, ScaleParams]
@@ -181,9 +157,8 @@ class Params(Strict):
         if self.published_scales not in ((), (self.scale,)):
             raise ValueError(f"published_scales: must be [] or [{self.scale}], as scale is {self.scale}")
         for name in self.published_scales:
-            missing = {"log", "cfg", "released"} - set(self.scales[name].published)
-            if missing:
-                raise ValueError(f"published_scales: scale {name} has no published {', '.join(sorted(missing))}")
+            if missing := [kind for kind in PUBLISHED_KINDS if kind not in self.scales[name].published]:
+                raise ValueError(f"published_scales: scale {name} has no published {', '.join(missing)}")
         for name, run in self.runs.items():
             _check_name(f"runs.{name}.dataset", run.dataset, self.datasets)
             _check_name(f"runs.{name}.backbone", run.backbone, self.backbones)
@@ -196,38 +171,21 @@ class Params(Strict):
 
     @model_validator(mode="after")
     def _runs_are_pairs(self) -> Params:
-        """DVC cannot look up a run's dataset, so it makes the runs from both lists; see dvc.yaml."""
+        # DVC cannot look up a run's dataset, so it makes the runs from both lists; see dvc.yaml.
         pairs = {f"{pair[0]}_{pair[1]}": pair for pair in itertools.product(self.datasets, self.backbones)}
         if {name: (run.dataset, run.backbone) for name, run in self.runs.items()} != pairs:
             raise ValueError(f"runs: must be every dataset with every backbone, {', '.join(pairs)}")
-        return self
-
-    @model_validator(mode="after")
-    def _every_file_has_a_place(self) -> Params:
-        pins = [pin for dataset in self.datasets.values() for pin in dataset.archives]
-        names = [pin.name for pin in [*pins, *(backbone.pretrained for backbone in self.backbones.values())]]
-        for run, files in self.published.items():
+        for run in self.published:
             _check_name("published", run, self.runs)
-            names += [*files.log, *files.cfg, *files.released]
-        for name in names:
-            _check_name("places", name, self.places)
         return self
 
     def at_scale(self, scale: str | None) -> Params:
-        """The same params with another scale; None keeps it.
-
-        Raises:
-            ParamsError: there is no such scale.
-        """
+        """The same params with another scale; None keeps it. Raises ParamsError if there is no such scale."""
         return self if scale is None else self.model_copy(update={"scale": self.known("scale", scale, self.scales)})
 
     @staticmethod
     def known(kind: str, name: str, names: Any) -> str:
-        """``name`` if it is one of ``names``.
-
-        Raises:
-            ParamsError: it is not; the nearest one is named.
-        """
+        """``name`` if it is one of ``names``; else raises ParamsError, which suggests the nearest one."""
         if name not in names:
             raise ParamsError(f"there is no {kind} {name!r}{nearest(name, names)}", f"choose from {', '.join(names)}")
         return name
@@ -235,8 +193,7 @@ class Params(Strict):
     def setting(self, run: str, overrides: tuple[str, ...] = ()) -> RunSetting:
         """Resolve one run at the current scale; ``overrides`` are KEY=VALUE texts and win over everything.
 
-        Raises:
-            ParamsError: unknown run or key, or values that do not fit together.
+        Raises ParamsError for an unknown run or key, or values that do not fit together.
         """
         self.known("run", run, self.runs)
         scale = self.scales[self.scale]
@@ -255,7 +212,7 @@ class Params(Strict):
         return RunSetting(run=run, scale=self.scale, dataset=dataset, backbone=backbone, depth=depth, recipe=recipe)
 
     def recipe_paths(self, run: str) -> tuple[str, ...]:
-        """Where the recipe of ``run`` stands, as dotted paths; the last one that names a key wins."""
+        """Where params.yaml has the recipe of ``run``, as dotted paths; the last one that names a key wins."""
         dataset = self.runs[run].dataset
         return (
             "recipe",
@@ -266,74 +223,53 @@ class Params(Strict):
         )
 
     def value(self, path: str) -> Any:
-        """What params.yaml says at a dotted path, as plain values; what it leaves out is left out."""
+        """The values of params.yaml at a dotted path; keys that it leaves out are left out."""
         found: Any = self
         for key in path.split("."):
             found = found[key] if isinstance(found, dict) else getattr(found, key)
-        return _plain(found)
+        return _PLAIN.dump_python(found, mode="json", exclude_unset=True)
 
 
 def load_params(path: Path) -> Params:
     """Read and check params.yaml.
 
-    Raises:
-        ParamsError: the file is missing, is no YAML mapping, or has a wrong key or value; one line says which.
+    Raises ParamsError, one line, if the file is missing, is not a YAML mapping, or has a wrong key or value.
     """
     return validated(Params, read_yaml(path), str(path))
 
 
 def typed_seed(text: str) -> int:
-    """A seed as it is typed.
-
-    Raises:
-        ValueError: it is no number in digits, or too large.
-    """
+    """A seed as it is typed; raises ValueError if it is not a whole number or too large."""
     if not (text.isascii() and text.isdecimal()) or int(text) > MOST_SEED:
-        raise ValueError(f"{text!r} is no number from 0 to {MOST_SEED}")
+        raise ValueError(f"{text!r} is not a whole number from 0 to {MOST_SEED}")
     return int(text)
 
 
 def typed_seeds(where: str, words: Iterable[str]) -> tuple[int, ...]:
-    """Seeds as they are typed, at least one and each once.
-
-    Raises:
-        ParamsError: they are not; ``where`` begins the message.
-    """
+    """Distinct seeds as they are typed, at least one; else raises ParamsError, which begins with ``where``."""
     try:
         seeds = [typed_seed(word) for word in named_once(where, words)]
     except ValueError as problem:
-        raise ParamsError(f"{where} is not a list of numbers: {problem}", "write for example 0,1,2") from problem
+        raise ParamsError(f"{where}: {problem}", "write for example 0,1,2") from problem
     return tuple(map(int, named_once(where, map(str, seeds))))
 
 
 def named_once(where: str, words: Iterable[str]) -> list[str]:
-    """Words without blanks around them, at least one and each once.
-
-    Raises:
-        ParamsError: they are not; ``where`` begins the message.
-    """
+    """Distinct words without surrounding blanks, at least one; else raises ParamsError, which begins with ``where``."""
     names = [word.strip() for word in words if word.strip()]
-    again = next((name for index, name in enumerate(names) if name in names[:index]), None)
     if not names:
         raise ParamsError(f"{where} names nothing", "name at least one")
-    if again is not None:
-        raise ParamsError(f"{where} names {again} twice", "name each once")
+    for index, name in enumerate(names):
+        if name in names[:index]:
+            raise ParamsError(f"{where} names {name} twice", "name each once")
     return names
 
 
 def schema() -> dict[str, Any]:
-    """JSON schema of params.yaml; workflow/schemas/params.schema.json holds it."""
+    """JSON schema of params.yaml, which is stored in workflow/schemas/params.schema.json."""
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **Params.model_json_schema()}
 
 
 def _check_name(where: str, name: str, names: Any) -> None:
     if name not in names:
         raise ValueError(f"{where}: there is no {name!r}{nearest(name, names)}")
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, BaseModel):
-        return value.model_dump(mode="json", exclude_unset=True)
-    if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
-    return [_plain(item) for item in value] if isinstance(value, tuple) else value

@@ -13,14 +13,10 @@ import yaml
 from pointrend.errors import ParamsError
 from pointrend.files import read_at_most
 
-LARGEST_FILE = 1_000_000
-"""Bytes; a params file above this is a mistake."""
-
-
+LARGEST_FILE = 1_000_000  # bytes; a larger params file is a mistake
+# What PyYAML raises, also for a month 13, a list as a key, or endless nesting.
 UNREADABLE = (yaml.YAMLError, ValueError, TypeError, AttributeError, OverflowError, RecursionError)
-"""What PyYAML raises: besides its own errors whatever a month 13, a list as a key or endless nesting comes to."""
-
-
+# Plain words that PyYAML (YAML 1.1; ours) and ruamel.yaml (YAML 1.2; DVC's) read differently.
 AMBIGUOUS = re.compile(
     r"""(?P<truth>yes|Yes|YES|no|No|NO|on|On|ON|off|Off|OFF)
     |(?P<sixty>[-+]?[0-9][0-9_]*(:[0-5]?[0-9])+(\.[0-9_]*)?)
@@ -29,7 +25,6 @@ AMBIGUOUS = re.compile(
     |(?P<point>[-+]\.[0-9_]+([eE][-+][0-9]+)?|\._+[0-9][0-9_]*([eE][-+][0-9]+)?)""",
     re.VERBOSE,
 )
-"""Plain words that PyYAML (YAML 1.1; ours) and ruamel.yaml (YAML 1.2; DVC's) read differently."""
 INSTEAD = {
     "truth": "write true or false, or the word in quotes",
     "sixty": "write a plain number, or the word in quotes",
@@ -70,10 +65,17 @@ class _OneMeaningLoader(yaml.SafeLoader):
 def read_yaml(path: Path) -> dict[str, Any]:
     """The mapping in a YAML file.
 
-    Raises:
-        ParamsError: missing, too large, not YAML (with line and column), or not a mapping.
+    Raises ParamsError if it is missing, too large, not YAML (with line and column), or not a mapping.
     """
-    text = _read(path)
+    try:
+        data = read_at_most(path, LARGEST_FILE)
+        text = None if data is None else data.decode()
+    except FileNotFoundError:
+        raise ParamsError(f"{path} does not exist", "go to the project's folder or name one with --params") from None
+    except (OSError, ValueError) as error:
+        raise ParamsError(f"cannot read {path}: {error}", "name a readable file with --params") from error
+    if text is None:
+        raise ParamsError(f"{path} is larger than {LARGEST_FILE} bytes", "name the real params file with --params")
     try:
         values = _parse(text)
     except UNREADABLE as error:
@@ -90,24 +92,8 @@ def _parse(text: str) -> Any:
     return yaml.load(text, _OneMeaningLoader)  # noqa: S506 a SafeLoader
 
 
-def _read(path: Path) -> str:
-    try:
-        data = read_at_most(path, LARGEST_FILE)
-        if data is None:
-            raise ParamsError(f"{path} is larger than {LARGEST_FILE} bytes", "name the real params file with --params")
-        return data.decode()
-    except FileNotFoundError:
-        raise ParamsError(f"{path} is not there", "go to the project's folder or name one with --params") from None
-    except (OSError, ValueError) as error:
-        raise ParamsError(f"cannot read {path}: {error}", "name a readable file with --params") from error
-
-
 def parse_override(text: str) -> tuple[str, Any]:
-    """``KEY=VALUE`` as key and YAML value.
-
-    Raises:
-        ParamsError: no ``=``, no key, or a value that is no YAML or has two meanings.
-    """
+    """``KEY=VALUE`` as key and YAML value; raises ParamsError if it is not of that form or the value is ambiguous."""
     key, equals, value = text.partition("=")
     if not (key and equals):
         raise ParamsError(f"--set {text!r} is not KEY=VALUE", "write for example --set lr=0.02")
@@ -121,7 +107,7 @@ def parse_override(text: str) -> tuple[str, Any]:
 
 
 def nearest(name: object, names: Iterable[str], likeness: float = 0.6) -> str:
-    """`` (did you mean 'x'?)`` for the name closest to ``name``, or nothing where none has that ``likeness`` to it."""
+    """`` (did you mean 'x'?)`` for the name closest to ``name``; empty if none is at least that alike."""
     known = {str(known).lower(): str(known) for known in names}
     close = difflib.get_close_matches(str(name)[:80].lower(), known, n=1, cutoff=likeness)
     return f" (did you mean {known[close[0]]!r}?)" if close else ""

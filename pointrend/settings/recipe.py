@@ -1,6 +1,6 @@
-"""The keys of the recipe, and the parts of it that params.yaml gives in one place or another.
+"""The keys of the recipe, and the parts of it that params.yaml gives in several places.
 
-Which of them count for what is said by :func:`setting`. :class:`.params.Params` puts the parts together.
+:func:`setting` describes a key and what it counts for. :class:`.params.Params` puts the parts together.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pointrend.settings.validation import Strict
 
 PositiveInt = Annotated[int, Field(gt=0, le=1_000_000_000)]
 Count = Annotated[int, Field(ge=0, le=1_000_000_000)]
-# Bounds far above all use: a slip of the keyboard is refused here, before memory or arithmetic ends in the midst of it.
+# Bounds far above all use: a typing error is refused here, before memory or arithmetic fails halfway.
 Channels = Annotated[int, Field(gt=0, le=4096)]
 Weight = Annotated[float, Field(ge=0, le=1000)]
 Factor = Annotated[float, Field(ge=0.05, le=20)]
@@ -43,9 +43,9 @@ class Recipe(Strict):
     min_lr_ratio: Share = setting("smallest learning rate as a share of lr")
     warmup_iterations: Count = setting("iterations of linear warm-up")
     warmup_ratio: Share = setting("share of the scheduled rate at the first iteration")
-    batch_size: UpTo65536 = setting("pictures an iteration over all GPUs")
-    epochs: PositiveInt = setting("passes over the training pictures")
-    base_size: Pair = setting("[long, short] side that pictures are resized to at scale 1, pixels")
+    batch_size: UpTo65536 = setting("images per iteration, over all GPUs")
+    epochs: PositiveInt = setting("passes over the training images")
+    base_size: Pair = setting("[long, short] side that images are resized to at scale 1, pixels")
     crop_size: Pair = setting("[height, width] of a training crop, pixels")
     scale_range: tuple[Factor, Factor] = setting("random resize factors")
     max_class_share: Share = setting("largest share of one class in an accepted crop")
@@ -58,32 +58,34 @@ class Recipe(Strict):
     point_channels: Channels = setting("channels of the point head")
     zero_init_last_norm: bool = setting("start every residual branch at zero")
     pretrained: bool = setting("start from the ImageNet backbone", layer="scale")
-    train_points: Annotated[int, Field(gt=0, le=1_000_000)] = setting("points a picture in the point loss")
+    train_points: Annotated[int, Field(gt=0, le=1_000_000)] = setting("points per image in the point loss")
     oversample_ratio: Annotated[int, Field(gt=0, le=100)] = setting("candidates drawn per training point")
     importance_ratio: Share = setting("share of training points chosen by uncertainty")
     subdivision_steps: Annotated[int, Field(ge=0, le=10)] = setting("refinement steps at inference")
-    subdivision_points: Annotated[int, Field(gt=0, le=1_000_000)] = setting("points refined a step")
+    subdivision_points: Annotated[int, Field(gt=0, le=1_000_000)] = setting("points refined per step")
     point_loss_weight: Weight = setting("weight of the point loss")
     coarse_loss_weight: Weight = setting("weight of the coarse loss")
     precision: Literal["float32", "tf32", "bf16"] = setting("arithmetic of training; tf32 is float32 without a GPU")
-    gpus: UpTo65536 = setting("processes in all, one a GPU", part="machine")
+    gpus: UpTo65536 = setting("processes in all, one per GPU", part="machine")
     nodes: UpTo65536 = setting("machines that the GPUs are on", part="machine")
     device: Literal["cuda", "cpu", "auto"] = setting("where to train", part="machine")
-    threads: Annotated[int, Field(ge=0, le=1024)] = setting("CPU threads a process, 0: torch's choice", part="machine")
+    threads: Annotated[int, Field(ge=0, le=1024)] = setting(
+        "CPU threads per process, 0: torch's choice", part="machine"
+    )
     channels_last: bool = setting("memory layout of the network", part="machine")
     compile: bool = setting("train through torch.compile, which needs a C++ compiler", part="machine")
     loader: Literal["fast", "exact"] = setting("resize the crop alone, or step by step as published", part="machine")
-    workers: Annotated[int, Field(ge=0, le=1024)] = setting("loader processes a GPU", part="operation")
-    store: Literal["raw", "compact"] = setting("form of the prepared pictures, when next prepared", part="operation")
+    workers: Annotated[int, Field(ge=0, le=1024)] = setting("loader processes per GPU", part="operation")
+    store: Literal["raw", "compact"] = setting("form of the prepared images, when next prepared", part="operation")
     stage_to_tmpdir: bool = setting("copy the prepared data to $TMPDIR first", part="operation")
     checkpoint_minutes: Annotated[float, Field(ge=0, le=100_000)] = setting(
         "time between checkpoints", part="operation"
     )
     log_every: PositiveInt = setting("iterations between records in metrics.jsonl", part="operation")
     pictures: Count = setting(
-        "first val pictures drawn, besides the best, the median and the worst one", part="operation", layer="scale"
+        "first val images drawn, besides the best, the median and the worst one", part="operation", layer="scale"
     )
-    inference: Inference = setting("how pictures are segmented, not in training", part="scoring", layer="scale")
+    inference: Inference = setting("how images are segmented, not in training", part="scoring", layer="scale")
 
     @model_validator(mode="after")
     def _consistent(self) -> Recipe:
@@ -104,31 +106,27 @@ class Recipe(Strict):
 
         ``recipe``, ``machine`` (recorded), ``scoring`` (changes no weights) or ``operation`` (changes no result).
         """
-        return frozenset(name for name in cls.model_fields if cls._extra(name, "part", "recipe") == part)
+        return frozenset(name for name in cls.model_fields if _extra(name, "part", "recipe") == part)
 
     @classmethod
     def keys_of_layer(cls, layer: str) -> set[str]:
         """Names of the keys that params.yaml gives in a layer: ``recipe``, ``operation``, or ``scale`` itself."""
-        return {name for name in cls.model_fields if cls._layer(name) == layer}
+        others = {name: "operation" if name in cls.keys_of("operation") else "recipe" for name in cls.model_fields}
+        return {name for name, other in others.items() if _extra(name, "layer", other) == layer}
 
-    @classmethod
-    def _layer(cls, name: str) -> str:
-        operation = cls._extra(name, "part", "recipe") == "operation"
-        return cls._extra(name, "layer", "operation" if operation else "recipe")
 
-    @classmethod
-    def _extra(cls, name: str, key: str, default: str) -> str:
-        extra = cls.model_fields[name].json_schema_extra
-        return str(extra.get(key, default)) if isinstance(extra, dict) else default
+def _extra(name: str, key: str, default: str) -> str:
+    extra = Recipe.model_fields[name].json_schema_extra
+    return str(extra.get(key, default)) if isinstance(extra, dict) else default
 
 
 def _partial(name: str, layer: str, **more: Any) -> Any:
-    """The recipe's keys of one layer, every one optional, to be merged into a whole recipe."""
+    """The recipe's keys of one layer, all optional, to be merged into a whole recipe."""
     fields: dict[str, Any] = dict(more)
-    for key, field in Recipe.model_fields.items():
-        if key in Recipe.keys_of_layer(layer):
-            kind: Any = Annotated[(field.annotation, *field.metadata)] if field.metadata else field.annotation
-            fields[key] = (kind | None, Field(None, description=field.description))
+    for key in (key for key in Recipe.model_fields if key in Recipe.keys_of_layer(layer)):
+        field = Recipe.model_fields[key]
+        kind: Any = Annotated[(field.annotation, *field.metadata)] if field.metadata else field.annotation
+        fields[key] = (kind | None, Field(None, description=field.description))
     return create_model(name, __base__=Strict, __doc__=f"Any keys of the {layer}.", **fields)
 
 

@@ -11,14 +11,15 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
 
 from filelock import FileLock, Timeout
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
+from pointrend.checkout.layout import DATABASE
 from pointrend.errors import PointrendError, TrackingError
-from pointrend.settings.project import DATABASE
+from pointrend.logs import redacted
 from pointrend.tracking.address import REGISTRY, TRACKING, given_address, through_proxy, variable_at_fault
 from pointrend.tracking.database import address, make_current
 
@@ -124,9 +125,6 @@ def _reason(error: Exception) -> str:
 def without_secrets(text: str, uri: str) -> str:
     """``text`` without the user and the password that ``uri``, or any other address in it, may contain."""
     parts = urlsplit(uri)
-    secrets = {parts.password or "", parts.netloc.rpartition("@")[0] if parts.username else ""}
-    secrets |= {os.environ.get(name, "") for name in ("MLFLOW_TRACKING_PASSWORD", "MLFLOW_TRACKING_TOKEN")}
-    text = re.sub(r"(?<=://)[^/\s]*@", "", text)
-    for secret in sorted(secrets | {unquote(secret) for secret in secrets}, key=len, reverse=True):
-        text = text.replace(secret, "***") if secret else text
-    return text
+    account = parts.username and parts.netloc.rpartition("@")[0]
+    given = (os.environ.get(name) for name in ("MLFLOW_TRACKING_PASSWORD", "MLFLOW_TRACKING_TOKEN"))
+    return redacted(text, parts.password, account, *given)

@@ -8,17 +8,20 @@ import random
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from pointrend.archives.download import Patience
-from pointrend.archives.fetch import Archive, FetchedFile, fetch_archive
+from pointrend.archives.fetch import FetchedFile, fetch_archive
 from pointrend.errors import DownloadError
+from pointrend.settings.archives import Archive
 from tests.archives.servers import Request, misbehaving
 
 NAME = "data.zip"
 QUICK = Patience(connect_s=5, silent_s=5, fruitless=2, attempts=12, pause_s=0)
 PAGE = b"\n <!DOCTYPE html><html><body>Please log in.</body></html>"
+UNKNOWN = Archive(name=NAME)
 
 
 def zip_of(seed: int, size: int = 400_000) -> bytes:
@@ -29,15 +32,21 @@ def zip_of(seed: int, size: int = 400_000) -> bytes:
 
 
 GOOD, OTHER = zip_of(0), zip_of(1)
+FLIPPED = GOOD[:-1] + bytes([GOOD[-1] ^ 1])
 
 
-def pinned(*urls: str, body: bytes = GOOD, name: str = NAME) -> Archive:
+def known(body: bytes = GOOD, name: str = NAME) -> Archive:
+    """The archive that is ``body``, by its size and both checksums."""
     md5 = hashlib.md5(body, usedforsecurity=False).hexdigest()
-    return Archive(name, urls, len(body), md5, hashlib.sha256(body).hexdigest())
+    return Archive(name=name, bytes=len(body), md5=md5, sha256=hashlib.sha256(body).hexdigest())
 
 
-def fetch(archive: Archive, folder: Path, at_hand: str | None = None, patience: Patience = QUICK) -> FetchedFile:
-    return fetch_archive(archive, folder, at_hand, progress=False, patience=patience)
+KNOWN = known()
+UNSIZED = Archive(name=NAME, sha256=KNOWN.sha256)
+
+
+def fetch(folder: Path, *urls: str, archive: Archive = KNOWN, **more: Any) -> FetchedFile:
+    return fetch_archive(archive, urls, folder, **{"progress": False, "patience": QUICK, **more})
 
 
 def send_good(request: Request) -> None:
@@ -52,20 +61,14 @@ def assert_fetched(fetched: FetchedFile, folder: Path, source: str | None = None
     assert not [path for path in folder.iterdir() if ".part" in path.name]
 
 
-def assert_nothing_named(folder: Path) -> None:
-    assert not (folder / NAME).exists()
-
-
-def refusal(folder: Path, behave: Callable[[Request], None], archive: Archive | None = None) -> str:
-    """The one line that a fetch from a single misbehaving server ends in."""
-    with misbehaving(behave) as server:
-        known = archive or pinned()
-        url = f"{server.url}/{known.name}"
-        with pytest.raises(DownloadError) as caught:
-            fetch(Archive(known.name, (url,), known.bytes, known.md5, known.sha256, known.sha256_prefix), folder)
+def refusal(folder: Path, behave: Callable[[Request], None], archive: Archive = KNOWN, asked: int | None = None) -> str:
+    """The one line that a fetch from a single misbehaving server, which is ``asked`` so often, ends in."""
+    with misbehaving(behave) as server, pytest.raises(DownloadError) as caught:
+        fetch(folder, f"{server.url}/{archive.name}", archive=archive)
+    assert asked in (None, len(server.requests))
     text = str(caught.value)
-    assert_nothing_named(folder)
+    assert not (folder / archive.name).exists()
     assert "\n" not in text
-    assert known.name in text
+    assert archive.name in text
     assert "POINTREND_ARCHIVES" in text
     return text

@@ -5,12 +5,12 @@ from __future__ import annotations
 import errno
 import importlib
 import inspect
+import io
 import json
 import logging
 import os
 import stat
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
@@ -19,10 +19,11 @@ import pytest
 import requests
 
 from pointrend.archives import cityscapes_download
-from pointrend.archives.cityscapes_download import fetch_cityscapes
+from pointrend.archives.cityscapes_download import CITYSCAPES
 from pointrend.archives.download import Patience
 from pointrend.errors import DownloadError, MachineError
-from tests.archives.fetching import GOOD, NAME, OTHER, assert_fetched, assert_nothing_named, pinned
+from tests.archives import fetching
+from tests.archives.fetching import GOOD, KNOWN, NAME, OTHER, assert_fetched
 from tests.archives.servers import misbehaving
 
 QUICK = Patience(fruitless=2, attempts=5, pause_s=0)
@@ -30,15 +31,16 @@ SITE = "https://www.cityscapes-dataset.com"
 
 
 class Downloader(ModuleType):
-    """Stands in for cityscapesscripts.download.downloader: ``deliver`` is given the file to append to."""
+    """Stands in for cityscapesscripts.download.downloader: every call appends bytes and may raise, by the script."""
 
     def __init__(self) -> None:
         super().__init__("cityscapesscripts.download.downloader")
-        self.deliver: Callable[[Path], None] = lambda path: append(path, GOOD)
+        self.script: list[tuple[bytes, Exception | None]] = [(GOOD, None)]
         self.refuse_login: Exception | None = None
         self.accounts: list[Any] = []
         self.account_file = Path()
         self.calls = 0
+        self.tqdm: Any = lambda **_: pytest.fail("the package shows a bar of its own")
 
     def login(self) -> str:
         home = Path(os.environ["XDG_DATA_HOME"])
@@ -58,8 +60,12 @@ class Downloader(ModuleType):
         assert resume
         self.calls += 1
         print("Downloading cityscapes package")
-        print("100%", file=sys.stderr)
-        self.deliver(Path(destination_path) / NAME)
+        with self.tqdm(desc="Download progress", total=1):
+            data, problem = self.script.pop(0)
+            with open(Path(destination_path) / NAME, "ab") as stream:
+                stream.write(data)
+            if problem:
+                raise problem
 
 
 @pytest.fixture
@@ -68,30 +74,23 @@ def downloader(monkeypatch: pytest.MonkeyPatch) -> Downloader:
     monkeypatch.setitem(sys.modules, official.__name__, official)
     monkeypatch.setenv("CITYSCAPES_USERNAME", "me@example.org")
     monkeypatch.setenv("CITYSCAPES_PASSWORD", "hunter2")
-    monkeypatch.setattr(cityscapes_download, "_POLL_S", 0.01)
     return official
 
 
 def fetch(folder: Path, *urls: str, at_hand: str | None = None) -> Any:
-    (fetched,) = fetch_cityscapes([pinned(*urls)], folder, at_hand, progress=False, patience=QUICK)
-    return fetched
+    return fetching.fetch(folder, *urls, at_hand=at_hand, site=CITYSCAPES, patience=QUICK)
 
 
 def refusal(folder: Path) -> str:
     with pytest.raises(DownloadError) as caught:
         fetch(folder)
     text = str(caught.value)
-    assert_nothing_named(folder)
+    assert not (folder / NAME).exists()
     assert "hunter2" not in text
     assert "me@example.org" not in text
     assert "POINTREND_ARCHIVES" in text
     assert "\n" not in text
     return text
-
-
-def append(path: Path, data: bytes) -> None:
-    with open(path, "ab") as stream:
-        stream.write(data)
 
 
 def test_real_package_has_the_functions_that_are_called() -> None:
@@ -102,24 +101,58 @@ def test_real_package_has_the_functions_that_are_called() -> None:
     assert all(parameter.kind is inspect.Parameter.KEYWORD_ONLY for parameter in parameters.values())
 
 
-def test_real_login_finds_the_account_file_and_posts_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+class Session:
+    """Plays the official site to the real package; it has the first half of the file already sent."""
+
+    def __init__(self) -> None:
+        self.posted: list[Any] = []
+
+    def get(self, url: str, headers: Any = None, **_: Any) -> requests.Response:
+        response = requests.Response()
+        response.status_code, body = 200, b""
+        if url.endswith("?list"):
+            body = json.dumps([{"name": NAME, "packageID": 3, "size": "1MB"}]).encode()
+        elif "md5-sum" in url:
+            body = f"{KNOWN.md5}  {NAME}".encode()
+        elif "file-handling" in url:
+            body = GOOD[int(headers["Range"].removeprefix("bytes=").removesuffix("-")) :]
+        response.raw = io.BytesIO(body)
+        return response
+
+    def post(self, url: str, data: Any, **_: Any) -> Any:
+        self.posted.append(data)
+        return SimpleNamespace(raise_for_status=lambda: None, status_code=302)
+
+
+@pytest.mark.parametrize("bar", [False, True])
+def test_real_package_logs_in_resumes_and_reports_in_our_way(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    capsys: pytest.CaptureFixture[str],
+    bar: bool,
+) -> None:
     real = importlib.import_module("cityscapesscripts.download.downloader")
-    posted: list[Any] = []
-
-    class Session:
-        def get(self, url: str, **_: Any) -> Any:
-            return SimpleNamespace(raise_for_status=lambda: None)
-
-        def post(self, url: str, data: Any, **_: Any) -> Any:
-            posted.append(data)
-            return SimpleNamespace(raise_for_status=lambda: None, status_code=302)
-
-    monkeypatch.setattr(real.requests, "Session", Session)
-    monkeypatch.setattr("builtins.input", lambda *_: pytest.fail("it asks on the terminal"))
+    session, own_bar = Session(), real.tqdm
+    caplog.set_level(logging.INFO)
+    for name, value in zip(cityscapes_download.VARIABLES, ("me", "hunter2"), strict=True):
+        monkeypatch.setenv(name, value)
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
-    cityscapes_download._login(real, ("me", "hunter2"))
-    assert posted == [{"username": "me", "password": "hunter2", "submit": "Login"}]
+    monkeypatch.setattr(real.requests, "Session", lambda: session)
+    monkeypatch.setattr("builtins.input", lambda *_: pytest.fail("it asks on the terminal"))
+    monkeypatch.setattr("pointrend.archives.download.LEAST_PAUSE_S", 0)
+    (tmp_path / f"{NAME}.part.d").mkdir()
+    (tmp_path / f"{NAME}.part.d" / NAME).write_bytes(GOOD[: len(GOOD) // 2])
+    fetched = fetching.fetch(tmp_path, site=CITYSCAPES, patience=QUICK, progress=bar)
+    assert_fetched(fetched, tmp_path, SITE)
+    assert session.posted == [{"username": "me", "password": "hunter2", "submit": "Login"}]
     assert os.environ["XDG_DATA_HOME"] == str(tmp_path)
+    assert real.tqdm is own_bar
+    shown = [record.getMessage() for record in caplog.records if "MiB" in record.getMessage()]
+    assert shown == ([] if bar else [f"{NAME}: 0 MiB of 0 MiB ({share} %)" for share in (60, 70, 80, 90)])
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert (f"{NAME}: 100%" in printed.err) is bar
 
 
 def test_downloads_with_the_account(
@@ -132,32 +165,6 @@ def test_downloads_with_the_account(
     assert not downloader.account_file.parent.parent.exists()
     assert "XDG_DATA_HOME" not in os.environ
     assert capsys.readouterr() == ("", ""), "the package's prints do not mix with ours"
-
-
-def test_package_shows_its_bar_on_a_terminal_but_keeps_off_stdout(
-    tmp_path: Path, downloader: Downloader, capsys: pytest.CaptureFixture[str]
-) -> None:
-    fetch_cityscapes([pinned()], tmp_path, progress=True, patience=QUICK)
-    assert capsys.readouterr() == ("", "Downloading cityscapes package\n100%\n")
-
-
-def test_progress_is_followed_by_the_growing_file(
-    tmp_path: Path, downloader: Downloader, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    caplog.set_level(logging.INFO)
-    monkeypatch.setattr("pointrend.archives.progress.LEAST_PAUSE_S", 0)
-
-    def slowly(path: Path) -> None:
-        append(path, GOOD[: len(GOOD) // 2])
-        for _ in range(500):
-            if "(50 %)" in caplog.text:
-                break
-            cityscapes_download.threading.Event().wait(0.01)
-        append(path, GOOD[len(GOOD) // 2 :])
-
-    downloader.deliver = slowly
-    assert_fetched(fetch(tmp_path), tmp_path)
-    assert "(50 %)" in caplog.text
 
 
 def test_what_is_at_hand_needs_no_account(
@@ -182,14 +189,13 @@ def test_server_at_hand_without_it_leaves_the_account(tmp_path: Path, downloader
 
 
 @pytest.mark.parametrize("missing", ["CITYSCAPES_USERNAME", "CITYSCAPES_PASSWORD"])
-def test_neither_says_both_ways(
+def test_without_an_account_both_ways_are_named(
     tmp_path: Path, downloader: Downloader, monkeypatch: pytest.MonkeyPatch, missing: str
 ) -> None:
     monkeypatch.setenv(missing, "")
-    with pytest.raises(DownloadError) as caught:
-        fetch(tmp_path)
+    text = refusal(tmp_path)
     for hint in (NAME, SITE, "CITYSCAPES_USERNAME", "CITYSCAPES_PASSWORD", "POINTREND_ARCHIVES"):
-        assert hint in str(caught.value)
+        assert hint in text
     assert not downloader.accounts
 
 
@@ -206,68 +212,48 @@ def test_refused_login_is_one_line_without_the_account(
     assert not downloader.calls
 
 
-def test_cut_download_is_resumed(tmp_path: Path, downloader: Downloader) -> None:
-    def cut(path: Path) -> None:
-        size = path.stat().st_size if path.exists() else 0
-        append(path, GOOD[size : size + len(GOOD) // 3 + 1])
-        if path.stat().st_size < len(GOOD):
-            raise requests.exceptions.ChunkedEncodingError("cut")
+CUT, THIRD = requests.exceptions.ChunkedEncodingError("cut"), len(GOOD) // 3
+LOST = requests.ConnectionError("cut")
+NOTHING_LEFT = requests.HTTPError("416", response=requests.Response())
+NOTHING_LEFT.response.status_code = 416  # type: ignore[union-attr]
 
-    downloader.deliver = cut
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        [(GOOD[:THIRD], CUT), (GOOD[THIRD : 2 * THIRD], CUT), (GOOD[2 * THIRD :], None)],
+        [(GOOD, LOST), (b"", NOTHING_LEFT)],  # the part is complete already
+    ],
+)
+def test_cut_download_is_resumed(
+    tmp_path: Path, downloader: Downloader, script: list[tuple[bytes, Exception | None]]
+) -> None:
+    downloader.script = [*script]
     assert_fetched(fetch(tmp_path), tmp_path, SITE)
-    assert downloader.calls == 3
+    assert downloader.calls == len(script)
     assert len(downloader.accounts) == 1
 
 
-def test_part_is_kept_for_the_next_call(tmp_path: Path, downloader: Downloader) -> None:
-    def cut(path: Path) -> None:
-        if not path.exists():
-            append(path, GOOD[:1000])
-        raise requests.ConnectionError("cut")
-
-    downloader.deliver = cut
-    assert "no connection" in refusal(tmp_path)
-    assert downloader.calls == 1 + QUICK.fruitless
-    downloader.deliver = lambda path: append(path, GOOD[path.stat().st_size :])
-    assert_fetched(fetch(tmp_path), tmp_path, SITE)
-
-
-def test_part_that_is_whole_already_is_verified(tmp_path: Path, downloader: Downloader) -> None:
-    def nothing_left(path: Path) -> None:
-        if path.exists():
-            response = requests.Response()
-            response.status_code = 416
-            raise requests.HTTPError("416", response=response)
-        append(path, GOOD)
-        raise requests.ConnectionError("after the last byte")
-
-    downloader.deliver = nothing_left
-    assert_fetched(fetch(tmp_path), tmp_path, SITE)
-
-
-def test_our_checksum_is_enforced_after_the_packages_own(tmp_path: Path, downloader: Downloader) -> None:
-    downloader.deliver = lambda path: append(path, OTHER)
-    assert "md5" in refusal(tmp_path)
-    downloader.deliver = lambda path: append(path, GOOD)
-    assert_fetched(fetch(tmp_path), tmp_path, SITE)
-
-
-def test_part_that_the_package_finds_damaged_is_begun_again(tmp_path: Path, downloader: Downloader) -> None:
-    def damaged(path: Path) -> None:
-        append(path, OTHER)
-        raise Exception("MD5 sum of downloaded file does not match.")
-
-    downloader.deliver = damaged
-    assert "MD5" in refusal(tmp_path)
-    downloader.deliver = lambda path: append(path, GOOD)
+@pytest.mark.parametrize(
+    ("script", "words", "later"),
+    [
+        ([(GOOD[:1000], LOST), (b"", LOST), (b"", LOST)], "no connection", GOOD[1000:]),  # the part is kept
+        ([(OTHER, None)], "md5", GOOD),
+        ([(OTHER, Exception("MD5 sum of downloaded file does not match."))], "MD5", GOOD),
+    ],
+)
+def test_next_call_continues_or_begins_again(
+    tmp_path: Path, downloader: Downloader, script: list[tuple[bytes, Exception | None]], words: str, later: bytes
+) -> None:
+    downloader.script = [*script]
+    assert words in refusal(tmp_path)
+    assert downloader.calls == len(script)
+    downloader.script = [(later, None)]
     assert_fetched(fetch(tmp_path), tmp_path, SITE)
 
 
 def test_full_disk_is_a_matter_of_the_machine(tmp_path: Path, downloader: Downloader) -> None:
-    def full(path: Path) -> None:
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    downloader.deliver = full
+    downloader.script = [(b"", OSError(errno.ENOSPC, "No space left on device"))]
     with pytest.raises(MachineError, match="No space left"):
         fetch(tmp_path)
 

@@ -5,9 +5,12 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import os
 import tarfile
 import threading
 import zipfile
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +26,7 @@ from pointrend.archives.demo.layouts import ARCHIVES, SceneCounts, image_counts,
 from pointrend.errors import ParamsError
 
 SMALL = SceneCounts(train=8, val=4, height=48, width=64)
+TINY = SceneCounts(train=4, val=2, height=32, width=32)
 VOC, SBD = "VOCdevkit/VOC2012", "benchmark_RELEASE/dataset"
 
 
@@ -66,16 +70,17 @@ def digests(folder: Path) -> dict[str, str]:
     return {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in ARCHIVES}
 
 
-def record_writes(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The names of the archives that are written from here on."""
-    written: list[str] = []
+@pytest.fixture
+def written(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The names of the archives that are written in a test."""
+    names: list[str] = []
 
     def write(path: Path, name: str, members: Any) -> None:
-        written.append(name)
+        names.append(name)
         packing.write_archive(path, name, members)
 
     monkeypatch.setattr(build, "write_archive", write)
-    return written
+    return names
 
 
 def test_two_builds_give_the_same_bytes(built: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -86,7 +91,7 @@ def test_two_builds_give_the_same_bytes(built: Path, tmp_path: Path, monkeypatch
     assert (tmp_path / "manifest.json").read_bytes() == (built / "manifest.json").read_bytes()
 
 
-def test_manifest_measures_what_lies_there(built: Path) -> None:
+def test_manifest_measures_the_archives(built: Path) -> None:
     manifest = json.loads((built / "manifest.json").read_text())
     assert manifest["files"].keys() == ARCHIVES.keys()
     for name, facts in manifest["files"].items():
@@ -101,43 +106,41 @@ def test_manifest_measures_what_lies_there(built: Path) -> None:
     assert {path.name for path in built.iterdir()} == {*ARCHIVES, "manifest.json", ".build.lock"}
 
 
-def test_second_call_does_nothing(built: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(*_: Any) -> None:
-        raise AssertionError("it builds again")
-
-    monkeypatch.setattr(build, "write_archive", refuse)
+def test_second_call_does_nothing(built: Path, written: list[str]) -> None:
     before = {path.name: path.stat().st_mtime_ns for path in built.iterdir() if path.name != ".build.lock"}
-    manifest = build_demo_archives(built, SMALL)
-    assert manifest == json.loads((built / "manifest.json").read_text())
+    assert build_demo_archives(built, SMALL) == json.loads((built / "manifest.json").read_text())
     assert before == {path.name: path.stat().st_mtime_ns for path in built.iterdir() if path.name != ".build.lock"}
+    assert written == []
 
 
-@pytest.mark.parametrize("damage", ["missing", "cut", "no manifest", "torn manifest", "other code", "other counts"])
-def test_what_is_not_whole_is_built_again(tmp_path: Path, damage: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    tiny = SceneCounts(train=4, val=2, height=32, width=32)
-    build_demo_archives(tmp_path, tiny)
-    good, archive = digests(tmp_path), tmp_path / "benchmark.tgz"
-    counts = tiny
-    if damage == "missing":
-        archive.unlink()
-    elif damage == "cut":
-        archive.write_bytes(archive.read_bytes()[:-1])
-    elif damage == "no manifest":
-        (tmp_path / "manifest.json").unlink()
-    elif damage == "torn manifest":
-        (tmp_path / "manifest.json").write_text("{")
-    elif damage == "other code":
+DAMAGES: dict[str, Callable[[Path], Any]] = {
+    "missing": lambda folder: (folder / "benchmark.tgz").unlink(),
+    "cut": lambda folder: os.truncate(folder / "benchmark.tgz", (folder / "benchmark.tgz").stat().st_size - 1),
+    "no manifest": lambda folder: (folder / "manifest.json").unlink(),
+    "torn manifest": lambda folder: (folder / "manifest.json").write_text("{"),
+    "other code": lambda folder: None,
+    "other counts": lambda folder: None,
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_what_is_not_complete_is_built_again(
+    tmp_path: Path, damage: str, written: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    build_demo_archives(tmp_path, TINY)
+    good = digests(tmp_path)
+    written.clear()
+    DAMAGES[damage](tmp_path)
+    if damage == "other code":
         monkeypatch.setattr(build, "_generator", lambda: "newer")
-    else:
-        counts = SceneCounts(train=5, val=2, height=32, width=32)
-    written = record_writes(monkeypatch)
+    counts = replace(TINY, train=5) if damage == "other counts" else TINY
     manifest = build_demo_archives(tmp_path, counts)
     assert written == list(ARCHIVES)
     assert manifest["images"] == image_counts(counts)
-    assert (digests(tmp_path) == good) == (counts == tiny)
+    assert (digests(tmp_path) == good) == (counts == TINY)
 
 
-def test_an_interrupted_build_leaves_nothing_that_passes_for_whole(
+def test_an_interrupted_build_leaves_nothing_that_passes_for_complete(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     real = packing.write_archive
@@ -147,24 +150,17 @@ def test_an_interrupted_build_leaves_nothing_that_passes_for_whole(
         if name.startswith("ADE"):
             raise KeyboardInterrupt
 
-    build_demo_archives(tmp_path, SceneCounts(train=4, val=3, height=32, width=32))
+    build_demo_archives(tmp_path, replace(TINY, val=3))
     for name in list(ARCHIVES)[2:]:
         (tmp_path / name).unlink()
     monkeypatch.setattr(build, "write_archive", stop_at_ade)
-    tiny = SceneCounts(train=4, val=2, height=32, width=32)
     with pytest.raises(KeyboardInterrupt):
-        build_demo_archives(tmp_path, tiny)
-    assert {path.name for path in tmp_path.iterdir()} == {
-        "VOCtrainval_11-May-2012.tar",
-        "benchmark.tgz",
-        ".build.lock",
-    }
+        build_demo_archives(tmp_path, TINY)
+    assert {path.name for path in tmp_path.iterdir()} == {*list(ARCHIVES)[:2], ".build.lock"}
 
 
-def test_builders_side_by_side_build_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    written = record_writes(monkeypatch)
-    tiny = SceneCounts(train=4, val=2, height=32, width=32)
-    threads = [threading.Thread(target=build_demo_archives, args=(tmp_path, tiny)) for _ in range(3)]
+def test_builders_side_by_side_build_once(tmp_path: Path, written: list[str]) -> None:
+    threads = [threading.Thread(target=build_demo_archives, args=(tmp_path, TINY)) for _ in range(3)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -217,7 +213,7 @@ def test_voc_layout(voc_members: dict[str, bytes]) -> None:
     assert folders["JPEGImages"] == ids.trainaug | set(ids.val)
 
 
-def test_voc_masks_are_palette_pictures_with_borders(voc_members: dict[str, bytes]) -> None:
+def test_voc_masks_are_palette_images_with_borders(voc_members: dict[str, bytes]) -> None:
     borders = []
     for name, data in voc_members.items():
         if "SegmentationClass" not in name:

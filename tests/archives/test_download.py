@@ -5,53 +5,76 @@ from __future__ import annotations
 import contextlib
 import gzip
 import json
+import logging
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pointrend.archives.download import PartFile, Patience
-from pointrend.archives.fetch import Archive
-from pointrend.archives.loopback import serve_folder
+from pointrend.archives.download import PartFile, Patience, transfer_progress
 from pointrend.errors import DownloadError
+from pointrend.settings.archives import Archive
 from tests.archives.fetching import (
     GOOD,
     NAME,
     OTHER,
     PAGE,
     QUICK,
+    UNKNOWN,
+    UNSIZED,
     assert_fetched,
-    assert_nothing_named,
     fetch,
-    pinned,
+    known,
     refusal,
     send_good,
 )
 from tests.archives.servers import Asked, Request, misbehaving, resumable
 
+CUT = len(GOOD) * 3 // 10
 
-def test_cut_download_goes_on_where_it_was_cut(tmp_path: Path) -> None:
+
+def leave_part(folder: Path, body: bytes, url: str) -> None:
+    """What a killed process leaves: a part, and the note of what it is a part of."""
+    note = {"etag": '"one"', "last_modified": None, "total": len(GOOD), "url": url}
+    (folder / f"{NAME}.part").write_bytes(body)
+    (folder / f"{NAME}.part.json").write_text(json.dumps(note))
+
+
+def pour(*bodies: bytes) -> Callable[[Request], None]:
+    """Answer with these bodies in turn, without a length."""
+    left = list(bodies)
+
+    def behave(request: Request) -> None:
+        request.send_response(200)
+        request.send_header("Connection", "close")
+        request.end_headers()
+        request.wfile.write(left.pop(0))
+
+    return behave
+
+
+def test_cut_download_continues_where_it_was_cut(tmp_path: Path) -> None:
     with misbehaving(resumable(GOOD, cut=lambda due: max(due * 3 // 10, min(due, 50_000)))) as server:
-        assert_fetched(fetch(pinned(server.url), tmp_path), tmp_path)
+        assert_fetched(fetch(tmp_path, server.url), tmp_path)
         starts = [int(asked[6:-1]) if asked else 0 for asked in server.ranges]
-    assert starts[0] == 0
-    assert starts[1] == len(GOOD) * 3 // 10, "nothing that came is thrown away"
+    assert starts[:2] == [0, CUT], "nothing that came is thrown away"
     assert starts == sorted(set(starts))
     assert server.requests[1][1]["If-Range"] == '"one"'
 
 
-def test_next_process_goes_on_where_the_last_one_stopped(tmp_path: Path) -> None:
+def test_next_process_continues_where_the_last_one_stopped(tmp_path: Path) -> None:
     sent = len(GOOD) // 2
     cuts = [sent, 0, 0]
     with misbehaving(resumable(GOOD, cut=lambda due: cuts.pop(0) if cuts else due)) as server:
         with pytest.raises(DownloadError, match="cut"):
-            fetch(pinned(server.url), tmp_path)
+            fetch(tmp_path, server.url)
         assert (tmp_path / f"{NAME}.part").read_bytes() == GOOD[:sent]
-        assert_nothing_named(tmp_path)
-        assert_fetched(fetch(pinned(server.url), tmp_path), tmp_path)
+        assert not (tmp_path / NAME).exists()
+        assert_fetched(fetch(tmp_path, server.url), tmp_path)
     assert server.ranges == [None, *[f"bytes={sent}-"] * 3]
 
 
@@ -61,47 +84,44 @@ def test_any_sequence_of_cuts_gives_the_same_bytes(tmp_path_factory: pytest.Temp
     folder = tmp_path_factory.mktemp("cuts")
     left = list(cuts)
     with misbehaving(resumable(GOOD, cut=lambda due: min(due, left.pop()) if left else due)) as server:
-        assert_fetched(fetch(pinned(server.url), folder), folder)
+        assert_fetched(fetch(folder, server.url), folder)
 
 
-def test_file_that_changed_on_the_server_is_not_spliced(tmp_path: Path) -> None:
-    (tmp_path / "served").mkdir()
-    served = tmp_path / "served" / NAME
-    served.write_bytes(GOOD)
-    with misbehaving(resumable(OTHER, cut=lambda due: due // 2)) as server, contextlib.suppress(DownloadError):
-        fetch(pinned(server.url, body=OTHER), tmp_path, patience=Patience(attempts=1, pause_s=0))
-    part = tmp_path / f"{NAME}.part"
-    assert 0 < part.stat().st_size < len(OTHER)
-    with serve_folder(tmp_path / "served") as base_url:
-        note = json.loads((tmp_path / f"{NAME}.part.json").read_text())
-        (tmp_path / f"{NAME}.part.json").write_text(json.dumps({**note, "url": f"{base_url}/{NAME}"}))
-        assert_fetched(fetch(pinned(f"{base_url}/{NAME}"), tmp_path), tmp_path)
+@pytest.mark.parametrize("heeds_if_range", [True, False])
+def test_file_that_changed_on_the_server_is_not_spliced(tmp_path: Path, heeds_if_range: bool) -> None:
+    new = send_good if heeds_if_range else resumable(GOOD, lambda due: due, '"two"')
+    versions = [resumable(OTHER, lambda due: due // 2, '"one"'), new]
+    with misbehaving(lambda request: versions[min(len(server.requests) - 1, 1)](request)) as server:
+        assert_fetched(fetch(tmp_path, server.url), tmp_path)
+    assert server.requests[1][1]["If-Range"] == '"one"'
+    assert [asked is None for asked in server.ranges] == [True, False] + [True] * (not heeds_if_range)
 
 
-def test_part_from_another_version_is_not_spliced_even_if_the_server_ignores_if_range(tmp_path: Path) -> None:
-    version = [resumable(OTHER, lambda due: due // 2, '"one"'), resumable(GOOD, lambda due: due, '"two"')]
-    with misbehaving(lambda request: version[min(len(server.requests) - 1, 1)](request)) as server:
-        assert_fetched(fetch(pinned(server.url), tmp_path), tmp_path)
-    assert [asked is None for asked in server.ranges] == [True, False, True]
-
-
-def test_part_of_another_address_is_not_spliced(tmp_path: Path, good_server: Asked) -> None:
+def test_part_of_another_url_is_not_spliced(tmp_path: Path, good_server: Asked) -> None:
     with misbehaving(resumable(OTHER, cut=lambda due: due // 2 if due == len(OTHER) else 0)) as server:
-        assert_fetched(fetch(pinned(server.url, good_server.url), tmp_path), tmp_path, good_server.url)
+        assert_fetched(fetch(tmp_path, server.url, good_server.url), tmp_path, good_server.url)
     assert good_server.ranges == [None]
 
 
 def test_part_without_a_note_of_its_origin_is_begun_again(tmp_path: Path) -> None:
     (tmp_path / f"{NAME}.part").write_bytes(OTHER[:1000])
     with misbehaving(resumable(GOOD, cut=lambda due: due)) as server:
-        assert_fetched(fetch(pinned(server.url), tmp_path), tmp_path)
+        assert_fetched(fetch(tmp_path, server.url), tmp_path)
     assert server.ranges == [None]
+
+
+def test_part_file_ignores_a_torn_note(tmp_path: Path) -> None:
+    part = PartFile(tmp_path / "x.part")
+    part.path.write_bytes(b"x")
+    for note in ("{", "[]", '{"url": 1}'):
+        (tmp_path / "x.part.json").write_text(note)
+        assert part.origin() is None
 
 
 def test_weak_etags_are_not_used_for_ranges(tmp_path: Path) -> None:
     cuts = [1000]
     with misbehaving(resumable(GOOD, lambda due: cuts.pop() if cuts else due, 'W/"one"')) as server:
-        assert_fetched(fetch(pinned(server.url), tmp_path), tmp_path)
+        assert_fetched(fetch(tmp_path, server.url), tmp_path)
     assert server.ranges == [None, None]
 
 
@@ -111,33 +131,20 @@ def test_server_without_ranges_is_asked_for_the_whole_again(tmp_path: Path) -> N
         request.answer(200, rest, len(GOOD), ETag='"one"')
 
     with misbehaving(cut_twice) as server:
-        assert_fetched(fetch(pinned(server.url), tmp_path), tmp_path)
+        assert_fetched(fetch(tmp_path, server.url), tmp_path)
     assert server.ranges == [None, "bytes=1000-", "bytes=2000-"]
 
 
 def test_server_that_always_cuts_is_given_up(tmp_path: Path) -> None:
-    answers: list[Request] = []
-
-    def cut(request: Request) -> None:
-        answers.append(request)
-        request.answer(200, GOOD[: len(GOOD) * 3 // 10], len(GOOD))
-
-    assert "the connection was cut" in refusal(tmp_path, cut)
-    assert len(answers) == 1 + QUICK.fruitless
+    text = refusal(tmp_path, lambda r: r.answer(200, GOOD[:CUT], len(GOOD)), asked=1 + QUICK.fruitless)
+    assert "the connection was cut" in text
 
 
 def test_server_that_sends_a_byte_at_a_time_is_given_up(tmp_path: Path) -> None:
-    answers: list[Request] = []
-
-    def behave(request: Request) -> None:
-        answers.append(request)
-        resumable(GOOD, cut=lambda due: 1)(request)
-
-    assert "cut" in refusal(tmp_path, behave)
-    assert len(answers) == QUICK.attempts
+    assert "cut" in refusal(tmp_path, resumable(GOOD, cut=lambda due: 1), asked=QUICK.attempts)
 
 
-def test_whole_part_left_by_a_killed_process_is_verified_and_named(tmp_path: Path) -> None:
+def test_complete_part_left_by_a_killed_process_is_verified_and_named(tmp_path: Path) -> None:
     def behave(request: Request) -> None:
         if request.first_byte == len(GOOD):
             request.answer(416, Content_Range=f"bytes */{len(GOOD)}")
@@ -145,14 +152,11 @@ def test_whole_part_left_by_a_killed_process_is_verified_and_named(tmp_path: Pat
             request.answer(200, GOOD, ETag='"one"')
 
     with misbehaving(behave) as server:
-        for size_known in (True, False):
-            part, note = tmp_path / f"{NAME}.part", {"etag": '"one"', "last_modified": None, "total": len(GOOD)}
-            part.write_bytes(GOOD)
-            (tmp_path / f"{NAME}.part.json").write_text(json.dumps({**note, "url": server.url}))
-            archive = Archive(NAME, (server.url,), len(GOOD) if size_known else None, sha256=pinned().sha256)
-            assert_fetched(fetch(archive, tmp_path), tmp_path)
+        for archive in (known(), UNSIZED):
+            leave_part(tmp_path, GOOD, server.url)
+            assert_fetched(fetch(tmp_path, server.url, archive=archive), tmp_path)
             (tmp_path / NAME).unlink()
-    assert server.ranges == [f"bytes={len(GOOD)}-"]
+        assert server.ranges == [f"bytes={len(GOOD)}-"]
 
 
 def test_part_longer_than_the_file_is_begun_again(tmp_path: Path) -> None:
@@ -163,111 +167,81 @@ def test_part_longer_than_the_file_is_begun_again(tmp_path: Path) -> None:
             else request.answer(200, GOOD, ETag='"one"')
         )
     ) as server:
-        note = {"etag": '"one"', "last_modified": None, "total": len(GOOD), "url": server.url}
-        (tmp_path / f"{NAME}.part").write_bytes(GOOD + b"more")
-        (tmp_path / f"{NAME}.part.json").write_text(json.dumps(note))
-        assert_fetched(fetch(pinned(server.url), tmp_path), tmp_path)
+        leave_part(tmp_path, GOOD + b"more", server.url)
+        assert_fetched(fetch(tmp_path, server.url), tmp_path)
 
 
 @pytest.mark.parametrize("kind", ["text/html; charset=utf-8", "application/octet-stream"])
 def test_web_page_is_not_saved_as_an_archive(tmp_path: Path, kind: str) -> None:
-    text = refusal(tmp_path, lambda request: request.answer(200, PAGE, Content_Type=kind), Archive(NAME))
-    assert "web page" in text
+    assert "web page" in refusal(tmp_path, lambda request: request.answer(200, PAGE, Content_Type=kind), UNKNOWN)
     assert not (tmp_path / f"{NAME}.part").exists()
 
 
 @pytest.mark.parametrize("name", ["a.tar", "a.tgz", "a.tar.gz", "a.zip", "a.pth"])
-def test_archive_must_begin_as_its_ending_says(tmp_path: Path, name: str) -> None:
-    text = refusal(tmp_path, lambda request: request.answer(200, b"\x00\x01" * 1000), Archive(name))
+def test_archive_must_begin_as_its_ending_requires(tmp_path: Path, name: str) -> None:
+    text = refusal(tmp_path, lambda request: request.answer(200, b"\x00\x01" * 1000), Archive(name=name))
     assert "does not begin as a" in text
 
 
 def test_log_file_may_begin_in_any_way(tmp_path: Path) -> None:
     with misbehaving(lambda request: request.answer(200, b"2021-09-13 INFO", Content_Type="text/plain")) as server:
-        assert fetch(Archive("run.log", (server.url,)), tmp_path).bytes == 15
+        assert fetch(tmp_path, server.url, archive=Archive(name="run.log")).bytes == 15
 
 
 @pytest.mark.parametrize(("status", "asked"), [(403, 1), (404, 1), (410, 1), (204, 1), (503, 2), (429, 2)])
-def test_status_is_reported_and_only_passing_ones_are_retried(tmp_path: Path, status: int, asked: int) -> None:
-    answers: list[Request] = []
-
-    def behave(request: Request) -> None:
-        answers.append(request)
-        request.answer(status)
-
-    assert f"HTTP {status}" in refusal(tmp_path, behave)
-    assert len(answers) == asked
+def test_status_is_reported_and_only_transient_ones_are_retried(tmp_path: Path, status: int, asked: int) -> None:
+    assert f"HTTP {status}" in refusal(tmp_path, lambda request: request.answer(status), asked=asked)
 
 
-def test_passing_failure_is_retried(tmp_path: Path) -> None:
+def test_transient_failure_is_retried(tmp_path: Path) -> None:
     with misbehaving(
         lambda request: request.answer(503) if len(server.requests) == 1 else send_good(request)
     ) as server:
-        assert_fetched(fetch(pinned(server.url), tmp_path), tmp_path)
+        assert_fetched(fetch(tmp_path, server.url), tmp_path)
 
 
 def test_redirect_is_followed_and_a_loop_is_not(tmp_path: Path, good_server: Asked) -> None:
     with misbehaving(lambda request: request.answer(302, Location=good_server.url)) as server:
-        assert_fetched(fetch(pinned(server.url), tmp_path / "followed"), tmp_path / "followed", server.url)
+        assert_fetched(fetch(tmp_path / "followed", server.url), tmp_path / "followed", server.url)
     (tmp_path / "loop").mkdir()
     assert "redirects without end" in refusal(tmp_path / "loop", lambda r: r.answer(302, Location="/again"))
 
 
 def test_length_that_promises_more_than_comes_is_noticed(tmp_path: Path) -> None:
-    unsized = Archive(NAME, sha256=pinned().sha256)
-    assert "cut" in refusal(tmp_path, lambda r: r.answer(200, GOOD, len(GOOD) + 5), unsized)
+    assert "cut" in refusal(tmp_path, lambda r: r.answer(200, GOOD, len(GOOD) + 5), UNSIZED)
 
 
 def test_length_that_promises_less_than_comes_is_noticed(tmp_path: Path) -> None:
     short = len(GOOD) - 5
     assert f"offers {short} bytes" in refusal(tmp_path, lambda r: r.answer(200, GOOD, short))
-    unsized = Archive(NAME, sha256=pinned().sha256)
-    assert "sha256" in refusal(tmp_path, lambda r: r.answer(200, GOOD, short), unsized)
+    assert "sha256" in refusal(tmp_path, lambda r: r.answer(200, GOOD, short), UNSIZED)
 
 
 def test_endless_answer_without_a_length_is_stopped(tmp_path: Path) -> None:
     sent: list[int] = []
 
-    def pour(request: Request) -> None:
-        request.send_response(200)
-        request.send_header("Connection", "close")
-        request.end_headers()
+    def endless(request: Request) -> None:
+        pour(b"")(request)
         with contextlib.suppress(ConnectionError):
             for _ in range(10_000):
                 request.wfile.write(bytes(100_000))
                 sent.append(100_000)
 
-    assert "instead of" in refusal(tmp_path, pour)
+    assert "instead of" in refusal(tmp_path, endless)
     assert sum(sent) < 100 * len(GOOD)
 
 
-def test_answer_without_a_length_is_taken(tmp_path: Path) -> None:
-    def pour(request: Request) -> None:
-        request.send_response(200)
-        request.send_header("Connection", "close")
-        request.end_headers()
-        request.wfile.write(GOOD)
-
-    with misbehaving(pour) as server:
-        assert_fetched(fetch(pinned(server.url), tmp_path), tmp_path)
-
-
-def test_answer_without_a_length_that_is_cut_is_asked_for_again(tmp_path: Path) -> None:
-    def pour(request: Request) -> None:
-        request.send_response(200)
-        request.send_header("Connection", "close")
-        request.end_headers()
-        request.wfile.write(GOOD if len(server.requests) > 1 else GOOD[:1000])
-
-    with misbehaving(pour) as server:
-        assert_fetched(fetch(pinned(server.url), tmp_path), tmp_path)
-    assert len(server.requests) == 2
+@pytest.mark.parametrize("bodies", [(GOOD,), (GOOD[:1000], GOOD)])
+def test_answer_without_a_length_is_taken_if_it_is_complete(tmp_path: Path, bodies: tuple[bytes, ...]) -> None:
+    with misbehaving(pour(*bodies)) as server:
+        assert_fetched(fetch(tmp_path, server.url), tmp_path)
+    assert len(server.requests) == len(bodies)
 
 
 def test_content_encoding_is_not_undone(tmp_path: Path) -> None:
     packed = gzip.compress(b"x" * 5000)
     with misbehaving(lambda request: request.answer(200, packed, Content_Encoding="x-gzip")) as server:
-        fetched = fetch(pinned(server.url, body=packed, name="a.tgz"), tmp_path)
+        fetched = fetch(tmp_path, server.url, archive=known(packed, "a.tgz"))
     assert fetched.path.read_bytes() == packed
     assert server.requests[0][1]["Accept-Encoding"] == "identity"
 
@@ -285,7 +259,7 @@ def test_silent_server_is_given_up_in_time(tmp_path: Path) -> None:
     with misbehaving(hang) as server:
         try:
             with pytest.raises(DownloadError, match=r"no data for 0\.2 s"):
-                fetch(Archive(NAME, (server.url,)), tmp_path, patience=hasty)
+                fetch(tmp_path, server.url, archive=UNKNOWN, patience=hasty)
         finally:
             release.set()
     assert time.monotonic() - began < 5
@@ -295,18 +269,32 @@ def test_nobody_listening_is_reported(tmp_path: Path) -> None:
     with misbehaving(send_good) as server:
         closed = server.url
     with pytest.raises(DownloadError, match="no connection"):
-        fetch(pinned(closed), tmp_path)
+        fetch(tmp_path, closed)
 
 
 @pytest.mark.parametrize("url", ["ftp://127.0.0.1/x", "127.0.0.1/x", "http://", "http://[::1/x"])
-def test_address_that_is_none_is_reported(tmp_path: Path, url: str) -> None:
-    with pytest.raises(DownloadError, match="the address cannot be used"):
-        fetch(pinned(url), tmp_path)
+def test_url_that_is_none_is_reported(tmp_path: Path, url: str) -> None:
+    with pytest.raises(DownloadError, match="the URL cannot be used"):
+        fetch(tmp_path, url)
 
 
-def test_part_file_knows_nothing_of_a_torn_note(tmp_path: Path) -> None:
-    part = PartFile(tmp_path / "x.part")
-    part.path.write_bytes(b"x")
-    for note in ("{", "[]", '{"url": 1}'):
-        (tmp_path / "x.part.json").write_text(note)
-        assert part.origin() is None
+def test_progress_is_plain_lines_off_a_terminal(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    caplog.set_level(logging.INFO)
+    now = [0.0]
+    monkeypatch.setattr("time.monotonic", lambda: now[0])
+    with transfer_progress(NAME, 100 << 20, 20 << 20, bar=False) as advance:
+        for moment, mebibytes in ((9.0, 20), (11.0, 1), (12.0, 1), (22.0, 5), (30.0, 1), (71.5, 0)):
+            now[0] = moment
+            advance(mebibytes << 20)
+    assert [record.getMessage() for record in caplog.records] == [
+        "data.zip: 41 MiB of 100 MiB (41 %)",
+        "data.zip: 48 MiB of 100 MiB (48 %)",
+    ]
+
+
+def test_progress_is_a_bar_on_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    with transfer_progress(NAME, 1000, 0, bar=True) as advance:
+        advance(1000)
+    assert "data.zip: 100%" in capsys.readouterr().err

@@ -12,9 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pointrend.archives.demo import drawing
-from pointrend.archives.demo.drawing import ONE, SUBPIXEL, TURN, Canvas
+from pointrend.archives.demo.drawing import ONE, SUBPIXEL, TURN, Canvas, shuffled, thing
 from pointrend.archives.demo.scenes import Scene, draw_scene, outlines
-from pointrend.archives.demo.things import shuffled, thing
 
 WIDTHS = {"voc": 160, "ade20k": 160, "cityscapes": 256}
 IGNORED = {"voc": {255}, "ade20k": {0}, "cityscapes": {1, 4}}

@@ -7,10 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import yaml
 
 from pointrend.archives.loopback import serve_folder
-from tests.released import serve_from, write_params
+from tests.released import serve_from
 
 ROOT = Path(__file__).parents[2]
 
@@ -26,7 +25,6 @@ def offered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     folder = tmp_path / "offered"
     folder.mkdir()
     with serve_folder(folder) as url:
-        params = yaml.safe_load((ROOT / "params.yaml").read_text())
-        serve_from(url, params)
-        write_params(params)
+        serve_from(url)
+        shutil.copy(ROOT / "params.yaml", tmp_path)
         yield folder

@@ -23,5 +23,5 @@ def test_a_file_of_the_users_among_archives_stays(offered: Path, capsys: pytest.
     prepare(offered, noise_masks(2))
     (FETCHED / "my.tar").write_text("mine")
     assert paper("fetch voc") == 2
-    assert f"{FETCHED / 'my.tar'} is not what fetch has put there" in capsys.readouterr().err
+    assert f"{FETCHED / 'my.tar'} was not put there by fetch" in capsys.readouterr().err
     assert (FETCHED / "my.tar").read_text() == "mine"

@@ -21,6 +21,7 @@ from pointrend.files import sha256_file
 from pointrend.results.published import load_published
 from tests.datasets.layouts import encoded, pixels
 from tests.golden_weights import golden_arrays, golden_batch, golden_facts, golden_state
+from tests.mirrors import read_mirrors
 from tests.released import (
     FIRST_NAME,
     SECOND_NAME,
@@ -112,50 +113,34 @@ def test_the_first_download_is_enforced_from_then_on(offered: Path, capsys: pyte
     assert paper("fetch released_voc_r50") == 3
     lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error: ")]
     assert len(lines) == 1
-    assert "published/released.lock.json says what the first download was" in lines[0]
+    assert "published/released.lock.json records other bytes for the first download" in lines[0]
     assert seen.read_bytes() == noted
     assert not Path(WEIGHTS).exists()
 
 
 def test_the_places_are_those_of_the_published_table() -> None:
-    params = yaml.safe_load((ROOT / "params.yaml").read_text())
+    params, mirrors = yaml.safe_load((ROOT / "params.yaml").read_text()), read_mirrors(ROOT)
     for section in load_published(ROOT / "published").sections:
         for row in section.rows:
             (name,) = params["published"][row.run]["released"]
             second = row.model.replace("os8", "os32").replace("_train.pth", ".pth")
-            assert params["places"][name]["urls"] == [row.model, second]
-
-
-def without(name: str) -> Callable[[dict[str, Any]], None]:
-    return lambda state: state.pop(name)
-
-
-def with_extra(state: dict[str, Any]) -> None:
-    state["fcs.9.0.weight"] = torch.zeros(1)
-
-
-def with_nan(state: dict[str, Any]) -> None:
-    state["fcs.0.0.weight"][0] = float("nan")
-
-
-def unchanged(state: dict[str, Any]) -> None:
-    """As it is."""
+            assert mirrors[name]["urls"] == [row.model, second]
 
 
 @pytest.mark.parametrize(
     ("network", "change", "words"),
     [
-        ({}, without("fcs.1.0.weight"), "1 missing (fcs.1.0.weight)"),
-        ({}, with_extra, "1 unexpected (fcs.9.0.weight)"),
-        ({}, with_nan, "holds NaN or infinity in fcs.0.0.weight"),
-        ({"num_classes": 19}, unchanged, "is for 19 classes, this model has 21"),
-        ({"depth": 101}, unchanged, "unexpected (backbone_net.layer3.6."),
+        ({}, lambda state: state.pop("fcs.1.0.weight"), "1 missing (fcs.1.0.weight)"),
+        ({}, lambda state: state.update({"fcs.9.0.weight": torch.zeros(1)}), "1 unexpected (fcs.9.0.weight)"),
+        ({}, lambda state: state["fcs.0.0.weight"][0].fill_(torch.nan), "holds NaN or infinity in fcs.0.0.weight"),
+        ({"num_classes": 19}, dict, "is for 19 classes, this model has 21"),
+        ({"depth": 101}, dict, "unexpected (backbone_net.layer3.6."),
     ],
 )
 def test_weights_that_do_not_fit_are_one_line(
     offered: Path,
     network: dict[str, int],
-    change: Callable[[dict[str, Any]], None],
+    change: Callable[[dict[str, Any]], Any],
     words: str,
     capsys: pytest.CaptureFixture[str],
 ) -> None:

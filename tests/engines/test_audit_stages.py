@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from pointrend.archives.loopback import serve_folder
+from tests.mirrors import set_urls
 from tests.results.audit.samples import LOGS, S21, VOC_R50, write_config
 from tests.workflow.checkout import Checkout, keep_dataset
 
@@ -27,8 +28,7 @@ def checkout(tmp_path: Path) -> Iterator[Checkout]:
     params = checkout.params() | {"scale": "paper", "published_scales": ["paper"]}
     keep_dataset(params, "voc")
     with serve_folder(offered) as url:
-        for name in NAMES:
-            params["places"][name]["urls"] = [f"{url}/{name}"]
+        set_urls({name: [f"{url}/{name}"] for name in NAMES}, checkout.root)
         checkout.write_params(params)
         checkout.git("init", "--quiet")
         yield checkout

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -11,7 +12,6 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-import yaml
 
 from pointrend.cli import main
 from pointrend.engines.doctor.cluster import check_shared, check_slurm, file_system, slurm_version
@@ -19,6 +19,7 @@ from pointrend.engines.doctor.finding import Finding
 from pointrend.engines.doctor.machine import check_cuda, check_disk, check_git, check_shared_memory
 from pointrend.engines.doctor.outside import check_archives, check_tracking
 from pointrend.settings.project import Project
+from tests.mirrors import set_urls
 
 ROOT = Path(__file__).parents[2]
 CONFIG = "AccountingStorageType = accounting_storage/{accounting}\nKillWait = {wait} sec\nMinJobAge = {age} sec"
@@ -28,6 +29,7 @@ CONFIG = "AccountingStorageType = accounting_storage/{accounting}\nKillWait = {w
 def in_a_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """In an empty checkout, with no program of this machine on the PATH and nothing set."""
     (tmp_path / "params.yaml").write_text((ROOT / "params.yaml").read_text())
+    shutil.copytree(ROOT / "published", tmp_path / "published")
     (tmp_path / "bin").mkdir()
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PATH", f"{tmp_path}/bin:/usr/bin/no-slurm:/bin/no-slurm")
@@ -135,12 +137,10 @@ def test_a_home_that_cannot_be_written_is_named(
 
 
 def test_an_archive_without_a_url_needs_no_account(findings: Callable[..., Any]) -> None:
-    params = yaml.safe_load(Path("params.yaml").read_text())
-    params["places"]["benchmark.tgz"]["urls"] = []
-    Path("params.yaml").write_text(yaml.safe_dump(params))
+    set_urls({"benchmark.tgz": []})
     found = findings("pilot")
     assert found["archives of voc"]["state"] == "missing"
-    assert found["archives of voc"]["do"].startswith("add URLs under places in params.yaml, or set POINTREND_ARCH")
+    assert found["archives of voc"]["do"].startswith("add URLs to published/mirrors.json, or set POINTREND_ARCH")
     assert found["archives of cityscapes"]["do"].startswith("set CITYSCAPES_USERNAME and CITYSCAPES_PASSWORD, or")
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from pointrend.cli import main
-from pointrend.engines.estimates import archive_bytes, cost, prepared_bytes, typed_step_times
+from pointrend.engines.estimates import cost, typed_step_times
 from pointrend.engines.measured import sample_times, step_times
 from pointrend.engines.plan import NO_STEPS, duration
 from pointrend.files import write_json
@@ -38,11 +38,11 @@ def test_a_runs_own_step_time_wins_over_its_backbones(project: Project) -> None:
 
 def test_disk_follows_from_counts_and_form(project: Project) -> None:
     pixels = (10582 + 1449) * project.params.datasets["voc"].about_megapixels * 1e6
-    assert prepared_bytes(project, "voc", "raw") == pytest.approx(4 * pixels)
-    assert prepared_bytes(project, "voc", "compact") == pytest.approx(2 * pixels)
+    assert project.prepared_bytes("voc", "raw") == pytest.approx(4 * pixels)
+    assert project.prepared_bytes("voc", "compact") == pytest.approx(2 * pixels)
     (_, sbd) = project.archives_of("voc")
-    assert archive_bytes(project, sbd) == pytest.approx(1.4e9)
-    assert archive_bytes(project, sbd.model_copy(update={"bytes": 5})) == 5
+    assert project.about_bytes(sbd) == pytest.approx(1.4e9)
+    assert project.about_bytes(sbd.model_copy(update={"bytes": 5})) == 5
 
 
 @pytest.mark.parametrize(

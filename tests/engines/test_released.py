@@ -31,7 +31,7 @@ def offering(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Checkout]:
     recipe = {**THIN, "batch_size": 1, "gpus": 1, "threads": 1}
     params["scales"]["paper"] |= {"recipe": recipe, "pictures": 1}
     with serve_folder(offered) as url:
-        serve_from(url, params)
+        serve_from(url, checkout.root)
         checkout.write_params(params)
         yield checkout
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from pointrend.files import sha256_file
+from tests.mirrors import set_urls
 from tests.workflow.checkout import Checkout
 
 Change = Callable[[Checkout], None]
@@ -46,8 +47,8 @@ def source(file: str) -> Change:
 def workers_and_urls(checkout: Checkout) -> None:
     whole = checkout.params()
     whole["operation"] |= {"workers": 1, "checkpoint_minutes": 7, "log_every": 2}
-    whole["places"]["benchmark.tgz"]["urls"] = ["https://example.org/elsewhere.tar"]
     checkout.write_params(whole)
+    set_urls({"benchmark.tgz": ["https://example.org/elsewhere.tar"]}, checkout.root)
 
 
 SOURCES = {
@@ -108,7 +109,10 @@ def test_what_comes_next(
     expected: set[str],
 ) -> None:
     checkout: Checkout = request.getfixturevalue(state)
-    before = {file: (checkout.root / file).read_bytes() for file in ("params.yaml", *SOURCES.values())}
+    before = {
+        file: (checkout.root / file).read_bytes()
+        for file in ("params.yaml", "published/mirrors.json", *SOURCES.values())
+    }
     try:
         CHANGES[change](checkout)
         assert checkout.commands(engine, *words) == expected

@@ -112,7 +112,6 @@ def test_a_deviation_from_the_published_recipe_is_named() -> None:
             "datasets: {voc: {}}",
             "scales.pilot.datasets: name every dataset",
         ),
-        ("\n  benchmark.tgz:", "\n  bench.tgz:", "places: there is no 'benchmark.tgz' (did you mean 'bench.tgz'?)"),
         ("scale: demo", "scale: dmo", "there is no 'dmo' (did you mean 'demo'?)"),
         ("seeds: [0]", "seeds: [0, 0]", "seeds: each seed once"),
         ("seeds: [0]", "seeds: []", "seeds:"),
@@ -131,16 +130,6 @@ def test_a_deviation_from_the_published_recipe_is_named() -> None:
         ("recipe:  ", "recipes:  ", "unknown key 'recipes' (did you mean 'recipe'?)"),
         ("md5: 6cd6", "md5: xcd6", "archives.0.md5"),
         ("voc_r50:\n    log", "voc_r5:\n    log", "published: there is no 'voc_r5' (did you mean 'voc_r50'?)"),
-        (
-            "os8_voc.py, base_cfg.py]",
-            "os8_voc.py, base_cgf.py]",
-            "there is no 'base_cgf.py' (did you mean 'base_cfg.py'?)",
-        ),
-        (
-            "os8_voc_train.pth]",
-            "os8_vok_train.pth]",
-            "places: there is no 'pointrend_resnet50os8_vok_train.pth' (did you mean",
-        ),
         ("[log, cfg, released]", "[logs]", "scales.paper.published.0: Input should be 'log', 'cfg' or 'released'"),
     ],
 )
@@ -167,7 +156,7 @@ def test_files_that_are_no_params(tmp_path: Path, content: str, words: str) -> N
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
-    with pytest.raises(ParamsError, match=r"nowhere.yaml is not there"):
+    with pytest.raises(ParamsError, match=r"nowhere.yaml does not exist"):
         load_params(tmp_path / "nowhere.yaml")
 
 

@@ -12,6 +12,7 @@ import hashlib
 import io
 import struct
 import tarfile
+import time
 import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
@@ -23,6 +24,7 @@ import pytest
 from tests.archives.fetching import GOOD, OTHER, PAGE
 from tests.archives.servers import Request, misbehaving
 from tests.datasets.layouts import ADE, Members, archive_members, encoded, pixels, values
+from tests.mirrors import set_urls
 from tests.trust.cases import Case, nothing
 from tests.trust.ground import Ground
 
@@ -39,15 +41,12 @@ def from_server(behave: Behave, body: bytes = GOOD) -> Callable[[Ground], Abstra
     @contextlib.contextmanager
     def serve(ground: Ground) -> Iterator[None]:
         with misbehaving(behave) as asked, pytest.MonkeyPatch.context() as patch:
-            patch.setattr("pointrend.archives.download.time", SimpleNamespace(sleep=lambda seconds: None))
+            clock = SimpleNamespace(sleep=lambda seconds: None, monotonic=time.monotonic)
+            patch.setattr("pointrend.archives.download.time", clock)
             md5 = hashlib.md5(body, usedforsecurity=False).hexdigest()
             ground.put("scale", "pilot")
             ground.put("datasets.voc.archives", [{"name": "data.zip", "bytes": len(body), "md5": md5}])
-            ground.edit(
-                lambda params: params["places"].update(
-                    {"data.zip": {"about_gb": 1.0, "urls": [f"{asked.url}/data.zip?token=SECRET"]}}
-                )
-            )
+            set_urls({"data.zip": [f"{asked.url}/data.zip?token=SECRET"]}, ground.root)
             yield
 
     return serve
@@ -278,7 +277,7 @@ DATA = ("cannot download data.zip", "127.0.0.1")
 def without_urls(ground: Ground) -> None:
     """The first archive of VOC has no URL, at a scale that downloads."""
     ground.put("scale", "pilot")
-    ground.edit(lambda params: params["places"][VOC_TAR].update(urls=[]))
+    set_urls({VOC_TAR: []}, ground.root)
 
 
 CASES = (
@@ -288,7 +287,7 @@ CASES = (
         without_urls,
         "fetch voc",
         2,
-        (f"{VOC_TAR} is not at hand and", "no URL for it", "POINTREND_ARCHIVES", f"places.{VOC_TAR}.urls"),
+        (f"{VOC_TAR} is not at hand and", "no URL for it", "POINTREND_ARCHIVES", "published/mirrors.json"),
     ),
     Case("plan of an archive without a URL", "bare", without_urls, "plan", 0, ("no URL; supply the file",)),
     Case("404", "bare", from_server(status(404)), FETCH, 2, (*DATA, "HTTP 404 Not Found")),

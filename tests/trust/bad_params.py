@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from tests.mirrors import edit_mirrors
 from tests.trust.cases import Case, nothing
 from tests.trust.ground import Ground
 
@@ -110,8 +111,22 @@ CASES = (
     Case("key that is no text", "bare", put("1", 1), "plan", 2, ("unknown key '1'",)),
     Case("text for a number", "bare", put("recipe.lr", "fast"), "plan", 2, ("recipe.lr", "(got 'fast')")),
     Case("list for a number", "bare", put("recipe.epochs", [1]), "plan", 2, ("recipe.epochs", "(got [1])")),
-    Case("truth value for a number", "bare", put("recipe.lr", True), "plan", 2, ("lr: True is a truth value",)),
-    Case("truth value in a list", "bare", put("seeds", [True]), "plan", 2, ("seeds: [True] is a truth value",)),
+    Case(
+        "boolean for a number",
+        "bare",
+        put("recipe.lr", True),
+        "plan",
+        2,
+        ("lr: a boolean is not allowed here (got True)",),
+    ),
+    Case(
+        "boolean in a list",
+        "bare",
+        put("seeds", [True]),
+        "plan",
+        2,
+        ("seeds: a boolean is not allowed here (got [True])",),
+    ),
     Case("number for a mapping", "bare", put("datasets.voc", 3), "plan", 2, ("datasets.voc", "(got 3)")),
     Case("negative lr", "bare", put("recipe.lr", -0.1), "plan", 2, ("recipe.lr", "greater than 0")),
     Case("infinite lr", "bare", put("recipe.lr", float("inf")), "plan", 2, ("recipe.lr", "finite")),
@@ -139,8 +154,8 @@ CASES = (
     Case(
         "size beyond all use",
         "bare",
-        lambda g: g.edit(lambda p: p["places"]["benchmark.tgz"].update(about_gb=1e300)),
-        "plan",
+        lambda g: edit_mirrors(lambda files: files["benchmark.tgz"].update(about_gb=1e300), g.root),
+        "--scale pilot plan",
         2,
         ("about_gb",),
     ),
@@ -159,12 +174,12 @@ CASES = (
     Case("missing dataset", "bare", lambda g: g.edit(lambda p: p["datasets"].pop("voc")), "plan", 2, ("no 'voc'",)),
     Case("run that is no pair", "bare", put("runs.voc_r50.backbone", "r101"), "plan", 2, ("every dataset with every",)),
     Case(
-        "file without a place",
+        "file without a mirror",
         "bare",
-        lambda g: g.edit(lambda p: p["places"].clear()),
-        "plan",
+        lambda g: edit_mirrors(lambda files: files.clear(), g.root),
+        "--scale pilot plan",
         2,
-        ("places: there is",),
+        ("mirrors.json has no 'VOCtrainval_11-May-2012.tar'",),
     ),
     Case("bad YAML", "bare", instead("scale: [demo\nseeds: 1\n"), "plan", 2, ("params.yaml line 2, column 6",)),
     Case("tab in YAML", "bare", instead("scale:\n\t- demo\n"), "plan", 2, ("params.yaml line 2, column 1",)),
@@ -192,7 +207,7 @@ CASES = (
     Case("not UTF-8", "bare", instead(b"scale: d\xe9mo\n"), "plan", 2, ("utf-8",)),
     Case("a NUL in YAML", "bare", instead(b"scale: demo\0\n"), "plan", 2, ("special characters",)),
     Case("folder for params", "bare", nothing, "--params . plan", 2, ("cannot read .", "directory")),
-    Case("no params", "bare", lambda g: g.path("params.yaml").unlink(), "plan", 2, ("is not there",)),
+    Case("no params", "bare", lambda g: g.path("params.yaml").unlink(), "plan", 2, ("does not exist",)),
     Case("scale that is none", "bare", put("scale", "papr"), "plan", 2, ("no 'papr'", "did you mean 'paper'?")),
     Case("scale of the environment", "bare", environment(POINTREND_SCALE="papr"), "plan", 2, ("no scale 'papr'",)),
     Case(
@@ -201,7 +216,7 @@ CASES = (
         environment(POINTREND_PARAMS="no.yaml"),
         "plan",
         2,
-        ("no.yaml is not there",),
+        ("no.yaml does not exist",),
     ),
     Case("dataset named as a command", "bare", renamed("datasets", "voc", "x;touch canary"), "plan", 2, (NAME,)),
     Case("dataset with a newline", "bare", renamed("datasets", "voc", "voc\n"), "plan", 2, (NAME,)),
@@ -237,17 +252,17 @@ CASES = (
     Case("verb that is none", "bare", nothing, "trian voc_r50", 2, ("no verb 'trian'",)),
     Case("argument that is none", "bare", nothing, "plan --fast", 2, ("--fast", "pointrend plan --help")),
     Case("argument that is missing", "bare", nothing, "train", 2, ("RUN", "pointrend train --help")),
-    Case("seed that is no number", "bare", nothing, "train voc_r50 --seed x", 2, ("--seed", "'x' is no number")),
-    Case("negative seed typed", "bare", nothing, "train voc_r50 --seed=-1", 2, ("'-1' is no number",)),
+    Case(
+        "seed that is no number", "bare", nothing, "train voc_r50 --seed x", 2, ("--seed", "'x' is not a whole number")
+    ),
+    Case("negative seed typed", "bare", nothing, "train voc_r50 --seed=-1", 2, ("'-1' is not a whole number",)),
     Case("seed beyond 32 bits typed", "bare", nothing, "train voc_r50 --seed 99999999999", 2, ("from 0 to",)),
     Case("seeds that repeat", "bare", nothing, "compare --seeds 1,0,1", 2, ("'1,0,1' names 1 twice",)),
     Case("seeds that repeat in other digits", "bare", nothing, "compare --seeds '0, 00'", 2, ("names 0 twice",)),
     Case("no seeds typed", "bare", nothing, "compare --seeds ,", 2, ("--seeds ',' names nothing",)),
-    Case(
-        "seeds that are no numbers", "bare", nothing, "compare --seeds 0,x", 2, ("'0,x' is not a list of numbers: 'x'",)
-    ),
+    Case("seeds that are no numbers", "bare", nothing, "compare --seeds 0,x", 2, ("'0,x': 'x' is not a whole number",)),
     Case("seeds with a leading zero", "bare", instead("seeds: [0, 00]\n"), "plan", 2, ("column 12: 00 means",)),
-    Case("digits of another script", "bare", nothing, "train voc_r50 --seed ٣", 2, ("'٣' is no number",)),
+    Case("digits of another script", "bare", nothing, "train voc_r50 --seed ٣", 2, ("'٣' is not a whole number",)),
     Case("value that is no YAML", "bare", nothing, "--set lr=[ plan", 2, ("the value is not YAML",)),
     Case("value with month 13", "bare", nothing, "--set lr=2001-13-01 plan", 2, ("the value is not YAML",)),
 )

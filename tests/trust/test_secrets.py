@@ -16,6 +16,7 @@ from pointrend.results.compare import sealed
 from pointrend.results.form import fault_of_form
 from pointrend.results.markdown import render_readme
 from tests.datasets.layouts import archive_members, write_archives
+from tests.mirrors import set_urls
 from tests.results.pages import page_of
 from tests.results.runs import published, results_of
 from tests.trust.conftest import MakeGround
@@ -42,11 +43,6 @@ def official(ground: Ground, url: str, at_hand: Path) -> None:
             {"name": name, "md5": hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest()}
             for name, path in paths.items()
         ]
-        for name in paths:
-            params["places"][name]["urls"] = [
-                f"{place}//canary-name:canary-secret@{host}/nothing/{name}?token=canary-token",
-                f"{place}//canary-name:canary-secret@{host}/{name}?token=canary-token#canary-part",
-            ]
         demo, pilot = params["scales"]["demo"], params["scales"]["pilot"]
         params["scales"]["pilot"] = {
             **pilot,
@@ -55,6 +51,9 @@ def official(ground: Ground, url: str, at_hand: Path) -> None:
         }
 
     ground.edit(change)
+    forms = ("/nothing/{}?token=canary-token", "/{}?token=canary-token#canary-part")
+    account = f"{place}//canary-name:canary-secret@{host}"
+    set_urls({name: [account + form.format(name) for form in forms] for name in paths}, ground.root)
 
 
 def test_a_whole_run_keeps_all_secrets(
@@ -72,7 +71,7 @@ def test_a_whole_run_keeps_all_secrets(
     logging.shutdown()
     printed = capfd.readouterr()
     assert "canary" not in (printed.out + printed.err).replace("canary-path", "")
-    written = [path for path in ground.root.rglob("*") if path.is_file() and path.name != "params.yaml"]
+    written = [path for path in ground.root.rglob("*") if path.is_file() and path.name != "mirrors.json"]
     assert len(written) > 30
     for path in written:
         assert b"canary" not in path.read_bytes().replace(b"canary-path", b""), path

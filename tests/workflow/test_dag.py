@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.mirrors import set_urls
 from tests.workflow.checkout import Checkout
 
 RUNS = ("voc_r50", "voc_r101", "ade20k_r50", "ade20k_r101", "cityscapes_r50", "cityscapes_r101")
@@ -82,8 +83,8 @@ def test_another_lr_redoes_one_run_and_the_tables(restored: Checkout) -> None:
 def test_what_changes_no_result_redoes_nothing(restored: Checkout) -> None:
     params = restored.params()
     params["scales"]["demo"]["operation"] = {"workers": 1, "checkpoint_minutes": 7, "log_every": 2}
-    params["places"]["benchmark.tgz"]["urls"] = ["https://example.org/elsewhere.tar"]
     restored.write_params(params)
+    set_urls({"benchmark.tgz": ["https://example.org/elsewhere.tar"]}, restored.root)
     assert restored.planned() == Counter()
 
 
@@ -147,9 +148,9 @@ def test_another_scale_uses_other_folders_and_the_backbones(done: Checkout) -> N
         ("runs=", "--config runs= has no value"),
         ("runs=,", "--config runs=, names nothing"),
         ("runs=voc_r50, voc_r50", "--config runs=voc_r50, voc_r50 names voc_r50 twice"),
-        ("seeds=0,x", "--config seeds=0,x is not a list of numbers: 'x' is no number from 0"),
+        ("seeds=0,x", "--config seeds=0,x: 'x' is not a whole number from 0"),
         ("seeds=1,0,00", "--config seeds=1,0,00 names 0 twice"),
-        ("seeds=0,4294967296", "'4294967296' is no number from 0 to 4294967295"),
+        ("seeds=0,4294967296", "'4294967296' is not a whole number from 0 to 4294967295"),
         ("gpus=3", "batch_size 4 cannot be divided among 3 gpus"),
     ],
 )

@@ -16,6 +16,7 @@ from pointrend.checkout.source_version import SourceVersion, source_version
 from pointrend.cli import main
 from pointrend.files import SEAL, sha256_file, write_json, write_sealed
 from pointrend.results.compare import read_results, sealed, write_results
+from tests.mirrors import set_urls
 from tests.results.audit.samples import LOGS, S21, VOC_R50, write_config
 from tests.workflow import tampering
 from tests.workflow.checkout import Checkout
@@ -67,8 +68,7 @@ def audited(done: Checkout, tmp_path_factory: pytest.TempPathFactory) -> Path:
     params = done.at(root).params()
     params["scales"]["demo"]["published"] = ["log", "cfg"]
     with serve_folder(offered) as url:
-        for name in (LOG_FILE, CONFIG_FILE, "base_cfg.py"):
-            params["places"][name]["urls"] = [f"{url}/{name}"]
+        set_urls({name: [f"{url}/{name}"] for name in (LOG_FILE, CONFIG_FILE, "base_cfg.py")}, root)
         done.at(root).write_params(params)
         for words in ("fetch log_voc_r50", "fetch cfg_voc_r50", "audit voc_r50 --record", "compare", "report"):
             assert main(["--params", str(root / "params.yaml"), "--scale", "demo", "--quiet", *words.split()]) == 0

@@ -13,14 +13,13 @@ from filelock import FileLock
 
 from pointrend.archives.demo.layouts import ARCHIVES, SceneCounts, image_counts
 from pointrend.archives.demo.packing import write_archive
+from pointrend.archives.verification import digest_file
 from pointrend.errors import ParamsError, PointrendError
 from pointrend.files import atomic_path, read_json, sha256_json, write_json
 
 MANIFEST = "manifest.json"
-
-_LIBRARIES = ("numpy", "opencv-python-headless", "pillow", "scipy")
 DEMO_SCENES = SceneCounts()
-
+_LIBRARIES = ("numpy", "opencv-python-headless", "pillow", "scipy")
 _FEWEST = SceneCounts(train=4, val=2, height=32, width=32)
 
 logger = logging.getLogger(__name__)
@@ -31,10 +30,8 @@ def build_demo_archives(folder: Path, counts: SceneCounts = DEMO_SCENES) -> dict
 
     Returns the manifest, which is also written to ``folder/manifest.json``: ``{"files": {name: {"bytes", "md5",
     "sha256"}}, "images": {dataset: {list: n}}, "scenes": {...}, "generator": sha256}``. The same counts, code and
-    libraries give the same bytes. A folder whose manifest is whole and whose archives have the sizes in it is left
-    as it is; several processes may call this at once.
-
-    Raises :class:`ParamsError` where ``counts`` is too small for the layouts.
+    libraries give the same bytes. A folder with a complete manifest and archives of the sizes in it is left as it is;
+    several processes may call this at once. Raises :class:`ParamsError` if ``counts`` is too small for the layouts.
     """
     for field, least in asdict(_FEWEST).items():
         if getattr(counts, field) < least:
@@ -46,49 +43,33 @@ def build_demo_archives(folder: Path, counts: SceneCounts = DEMO_SCENES) -> dict
 
 
 def _build(folder: Path, counts: SceneCounts) -> dict[str, Any]:
-    logger.info("drawing the demo's pictures into %s", folder)
+    logger.info("drawing the demo's images into %s", folder)
     (folder / MANIFEST).unlink(missing_ok=True)
     files = {}
     for name, members in ARCHIVES.items():
         with atomic_path(folder / name) as path:
             write_archive(path, name, members(counts))
-            files[name] = _measure(path)
-    manifest = {
-        "files": files,
-        "images": image_counts(counts),
-        "scenes": asdict(counts),
-        "generator": _generator(),
-    }
+            files[name] = asdict(digest_file(path))
+    known = {"scenes": asdict(counts), "generator": _generator()}
+    manifest = {"files": files, "images": image_counts(counts), **known}
     write_json(folder / MANIFEST, manifest)
     return manifest
 
 
 def _whole_manifest(folder: Path, counts: SceneCounts) -> dict[str, Any] | None:
-    """The manifest of an earlier build, if it is of these scenes and this generator and all archives are there."""
+    """The manifest of an earlier build, if it is of these scenes and this generator and no archive is missing."""
     try:
         manifest = read_json(folder / MANIFEST)
     except PointrendError:
         return None
     if manifest.get("scenes") != asdict(counts) or manifest.get("generator") != _generator():
         return None
-    for name in ARCHIVES:
-        path = folder / name
-        if not path.is_file() or path.stat().st_size != manifest["files"][name]["bytes"]:
-            return None
-    return manifest
+    sizes = {name: path.stat().st_size for name in ARCHIVES if (path := folder / name).is_file()}
+    return manifest if sizes == {name: facts["bytes"] for name, facts in manifest["files"].items()} else None
 
 
 def _generator() -> str:
-    """What the bytes follow from besides the counts: the code of this package and the encoding libraries."""
+    """sha256 of what the bytes follow from besides the counts: the code of this package and the libraries."""
     sources = sorted(Path(__file__).parent.glob("*.py"))
     code = {source.name: hashlib.sha256(source.read_bytes()).hexdigest() for source in sources}
     return sha256_json({"code": code, "libraries": {name: metadata.version(name) for name in _LIBRARIES}})
-
-
-def _measure(path: Path) -> dict[str, Any]:
-    data = path.read_bytes()
-    return {
-        "bytes": len(data),
-        "md5": hashlib.md5(data, usedforsecurity=False).hexdigest(),
-        "sha256": hashlib.sha256(data).hexdigest(),
-    }

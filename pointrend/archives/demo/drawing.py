@@ -1,4 +1,4 @@
-"""Shapes and textures of the demo's pictures, in integer arithmetic alone.
+"""Shapes and textures of the demo's images, in integer arithmetic and from integer draws alone.
 
 No floating point number and no library's line drawing takes part, so the same calls give the same pixels on
 every machine. Lengths and positions are in eighths of a pixel (:data:`SUBPIXEL`), angles in 1/256 of a turn,
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,20 +17,17 @@ from numpy.typing import NDArray
 Mask: TypeAlias = NDArray[np.bool_]
 Integers: TypeAlias = NDArray[np.int64]
 Point: TypeAlias = tuple[int, int]
+Item = TypeVar("Item")
 
-SUBPIXEL = 8
-"""Units in one pixel."""
-TURN = 256
-"""Units in a full turn."""
-ONE = 1024
-"""The number that stands for 1 in sines, tones and blob fields."""
-
+SUBPIXEL = 8  # units in one pixel
+TURN = 256  # units in a full turn
+ONE = 1024  # the number that represents 1 in sines, tones and blob fields
 _STROKE_STEPS = 64
 
 
 @dataclass(frozen=True)
 class Canvas:
-    """Pixel centres of an H x W picture: ``x`` and ``y`` are int64 (H, W) in eighths of a pixel."""
+    """Pixel centres of an H x W image: ``x`` and ``y`` are int64 (H, W) in eighths of a pixel."""
 
     x: Integers
     y: Integers
@@ -52,7 +49,7 @@ class Canvas:
 
     @classmethod
     def of_size(cls, height: int, width: int) -> Canvas:
-        """The canvas of a picture of ``height`` x ``width`` pixels."""
+        """The canvas of an image of ``height`` x ``width`` pixels."""
         y, x = np.mgrid[0:height, 0:width].astype(np.int64) * SUBPIXEL + SUBPIXEL // 2
         return cls(x, y)
 
@@ -161,6 +158,63 @@ def texture(kind: str, canvas: Canvas, period: int, turn: int, rng: np.random.Ge
     if kind == "speckle":
         return ONE * _grains(canvas.x.shape, rng)
     raise ValueError(f"no texture named {kind!r}")
+
+
+def integer(rng: np.random.Generator, low: int, high: int) -> int:
+    """A random integer from ``low`` to ``high``, both included."""
+    return int(rng.integers(low, high + 1))
+
+
+def shuffled(items: Sequence[Item], rng: np.random.Generator) -> list[Item]:
+    """Fisher-Yates with integer draws (``Generator.shuffle`` promises nothing about the draws it makes)."""
+    deck = list(items)
+    for last in range(len(deck) - 1, 0, -1):
+        other = integer(rng, 0, last)
+        deck[last], deck[other] = deck[other], deck[last]
+    return deck
+
+
+def place(canvas: Canvas, rng: np.random.Generator) -> Point:
+    """A point in the inner nine tenths of the canvas."""
+    x = integer(rng, canvas.width // 20, canvas.width * 19 // 20)
+    return x, integer(rng, canvas.height // 20, canvas.height * 19 // 20)
+
+
+def thing(canvas: Canvas, shape: str, rng: np.random.Generator) -> Mask:
+    """An ``ellipse``, ``ring``, ``star``, ``blob`` or ``stroke`` somewhere on the canvas."""
+    centre, turn = place(canvas, rng), integer(rng, 0, TURN - 1)
+    size = canvas.height * integer(rng, 15, 24) // 100
+    if shape == "ellipse":
+        return ellipse(canvas, centre, (size * 5 // 4, size * 3 // 4), turn)
+    if shape == "ring":
+        return ring(canvas, centre, (size * 5 // 4, size), size * 2 // 5, turn)
+    if shape == "star":
+        return star(canvas, centre, size * 4 // 3, integer(rng, 4, 7), turn)
+    if shape == "blob":
+        return cluster(canvas, centre, size * 2 // 3, rng)
+    if shape == "stroke":
+        return tendril(canvas, centre, rng)
+    raise ValueError(f"no shape named {shape!r}")
+
+
+def cluster(canvas: Canvas, centre: Point, size: int, rng: np.random.Generator) -> Mask:
+    """Four drops around ``centre`` that flow together where they are near each other."""
+    reach = size * 3 // 2
+    drops = []
+    for _ in range(4):
+        x, y = centre[0] + integer(rng, -reach, reach), centre[1] + integer(rng, -reach, reach)
+        drops.append(((x, y), size * integer(rng, 40, 75) // 100))
+    return blob(canvas, drops)
+
+
+def tendril(canvas: Canvas, start: Point, rng: np.random.Generator) -> Mask:
+    """A thin curved stroke from ``start``, four to ten pixels wide in an image of 128 rows."""
+    reach = canvas.height // 2
+    first, second, end = (
+        (start[0] + integer(rng, -reach, reach), start[1] + integer(rng, -reach, reach)) for _ in range(3)
+    )
+    radius, end_radius = (canvas.height * integer(rng, 16, 42) // 1000 for _ in range(2))
+    return stroke(canvas, (start, first, second, end), radius, end_radius)
 
 
 def _span(middle: int, reach: int) -> slice:

@@ -17,9 +17,7 @@ from pointrend.archives.demo.packing import Member
 from pointrend.archives.demo.scenes import Scene, draw_scene, outlines
 
 SBD_CATEGORIES = 20
-WITHHELD = 2
-"""Pictures in Cityscapes' test split, whose labels are not given out."""
-
+WITHHELD = 2  # images in Cityscapes' test split, whose labels are not published
 _CITIES = {"train": ("aachen", "bochum"), "val": ("frankfurt", "munster"), "test": ("berlin",)}
 _MAT_HEADER = b"MATLAB 5.0 MAT-file Platform: posix, Created on: Fri May 11 00:00:00 2012"
 _MAT_HEADER_BYTES = 116
@@ -27,9 +25,9 @@ _MAT_HEADER_BYTES = 116
 
 @dataclass(frozen=True)
 class SceneCounts:
-    """How much is drawn per dataset: pictures in train and val, and their size in pixels.
+    """How much is drawn per dataset: images in train and val, and their size in pixels.
 
-    Cityscapes pictures are 2 * ``height`` wide. VOC's ``train`` counts trainaug: a third of it are VOC training
+    Cityscapes images are 2 * ``height`` wide. VOC's ``train`` counts trainaug: a third of it are VOC training
     ids, the others have labels in SBD only.
     """
 
@@ -51,8 +49,7 @@ class VocIds:
     val: tuple[str, ...]
     sbd_train: tuple[str, ...]
     sbd_val: tuple[str, ...]
-    scenes: dict[str, tuple[str, int]]
-    """The scene (split, index) of every id."""
+    scenes: dict[str, tuple[str, int]]  # the scene (split, index) of every id
 
     @property
     def trainaug(self) -> set[str]:
@@ -61,7 +58,7 @@ class VocIds:
 
 
 def voc_ids(counts: SceneCounts) -> VocIds:
-    """Name the scenes: 2007_* are VOC training pictures, 2008_* SBD's alone, 2009_* VOC validation pictures."""
+    """Name the scenes: 2007_* are VOC training images, 2008_* SBD's alone, 2009_* VOC validation images."""
     own = max(counts.train // 3, 1)
     scenes = {f"2007_{index + 1:06d}": ("train", index) for index in range(own)}
     scenes |= {f"2008_{index + 1:06d}": ("train", index) for index in range(own, counts.train)}
@@ -73,7 +70,7 @@ def voc_ids(counts: SceneCounts) -> VocIds:
 
 
 def voc(counts: SceneCounts) -> Iterator[Member]:
-    """VOCtrainval_11-May-2012.tar: every picture, palette masks with 255 borders for VOC's own ids, id lists."""
+    """VOCtrainval_11-May-2012.tar: every image, palette masks with 255 borders for VOC's own ids, id lists."""
     root, ids = "VOCdevkit/VOC2012", voc_ids(counts)
     lists = {"train": ids.train, "trainval": (*ids.train, *ids.val), "val": ids.val}
     for split, listed in lists.items():
@@ -113,7 +110,7 @@ def cityscapes_pictures(counts: SceneCounts) -> Iterator[Member]:
 
 
 def cityscapes_labels(counts: SceneCounts) -> Iterator[Member]:
-    """gtFine_trainvaltest.zip: labelIds 0..33; those of the test split are all 0, as they are not given out."""
+    """gtFine_trainvaltest.zip: labelIds 0..33; those of the test split are all 0, as they are not published."""
     for split, index, place in _cityscapes_places(counts):
         label = _cityscapes_scene(split, index, counts).label
         yield f"gtFine/{place}_gtFine_labelIds.png", _png(label if split != "test" else np.zeros_like(label))
@@ -126,6 +123,7 @@ def image_counts(counts: SceneCounts) -> dict[str, dict[str, int]]:
     return {"voc": {**found, "trainaug": len(ids.trainaug)}, "ade20k": plain, "cityscapes": plain}
 
 
+# The members of every archive, by its official name.
 ARCHIVES = {
     "VOCtrainval_11-May-2012.tar": voc,
     "benchmark.tgz": sbd,
@@ -133,7 +131,6 @@ ARCHIVES = {
     "leftImg8bit_trainvaltest.zip": cityscapes_pictures,
     "gtFine_trainvaltest.zip": cityscapes_labels,
 }
-"""The members of every archive, by its official name."""
 
 
 def _voc_scene(ids: VocIds, image_id: str, counts: SceneCounts) -> Scene:
@@ -145,7 +142,7 @@ def _cityscapes_scene(split: str, index: int, counts: SceneCounts) -> Scene:
 
 
 def _cityscapes_places(counts: SceneCounts) -> Iterator[tuple[str, int, str]]:
-    """Yield split, index and ``<split>/<city>/<city>_<sequence>_<frame>`` of every picture."""
+    """Yield split, index and ``<split>/<city>/<city>_<sequence>_<frame>`` of every image."""
     for split, count in (("train", counts.train), ("val", counts.val), ("test", WITHHELD)):
         cities = _CITIES[split]
         for index in range(count):
@@ -168,7 +165,7 @@ def _png(picture: NDArray[np.uint8]) -> bytes:
 def _encoded(ending: str, picture: NDArray[np.uint8], *settings: int) -> bytes:
     done, data = cv2.imencode(ending, picture, settings)
     if not done:
-        raise RuntimeError(f"OpenCV cannot encode a {ending} picture")
+        raise RuntimeError(f"OpenCV cannot encode a {ending} image")
     return data.tobytes()
 
 

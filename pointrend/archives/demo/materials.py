@@ -1,7 +1,7 @@
-"""What each class of the demo's datasets looks like.
+"""Appearance of each class of the demo's datasets.
 
 Label values are those of the datasets' official masks: VOC indices, ADE20K 1..150 with 0 for unlabelled,
-Cityscapes labelIds. Colours and textures of one dataset lie apart, so that the colour jitter of training does
+Cityscapes labelIds. Colours and textures of one dataset differ clearly, so that the colour jitter of training does
 not turn one class into another.
 """
 

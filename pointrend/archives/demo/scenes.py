@@ -1,7 +1,7 @@
-"""The demo's pictures: synthetic scenes of textured, overlapping, thin and curved things.
+"""The demo's images: synthetic scenes of textured, overlapping, thin and curved things.
 
 Every class has colours and a texture of its own, so that a thin network can learn it from some hundred
-pictures, and outlines that a stride-4 map cannot follow, so that point refinement has something to refine.
+images, and outlines that a stride-4 map cannot follow, so that point refinement has something to refine.
 A scene follows from (dataset, split, index, size) alone.
 """
 
@@ -14,19 +14,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pointrend.archives.demo import drawing, materials
-from pointrend.archives.demo.drawing import ONE, SUBPIXEL, TURN, Canvas, Mask
+from pointrend.archives.demo.drawing import ONE, SUBPIXEL, TURN, Canvas, Mask, integer, shuffled, thing
 from pointrend.archives.demo.materials import Material
 from pointrend.archives.demo.streets import street
-from pointrend.archives.demo.things import integer, shuffled, thing
 
 SPLITS = ("train", "val", "test")
 
-_TINT = 14
-"""How far a thing's colour strays from its material's, in grey levels per channel."""
-_NOISE = 10
-"""Largest noise of a pixel, in grey levels."""
-_LIGHT = 24
-"""Largest change of brightness from edge to edge, in grey levels."""
+# In grey levels:
+_TINT = 14  # how far a thing's colour differs from its material's, per channel
+_NOISE = 10  # largest noise of a pixel
+_LIGHT = 24  # largest change of brightness from edge to edge
 
 
 @dataclass(frozen=True)
@@ -53,7 +50,7 @@ def draw_scene(dataset: str, split: str, index: int, height: int, width: int) ->
 def outlines(layer: NDArray[np.uint8]) -> NDArray[np.bool_]:
     """Pixels (H, W) whose right or lower neighbour shows another layer: a border one pixel wide.
 
-    The official VOC masks have borders of five pixels at 500 x 375, which is about this in a demo picture.
+    The official VOC masks have borders of five pixels at 500 x 375, which is about this in a demo image.
     """
     border = np.zeros(layer.shape, dtype=bool)
     border[:, :-1] |= layer[:, :-1] != layer[:, 1:]
@@ -83,7 +80,7 @@ def _surface(material: Material, canvas: Canvas, mask: Mask, rng: np.random.Gene
 
 
 def _light(canvas: Canvas, rng: np.random.Generator) -> NDArray[np.int64]:
-    """A slow change of brightness over the picture, (H, W, 1)."""
+    """A slow change of brightness over the image, (H, W, 1)."""
     height, width = canvas.x.shape
     down, across = integer(rng, -_LIGHT, _LIGHT), integer(rng, -_LIGHT, _LIGHT)
     light = down * (canvas.y // SUBPIXEL) // height + across * (canvas.x // SUBPIXEL) // width

@@ -7,9 +7,8 @@ from collections.abc import Iterator
 import numpy as np
 
 from pointrend.archives.demo import drawing, materials
-from pointrend.archives.demo.drawing import TURN, Canvas, Mask, Point
+from pointrend.archives.demo.drawing import TURN, Canvas, Mask, Point, cluster, integer, place
 from pointrend.archives.demo.materials import Material
-from pointrend.archives.demo.things import blob, integer, place
 
 Layers = Iterator[tuple[Material, Mask]]
 
@@ -28,7 +27,7 @@ def street(canvas: Canvas, rng: np.random.Generator) -> Layers:
     for _ in range(integer(rng, 2, 3)):
         yield from _pole_and_sign(canvas, rng)
     if integer(rng, 0, 3) == 0:
-        yield materials.STATIC, blob(canvas, place(canvas, rng), canvas.height // 12, rng)
+        yield materials.STATIC, cluster(canvas, place(canvas, rng), canvas.height // 12, rng)
     bonnet = canvas.width * 2 // 5, canvas.height // 14
     yield materials.EGO_VEHICLE, drawing.ellipse(canvas, (canvas.width // 2, canvas.height), bonnet)
 
@@ -39,7 +38,7 @@ def _background(canvas: Canvas, horizon: int, rng: np.random.Generator) -> Layer
         yield materials.BUILDING, _house(canvas, horizon + canvas.height // 8, rng)
     for _ in range(integer(rng, 2, 3)):
         crown = integer(rng, 0, canvas.width), horizon - canvas.height * integer(rng, 0, 20) // 100
-        yield materials.VEGETATION, blob(canvas, crown, canvas.height // 9, rng)
+        yield materials.VEGETATION, cluster(canvas, crown, canvas.height // 9, rng)
     phase = integer(rng, 0, TURN - 1)
     yield materials.ROAD, drawing.below_wave(canvas, horizon, canvas.height // 40, canvas.width, phase)
     for side in (0, canvas.width):

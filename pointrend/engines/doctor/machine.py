@@ -11,7 +11,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from pointrend.engines.doctor.finding import Finding, ask
-from pointrend.engines.estimates import archive_bytes, prepared_bytes, weights_bytes
+from pointrend.engines.estimates import weights_bytes
 from pointrend.settings.project import Project
 from pointrend.training.shared_memory import PLACE, ROOM, needed_bytes, whole_bytes
 
@@ -115,7 +115,7 @@ def _needed_bytes(project: Project) -> float:
     total = sum(weights_bytes(project.setting(run)) for run in runs) * seeds
     for name in project.params.datasets:
         absent = (each for each in project.archives_of(name) if not (project.archives_folder / each.name).exists())
-        total += sum(archive_bytes(project, archive) for archive in absent)
+        total += sum(project.about_bytes(archive) for archive in absent)
         if not project.manifest(name).is_file():
-            total += prepared_bytes(project, name, project.store_form)
+            total += project.prepared_bytes(name)
     return total

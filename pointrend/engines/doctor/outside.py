@@ -8,10 +8,11 @@ from urllib.parse import urlsplit
 
 import requests
 
-from pointrend.archives.download import public_url
 from pointrend.engines.doctor.finding import Finding
 from pointrend.errors import TrackingError
-from pointrend.settings.project import WITH_ACCOUNT, Project
+from pointrend.logs import redacted
+from pointrend.settings.archives import WITH_ACCOUNT
+from pointrend.settings.project import Project
 from pointrend.tracking.address import TRACKING, given_address
 
 ACCOUNT = ("CITYSCAPES_USERNAME", "CITYSCAPES_PASSWORD")
@@ -31,12 +32,12 @@ def _check_archive(project: Project, name: str) -> Finding:
     absent = [pin.name for pin in pins if not (project.archives_folder / pin.name).exists()]
     if not absent:
         return Finding(f"archives of {name}", "ok", f"in {project.relative(project.archives_folder)}")
-    locked = [file for file in absent if not project.params.places[file].urls]
+    locked = [file for file in absent if not project.urls(file)]
     found = f"not downloaded yet: {', '.join(absent)}"
     account = name == WITH_ACCOUNT
     if locked and not _at_hand(project, locked) and not (account and all(os.environ.get(key) for key in ACCOUNT)):
         others = [run for run, chosen in project.params.runs.items() if chosen.dataset != name]
-        way = f"set {' and '.join(ACCOUNT)}" if account else "add URLs under places in params.yaml"
+        way = f"set {' and '.join(ACCOUNT)}" if account else "add URLs to published/mirrors.json"
         do = f"{way}, or set POINTREND_ARCHIVES to a folder with {', '.join(locked)}"
         do += f"; or leave this dataset out: --config runs={','.join(others)}" if others else ""
         return Finding(f"archives of {name}", "missing", found, do)
@@ -57,7 +58,7 @@ def check_tracking() -> Finding:
         return Finding("tracking", "missing", error.what, error.do)
     if not uri:
         return Finding("tracking", "ok", "no MLFLOW_TRACKING_URI: mlflow.db in the checkout")
-    shown = public_url(uri)
+    shown = redacted(uri)
     if urlsplit(uri).scheme not in ("http", "https"):
         do = "on a cluster use a server: several machines must not write to one database file"
         return Finding("tracking", "note", f"{shown} is not a server, so it was not contacted", do)

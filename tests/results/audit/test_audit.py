@@ -16,6 +16,7 @@ from pointrend.cli import main
 from pointrend.files import sha256_file
 from pointrend.results.audit import logs
 from pointrend.results.published import load_published
+from tests.mirrors import read_mirrors, set_urls
 from tests.results.audit.samples import (
     BASE,
     CITYSCAPES_R101,
@@ -164,13 +165,9 @@ def test_the_page_about_it_shows_what_is_printed(
 
 
 def serve_from(url: str) -> None:
-    """Let params.yaml name a server of the test's, the second name of the log's included."""
-    params = yaml.safe_load(Path("params.yaml").read_text())
-    for name in (LOG_FILE, CONFIG_FILE, "base_cfg.py"):
-        params["places"][name]["urls"] = [
-            f"{url}/{address.rpartition('/')[2]}" for address in params["places"][name]["urls"]
-        ]
-    Path("params.yaml").write_text(yaml.safe_dump(params))
+    """Let the files come from a server of the test's, under the second name of the log, too."""
+    names, mirrors = (LOG_FILE, CONFIG_FILE, "base_cfg.py"), read_mirrors()
+    set_urls({name: [f"{url}/{old.rpartition('/')[2]}" for old in mirrors[name]["urls"]] for name in names})
 
 
 def test_fetched_files_are_audited_and_their_first_checksum_holds(
@@ -200,22 +197,23 @@ def test_fetched_files_are_audited_and_their_first_checksum_holds(
         assert paper("fetch", "cfg_voc_r50") == 3
         refusal = capsys.readouterr().err
         assert "base_cfg.py: its sha256 is " in refusal
-        assert "released.lock.json says what the first download was" in refusal
+        assert "released.lock.json records other bytes for the first download" in refusal
     assert json.loads(seen.read_text()) == notes
 
 
 def test_the_places_are_those_of_the_published_table() -> None:
     params = yaml.safe_load((ROOT / "params.yaml").read_text())
     rows = {row.run: row for section in load_published(ROOT / "published").sections for row in section.rows}
+    mirrors = read_mirrors(ROOT)
     assert params["published"].keys() == rows.keys()
     for run, files in params["published"].items():
         (log,), config = files["log"], files["cfg"]
-        logs_at = params["places"][log]["urls"]
+        logs_at = mirrors[log]["urls"]
         assert logs_at[0] == rows[run].log
         assert logs_at[1] == rows[run].log.replace("os8", "os32").replace("_train.log", ".log")
         assert config == [rows[run].cfg.rpartition("/")[2], "base_cfg.py"]
         for name in config:
-            (address,) = params["places"][name]["urls"]
+            (address,) = mirrors[name]["urls"]
             assert address == rows[run].cfg.replace("/main/", f"/{COMMIT}/").rpartition("/")[0] + f"/{name}"
 
 

@@ -14,6 +14,7 @@ from pointrend.archives.demo.layouts import SceneCounts, sbd, voc
 from pointrend.archives.demo.packing import write_archive
 from pointrend.archives.verification import digest_file
 from pointrend.files import write_json
+from tests.mirrors import edit_mirrors
 from tests.released import FIRST_NAME, offer_weights, thin_state
 from tests.trust.attacks.site import Site
 from tests.workflow.checkout import Checkout
@@ -100,8 +101,9 @@ def make_base(folder: Path, made_by: str = "hand") -> Site:
     params["operation"] |= OPERATION
     params["datasets"]["voc"] |= {"images": images, "recipe": OF_DATASET, "archives": pins(digests)}
     params["scales"]["paper"] |= {"pretrained": False, "pictures": 0}
-    for place in params["places"].values():
-        place["urls"] = []  # nothing leaves this machine
+    edit_mirrors(
+        lambda files: [mirrors.update(urls=[]) for mirrors in files.values()], site.root
+    )  # nothing is downloaded
     site.write_params(params)
     definition = site.json("published/definition.json")
     definition["recipe"] |= RECIPE | {"pretrained": False}

@@ -1,0 +1,115 @@
+"""Files to download: the checksums of POINTREND_PINS, and the table of mirrors."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from pointrend.errors import ParamsError
+from pointrend.files import write_json
+from pointrend.settings.archives import Archive
+from pointrend.settings.project import Project
+from tests.mirrors import edit_mirrors
+
+ROOT = Path(__file__).parents[2]
+TGZ, MD5 = "benchmark.tgz", "0" * 32
+
+
+@pytest.fixture
+def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """params.yaml and published/."""
+    shutil.copy(ROOT / "params.yaml", tmp_path)
+    shutil.copytree(ROOT / "published", tmp_path / "published")
+    for name in ("POINTREND_SCALE", "POINTREND_PINS", "POINTREND_ARCHIVES"):
+        monkeypatch.delenv(name, raising=False)
+    return tmp_path
+
+
+def load(checkout: Path) -> Project:
+    return Project.load(checkout / "params.yaml", "paper")
+
+
+def test_urls_and_sizes_come_from_the_table_of_mirrors(checkout: Path) -> None:
+    edit_mirrors(lambda files: files.update({TGZ: {"about_gb": 3, "urls": ["http://a/x", "http://b/x"]}}), checkout)
+    project = load(checkout)
+    assert project.urls(TGZ) == ("http://a/x", "http://b/x")
+    assert project.about_bytes(Archive(name=TGZ), Archive(name=TGZ, bytes=5)) == 3e9 + 5
+    assert load(ROOT).about_bytes() == pytest.approx(17.342628e9)
+
+
+@pytest.mark.parametrize(
+    ("in_params", "in_mirrors", "words"),
+    [
+        ("", lambda files: files.update({"bench.tgz": files.pop(TGZ)}), f"has no '{TGZ}' (did you mean 'bench.tgz'?)"),
+        ("os8_voc.py, base_cfg.py", None, "has no 'base_cfgx.py' (did you mean 'base_cfg.py'?)"),
+        ("os8_voc_train.pth", None, "has no 'pointrend_resnet50os8_voc_trainx.pth' (did you mean"),
+        ("", lambda files: files[TGZ].update(about_gb=1e300), f"files.{TGZ}: about_gb: Input should be less than"),
+        ("", lambda files: files[TGZ].update(url="x"), f"files.{TGZ}: unknown key 'url' (did you mean 'urls'?)"),
+        ("", lambda files: files.update({TGZ: []}), f"files.{TGZ}: Input should be a valid dictionary"),
+    ],
+)
+def test_every_file_needs_mirrors(
+    checkout: Path, in_params: str, in_mirrors: Callable[[dict[str, Any]], Any] | None, words: str
+) -> None:
+    if in_mirrors:
+        edit_mirrors(in_mirrors, checkout)
+    text = (checkout / "params.yaml").read_text()
+    stem, ending = in_params.rpartition(".")[::2]
+    (checkout / "params.yaml").write_text(text.replace(in_params, f"{stem}x.{ending}", 1) if in_params else text)
+    with pytest.raises(ParamsError) as caught:
+        load(checkout).urls("base_cfg.py")
+    assert f"{checkout / 'published/mirrors.json'}" in str(caught.value)
+    assert words in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_pins_replace_the_official_checksums(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pins = checkout / "pins.json"
+    write_json(pins, {"files": {TGZ: {"md5": MD5}}})
+    official = load(checkout)
+    monkeypatch.setenv("POINTREND_PINS", str(pins))
+    project = load(checkout)
+    assert (official.archive_set, project.archive_set) == ("official", "pins-e0e4cd5b")
+    assert project.archives_of("voc") == (official.archives_of("voc")[0], Archive(name=TGZ, md5=MD5))
+    write_json(pins, {"files": {TGZ: {"md5": MD5, "sha256_prefix": "0" * 8}}})
+    assert load(checkout).archive_set not in ("official", project.archive_set)
+    assert Project.load(checkout / "params.yaml", "demo").pins == {}
+
+
+@pytest.mark.parametrize(
+    ("pins", "words"),
+    [
+        ([], "has no mapping 'files'; POINTREND_PINS must name a JSON file"),
+        ({"files": {TGZ: {"md5": "0"}}}, f"files.{TGZ}: md5: String should match pattern"),
+        ({"files": {TGZ: {"sha1": "0"}}}, f"files.{TGZ}: unknown key 'sha1'"),
+        ({"files": {TGZ: 1}}, f"files.{TGZ}: Input should be a valid dictionary"),
+    ],
+)
+def test_pins_of_another_form_are_one_line(
+    checkout: Path, monkeypatch: pytest.MonkeyPatch, pins: Any, words: str
+) -> None:
+    write_json(checkout / "pins.json", pins)
+    monkeypatch.setenv("POINTREND_PINS", str(checkout / "pins.json"))
+    with pytest.raises(ParamsError) as caught:
+        load(checkout).archives_of("voc")
+    assert words in str(caught.value)
+
+
+def test_disk_estimates_follow_the_form_and_the_limit() -> None:
+    paper, pilot = load(ROOT), Project.load(ROOT / "params.yaml", "pilot", ("store=compact",))
+    assert paper.kept_images("voc") == {"train": 10582, "val": 1449}
+    assert paper.prepared_bytes("voc") == paper.prepared_bytes("voc", "raw") == (10582 + 1449) * 0.18e6 * 4
+    assert pilot.kept_images("voc") == {"train": 200, "val": 200}
+    assert pilot.prepared_bytes("voc") == 400 * 0.18e6 * 2
+
+
+def test_mirrors_are_part_of_no_digest(checkout: Path) -> None:
+    before = [archive.model_dump() for archive in load(checkout).archives_of("voc")]
+    edit_mirrors(lambda files: files[TGZ].update(urls=["http://elsewhere/x"]), checkout)
+    assert [archive.model_dump() for archive in load(checkout).archives_of("voc")] == before
+    assert "http" not in str(yaml.safe_load((checkout / "params.yaml").read_text()))
