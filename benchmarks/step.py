@@ -9,24 +9,24 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from benchmarks.figures import FAST, PLAIN, Figure, Finding
 from benchmarks.plain_network import PlainPointRend
 from benchmarks.timing import interleaved
 from pointrend.checkout.machine import keep_freed_memory
 from pointrend.datasets.registry import classes_of
-from pointrend.model.build import architecture
 from pointrend.model.pointrend import Architecture, PointDraws, PointRend, draw_points
 from pointrend.settings.params import RunSetting, load_params
 from pointrend.training.distributed import Processes
-from pointrend.training.optimizer import make_optimizer
-from pointrend.training.step import TrainStep, memory_format
+from pointrend.training.loader import TrainBatch
+from pointrend.training.loop import TrainStep
+from pointrend.training.normalization import normalize_batch
 
 PARAMS = load_params(Path(__file__).parents[1] / "params.yaml").at_scale("paper")
 THREADS, IMAGES = 2, 2
 RUN = "voc_r50"
 REPEATS = 2  # of the step of every run
+ITERATIONS = 10**6  # of the schedule; the learning rate stays in its warm-up
 
 
 def run() -> list[Finding]:
@@ -68,26 +68,28 @@ def setting_of(run: str, overrides: tuple[str, ...] = ()) -> RunSetting:
 
 
 def _step(setting: RunSetting, images: int, device: torch.device) -> Callable[[], Any]:
-    """The step of ``pointrend train`` in one process, always with the same random input, which is on the device."""
-    recipe, inputs = setting.recipe, batch(setting, images, device)
+    """The step of ``pointrend train`` in one process, always with the same random batch."""
     torch.manual_seed(0)
-    model = PointRend(_architecture(setting)).train().to(device).to(memory_format=memory_format(recipe))
-    optimizer = make_optimizer(model, lr=0.001, momentum=recipe.momentum, weight_decay=recipe.weight_decay)
-    return _waited_for(partial(TrainStep(model, optimizer, recipe, Processes(0, 1, device)), *inputs), device)
+    model = PointRend(_architecture(setting)).train()
+    step = TrainStep(model, setting.recipe, 0, ITERATIONS, Processes(0, 1, device))
+    return _waited_for(partial(step, 0, batch(setting, images)), device)
 
 
 def _plain_step(setting: RunSetting, device: torch.device) -> Callable[[], None]:
     """The plain network with torch's SGD."""
     torch.manual_seed(0)
-    recipe, inputs = setting.recipe, batch(setting, IMAGES, device)
+    recipe, loaded = setting.recipe, batch(setting, IMAGES)
     network = PlainPointRend(_architecture(setting)).train().to(device)
+    images = normalize_batch(loaded.pictures, loaded.inside).contiguous().to(device)
+    labels = loaded.labels.long().to(device)
+    draws = PointDraws(*(draw.to(device) for draw in draw_points(network.architecture, IMAGES, torch.Generator())))
     optimizer = torch.optim.SGD(
         network.parameters(), lr=recipe.lr, momentum=recipe.momentum, weight_decay=recipe.weight_decay
     )
 
     def step() -> None:
         optimizer.zero_grad(set_to_none=True)
-        network(*inputs)["loss"].backward()
+        network(images, labels, draws)["loss"].backward()
         optimizer.step()
 
     return _waited_for(step, device)
@@ -102,17 +104,16 @@ def _waited_for(step: Callable[[], Any], device: torch.device) -> Callable[[], N
     return run_step
 
 
-def batch(setting: RunSetting, images: int, device: torch.device) -> tuple[Tensor, Tensor, PointDraws]:
-    """Random crops, labels in blocks and point draws, on ``device``."""
+def batch(setting: RunSetting, images: int) -> TrainBatch:
+    """Random crops and labels in blocks, as the loader gives them."""
     generator, (height, width) = torch.Generator().manual_seed(1), setting.recipe.crop_size
-    network = _architecture(setting)
-    pixels = torch.randn(images, 3, height, width, generator=generator)
-    blocks = torch.randint(0, network.num_classes, (images, height // 32, width // 32), generator=generator)
+    pixels = torch.randint(0, 256, (images, height, width, 3), generator=generator, dtype=torch.uint8)
+    classes, size = _architecture(setting).num_classes, (images, height // 32, width // 32)
+    blocks = torch.randint(0, classes, size, generator=generator, dtype=torch.uint8)
     labels = blocks.repeat_interleave(32, 1).repeat_interleave(32, 2)
-    draws = PointDraws(*(draw.to(device) for draw in draw_points(network, images, generator)))
-    return pixels.to(device), labels.to(device), draws
+    return TrainBatch(pixels, labels, torch.tensor([[0, 0, height, width]] * images), torch.arange(images))
 
 
 def _architecture(setting: RunSetting) -> Architecture:
     """The network of a run with the classes of its dataset."""
-    return architecture(setting, len(classes_of(setting.dataset).names))
+    return Architecture.of(setting, len(classes_of(setting.dataset).names))

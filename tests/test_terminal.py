@@ -63,7 +63,7 @@ def read_to_end(reader: int) -> str:
     [
         ("fetch voc", ["VOCtrainval_11-May-2012.tar", "benchmark.tgz"], []),
         ("prepare voc", ["PASCAL VOC 2012 train", "PASCAL VOC 2012 val"], [r"PASCAL VOC 2012 val: 4 of 4 images, "]),
-        ("train voc_r50", ["train"], ["attempt 1", "training from iteration 0 to 4, 2 an epoch"]),
+        ("train voc_r50", ["train"], ["attempt 1", "training from iteration 0 to 4, 2 per epoch"]),
         ("evaluate voc_r50", ["evaluate"], []),
     ],
 )

@@ -10,9 +10,7 @@ import torch
 from pointrend.checkout.machine import choose_device, keep_freed_memory
 from pointrend.datasets.registry import classes_of
 from pointrend.errors import DatasetError, WeightsError
-from pointrend.model.build import architecture
-from pointrend.model.pointrend import PointRend
-from pointrend.model.precision import allow_tf32
+from pointrend.model.pointrend import Architecture, PointRend, allow_tf32
 from pointrend.model.weights import fitting, load_released, load_weights
 from pointrend.settings.params import Params, RunSetting
 
@@ -49,7 +47,7 @@ def scoring_device(setting: RunSetting) -> torch.device:
 
 
 def _network(setting: RunSetting) -> PointRend:
-    return PointRend(architecture(setting, len(classes_of(setting.dataset).names)))
+    return PointRend(Architecture.of(setting, len(classes_of(setting.dataset).names)))
 
 
 def _runs_that_fit(setting: RunSetting, weights: Path, params: Params) -> list[str]:

@@ -1,11 +1,10 @@
-"""How often a training was begun, and whether it is any use to begin it again.
+"""The attempts at a training, and whether another one is worthwhile.
 
-An engine that tries a failed job again cannot tell a lost node from a wrong setting. So the trainer keeps attempts.json
-beside the checkpoints, with one record for every start, which train.json takes over (docs/provenance.md). It says whose
-attempts they are and is written under the lease (see lease.py), whose number each of them has. After a
-failure that the same input repeats (exit code 2 or 3), and after :data:`TRIES_WITHOUT_PROGRESS` attempts that came no
-further, every later attempt of the same command ends at once. Another command, typed after whatever was wrong has been
-mended, begins anew.
+An engine that retries a failed job cannot distinguish a lost node from a wrong setting. So the trainer keeps
+attempts.json beside the checkpoints, under its lease, with one record per start; train.json takes them over
+(docs/provenance.md). After a failure that would occur again (exit code 2 or 3), and after
+:data:`TRIES_WITHOUT_PROGRESS` attempts without progress, every later attempt of the same command fails at once. Another
+command, typed after the cause was fixed, starts anew.
 """
 
 from __future__ import annotations
@@ -15,7 +14,6 @@ import socket
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +21,7 @@ from pointrend.errors import PointrendError, TrainingError, TrainingStopped
 from pointrend.files import Fence, read_json, write_json
 from pointrend.training.identity import KEY, Identity
 
-COMMAND = "POINTREND_COMMAND"
-"""Set by an engine to something that differs between two of its commands and is kept by the jobs of one."""
+COMMAND = "POINTREND_COMMAND"  # variable that an engine sets to the same value for all jobs of one of its commands
 TRIES_WITHOUT_PROGRESS = 3
 DONE = "done"
 
@@ -51,72 +48,59 @@ class Attempts:
 
     @contextmanager
     def attempt(self, iteration: int, code: Mapping[str, Any]) -> Iterator[None]:
-        """One attempt from ``iteration`` finished ones on; how it ends is written down.
+        """Record one attempt that starts after ``iteration`` finished iterations, and how it ends.
 
-        ``code`` says what computes from here on: what is asked at the end would miss a commit made meanwhile.
+        ``code`` describes the code that computes from here on: at the end, there may be a newer commit.
 
         Raises:
-            TrainingError: an attempt of the same command has shown that it is no use.
+            TrainingError: an attempt of the same command has shown that another one is useless.
         """
-        self._begin(iteration, code)
+        command = os.environ.get(COMMAND)
+        self._refuse_useless(command, iteration)
+        self.record["attempts"].append({})
+        self._note(
+            iteration=iteration,
+            lease=self._fence.number if self._fence else 0,
+            **code,
+            machine=None,
+            command=command,
+            host=socket.gethostname(),
+            job=os.environ.get("SLURM_JOB_ID"),
+            began=time.strftime("%Y-%m-%d %H:%M:%S"),
+            ended=None,
+        )
         try:
             yield
         except TrainingStopped as stopped:
-            self._end(stopped.what)
+            self._note(ended=stopped.what)
             raise
         except (PointrendError, OSError) as error:
-            with suppress(OSError):  # a full disk, for example, which is then the error that counts
-                self._end(str(error), failed=True)
+            self.record["failed"] = str(error)
+            with suppress(OSError):  # on a full disk, say; the first error is the one to report
+                self._note(ended=str(error))
             raise
-        self._end(DONE)
+        self._note(ended=DONE)
 
     def runs_on(self, machine: Mapping[str, Any]) -> None:
-        """Note the machine of this attempt, which is known once its processes have met."""
-        self.record["attempts"][-1]["machine"] = machine
-        self._write()
+        """Record the machine of this attempt, which is known once its processes have met."""
+        self._note(machine=machine)
 
-    def _begin(self, iteration: int, code: Mapping[str, Any]) -> None:
-        command = os.environ.get(COMMAND)
+    def _refuse_useless(self, command: str | None, iteration: int) -> None:
         if command is None or command != self.record["command"]:
             self.record |= {"command": command, "failed": None}
-        elif self.record["failed"] is None and self._vain(command, iteration) >= TRIES_WITHOUT_PROGRESS:
-            what = f"{TRIES_WITHOUT_PROGRESS} attempts in a row came no further than iteration {iteration}"
-            self.record["failed"] = f"{what}, the last one ended: {self._last_end()}"
-            self._write()
+            return
+        last = self.record["attempts"][-TRIES_WITHOUT_PROGRESS:]
+        here = [attempt for attempt in last if (attempt["command"], attempt["iteration"]) == (command, iteration)]
+        stuck = [attempt for attempt in here if attempt["ended"] != DONE]
+        if self.record["failed"] is None and len(stuck) == TRIES_WITHOUT_PROGRESS:
+            what = f"{len(stuck)} consecutive attempts made no progress beyond iteration {iteration}"
+            self.record["failed"] = f"{what} (the last one ended: {last[-1]['ended'] or 'killed'})"
+            self._note()
         if self.record["failed"] is not None:
             do = "correct that and type the command again"
             raise TrainingError(f"not tried again: {self.record['failed']}", do)
-        self.record["attempts"].append(
-            {
-                "iteration": iteration,
-                "lease": self._fence.number if self._fence else 0,
-                **code,
-                "machine": None,
-                "command": command,
-                "host": socket.gethostname(),
-                "job": os.environ.get("SLURM_JOB_ID"),
-                "began": time.strftime("%Y-%m-%d %H:%M:%S"),
-                "ended": None,
-            }
-        )
-        self._write()
 
-    def _end(self, how: str, failed: bool = False) -> None:
-        self.record["attempts"][-1]["ended"] = how
-        if failed:
-            self.record["failed"] = how
-        self._write()
-
-    def _vain(self, command: str, iteration: int) -> int:
-        """How many attempts of ``command``, up to the last one, began where the next one would and did not finish."""
-
-        def in_vain(attempt: dict[str, Any]) -> bool:
-            return attempt["command"] == command and attempt["iteration"] == iteration and attempt["ended"] != DONE
-
-        return len(list(takewhile(in_vain, reversed(self.record["attempts"]))))
-
-    def _last_end(self) -> str:
-        return self.record["attempts"][-1]["ended"] or "killed"
-
-    def _write(self) -> None:
+    def _note(self, **values: Any) -> None:
+        """Write the records, with these values in the last one."""
+        self.record["attempts"][-1] |= values
         write_json(self.path, self.record, self._fence)

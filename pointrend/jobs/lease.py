@@ -1,19 +1,19 @@
-"""A lease on one folder: no two trainers of one run, on whichever machines they are.
+"""A lease on one folder: no two trainers of one run at a time, on any machines.
 
-Leases are numbered files in ``<folder>/lease``; the highest number counts. A lease is taken by creating the next
-number, which only one process can do, also on NFS (O_EXCL). Its holder renews it with a sign of life, the file's time,
-and marks it free at the end by renaming it. A holder that died is recognised at once on its own machine, and elsewhere
-by :data:`STALE_SECONDS` without a sign of life, counted by the clock of whoever looks: the machines' clocks may differ.
+Leases are numbered files in ``<folder>/lease``; the highest number counts. A process takes a lease by creating the next
+number, which only one process can do, also on NFS (O_EXCL). The holder renews it by setting the file's time, and at its
+end renames it to mark it free. A dead holder is detected at once on its own machine, and from other machines after
+:data:`STALE_SECONDS` without a renewal, measured by the clock of the observer: clocks may differ between machines.
 
-A holder may have been stopped, or cut off from the file server, for that long without being dead. What it shares with
-later holders it therefore writes through :func:`atomic_path` with its :class:`Held` as the fence:
+A holder may have been stopped, or cut off from the file server, for that long without being dead. It therefore writes
+the files that it shares with later holders through :func:`atomic_path`, with its :class:`Held` as the fence:
 
-1. it makes a temporary file, whose name holds the number of its lease,
+1. it makes a temporary file, whose name contains the number of its lease,
 2. it renews its lease, which fails if a later holder has removed that,
 3. it renames the temporary file.
 
-A later holder removes the earlier lease first and the earlier holders' temporary files then, and reads afterwards. So a
-holder that comes to step 2 too late stops there, and one that was stopped between 2 and 3 has nothing left to rename.
+A later holder first removes the earlier lease, then the temporary files of earlier holders, and only then reads. So a
+holder that is too late fails at step 2, and one that was stopped between 2 and 3 has no file left to rename.
 """
 
 from __future__ import annotations
@@ -32,28 +32,25 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 from pointrend.errors import TrainingError, TrainingStopped
 
 log = logging.getLogger(__name__)
-BEAT_SECONDS = 10.0
-"""Time between two signs of life."""
-STALE_SECONDS = 60.0
-"""Time without one after which the holder on another machine counts as dead."""
+BEAT_SECONDS = 10.0  # time between two renewals
+STALE_SECONDS = 60.0  # time without a renewal after which a holder on another machine is considered dead
 POLL_SECONDS = 0.2
 FREE = ".free"
-NAME = re.compile(r"\d{6,}(\.free)?")
-"""Of a lease; whatever else lies in the folder, the .nfs* files that NFS leaves for a while for example, is none."""
+NAME = re.compile(r"\d{6,}(\.free)?")  # of a lease; other files in the folder, such as .nfs*, are ignored
 
 
 @dataclass(frozen=True)
 class Found:
-    """The lease that counts, as it lies in the folder."""
+    """The lease that counts, as stored in the folder."""
 
     number: int
-    beat: int
-    """Time of the last sign of life, nanoseconds by the file server's clock; only a change of it means something."""
-    holder: dict[str, Any]
-    """Who wrote it; empty while it is being written."""
+    beat: int  # time of the last renewal, in ns of the file server's clock; only changes of it are meaningful
+    holder: dict[str, Any]  # the process that wrote it; empty while it is being written
     free: bool
 
     @property
@@ -66,23 +63,26 @@ class Found:
 
     @property
     def local(self) -> bool:
-        """Whether its holder is, or was, a process of this machine."""
+        """Whether its holder is or was a process of this machine."""
         return bool(self.holder) and self.holder["machine"] == _machine()
 
 
 @contextmanager
 def lease(folder: Path, *others: Path, wait: bool = False) -> Iterator[Held]:
-    """Hold ``folder`` for the life of the block; with ``wait`` as soon as another holder has ended.
+    """Hold ``folder`` within the block; with ``wait`` as soon as another holder has ended.
 
-    The holder also writes into ``others``. A process whose lease was taken over, because it gave no sign of life for so
-    long, ends at its next write or sign of life.
+    The holder also writes into ``others``. A process whose lease was taken over, because it could not renew it for too
+    long, exits at its next write or renewal.
 
     Raises:
-        TrainingError: another living process holds it, and there is no ``wait``; the message says which.
+        TrainingError: another living process holds it, and ``wait`` is false; the message names the process.
     """
-    place = folder / "lease"
+    place, watch = folder / "lease", Watch(folder, wait)
     place.mkdir(parents=True, exist_ok=True)
-    held = Held(_take(place, Watch(folder), wait), (folder, *others))
+    # The number after the one that was found free, and no other: another process may have taken it since.
+    while (path := _create(place, watch.until_free().number + 1)) is None:
+        time.sleep(POLL_SECONDS)
+    held = Held(path, (folder, *others))
     held.remove_temporary_files(before=held.number)
     ended = threading.Event()
     beat = threading.Thread(target=_keep, args=(held, ended), daemon=True, name="lease")
@@ -97,12 +97,11 @@ def lease(folder: Path, *others: Path, wait: bool = False) -> Iterator[Held]:
 
 
 class Held:
-    """A lease that this process holds: the right to write into ``folders``, the first of which the lease is on."""
+    """A lease on ``folders[0]`` that this process holds: the right to write into all of ``folders``."""
 
     def __init__(self, path: Path, folders: tuple[Path, ...]) -> None:
         self.path, self.folders, self.number = path, folders, _number(path)
-        self._name = folders[0].name
-        self.mark = f"{self._name}-{path.stem}"
+        self.mark = f"{folders[0].name}-{path.stem}"
 
     def check(self) -> None:
         """Renew the lease.
@@ -112,7 +111,7 @@ class Held:
             OSError: the file server does not answer.
         """
         try:
-            os.utime(self.path)  # which goes to the file server, unlike a look at a name
+            os.utime(self.path)  # this asks the file server, unlike a test whether the file exists
         except OSError as problem:
             if problem.errno not in (errno.ENOENT, errno.ESTALE):
                 raise
@@ -122,8 +121,8 @@ class Held:
             raise TrainingStopped(f"the lease on {self.folders[0]} was {how}", do) from problem
 
     def remove_temporary_files(self, before: int) -> None:
-        """Remove those of holders with a number below ``before``, so that nothing is left that they could rename."""
-        ours = re.compile(rf"\..+\.{re.escape(self._name)}-(\d{{6,}})\.[^.]+\.tmp")
+        """Remove those of leases with a number below ``before``, so that their holders cannot rename them."""
+        ours = re.compile(rf"\..+\.{re.escape(self.folders[0].name)}-(\d{{6,}})\.[^.]+\.tmp")
         for path in (path for folder in self.folders if folder.is_dir() for path in folder.iterdir()):
             found = ours.fullmatch(path.name)
             if found and int(found[1]) < before:
@@ -131,67 +130,57 @@ class Held:
 
 
 def wait_until_free(folder: Path) -> None:
-    """Return when nobody holds ``folder``."""
-    watch = Watch(folder)
-    while not watch.is_free(newest(folder / "lease"), wait=True):
-        time.sleep(POLL_SECONDS)
+    """Return when no process holds ``folder``."""
+    Watch(folder, wait=True).until_free()
 
 
 def newest(place: Path) -> Found:
-    """The lease in ``place`` that counts; number 0 where there was never one."""
+    """The lease in ``place`` that counts; number 0 if there never was one."""
     while True:
         path = max(_leases(place), key=_number, default=None)
         if path is None:
             return Found(0, 0, {}, free=True)
-        with suppress(FileNotFoundError), open(path, encoding="utf-8") as stream:  # or it was freed or passed meanwhile
+        with suppress(FileNotFoundError), open(path, encoding="utf-8") as stream:  # it may have been freed meanwhile
             beat, text = os.fstat(stream.fileno()).st_mtime_ns, stream.read()
             return Found(_number(path), beat, json.loads(text) if text.endswith("\n") else {}, path.suffix == FREE)
 
 
 class Watch:
-    """Looks at a lease again and again until it is free."""
+    """Observes the lease on a folder until no process holds it."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self._last: tuple[int, int] | None = None
+    def __init__(self, folder: Path, wait: bool) -> None:
+        self.folder, self.wait = folder, wait
+        self._last: tuple[int, int] | None = None  # number and time of renewal seen before
         self._since = 0.0
-        self._said = False
+        self._reported = False
 
-    def is_free(self, found: Found, wait: bool) -> bool:
-        """Whether nobody holds it, or the holder has died.
+    def until_free(self) -> Found:
+        """The lease that counts, once it is free; errors as in :meth:`is_free`."""
+        while not self.is_free(found := newest(self.folder / "lease")):
+            time.sleep(POLL_SECONDS)
+        return found
+
+    def is_free(self, found: Found) -> bool:
+        """Whether no process holds it, or the holder has died.
 
         Raises:
-            TrainingError: it lives, and there is no ``wait``.
+            TrainingError: the holder lives, and we do not wait.
         """
-        if found.free:
+        if found.free or (found.local and not _alive(found.holder)):
             return True
-        if found.local:
-            if not _alive(found.holder):
-                return True
-            living = True
-        else:
-            living = self._last is not None and self._last != (found.number, found.beat)
-            if self._last is None or living:
-                self._last, self._since = (found.number, found.beat), time.monotonic()
-            if time.monotonic() - self._since >= STALE_SECONDS:
-                log.warning("%s gave no sign of life for %.0f s; its lease is taken over", found.who, STALE_SECONDS)
-                return True
-        if living and not wait:
+        renewed = self._last not in (None, (found.number, found.beat))
+        if renewed or self._last is None:
+            self._last, self._since = (found.number, found.beat), time.monotonic()
+        if not found.local and time.monotonic() - self._since >= STALE_SECONDS:
+            log.warning("%s was silent for %.0f s; its lease is taken over", found.who, STALE_SECONDS)
+            return True
+        if (found.local or renewed) and not self.wait:
             raise TrainingError(f"{self.folder} is in use by {found.who}", "wait for it to end, or stop it")
-        if not self._said:
-            self._said = True
-            what = "waiting for it to end" if wait else f"looking for a sign of life, at most {STALE_SECONDS:.0f} s"
+        if not self._reported:
+            self._reported = True
+            what = "waiting for it to end" if self.wait else f"checking for {STALE_SECONDS:.0f} s whether it is alive"
             log.warning("%s is in use by %s; %s", self.folder, found.who, what)
         return False
-
-
-def _take(place: Path, watch: Watch, wait: bool) -> Path:
-    while True:
-        found = newest(place)
-        # The number after the one that was judged, and no other: it may have been taken since.
-        if watch.is_free(found, wait) and (path := _create(place, found.number + 1)) is not None:
-            return path
-        time.sleep(POLL_SECONDS)
 
 
 def _create(place: Path, number: int) -> Path | None:
@@ -202,14 +191,12 @@ def _create(place: Path, number: int) -> Path | None:
             stream.write(json.dumps(_ourselves()) + "\n")
     except FileExistsError:
         return None
-    # Whoever looked at the folder long ago may have created a number that was passed and removed since.
+    # Our number may be out of date: others may have taken later ones, and removed this one, since we read the folder.
     others = [other for other in _leases(place) if other != path]
-    if any(_number(other) > number for other in others):
-        path.unlink(missing_ok=True)  # the other one may have removed it already
-        return None
-    for other in others:
-        other.unlink(missing_ok=True)
-    return path
+    passed = any(_number(other) > number for other in others)
+    for old in [path] if passed else others:
+        old.unlink(missing_ok=True)  # a later holder may have removed it already
+    return None if passed else path
 
 
 def _keep(held: Held, ended: threading.Event) -> None:
@@ -217,9 +204,9 @@ def _keep(held: Held, ended: threading.Event) -> None:
         try:
             held.check()
         except TrainingStopped as lost:
-            log.error("%s; this process ends", lost.what)
+            log.error("%s; this process exits", lost.what)
             held.remove_temporary_files(before=held.number + 1)
-            os._exit(TrainingStopped.exit_code)  # It may be long until the next write.
+            os._exit(TrainingStopped.exit_code)  # the next write may be far away
         except OSError as error:
             log.warning("cannot renew the lease: %s", error)
 
@@ -236,7 +223,7 @@ def _ourselves() -> dict[str, Any]:
 
 
 def _machine() -> str:
-    """Where process numbers mean the same: one boot of one machine, and one container of it."""
+    """Identifies a process number's scope: one boot of one machine, and one container on it."""
     try:
         boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
         return f"{boot} {os.readlink('/proc/self/ns/pid')}"
@@ -245,17 +232,11 @@ def _machine() -> str:
 
 
 def _alive(holder: dict[str, Any]) -> bool:
-    try:
-        os.kill(holder["pid"], 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        pass
-    return _start_time(holder["pid"]) == holder["started"]
+    return psutil.pid_exists(holder["pid"]) and _start_time(holder["pid"]) == holder["started"]
 
 
 def _start_time(pid: int) -> str | None:
-    """When a process began, so that its number given to another one is noticed; None if it is only a zombie."""
+    """Start time of a process, by which a reused process number is detected; None if it is a zombie."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
     except OSError:
@@ -264,7 +245,6 @@ def _start_time(pid: int) -> str | None:
 
 
 def _leases(place: Path) -> list[Path]:
-    """All leases in the folder."""
     return [path for path in place.iterdir() if NAME.fullmatch(path.name)] if place.is_dir() else []
 
 

@@ -1,7 +1,7 @@
-"""Where a training reads its data: as prepared, or a copy on the node's own disk.
+"""The folder from which a training reads its data: the prepared one, or a copy on the node's own disk.
 
-The copy is for file systems that are slow with many readers. It is of one training alone, in a folder with a name that
-nobody can guess, and checked like the data themselves; what lies in $TMPDIR already is never read.
+The copy is for file systems that are slow with many readers. It belongs to one training, in a folder whose name nobody
+can guess, and is checked like the prepared data; files that are already in $TMPDIR are never read.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import fcntl
 import logging
 import os
 import re
+import secrets
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -21,8 +22,7 @@ from pointrend.training.distributed import Processes
 
 log = logging.getLogger(__name__)
 SPLIT = "train"
-NAME = re.compile(r"pointrend-[0-9a-f]{16}")
-"""Of a copy's folder, which is locked for as long as a process of its training lives."""
+NAME = re.compile(r"pointrend-[0-9a-f]{16}")  # of a copy's folder, which stays locked while its training runs
 
 
 @contextmanager
@@ -30,7 +30,7 @@ def training_data(data: Path, processes: Processes, copy: bool) -> Iterator[Path
     """The folder to read from within the block: ``data``, or a ``copy`` that the processes of one node share.
 
     Raises:
-        CheckFailed: it does not have the bytes that its manifest names.
+        CheckFailed: its bytes are not those named in its manifest.
         OSError: $TMPDIR has no space for the copy.
     """
     if not copy:
@@ -39,7 +39,7 @@ def training_data(data: Path, processes: Processes, copy: bool) -> Iterator[Path
         processes.wait()
         yield data
         return
-    folder = Path(tempfile.gettempdir()) / f"pointrend-{processes.token():016x}"
+    folder = Path(tempfile.gettempdir()) / f"pointrend-{processes.of_first(secrets.randbits(62)):016x}"
     try:
         if processes.first_of_node:
             remove_leftovers(folder.parent)
@@ -67,7 +67,7 @@ def remove_leftovers(temporary: Path) -> None:
 
 def _copy(data: Path, folder: Path) -> None:
     made = Path(tempfile.mkdtemp(prefix=".pointrend-", dir=folder.parent))
-    # Locked before it has a name under which it may be removed; never closed, so that our death unlocks it.
+    # Locked before it gets a name under which it may be removed; never closed, so that our death unlocks it.
     fcntl.flock(os.open(made, os.O_RDONLY | os.O_DIRECTORY), fcntl.LOCK_EX)
     made.rename(folder)
     for name in ("manifest.json", *split_files(SPLIT)):

@@ -1,4 +1,4 @@
-"""torchrun with the trainers' own exit codes and without a traceback of its own.
+"""torchrun with the exit codes of the trainers and without a traceback.
 
 ``python -m pointrend.jobs.torchrun`` takes the arguments of torchrun.
 """
@@ -22,13 +22,12 @@ KNOWN = (PointrendError.exit_code, CheckFailed.exit_code, TrainingStopped.exit_c
 
 def main(arguments: Sequence[str]) -> int:
     """Run the trainers of this node; the exit code is theirs."""
-    logging.getLogger("torch.distributed").setLevel(logging.CRITICAL)  # the trainers say what went wrong
+    logging.getLogger("torch.distributed").setLevel(logging.CRITICAL)  # the trainers report their own errors
     options = parse_args(list(arguments))
     try:
         run(options)
     except ChildFailedError as error:
-        if killed := killed_process(error.failures):
-            print(f"error: {killed}", file=sys.stderr)
+        report_killed(error.failures)
         return joint_exit_code(failure.exitcode for failure in error.failures.values())
     except SignalException:
         return TrainingStopped.exit_code
@@ -40,20 +39,20 @@ def main(arguments: Sequence[str]) -> int:
     return 0
 
 
-def killed_process(failures: Mapping[int, ProcessFailure]) -> TrainingStopped | None:
-    """What to say of the process, by rank, that a signal ended first; it could say nothing itself.
+def report_killed(failures: Mapping[int, ProcessFailure]) -> None:
+    """Print which process, by rank, was the first to be killed by a signal, since it could report nothing itself.
 
-    SIGTERM is left out: it is what torchrun ends the others with.
+    SIGTERM is left out: torchrun ends the other processes with it.
     """
     for rank, failure in sorted(failures.items(), key=lambda item: item[1].timestamp):
         if failure.exitcode < 0 and failure.exitcode != -signal.SIGTERM:
             what = f"process {rank} of the training was killed by {failure.signal_name()}"
-            return TrainingStopped(what, "the same command goes on from the last checkpoint")
-    return None
+            print(f"error: {what}; the same command goes on from the last checkpoint", file=sys.stderr)
+            return
 
 
 def joint_exit_code(codes: Iterable[int]) -> int:
-    """The code that says most: a failure that would come again, else a stop, else 1 (a crash or a kill)."""
+    """The most informative code: a failure that would occur again, else a stop, else 1 (a crash or a kill)."""
     found = set(codes)
     return next((code for code in KNOWN if code in found), 1)
 

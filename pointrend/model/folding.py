@@ -1,4 +1,4 @@
-"""The network as inference has it: the same logits up to rounding, with fewer passes over large maps.
+"""The network for inference: the same logits up to rounding, with fewer passes over large maps.
 
 Batch norms are folded into the convolutions before them, and the coarse head classifies before it enlarges.
 """
@@ -35,7 +35,7 @@ def folded(model: PointRend) -> PointRend:
 class ClassifyingHead(nn.Module):
     """A coarse head that enlarges logits, not features: of VOC 21 maps instead of 128.
 
-    Both the classifier and the last enlargement of a level are linear, so they may change places.
+    The classifier and the last enlargement of a level are both linear, so their order can be changed.
     """
 
     def __init__(self, head: CoarseHead) -> None:

@@ -1,4 +1,4 @@
-"""The two heads: logits on the stride 4 grid, and logits at single points (RECIPE sections 7.3 and 7.4)."""
+"""From the backbone's stages to logits: a pyramid, and two heads on it (RECIPE sections 7.2 to 7.4)."""
 
 from __future__ import annotations
 
@@ -8,6 +8,23 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 from torchvision.ops import Conv2dNormActivation
+
+
+class FeaturePyramid(nn.Module):
+    """Top-down pyramid in which the lateral convolutions, too, have a norm and a ReLU."""
+
+    def __init__(self, in_channels: Sequence[int], channels: int) -> None:
+        super().__init__()
+        self.lateral = nn.ModuleList(Conv2dNormActivation(inputs, channels, 1) for inputs in in_channels)
+        self.output = nn.ModuleList(Conv2dNormActivation(channels, channels, 3) for _ in in_channels)
+
+    def forward(self, stages: Sequence[Tensor]) -> list[Tensor]:
+        """Backbone stages, finest first, to as many maps (B, channels, h, w) of the same sizes."""
+        merged = [lateral(stage) for lateral, stage in zip(self.lateral, stages, strict=True)]
+        for level in range(len(merged) - 2, -1, -1):
+            size = merged[level].shape[-2:]
+            merged[level] = merged[level] + functional.interpolate(merged[level + 1], size, mode="nearest")
+        return [output(level) for output, level in zip(self.output, merged, strict=True)]
 
 
 class CoarseHead(nn.Module):
@@ -23,7 +40,7 @@ class CoarseHead(nn.Module):
         size = pyramid[0].shape[-2:]
         total = self.scales[0](pyramid[0])
         for scale, level in zip(self.scales[1:], pyramid[1:], strict=True):
-            # The doublings overshoot an odd size, so the exact size needs a resize of its own.
+            # The doublings overshoot an odd size, so a further resize gives the exact one.
             total = total + functional.interpolate(scale(level), size, mode="bilinear", align_corners=False)
         return self.classifier(total)
 

@@ -24,8 +24,8 @@ def cross_entropy(logits: Tensor, labels: Tensor, ignore_index: int) -> tuple[Te
 def enlarged_cross_entropy(logits: Tensor, labels: Tensor, ignore_index: int) -> tuple[Tensor, Tensor]:
     """:func:`cross_entropy` of logits (B, K, h, w) that are resized bilinearly to the size of ``labels`` (B, H, W).
 
-    The resized logits, their softmax and the gradients of both never exist as a whole: row by row each is used while
-    it is in the cache, and what is kept for the backward pass has the size of ``logits``.
+    The resized logits, their softmax and the gradients of both never exist as a whole: they are computed and used row
+    by row, while they are in the cache, and only the gradient of ``logits`` is kept for the backward pass.
     """
     return _mean(_EnlargedCrossEntropy.apply(logits, labels, ignore_index), labels, ignore_index)
 

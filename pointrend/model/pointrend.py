@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import NamedTuple
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from pointrend.errors import ParamsError
-from pointrend.model.fpn import FeaturePyramid
-from pointrend.model.heads import CoarseHead, PointHead
+from pointrend.model.heads import CoarseHead, FeaturePyramid, PointHead
 from pointrend.model.losses import cross_entropy, enlarged_cross_entropy
 from pointrend.model.points import label_at_points, least_certain_cells, sample_points, select_training_points
 from pointrend.model.resnet import BLOCKS, OUTPUT_STRIDES, ResNetV1c
+
+if TYPE_CHECKING:
+    from pointrend.settings.params import RunSetting
 
 
 @dataclass(frozen=True)
@@ -40,10 +42,16 @@ class Architecture:
 
     def __post_init__(self) -> None:
         if self.depth not in BLOCKS:
-            raise ParamsError(f"there is no ResNet-{self.depth} here", f"take one of {sorted(BLOCKS)}")
+            raise ParamsError(f"ResNet-{self.depth} is not supported", f"choose one of {sorted(BLOCKS)}")
         if self.output_stride not in OUTPUT_STRIDES:
-            do = f"take one of {list(OUTPUT_STRIDES)}; the published runs have 32"
-            raise ParamsError(f"output stride {self.output_stride} is not possible", do)
+            do = f"choose one of {list(OUTPUT_STRIDES)}; the published runs have 32"
+            raise ParamsError(f"output stride {self.output_stride} is not supported", do)
+
+    @classmethod
+    def of(cls, setting: RunSetting, num_classes: int) -> Architecture:
+        """Architecture of one run: every field but the first two and the last is a key of its recipe."""
+        of_recipe = {field.name: getattr(setting.recipe, field.name) for field in fields(cls)[2:-1]}
+        return cls(num_classes, setting.depth, **of_recipe)
 
     @property
     def oversampled_points(self) -> int:
@@ -59,21 +67,19 @@ class Architecture:
 class PointDraws(NamedTuple):
     """The randomness of one training step: uniform numbers in [0, 1), as points (x, y)."""
 
-    oversampled: Tensor
-    """(B, oversampled_points, 2)"""
-    uniform: Tensor
-    """(B, train_points - important_points, 2)"""
+    oversampled: Tensor  # (B, oversampled_points, 2)
+    uniform: Tensor  # (B, train_points - important_points, 2)
 
 
 class Inference(NamedTuple):
-    """What the network says about a batch of images (B, 3, H, W)."""
+    """Output of the network for a batch of images (B, 3, H, W)."""
 
+    # Logits (B, K, 4 * ceil(H / 4), 4 * ceil(W / 4)) with the default two subdivision steps.
     refined: Tensor
-    """Logits (B, K, 4 * ceil(H / 4), 4 * ceil(W / 4)) with the default two subdivision steps."""
+    # Logits (B, K, ceil(H / 4), ceil(W / 4)) before any refinement.
     coarse: Tensor
-    """Logits (B, K, ceil(H / 4), ceil(W / 4)) before any refinement."""
+    # Per subdivision step the row-major positions (B, N), int64, of the cells refined in that step's map.
     refined_cells: tuple[Tensor, ...]
-    """Per subdivision step the row-major positions (B, N), int64, of the cells refined in that step's map."""
 
 
 class PointRend(nn.Module):
@@ -93,7 +99,7 @@ class PointRend(nn.Module):
 
         Returns scalars: ``loss`` = ``loss_point`` + ``loss_coarse``, both with their weights, and the int64
         counts ``valid_points`` and ``valid_pixels`` that they are means over. Where a count is 0 its loss is
-        0, and so is its gradient. The means are over this batch alone; no other process is asked.
+        0, and so is its gradient. The means are over the batch of this process alone.
         """
         arch = self.architecture
         fine, coarse = self.features(images)
@@ -115,8 +121,8 @@ class PointRend(nn.Module):
     def infer(self, images: Tensor) -> Inference:
         """Logits of images (B, 3, H, W), refined by adaptive subdivision (PointRend paper, section 3.1).
 
-        Each step doubles the map and asks the point head about its least certain cells. The point head sees
-        the unrefined coarse logits in every step. The caller puts the model into eval mode.
+        Each step doubles the map and replaces the logits of its least certain cells by those of the point head,
+        which sees the unrefined coarse logits in every step. The caller puts the model into eval mode.
         """
         fine, coarse = self.features(images)
         refined, refined_cells = coarse, []
@@ -130,16 +136,13 @@ class PointRend(nn.Module):
         return Inference(refined, coarse, tuple(refined_cells))
 
     def features(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """What the point head needs of images (B, 3, H, W): fine features (B, C, h, w), coarse logits (B, K, h, w)."""
+        """Inputs of the point head for images (B, 3, H, W): fine features (B, C, h, w), coarse logits (B, K, h, w)."""
         pyramid = self.fpn(self.backbone(images))
         return pyramid[0], full_precision(self.coarse_head(pyramid))
 
 
 def draw_points(
-    architecture: Architecture,
-    batch: int,
-    generator: torch.Generator,
-    dtype: torch.dtype = torch.float32,
+    architecture: Architecture, batch: int, generator: torch.Generator, dtype: torch.dtype = torch.float32
 ) -> PointDraws:
     """The random numbers of one training step on ``batch`` images, from a generator on the CPU."""
     uniform_points = architecture.train_points - architecture.important_points
@@ -150,3 +153,9 @@ def draw_points(
 def full_precision(logits: Tensor) -> Tensor:
     """Logits in float32 where they were computed in less, so that losses and the choice of points are not coarser."""
     return logits.float() if logits.dtype == torch.bfloat16 else logits
+
+
+def allow_tf32(allowed: bool) -> None:
+    """Whether a GPU may round the factors of float32 products to TF32. torch's default allows it in convolutions."""
+    torch.backends.cuda.matmul.allow_tf32 = allowed
+    torch.backends.cudnn.allow_tf32 = allowed

@@ -1,7 +1,7 @@
-"""Which points are refined, and what the maps hold there (RECIPE sections 7.4, 8 and 9).
+"""Choice of the points that are refined, and values of maps at points (RECIPE sections 7.4, 8 and 9).
 
-A point is a pair (x, y) in [0, 1], relative to the width and the height of the map it is looked up in.
-(0, 0) is the outer corner of the first cell, not its centre: a point means the same place in maps of all sizes.
+A point is a pair (x, y) in [0, 1], relative to the width and the height of a map. (0, 0) is the outer corner of the
+first cell, not its centre: a point is the same position in maps of all sizes.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def cells_around(maps: Tensor, points: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def label_at_points(labels: Tensor, points: Tensor) -> Tensor:
-    """Labels (B, N) of the pixels of label maps (B, H, W) in which points (B, N, 2) lie."""
+    """Labels (B, N) of the pixels of label maps (B, H, W) that contain points (B, N, 2)."""
     # Points on the edge between two pixels go where grid_sample's rounding takes them, as in the published runs.
     maps, grid = labels.unsqueeze(1).to(points.dtype), 2 * points.unsqueeze(2) - 1
     nearest = functional.grid_sample(maps, grid, mode="nearest", padding_mode="zeros", align_corners=False)
@@ -88,7 +88,7 @@ def cell_centres(cells: Tensor, size: tuple[int, int], dtype: torch.dtype) -> Te
 
 
 def _neighbours(positions: Tensor, cells: int) -> tuple[Tensor, Tensor]:
-    """The two cells (B, N, 2) next to positions (B, N) along an axis of so many cells, and the share of each.
+    """The two cells (B, N, 2) next to positions (B, N) along an axis of this many cells, and the share of each.
 
     A cell outside has share 0, and its index is that of the cell at the border.
     """

@@ -1,7 +1,7 @@
 """Adaptive subdivision whose last, largest map never exists as a whole (RECIPE section 9).
 
-At 150 classes a map of 1024x2048 cells takes 1.2 GB. What is asked of it, its least certain cells and the largest class
-of each cell, is answered a few rows at a time from the map before the last doubling.
+At 150 classes a map of 1024x2048 cells takes 1.2 GB. Its least certain cells and the largest class of each cell are
+computed a few rows at a time from the map before the last doubling.
 """
 
 from __future__ import annotations
@@ -23,8 +23,7 @@ class RefinedMap:
 
     source: Tensor
     size: tuple[int, int]
-    cells: Tensor
-    """Row-major positions (N,), int64, ascending."""
+    cells: Tensor  # row-major positions (N,), int64, ascending
     logits: Tensor
 
     @classmethod

@@ -9,12 +9,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-CPU_BLOCK, GPU_BLOCK = 2**20, 2**26
-"""Values in a block of rows: what stays in a CPU's cache, and what keeps a GPU busy."""
+CPU_BLOCK, GPU_BLOCK = 2**20, 2**26  # values in a block of rows: what fits into a CPU's cache or keeps a GPU busy
 
 
 class RowMix(NamedTuple):
-    """Where rows of a resized map come from: ``(1 - share) * map[upper] + share * map[lower]``, three (n,) tensors."""
+    """How rows of a resized map are made: ``(1 - share) * map[upper] + share * map[lower]``, three (n,) tensors."""
 
     upper: Tensor
     lower: Tensor
@@ -30,7 +29,7 @@ def blocks_of_rows(maps: Tensor, height: int, width: int) -> Iterator[tuple[int,
 
 
 def row_mix(start: int, stop: int, height: int, source_height: int, like: Tensor) -> RowMix:
-    """Where rows ``start`` to ``stop`` come from when ``source_height`` rows are resized to ``height``.
+    """How rows ``start`` to ``stop`` are made when ``source_height`` rows are resized to ``height``.
 
     As in torch's bilinear interpolation with align_corners false. ``share`` has the type and device of ``like``.
     """

@@ -8,9 +8,8 @@ from torch import Tensor, nn
 from torchvision.models.resnet import Bottleneck
 from torchvision.ops import Conv2dNormActivation
 
+# Bottleneck blocks per stage, by depth.
 BLOCKS = {50: (3, 4, 6, 3), 101: (3, 4, 23, 3), 152: (3, 8, 36, 3)}
-"""Bottleneck blocks per stage, by depth."""
-
 OUTPUT_STRIDES = (8, 16, 32)
 
 
@@ -19,7 +18,7 @@ class ResNetV1c(nn.Module):
 
     ``width`` is 64 in the published nets; the stem has width/2, width/2, width channels and the stages
     4, 8, 16, 32 times ``width``. An ``output_stride`` below 32 replaces the strides of the last stages by
-    dilations; the first block of such a stage keeps the dilation of the stage before it.
+    dilations; the first block of such a stage keeps the dilation of the previous stage.
     """
 
     def __init__(self, depth: int, width: int = 64, output_stride: int = 32, zero_init_last_norm: bool = False) -> None:
@@ -28,8 +27,9 @@ class ResNetV1c(nn.Module):
         self.pool = nn.MaxPool2d(kernel_size=3, stride=2, padding=1)
         self.channels = tuple(width * 2**stage * Bottleneck.expansion for stage in range(4))
         self.layer1, self.layer2, self.layer3, self.layer4 = _stages(BLOCKS[depth], width, output_stride)
-        if zero_init_last_norm:
-            self._zero_last_norms()
+        for module in self.modules() if zero_init_last_norm else ():
+            if isinstance(module, Bottleneck):
+                nn.init.zeros_(module.bn3.weight)
 
     def forward(self, images: Tensor) -> list[Tensor]:
         """Images (B, 3, H, W) to the outputs of the four stages, finest (stride 4) first."""
@@ -39,11 +39,6 @@ class ResNetV1c(nn.Module):
             features = layer(features)
             stages.append(features)
         return stages
-
-    def _zero_last_norms(self) -> None:
-        for module in self.modules():
-            if isinstance(module, Bottleneck):
-                nn.init.zeros_(module.bn3.weight)
 
 
 def _stem(width: int) -> nn.Sequential:

@@ -24,6 +24,7 @@ from pointrend.files import Fence, atomic_path, sha256_file, write_bytes
 Key = TypeVar("Key")
 Value = TypeVar("Value")
 
+# Beginnings of our state dict names and of SSSegmentation's (RECIPE section 11). The rest of a name is the same.
 UPSTREAM_PREFIXES = {
     "backbone.": "backbone_net.",
     "fpn.lateral.": "fpn_neck.lateral_convs.",
@@ -33,25 +34,18 @@ UPSTREAM_PREFIXES = {
     "point_head.layers.": "fcs.",
     "point_head.classifier.": "decoder.1.",
 }
-"""How our state dict names begin, and how SSSegmentation's do (RECIPE section 11). The rest is the same."""
-
+# Names, ours and SSSegmentation's, of a tensor with one value per class.
 CLASSIFIER_BIASES = ("point_head.classifier.bias", "decoder.1.bias")
-"""One value per class, in our names and in SSSegmentation's."""
-
+# ImageNet's classifier, which comes with a pretrained backbone and is not used.
 BACKBONE_EXTRAS = frozenset({"fc.weight", "fc.bias"})
-"""ImageNet's classifier, which comes with a pretrained backbone and is not used."""
-
-NAMES_SHOWN = 3
-KEYS_SHOWN = 8
-LETTERS_SHOWN = 100
-"""Letters of a name that a file gives to something."""
-
+NAMES_SHOWN, KEYS_SHOWN = 3, 8
+LETTERS_SHOWN = 100  # characters shown of a name that a file gives
+# A program for users who trust a checkpoint: it unpickles the whole file, which this project never does.
 TENSORS_ALONE = (
     "import sys, torch; old, new = sys.argv[1:]; "
     'found = torch.load(old, map_location="cpu", weights_only=False)["model"]; '
     'torch.save({"model": {k: torch.as_tensor(v) for k, v in found.items()}}, new)'
 )
-"""A program for whoever trusts a checkpoint; it unpickles all of it, which we never do."""
 
 
 def to_upstream(state: Mapping[str, Value]) -> dict[str, Value]:
@@ -60,7 +54,7 @@ def to_upstream(state: Mapping[str, Value]) -> dict[str, Value]:
 
 
 def from_upstream(state: Mapping[str, Value]) -> dict[str, Value]:
-    """A state dict of SSSegmentation's under our names."""
+    """A state dict of SSSegmentation under our names."""
     prefixes = {theirs: ours for ours, theirs in UPSTREAM_PREFIXES.items()}
     return {_renamed(name, prefixes): value for name, value in state.items()}
 
@@ -73,7 +67,7 @@ def load_released(path: Path, model: nn.Module) -> None:
 
 
 def save_upstream(model: nn.Module, path: Path, epoch: int) -> None:
-    """Write a ``PointRend`` as a checkpoint of SSSegmentation that was made after ``epoch`` epochs."""
+    """Write a ``PointRend`` in the format of SSSegmentation's checkpoints, as of the end of epoch ``epoch``."""
     state = _portable(model)
     # Given a path instead of a stream, torch writes the temporary file's name into the archive.
     with atomic_path(path) as temporary, open(temporary, "wb") as stream:
@@ -95,7 +89,7 @@ def load_pretrained_backbone(path: Path, backbone: nn.Module, sha256_prefix: str
         if isinstance(content, dict) and wrapper in content:
             content = content[wrapper]
     if not isinstance(content, dict):
-        raise WeightsError(f"{path} holds no state dict", "take a ResNet v1c checkpoint")
+        raise WeightsError(f"{path} contains no state dict", "use a ResNet v1c checkpoint")
     expected = backbone.state_dict()
     counters = [name for name in expected if name.endswith(".num_batches_tracked")]
     found = {name: value for name, value in content.items() if name not in BACKBONE_EXTRAS}
@@ -143,7 +137,7 @@ def _renamed(name: str, prefixes: Mapping[str, str]) -> str:
     for prefix, replacement in prefixes.items():
         if name.startswith(prefix):
             return replacement + name.removeprefix(prefix)
-    raise WeightsError(f"{name} is not a name in a PointRend", "take the state dict of a PointRend")
+    raise WeightsError(f"{name} is not a weight of PointRend", "use the state dict of a PointRend")
 
 
 def _load_pth(path: Path) -> Any:
@@ -156,20 +150,20 @@ def _read(path: Path, reader: Callable[[Path], Any]) -> Any:
     try:
         return reader(path)
     except FileNotFoundError:
-        raise WeightsError(f"{path} is not there", "fetch or train it first") from None
+        raise WeightsError(f"{path} does not exist", "fetch or train it first") from None
     except Exception as problem:  # A damaged file makes the readers raise nearly anything.
         if held := _refused(path, problem):
             what = f"{path} is not a readable weights file: it holds {held}; only tensors and plain containers are read"
-            raise WeightsError(what, _resave(path)) from problem
+            words = ("python", "-c", TENSORS_ALONE, str(path), str(path.with_suffix(".tensors.pth")))
+            do = f"if you trust its maker (this runs any code in it), save the tensors alone: {shlex.join(words)}"
+            raise WeightsError(what, do) from problem
         cause = "a TorchScript program" if "TorchScript" in str(problem) else type(problem).__name__
-        raise WeightsError(
-            f"{path} is not a readable weights file ({cause})",
-            "name the .safetensors or .pth file of this run, or fetch it again",
-        ) from problem
+        do = "use the .safetensors or .pth file of this run, or fetch it again"
+        raise WeightsError(f"{path} is not a readable weights file ({cause})", do) from problem
 
 
 def _refused(path: Path, problem: Exception) -> str | None:
-    """What a whole .pth holds that is never unpickled, by the words in which torch refused it."""
+    """Content of an undamaged .pth that is never unpickled, according to torch's message."""
     if found := re.search(r"GLOBAL (\S+)", str(problem)):
         return found[1][:LETTERS_SHOWN]
     if type(problem).__name__ == "UnpicklingError" and zipfile.is_zipfile(path):
@@ -178,61 +172,46 @@ def _refused(path: Path, problem: Exception) -> str | None:
     return None
 
 
-def _resave(path: Path) -> str:
-    words = ("python", "-c", TENSORS_ALONE, str(path), str(path.with_suffix(".tensors.pth")))
-    return f"if you trust its maker (this runs whatever is in it), save the tensors alone: {shlex.join(words)}"
-
-
 def _portable(model: nn.Module) -> dict[str, Tensor]:
     # contiguous() would leave the strides of 1x1 kernels as they are, and a checkpoint records strides.
     plain = torch.contiguous_format
     state = {name: value.cpu().clone(memory_format=plain) for name, value in model.state_dict().items()}
     if broken := _not_finite(state):
         what = f"the weights are not finite in {_listed(broken)}"
-        raise WeightsError(what, "nothing was written; look at the training log for where it diverged")
+        raise WeightsError(what, "nothing was written; find in the training log where the training diverged")
     return state
 
 
 def _check(
-    path: Path,
-    found: Mapping[str, Any],
-    expected: Mapping[str, Tensor],
-    may_be_absent: Collection[str] = (),
+    path: Path, found: Mapping[str, Any], expected: Mapping[str, Tensor], may_be_absent: Collection[str] = ()
 ) -> None:
-    _check_classes(path, found, expected)
     common = [name for name in expected if name in found]
+    forms = {name: (_form(found[name]), _form(expected[name])) for name in common}
+    different = {
+        name: f"{name}: {ours} instead of {wanted}" for name, (ours, wanted) in forms.items() if ours != wanted
+    }
+    for name in CLASSIFIER_BIASES:
+        if name in different and isinstance(found[name], Tensor):
+            theirs, ours = found[name].numel(), expected[name].numel()
+            if theirs != ours:
+                what = f"{path} is for {theirs} classes, this model has {ours} ({different[name]})"
+                raise WeightsError(what, "use the weights of a run on the same dataset")
     complaints = {
         "missing": [name for name in expected if name not in found and name not in may_be_absent],
         "unexpected": [str(name) for name in found if name not in expected],
-        "different": [
-            f"{name}: {_form(found[name])} instead of {_form(expected[name])}"
-            for name in common
-            if _form(found[name]) != _form(expected[name])
-        ],
+        "different": list(different.values()),
     }
     if any(complaints.values()):
         parts = [f"{len(names)} {kind} ({_listed(names)})" for kind, names in complaints.items() if names]
-        what = f"{path} does not fit this model: {', '.join(parts)}"
-        raise WeightsError(what, "take weights made for the same run")
+        raise WeightsError(f"{path} does not fit this model: {', '.join(parts)}", "take weights made for the same run")
     if broken := _not_finite({name: found[name] for name in common}):
         raise WeightsError(f"{path} holds NaN or infinity in {_listed(broken)}", "take another file")
-
-
-def _check_classes(path: Path, found: Mapping[str, Any], expected: Mapping[str, Tensor]) -> None:
-    for name in CLASSIFIER_BIASES:
-        if name in expected and isinstance(found.get(name), Tensor):
-            theirs, ours = found[name].numel(), expected[name].numel()
-            if theirs != ours:
-                forms = f"{name}: {_form(found[name])} instead of {_form(expected[name])}"
-                what = f"{path} is for {theirs} classes, this model has {ours} ({forms})"
-                raise WeightsError(what, "take the weights of a run on the same dataset")
 
 
 def _form(value: Any) -> str:
     if not isinstance(value, Tensor):
         return type(value).__name__
-    # A sparse tensor, or one without data, has dtype and shape as well, but no values to look at. A nested one has no
-    # shape.
+    # Sparse tensors and those without data have a dtype and a shape, but no values to check; nested ones have no shape.
     if value.is_nested:
         return f"{value.dtype} nested"
     kind = "" if value.layout == torch.strided and value.device.type != "meta" else f" {value.layout} {value.device}"

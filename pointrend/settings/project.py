@@ -15,6 +15,7 @@ from pointrend.settings.archives import DRAWN, OFFICIAL, PUBLISHED_KINDS, Archiv
 from pointrend.settings.params import Images, Params, RunSetting, ScaleParams, load_params
 
 BYTES_PER_PIXEL = {"raw": 4, "compact": 2}  # of the prepared form: 3 of the image and 1 of the label; about half of it
+LOSSES = ("loss", "loss_point", "loss_coarse")  # keys of metrics.jsonl; the first is the sum of the others
 
 
 @dataclass(frozen=True)

@@ -1,11 +1,11 @@
-"""Resumable training state: one safetensors file and a JSON record beside it, both written atomically.
+"""Checkpoints: one safetensors file with the state and a JSON record beside it, both written atomically.
 
-The record carries the sha256 of the state and of itself, so damage to either is recognised and the one before is used.
-It also says whose training it is. Names are ``<iteration>-<lease>``: of two holders of the lease, the later one went on
-from what it found of the earlier one, so whatever the earlier one may have written afterwards is passed over.
+The record contains the sha256 of the state and of itself, so damage to either is detected and the checkpoint before is
+used. It also identifies the training. Names are ``<iteration>-<lease>``: of two holders of the lease, the later one
+resumed from the checkpoints that it found, so those that the earlier one wrote afterwards are ignored.
 
 Nothing is pickled. All randomness of training follows from (seed, epoch, sample) and (seed, iteration, rank), so there
-is no generator state to keep.
+is no generator state to save.
 """
 
 from __future__ import annotations
@@ -26,30 +26,22 @@ from pointrend.files import Fence, atomic_path, read_json, sha256_file, sha256_j
 from pointrend.training.identity import KEY, Identity
 
 log = logging.getLogger(__name__)
-KEPT = 2
-"""Checkpoints that stay on disk: the newest and the one to fall back to."""
-SEAL = "record_sha256"
-"""In a record: sha256 of everything else in it."""
-NAME = re.compile(r"(\d{9})-(\d{6,})\.(json|safetensors)")
-"""Of our files: finished iterations, and the number of the lease under which they were written."""
-METRICS = "metrics"
-"""The tensor with the bytes of metrics.jsonl."""
+KEPT = 2  # checkpoints that stay on disk: the newest and the one before
+SEAL = "record_sha256"  # key of the sha256 of everything else in a record
+NAME = re.compile(r"(\d{9})-(\d{6,})\.(json|safetensors)")  # finished iterations and the number of the lease
+METRICS = "metrics"  # name of the tensor with the bytes of metrics.jsonl
 
 
 @dataclass(frozen=True)
 class Progress:
-    """How far training has come when a checkpoint is written."""
+    """Progress of a training when a checkpoint is written."""
 
-    iteration: int
-    """Finished iterations."""
-    metrics: bytes
-    """Of metrics.jsonl; what was appended later is not taken over on resume."""
-    seconds: float
-    """Training time so far, over all attempts."""
-    empty_batches: int
-    """Batches so far, of any process, in which no pixel had a label."""
+    iteration: int  # finished iterations
+    metrics: bytes  # content of metrics.jsonl; lines appended later are dropped on resume
+    seconds: float  # training time so far, over all attempts
+    empty_batches: int  # batches so far, of any process, in which no pixel had a label
+    # Losses of the iterations since the last record in metrics.jsonl.
     losses: list[list[float]] = field(default_factory=list)
-    """The losses of the iterations since the last record in metrics.jsonl."""
 
 
 def save_checkpoint(
@@ -64,12 +56,11 @@ def save_checkpoint(
 
     Raises:
         MachineError, OSError: the disk is full or broken; earlier checkpoints are untouched.
-        TrainingStopped: the lease that ``fence`` stands for was taken over.
+        TrainingStopped: the lease, ``fence``, was taken over.
     """
     tensors = {f"model.{name}": tensor.contiguous() for name, tensor in model.state_dict().items()}
     for name, parameter in model.named_parameters():
-        momentum = optimizer.state[parameter].get("momentum_buffer")
-        if momentum is not None:
+        if (momentum := optimizer.state[parameter].get("momentum_buffer")) is not None:
             tensors[f"momentum.{name}"] = momentum.contiguous()
     tensors[METRICS] = torch.from_numpy(np.frombuffer(progress.metrics, np.uint8).copy())
     lease = fence.number if fence else 0
@@ -77,17 +68,13 @@ def save_checkpoint(
     with atomic_path(path, fence) as temporary:
         try:
             safetensors.torch.save_file({name: tensor.cpu() for name, tensor in tensors.items()}, temporary)
-        except safetensors.SafetensorError as problem:  # the library's own name for a write that failed
+        except safetensors.SafetensorError as problem:  # a failed write, too
             do = "free disk space; the checkpoints before it are kept, and the same command goes on from them"
             raise MachineError(f"cannot write {path}: {problem}", do) from problem
-    said = {key: value for key, value in vars(progress).items() if key != "metrics"}
-    record = {**said, KEY: training.record, "lease": lease, "sha256": sha256_file(path)}
+    record = {**vars(progress), KEY: training.record, "lease": lease, "sha256": sha256_file(path)}
+    del record["metrics"]
     write_json(path.with_suffix(".json"), {**record, SEAL: sha256_json(record)}, fence)
-    _drop_old(folder, fence)
-
-
-def _drop_old(folder: Path, fence: Fence | None) -> None:
-    """Remove checkpoints of ours beyond the newest, and what writers left that were killed before their record."""
+    # Older checkpoints, and states whose writer was killed before it wrote their record.
     kept = _files(folder, "json")[:KEPT]
     for path in (*_files(folder, "json"), *_files(folder, "safetensors")):
         if path.with_suffix(".json") not in kept:
@@ -99,18 +86,17 @@ def _drop_old(folder: Path, fence: Fence | None) -> None:
 def load_checkpoint(
     folder: Path, model: torch.nn.Module, optimizer: torch.optim.Optimizer, training: Identity
 ) -> Progress | None:
-    """Restore the newest whole checkpoint in ``folder``; None if there is none.
+    """Restore the newest undamaged checkpoint in ``folder``; None if there is none.
 
-    A checkpoint whose state or record is not what its sha256 says is passed over with a warning.
+    A checkpoint whose state or record does not match its sha256 is skipped with a warning.
 
     Raises:
-        TrainingError: a whole checkpoint is of another training than ``training``, or does not fit the model.
+        TrainingError: an undamaged checkpoint is of another training than ``training``, or does not fit the model.
     """
     records = _files(folder, "json")
     for record in records:
         state = record.with_suffix(".safetensors")
-        found = _whole(record, training)
-        if found is not None:
+        if (found := _undamaged(record, training)) is not None:
             return Progress(**found, metrics=_restore(state, model, optimizer))
         rest = "training starts from its beginning" if record == records[-1] else "the one before it is used"
         log.warning("checkpoint %s is damaged; %s", state, rest)
@@ -118,17 +104,17 @@ def load_checkpoint(
 
 
 def last_iteration(folder: Path, training: Identity) -> int:
-    """Finished iterations according to the newest whole checkpoint in ``folder``; 0 if there is none.
+    """Finished iterations of the newest undamaged checkpoint in ``folder``; 0 if there is none.
 
     Raises:
         TrainingError: it is of another training than ``training``.
     """
-    found = (_whole(record, training) for record in _files(folder, "json"))
+    found = (_undamaged(record, training) for record in _files(folder, "json"))
     return next((progress["iteration"] for progress in found if progress is not None), 0)
 
 
-def _whole(record: Path, training: Identity) -> dict[str, Any] | None:
-    """What ``record`` says of the progress, if it and its state are as they were written."""
+def _undamaged(record: Path, training: Identity) -> dict[str, Any] | None:
+    """The progress in ``record``, if it and its state are as they were written."""
     try:
         found = read_json(record, keys=("sha256", SEAL))
     except ResultsError:
@@ -143,7 +129,7 @@ def _whole(record: Path, training: Identity) -> dict[str, Any] | None:
 
 
 def _restore(path: Path, model: torch.nn.Module, optimizer: torch.optim.Optimizer) -> bytes:
-    """Load the state; the content of metrics.jsonl at that time."""
+    """Load the state; return the content of metrics.jsonl at that time."""
     tensors = safetensors.torch.load_file(path)
     try:
         model.load_state_dict({name[6:]: tensor for name, tensor in tensors.items() if name.startswith("model.")})
@@ -152,14 +138,14 @@ def _restore(path: Path, model: torch.nn.Module, optimizer: torch.optim.Optimize
     for name, parameter in model.named_parameters():
         momentum = tensors.get(f"momentum.{name}")
         if momentum is not None:
-            # The parameter's own memory layout, or channels-last sums would come out in another order.
+            # In the memory layout of the parameter: another one would change the order of sums.
             buffer = torch.empty_like(parameter, requires_grad=False)
             optimizer.state[parameter]["momentum_buffer"] = buffer.copy_(momentum)
     return tensors[METRICS].numpy().tobytes()
 
 
 def _files(folder: Path, kind: str) -> list[Path]:
-    """Our files of one kind, ``json`` for records: those of the last lease first, and of one lease the newest first."""
+    """Our files with this ending: those of the last lease first, and of one lease the newest first."""
     names = (NAME.fullmatch(path.name) for path in folder.glob(f"*.{kind}"))
     found = sorted(((int(name[2]), int(name[1]), name[0]) for name in names if name), reverse=True)
     return [folder / name for _, _, name in found]

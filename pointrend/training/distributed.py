@@ -1,9 +1,8 @@
-"""The processes of one training: who we are, where we compute, and how numbers are shared."""
+"""The processes of one training: rank, device, and collective operations."""
 
 from __future__ import annotations
 
 import os
-import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,10 +13,9 @@ from torch import Tensor
 
 from pointrend.checkout.machine import choose_device
 from pointrend.errors import MachineError, ParamsError, TrainingStopped
-from pointrend.jobs.launch import check_interfaces
 
-STARTED = ("WORLD_SIZE", "RANK", "LOCAL_RANK")
-"""What torchrun tells the processes that it starts."""
+# Variables that torchrun sets for the processes that it starts.
+STARTED = ("WORLD_SIZE", "RANK", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT")
 
 
 @dataclass(frozen=True)
@@ -42,12 +40,12 @@ class Processes:
         """Return when all processes have come here."""
         self.any(False)
 
-    def token(self) -> int:
-        """A number below 2**62 that all processes know and nobody else can guess."""
-        number = torch.tensor(secrets.randbits(62))
+    def of_first(self, number: int) -> int:
+        """The number that the first process has."""
+        shared = torch.tensor(int(number))
         if self.count > 1:
-            dist.broadcast(number, src=0)
-        return int(number.item())
+            dist.broadcast(shared, src=0)
+        return int(shared)
 
     def sum(self, values: Tensor) -> Tensor:
         """Sum of a tensor over all processes; ``values`` is overwritten."""
@@ -55,34 +53,22 @@ class Processes:
             dist.all_reduce(values)
         return values
 
-    def agree(self, decision: bool) -> bool:
-        """What the first process decided."""
-        if self.count == 1:
-            return decision
-        flag = torch.tensor(int(decision))
-        dist.broadcast(flag, src=0)
-        return bool(flag.item())
-
     def any(self, decision: bool) -> bool:
-        """Whether any process decided so. Cheap: the flag stays on the CPU, and no GPU is waited for."""
-        if self.count == 1:
-            return decision
-        flag = torch.tensor(int(decision))
-        dist.all_reduce(flag, op=dist.ReduceOp.MAX)
-        return bool(flag.item())
+        """Whether any process decided so. The flag stays on the CPU, so no GPU is waited for."""
+        return bool(self.sum(torch.tensor(int(decision))))
 
 
 @contextmanager
 def join_processes(count: int, device: str, threads: int) -> Iterator[Processes]:
     """Join the processes that torchrun started (its RANK and WORLD_SIZE), or be the only one.
 
-    ``threads`` is the number of CPU threads a process, 0 for torch's choice.
+    ``threads`` is the number of CPU threads per process, 0 for torch's choice.
 
     Raises:
-        ParamsError: torchrun, as far as the environment says, started another number of processes than the setting has
+        ParamsError: according to the environment torchrun started a different number of processes than the setting has
             GPUs, or a process beyond that number.
-        MachineError: the processes cannot meet where the environment says.
-        TrainingStopped: within the block, another process ended before this one was done with it.
+        MachineError: the processes cannot meet at the address in the environment.
+        TrainingStopped: within the block, another process ended too early.
     """
     _check_started(count)
     chosen = choose_device(device)
@@ -94,11 +80,17 @@ def join_processes(count: int, device: str, threads: int) -> Iterator[Processes]
     if count == 1:
         yield Processes(0, 1, chosen)
         return
-    _meet("cpu:gloo,cuda:nccl" if chosen.type == "cuda" else "gloo")
+    try:
+        dist.init_process_group("cpu:gloo,cuda:nccl" if chosen.type == "cuda" else "gloo")
+    except (RuntimeError, ValueError) as problem:  # a port that is taken; a variable that is missing or no number
+        address = ":".join(os.environ.get(name, f"${name}") for name in ("MASTER_ADDR", "MASTER_PORT"))
+        what = f"the processes cannot meet at {address}: {' '.join(str(problem).split())[:300]}"
+        raise MachineError(what, "let torchrun choose the port (--standalone), or name a free one") from problem
     try:
         yield Processes(dist.get_rank(), count, chosen)
     except RuntimeError as problem:
-        if not _lost_touch(problem):
+        # A collective failed. Gloo has no exception class for that, only its source file in the text.
+        if not (isinstance(problem, dist.DistError) or "gloo/transport" in str(problem)):
             raise
         what = f"lost touch with the other processes: {' '.join(str(problem).split())}"
         raise TrainingStopped(what, "the same command goes on from the last checkpoint") from problem
@@ -107,29 +99,12 @@ def join_processes(count: int, device: str, threads: int) -> Iterator[Processes]
 
 
 def _check_started(count: int) -> None:
-    """Refuse what a shell still has of another training, before anything waits for processes that never come."""
+    """Refuse variables that a shell has kept from another training, before the wait for processes that never come."""
     started, rank = os.environ.get("WORLD_SIZE") or "1", os.environ.get("RANK")
-    left = [name for name in (*STARTED, "MASTER_ADDR", "MASTER_PORT") if os.environ.get(name)]
-    unset = (
-        f"unset {', '.join(left)} if the shell has kept them, or start it with torchrun and {count} processes in all"
-    )
+    left = ", ".join(name for name in STARTED if os.environ.get(name))
+    do = f"unset {left} if the shell has kept them, or start it with torchrun and {count} processes in all"
     if started != str(count):
         what = f"{started} process(es) were started, says WORLD_SIZE, but the setting has gpus: {count}"
-        raise ParamsError(what, unset)
+        raise ParamsError(what, do)
     if count > 1 and (rank is None or not rank.isdecimal() or int(rank) >= count):
-        raise ParamsError(f"RANK is {rank or 'not set'}, which is no number below WORLD_SIZE={count}", unset)
-
-
-def _meet(backend: str) -> None:
-    check_interfaces("nccl" in backend)
-    try:
-        dist.init_process_group(backend)
-    except (RuntimeError, ValueError) as problem:  # a port that is taken; a variable that is missing or no number
-        place = ":".join(os.environ.get(name, f"${name}") for name in ("MASTER_ADDR", "MASTER_PORT"))
-        what = f"the processes cannot meet at {place}: {' '.join(str(problem).split())[:300]}"
-        raise MachineError(what, "let torchrun choose the port (--standalone), or name a free one") from problem
-
-
-def _lost_touch(problem: RuntimeError) -> bool:
-    """Whether a collective failed. Gloo has no class of its own for that, only its source file in the text."""
-    return isinstance(problem, dist.DistError) or "gloo/transport" in str(problem)
+        raise ParamsError(f"RANK is {rank or 'not set'}, which is no number below WORLD_SIZE={count}", do)

@@ -1,4 +1,4 @@
-"""Which training a checkpoint or a list of attempts belongs to."""
+"""The training that a checkpoint or a list of attempts belongs to."""
 
 from __future__ import annotations
 
@@ -8,12 +8,11 @@ from typing import Any, NamedTuple
 
 from pointrend.errors import TrainingError
 
-KEY = "training"
-"""In a record: whose it is."""
+KEY = "training"  # in a record
 
 
 class Identity(NamedTuple):
-    """One training: a run, a seed, and what the weights follow from."""
+    """One training: a run, a seed, and the fingerprint of everything that determines the weights."""
 
     run: str
     seed: int
@@ -24,7 +23,7 @@ class Identity(NamedTuple):
 
     @property
     def record(self) -> dict[str, Any]:
-        """What a file of this training says under :data:`KEY`."""
+        """Value of :data:`KEY` in the records of this training."""
         return self._asdict()
 
     def check(self, record: Mapping[str, Any], path: Path) -> None:
@@ -36,9 +35,9 @@ class Identity(NamedTuple):
         found = record.get(KEY)
         if found == self.record:
             return
-        try:
-            other = str(Identity(**found)) if isinstance(found, Mapping) else "another training"
-        except TypeError:  # with other keys
+        if isinstance(found, Mapping) and found.keys() == self.record.keys():
+            other = str(Identity(**found))
+        else:
             other = "another training"
         do = "move it back to the folder that it was copied from, or away, and train again"
         raise TrainingError(f"{path} is of {other}, not of {self}", do)

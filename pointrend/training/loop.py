@@ -1,8 +1,10 @@
-"""The training loop (RECIPE sections 3, 6, 8 and 10)."""
+"""Training: one step, and the loop around it (RECIPE sections 3, 6, 8 and 10)."""
 
 from __future__ import annotations
 
 import logging
+import os
+import shutil
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -11,33 +13,32 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
 from tqdm import tqdm
 
 from pointrend.datasets.registry import classes_of
 from pointrend.datasets.store import Store
 from pointrend.datasets.windows import WindowTransform
-from pointrend.jobs.preemption import StopRequest, stopped
+from pointrend.errors import MachineError, TrainingStopped
 from pointrend.logs import hides_bars
-from pointrend.model.build import architecture
 from pointrend.model.norm import convert_norms
-from pointrend.model.pointrend import PointRend, draw_points
+from pointrend.model.pointrend import Architecture, PointDraws, PointRend, allow_tf32, draw_points
 from pointrend.model.weights import load_pretrained_backbone
+from pointrend.settings.project import LOSSES
 from pointrend.training.checkpoints import Progress, load_checkpoint, save_checkpoint
 from pointrend.training.distributed import Processes
 from pointrend.training.identity import Identity
 from pointrend.training.loader import TrainBatch, refuse_turned, train_loader, worker_failures
-from pointrend.training.metrics_log import MetricsLog
+from pointrend.training.metrics_log import MetricsLog, Window
 from pointrend.training.normalization import normalize_batch
-from pointrend.training.optimizer import make_optimizer
-from pointrend.training.schedule import iterations_per_epoch, learning_rate, total_iterations
-from pointrend.training.step import TrainStep, memory_format
+from pointrend.training.schedule import iterations_per_epoch, learning_rate
 from pointrend.training.transforms import TrainTransform
-from pointrend.training.window import Window
 
 if TYPE_CHECKING:
     from pointrend.files import Fence
     from pointrend.settings.params import RunSetting
+    from pointrend.settings.recipe import Recipe
 
 TRANSFORMS = {"fast": WindowTransform, "exact": TrainTransform}
 """By the recipe's ``loader``."""
@@ -53,8 +54,83 @@ class PretrainedBackbone:
     sha256_prefix: str
 
 
+class TrainStep:
+    """The training step of one model, over all processes.
+
+    It never waits for a GPU: losses stay on the device, and copies to the device are made from pinned memory.
+    """
+
+    def __init__(self, model: PointRend, recipe: Recipe, seed: int, iterations: int, processes: Processes) -> None:
+        """Take ``model`` to its device; ``iterations`` is the length of the whole training."""
+        self.recipe, self.seed, self.iterations = recipe, seed, iterations
+        self.device, self.rank = processes.device, processes.rank
+        self.layout = torch.channels_last if recipe.channels_last else torch.contiguous_format
+        allow_tf32(recipe.precision == "tf32")
+        if processes.count > 1:
+            model = convert_norms(model, device=processes.device)
+        self.model = model.to(self.device).to(memory_format=self.layout)
+        self.optimizer = make_optimizer(self.model, recipe)
+        replica = DistributedDataParallel(model) if processes.count > 1 else model
+        self.network: Callable[..., Any] = _compiled(replica) if recipe.compile else replica
+
+    def __call__(self, iteration: int, batch: TrainBatch) -> tuple[Tensor, Tensor]:
+        """Update the weights from the batch of ``iteration``, counted from 0.
+
+        Returns the losses in the order of :data:`LOSSES`, (3,), and whether no pixel had a label, a scalar bool.
+        """
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.learning_rate(iteration)
+        self.optimizer.zero_grad(set_to_none=True)
+
+        generator = torch.Generator().manual_seed(step_seed(self.seed, iteration, self.rank))
+        draws = draw_points(self.model.architecture, len(batch.pictures), generator)
+        points = PointDraws(*map(self._on_device, draws))
+        labels = self._on_device(batch.labels).long()
+        images = normalize_batch(self._on_device(batch.pictures), batch.inside).contiguous(memory_format=self.layout)
+
+        # With bf16, convolutions and products are computed in bfloat16; weights, losses and the optimiser stay float32.
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.recipe.precision == "bf16"):
+            losses = self.network(images, labels, points)
+        losses["loss"].backward()
+        self.optimizer.step()
+        return torch.stack([losses[name].detach() for name in LOSSES]), losses["valid_pixels"] == 0
+
+    def learning_rate(self, iteration: int) -> float:
+        """Learning rate of the step after ``iteration`` finished ones."""
+        return learning_rate(self.recipe, iteration, self.iterations)
+
+    def _on_device(self, tensor: Tensor) -> Tensor:
+        if self.device.type == "cuda":
+            tensor = tensor.pin_memory()  # from pageable memory the copy would wait for the GPU
+        return tensor.to(self.device, non_blocking=True)
+
+
+def make_optimizer(model: nn.Module, recipe: Recipe) -> torch.optim.SGD:
+    """SGD with one group of all parameters: norms and biases decay too, and both heads have the common rate.
+
+    Fused: one pass over a parameter, its gradient and its momentum.
+    """
+    return torch.optim.SGD(
+        model.parameters(), lr=recipe.lr, momentum=recipe.momentum, weight_decay=recipe.weight_decay, fused=True
+    )
+
+
+def step_seed(seed: int, iteration: int, rank: int) -> int:
+    """Seed of the point draws of one iteration on one process: it follows from these three alone."""
+    return int(np.random.SeedSequence([seed, iteration, rank]).generate_state(1, np.uint64)[0] >> 1)
+
+
+def _compiled(network: nn.Module) -> Callable[..., Any]:
+    """The network through torch.compile, which fuses the operations between the convolutions."""
+    compiler = os.environ.get("CXX", "g++")
+    if shutil.which(compiler) is None:
+        do = "install it (Debian: apt-get install g++), name another one in CXX, or set compile: false"
+        raise MachineError(f"compile: true needs a C++ compiler, and {compiler} was not found", do)
+    return torch.compile(network)
+
+
 class Trainer:
-    """One run from its first to its last iteration, resumable at any of them."""
+    """One training from its first to its last iteration, resumable at any of them."""
 
     def __init__(
         self,
@@ -75,42 +151,48 @@ class Trainer:
         self.store = Store(data, "train")
         refuse_turned(self.store, recipe.crop_size)
         self.epoch_iterations = iterations_per_epoch(len(self.store), processes.count, recipe.batch_size)
-        self.total = total_iterations(len(self.store), processes.count, recipe.batch_size, recipe.epochs)
+        self.total = recipe.epochs * self.epoch_iterations
         self.transform = TRANSFORMS[recipe.loader](
             recipe.base_size, recipe.crop_size, max_class_share=recipe.max_class_share, scale_range=recipe.scale_range
         )
-        self.model = self._make_model(setting, backbone)
-        self.optimizer = make_optimizer(
-            self.model, lr=recipe.lr, momentum=recipe.momentum, weight_decay=recipe.weight_decay
-        )
+        torch.manual_seed(seed)  # all processes start with the same weights, which follow from the seed alone
+        model = PointRend(Architecture.of(setting, len(classes_of(setting.dataset).names)))
+        if backbone is not None:
+            load_pretrained_backbone(backbone.path, model.backbone, sha256_prefix=backbone.sha256_prefix)
+        self.step = TrainStep(model, recipe, seed, self.total, processes)
+        self.model, self.optimizer = self.step.model, self.step.optimizer
         found = load_checkpoint(checkpoints, self.model, self.optimizer, self.training)
         self.progress = found or Progress(0, b"", 0.0, 0)
-        self.step = TrainStep(self.model, self.optimizer, recipe, processes)
 
     @worker_failures()
-    def run(self, watch: Callable[[dict[str, Any]], None] | None = None, stop: StopRequest | None = None) -> PointRend:
+    def run(
+        self,
+        watch: Callable[[dict[str, Any]], None] | None = None,
+        stop: Callable[[], str | None] = lambda: None,
+    ) -> PointRend:
         """Train to the end and return the model; metrics.jsonl grows in the checkpoint folder.
 
-        ``watch`` is shown every record on the first process; nothing that it does enters the result.
+        ``watch`` gets every record on the first process and cannot change the result. ``stop`` is asked after every
+        iteration; it returns what asked this process to stop, if anything has.
 
         Raises:
-            TrainingError: a loss is not finite; the message names the pictures of that batch.
-            MachineError: loader processes find no room, or give nothing.
-            TrainingStopped: a process was asked to stop; there is a checkpoint of the iteration that it was at. Or the
-                lease was taken over.
+            TrainingError: a loss is not finite; the message names the images of that batch.
+            MachineError: loader processes ran out of shared memory, or gave no batch.
+            TrainingStopped: a process was asked to stop, and a checkpoint was written; or the lease was taken over.
         """
         before, start = self.progress, self.progress.iteration
-        log.info("training from iteration %d to %d, %d an epoch", start, self.total, self.epoch_iterations)
+        log.info("training from iteration %d to %d, %d per epoch", start, self.total, self.epoch_iterations)
         path = self.checkpoints / "metrics.jsonl"
         metrics = MetricsLog(path, before.metrics, self.fence) if self.processes.first else None
         window = Window(self.store.ids, self.recipe.batch_size, self.processes, before)
-        clock = last_saved = time.monotonic()
+        clock = last_saved = asked = time.monotonic()
         self.model.train()
         hidden = hides_bars() or not self.processes.first
         bar = tqdm(desc="train", total=self.total, initial=start, disable=hidden, unit="it")
         try:
-            for (iteration, batch), waited in _timed(self._batches(start, stop)):
-                window.add(iteration, batch.indices, waited, *self._step(iteration, batch))
+            for iteration, batch in self._batches(start, stop):
+                waited = time.monotonic() - asked
+                window.add(iteration, batch.indices, waited, *self.step(iteration, batch))
                 bar.update()
                 done, save = iteration + 1, False
                 if done % self.recipe.log_every == 0 or done == self.total:
@@ -121,43 +203,22 @@ class Trainer:
                         if watch is not None:
                             watch(record)
                     late = time.monotonic() - last_saved >= 60 * self.recipe.checkpoint_minutes
-                    save = self.processes.agree(late) or done == self.total
-                stopping = self.processes.any(bool(stop)) and done < self.total
+                    save = bool(self.processes.of_first(late)) or done == self.total
+                stopping = self.processes.any(stop() is not None) and done < self.total
                 if save or stopping:
                     last_saved = time.monotonic()
                     self._save(done, before.seconds + last_saved - clock, metrics, window)
                 if stopping:
-                    raise stopped(stop, done)
+                    by = stop() or "a signal to another process"
+                    raise TrainingStopped(f"stopped by {by} at iteration {done}", "the same command goes on from there")
+                asked = time.monotonic()
         finally:
             bar.close()
             if metrics is not None:
                 metrics.close()
         return self.model
 
-    def learning_rate(self, iteration: int) -> float:
-        """Learning rate of the step after ``iteration`` finished ones (RECIPE section 10)."""
-        recipe = self.recipe
-        return learning_rate(
-            iteration,
-            self.total,
-            lr=recipe.lr,
-            power=recipe.poly_power,
-            min_lr_ratio=recipe.min_lr_ratio,
-            warmup_iterations=recipe.warmup_iterations,
-            warmup_ratio=recipe.warmup_ratio,
-        )
-
-    def _make_model(self, setting: RunSetting, backbone: PretrainedBackbone | None) -> PointRend:
-        # Every process starts from the same numbers: the initialisation follows from the seed alone.
-        torch.manual_seed(self.seed)
-        model = PointRend(architecture(setting, len(classes_of(setting.dataset).names)))
-        if backbone is not None:
-            load_pretrained_backbone(backbone.path, model.backbone, sha256_prefix=backbone.sha256_prefix)
-        if self.processes.count > 1:
-            model = convert_norms(model, device=self.processes.device)
-        return model.to(self.processes.device).to(memory_format=memory_format(self.recipe))
-
-    def _batches(self, start: int, stop: StopRequest | None = None) -> Iterator[tuple[int, TrainBatch]]:
+    def _batches(self, start: int, stop: Callable[[], str | None]) -> Iterator[tuple[int, TrainBatch]]:
         """(iteration, batch) from iteration ``start`` to the end, through as many epochs as that takes."""
         share = self.recipe.batch_size // self.processes.count
         for epoch in range(start // self.epoch_iterations + 1, self.recipe.epochs + 1):
@@ -173,33 +234,24 @@ class Trainer:
                 first_batch=max(start - first, 0),
                 workers=self.recipe.workers,
                 pin_memory=self.processes.device.type == "cuda",
-                stop=lambda: bool(stop),
+                stop=lambda: stop() is not None,
             )
             yield from enumerate(loader, max(start, first))
 
-    def _step(self, iteration: int, batch: TrainBatch) -> tuple[Tensor, Tensor]:
-        """One optimiser step; the three losses (3,) and whether a loss had nothing to be a mean over."""
-        for group in self.optimizer.param_groups:
-            group["lr"] = self.learning_rate(iteration)
-        generator = torch.Generator().manual_seed(step_seed(self.seed, iteration, self.processes.rank))
-        draws = draw_points(self.model.architecture, len(batch.pictures), generator)
-        images = normalize_batch(self.step.moved(batch.pictures), batch.inside)
-        return self.step(images, self.step.moved(batch.labels).long(), draws)
-
     def _record(self, done: int, window: Window) -> dict[str, Any]:
-        """What metrics.jsonl says of the iterations since the last record, the ``done``-th one included."""
-        place = {"iteration": done, "epoch": (done - 1) // self.epoch_iterations + 1}
-        return {**place, "lr": self.learning_rate(done - 1), **window.close()}
+        """Record for metrics.jsonl of the iterations since the last one, up to the ``done``-th."""
+        position = {"iteration": done, "epoch": (done - 1) // self.epoch_iterations + 1}
+        return {**position, "lr": self.optimizer.param_groups[0]["lr"], **window.close()}
 
     def _report(self, record: dict[str, Any], bar: tqdm[NoReturn]) -> None:
-        """Every record to the log file, its loss beside the bar; ten lines in all to a screen that has no bar."""
+        """Log every record; show its loss beside the bar or, where there is no bar, ten lines in all."""
         bar.set_postfix(loss=f"{record['loss']:.3f}", refresh=False)
         log.debug("%s", record)
         done, tenth = record["iteration"], self.total / 10
         if bar.disable and done // tenth > (done - self.recipe.log_every) // tenth:
             minutes = (self.total - done) * self.recipe.batch_size / record["images_per_second"] / 60
-            place = f"iteration {done} of {self.total}"
-            log.info("%s: loss %.3f, lr %.5f, about %.0f min left", place, record["loss"], record["lr"], minutes)
+            position = f"iteration {done} of {self.total}"
+            log.info("%s: loss %.3f, lr %.5f, about %.0f min left", position, record["loss"], record["lr"], minutes)
 
     def _save(self, done: int, seconds: float, metrics: MetricsLog | None, window: Window) -> None:
         losses = window.suspend()
@@ -207,19 +259,3 @@ class Trainer:
         self.progress = progress = Progress(done, content, seconds, window.empty_batches, losses)
         if self.processes.first:
             save_checkpoint(self.checkpoints, self.model, self.optimizer, progress, self.training, self.fence)
-
-
-def step_seed(seed: int, iteration: int, rank: int) -> int:
-    """Seed of the point draws of one iteration on one process: it follows from these three alone."""
-    return int(np.random.SeedSequence([seed, iteration, rank]).generate_state(1, np.uint64)[0] >> 1)
-
-
-def _timed(batches: Iterator[Any]) -> Iterator[tuple[Any, float]]:
-    """Items of ``batches``, each with the seconds that it was waited for."""
-    while True:
-        asked = time.monotonic()
-        try:
-            item = next(batches)
-        except StopIteration:
-            return
-        yield item, time.monotonic() - asked

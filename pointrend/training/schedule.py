@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from pointrend.errors import ParamsError
+
+if TYPE_CHECKING:
+    from pointrend.settings.recipe import Recipe
 
 
 def iterations_per_epoch(images: int, processes: int, batch_size: int) -> int:
     """Optimiser steps per epoch: the sampler pads to equal shares, then each process drops a partial batch.
 
-    ``batch_size`` is that of all ``processes`` together. Raises ParamsError where they cannot share it evenly,
-    or where an epoch would have no whole batch.
+    ``batch_size`` is that of all ``processes`` together.
+
+    Raises:
+        ParamsError: they cannot share it evenly, or an epoch has no whole batch.
     """
     if batch_size % processes:
         what = f"a batch of {batch_size} cannot be shared evenly by {processes} processes"
@@ -22,27 +29,14 @@ def iterations_per_epoch(images: int, processes: int, batch_size: int) -> int:
     return iterations
 
 
-def total_iterations(images: int, processes: int, batch_size: int, epochs: int) -> int:
-    """Optimiser steps of a whole run; errors as in :func:`iterations_per_epoch`."""
-    return epochs * iterations_per_epoch(images, processes, batch_size)
-
-
-def learning_rate(
-    iteration: int,
-    total: int,
-    lr: float,
-    power: float,
-    min_lr_ratio: float,
-    warmup_iterations: int,
-    warmup_ratio: float,
-) -> float:
+def learning_rate(recipe: Recipe, iteration: int, total: int) -> float:
     """Learning rate of the step number ``iteration``, counted from 0, out of ``total``.
 
     Polynomial decay from ``lr`` to ``lr * min_lr_ratio``, times a factor that rises linearly from
     ``warmup_ratio`` to 1 at iteration ``warmup_iterations``. With 0 warm-up iterations there is no such factor.
     """
-    min_lr = lr * min_lr_ratio
-    decayed = (1 - iteration / total) ** power * (lr - min_lr) + min_lr
-    if iteration >= warmup_iterations:
+    min_lr = recipe.lr * recipe.min_lr_ratio
+    decayed = (1 - iteration / total) ** recipe.poly_power * (recipe.lr - min_lr) + min_lr
+    if iteration >= recipe.warmup_iterations:
         return decayed
-    return decayed * (1 - (1 - iteration / warmup_iterations) * (1 - warmup_ratio))
+    return decayed * (1 - (1 - iteration / recipe.warmup_iterations) * (1 - recipe.warmup_ratio))

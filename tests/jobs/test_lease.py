@@ -51,6 +51,18 @@ def elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "POLL_SECONDS", 0.02)
 
 
+@pytest.fixture
+def place(tmp_path: Path) -> Path:
+    """The folder of the leases on ``tmp_path``."""
+    (tmp_path / "lease").mkdir()
+    return tmp_path / "lease"
+
+
+def write_lease(place: Path, number: int, **changes: str) -> None:
+    """Write the lease of a process, of this one unless something is changed."""
+    (place / f"{number:06d}").write_text(json.dumps({**module._ourselves(), **changes}) + "\n")
+
+
 def test_a_second_trainer_is_refused_until_the_first_has_died(tmp_path: Path) -> None:
     with holder(tmp_path) as first:
         with pytest.raises(TrainingError, match=f"in use by .* process {first.pid}"), lease(tmp_path):
@@ -70,12 +82,10 @@ def test_a_holder_that_nobody_has_waited_for_is_dead_too(tmp_path: Path) -> None
             pass
 
 
-def test_a_process_number_given_to_another_process_is_not_the_holder(tmp_path: Path) -> None:
-    (tmp_path / "lease").mkdir()
-    other = {**module._ourselves(), "started": "1"}
-    (tmp_path / "lease/000004").write_text(json.dumps(other) + "\n")
+def test_a_process_number_given_to_another_process_is_not_the_holder(tmp_path: Path, place: Path) -> None:
+    write_lease(place, 4, started="1")
     with lease(tmp_path):
-        assert sorted(path.name for path in (tmp_path / "lease").iterdir()) == ["000005"]
+        assert sorted(path.name for path in place.iterdir()) == ["000005"]
 
 
 def test_who_waits_comes_after_the_holder(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -115,9 +125,8 @@ def test_a_job_is_named(elsewhere: None, tmp_path: Path, monkeypatch: pytest.Mon
         pass
 
 
-def test_a_lease_without_content_is_one_that_is_being_written(elsewhere: None, tmp_path: Path) -> None:
-    (tmp_path / "lease").mkdir()
-    (tmp_path / "lease/000001").touch()
+def test_a_lease_without_content_is_being_written(elsewhere: None, tmp_path: Path, place: Path) -> None:
+    (place / "000001").touch()
     began = time.monotonic()
     with lease(tmp_path):
         assert time.monotonic() - began >= STALE
@@ -125,9 +134,8 @@ def test_a_lease_without_content_is_one_that_is_being_written(elsewhere: None, t
 
 def test_who_lost_the_lease_ends_at_once(tmp_path: Path) -> None:
     with holder(tmp_path) as first:
-        place = tmp_path / "lease"
-        (place / "000002").write_text(json.dumps(module._ourselves()) + "\n")
-        (place / "000001").unlink()
+        write_lease(tmp_path / "lease", 2)
+        (tmp_path / "lease/000001").unlink()
         assert first.wait(10) == TrainingStopped.exit_code
 
 
@@ -153,11 +161,9 @@ def test_of_many_at_once_one_gets_it(elsewhere: None, tmp_path: Path) -> None:
     assert (most, len(done)) == ([1], 6)
 
 
-def test_a_number_that_was_passed_meanwhile_is_given_back(tmp_path: Path) -> None:
-    """Somebody who looked long ago creates a number below the one that counts."""
-    place = tmp_path / "lease"
-    place.mkdir()
-    (place / "000007").write_text(json.dumps(module._ourselves()) + "\n")
+def test_an_outdated_number_is_given_back(place: Path) -> None:
+    """A process that read the folder long ago creates a number below the one that counts."""
+    write_lease(place, 7)
     assert module._create(place, 5) is None
     assert [path.name for path in place.iterdir()] == ["000007"]
 
@@ -172,9 +178,7 @@ def test_waiting_without_taking(tmp_path: Path) -> None:
     assert len(list((tmp_path / "lease").iterdir())) == 1
 
 
-def test_files_of_the_user_are_no_leases(tmp_path: Path) -> None:
-    place = tmp_path / "lease"
-    place.mkdir()
+def test_files_of_the_user_are_no_leases(tmp_path: Path, place: Path) -> None:
     for name in ("000003.bak", "7", "notes"):
         (place / name).write_text("of the user's")
     with lease(tmp_path) as held:
@@ -182,10 +186,10 @@ def test_files_of_the_user_are_no_leases(tmp_path: Path) -> None:
     assert sorted(path.name for path in place.iterdir()) == ["000001.free", "000003.bak", "7", "notes"]
 
 
-def test_whoever_was_stopped_while_it_took_a_lease_gives_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Between creating its number and looking for others it was away, and the next one has removed its lease."""
-    place = tmp_path / "lease"
-    place.mkdir()
+def test_a_process_that_was_stopped_while_it_took_a_lease_gives_way(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After it had created its number, and before it read the folder, the next process removed its lease."""
     listed = module._leases
 
     def away(place: Path) -> list[Path]:
@@ -201,7 +205,7 @@ def test_whoever_was_stopped_while_it_took_a_lease_gives_way(tmp_path: Path, mon
 def test_a_write_notices_that_the_lease_is_gone(tmp_path: Path) -> None:
     with lease(tmp_path) as held:
         write_bytes(tmp_path / "file", b"ours", held)
-        (tmp_path / "lease/000002").write_text(json.dumps(module._ourselves()) + "\n")
+        write_lease(tmp_path / "lease", 2)
         held.path.unlink()
         with pytest.raises(TrainingStopped, match=f"taken over by .* process {os.getpid()}"):
             write_bytes(tmp_path / "file", b"too late", held)

@@ -1,8 +1,7 @@
-"""A training that is asked to stop leaves a checkpoint at the next iteration and goes on as if never stopped."""
+"""A training that is asked to stop writes a checkpoint at the next iteration and goes on as if never stopped."""
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import subprocess
@@ -12,15 +11,12 @@ import time
 from pathlib import Path
 
 import pytest
-import torch
 
 from pointrend.errors import TrainingStopped
 from pointrend.jobs.preemption import StopRequest, stop_requests
-from pointrend.training.distributed import Processes
-from pointrend.training.loop import Trainer
-from tests.tiny import ROOT, tiny_setting, write_tiny_store
+from tests.tiny import write_tiny_store
+from tests.training.trainings import assert_equal, losses, trainer, two_processes, weights
 
-ALONE = Processes(0, 1, torch.device("cpu"))
 MORE = ("epochs=4", "log_every=4", "checkpoint_minutes=60")
 
 
@@ -29,25 +25,16 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_tiny_store(tmp_path_factory.mktemp("store"))
 
 
-def trainer(store: Path, checkpoints: Path, *more: str) -> Trainer:
-    return Trainer(tiny_setting(*MORE, *more), 0, store, checkpoints, None, ALONE)
-
-
-def losses(folder: Path) -> list[tuple[int, float, int]]:
-    lines = (folder / "metrics.jsonl").read_text().splitlines()
-    return [(r["iteration"], r["loss"], r["empty_batches"]) for r in map(json.loads, lines)]
-
-
 @pytest.mark.parametrize("workers", [0, 2])
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1])
 def test_stopped_at_every_iteration_equals_never_stopped(
     store: Path, tmp_path: Path, number: signal.Signals, workers: int
 ) -> None:
-    whole = trainer(store, tmp_path / "whole")
+    whole = trainer(store, tmp_path / "whole", *MORE)
     whole.run()
     stops = 0
     while True:
-        part = trainer(store, tmp_path / "parts", f"workers={workers}")
+        part = trainer(store, tmp_path / "parts", *MORE, f"workers={workers}")
         assert part.progress.iteration == stops
         with stop_requests() as stop:
             os.kill(os.getpid(), number)
@@ -57,45 +44,44 @@ def test_stopped_at_every_iteration_equals_never_stopped(
             with pytest.raises(TrainingStopped, match=f"^stopped by {number.name} at iteration {stops + 1};"):
                 part.run(stop=stop)
             stops += 1
-    for name, tensor in whole.model.state_dict().items():
-        assert torch.equal(tensor, part.model.state_dict()[name]), name
+    assert_equal(weights(whole), weights(part))
     assert losses(tmp_path / "parts") == losses(tmp_path / "whole")
 
 
 def test_the_first_signal_counts_and_handlers_come_back() -> None:
     before = signal.getsignal(signal.SIGTERM)
     with stop_requests() as stop:
-        assert not stop
+        assert stop() is None
         os.kill(os.getpid(), signal.SIGUSR1)
         os.kill(os.getpid(), signal.SIGTERM)
-        assert stop.signal == signal.SIGUSR1
+        assert stop() == "SIGUSR1"
     assert signal.getsignal(signal.SIGTERM) is before
 
 
-def test_loader_processes_outlive_the_signal(store: Path, tmp_path: Path) -> None:
+def test_loader_processes_outlive_the_signal(store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Slurm signals all processes of a job."""
-    busy = trainer(store, tmp_path, "workers=2")
-    stop, step = StopRequest(), busy._step
+    busy = trainer(store, tmp_path, *MORE, "workers=2")
+    step = busy.step
 
     def signalled(iteration, batch):
         if iteration == 1:
             children = Path(f"/proc/{os.getpid()}/task/{os.getpid()}/children").read_text().split()
             assert children
-            # Not from here: torch lets a loader process end in peace if it is its own trainer that asks.
+            # From another process: torch lets a loader process end in peace if its own trainer asks for it.
             kill = "import os, sys; [os.kill(int(child), 15) for child in sys.argv[1:]]"
             subprocess.run([sys.executable, "-c", kill, *children], check=True, timeout=30)
             time.sleep(0.5)
         return step(iteration, batch)
 
-    busy._step = signalled
-    assert busy.run(stop=stop) is busy.model
+    monkeypatch.setattr(busy, "step", signalled)
+    assert busy.run(stop=StopRequest()) is busy.model
 
 
 def test_a_training_whose_loader_hangs_can_be_stopped(
     store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("pointrend.training.loader.STOP_SECONDS", 1.0)
-    hanging = trainer(store, tmp_path, "workers=1")
+    hanging = trainer(store, tmp_path, *MORE, "workers=1")
     monkeypatch.setattr(type(hanging.transform), "__call__", lambda *_: time.sleep(300))
     threading.Timer(1.5, os.kill, (os.getpid(), signal.SIGTERM)).start()
     began = time.monotonic()
@@ -118,12 +104,12 @@ store, out, at = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])
 with stop_requests() as stop, join_processes(2, "cpu", 1) as processes:
     setting = tiny_setting("gpus=2", "epochs=4", "log_every=4", "checkpoint_minutes=60")
     trainer = Trainer(setting, 0, store, out, None, processes)
-    step = trainer._step
+    step = trainer.step
     def signalled(iteration, batch):
         if iteration == at and processes.rank == 1:
-            os.kill(os.getpid(), signal.SIGUSR1)  # only one of them is told
+            os.kill(os.getpid(), signal.SIGUSR1)  # only one of them is signalled
         return step(iteration, batch)
-    trainer._step = signalled
+    trainer.step = signalled
     try:
         trainer.run(stop=stop)
     except TrainingStopped as stopped:
@@ -133,18 +119,10 @@ with stop_requests() as stop, join_processes(2, "cpu", 1) as processes:
 """
 
 
-def two_processes(folder: Path, store: Path, out: Path, at: int) -> int:
-    (folder / "worker.py").write_text(WORKER)
-    command = [sys.executable, "-m", "pointrend.jobs.torchrun", "--standalone", "--nproc-per-node=2"]
-    command += [str(folder / "worker.py"), str(store), str(out), str(at)]
-    env = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-    return subprocess.run(command, cwd=ROOT, env=env, capture_output=True, timeout=240, check=False).returncode
-
-
 def test_two_processes_stop_at_the_same_iteration(store: Path, tmp_path: Path) -> None:
-    assert two_processes(tmp_path, store, tmp_path / "whole", at=-1) == 0
-    assert two_processes(tmp_path, store, tmp_path / "parts", at=5) == TrainingStopped.exit_code
-    assert [path.name for path in (tmp_path / "parts").glob("*.safetensors")] == ["000000006-000000.safetensors"]
-    assert two_processes(tmp_path, store, tmp_path / "parts", at=-1) == 0
-    whole, parts = ((tmp_path / name / "model.safetensors").read_bytes() for name in ("whole", "parts"))
-    assert whole == parts
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    assert two_processes(WORKER, tmp_path, store, whole, -1).returncode == 0
+    assert two_processes(WORKER, tmp_path, store, parts, 5).returncode == TrainingStopped.exit_code
+    assert [path.name for path in parts.glob("*.safetensors")] == ["000000006-000000.safetensors"]
+    assert two_processes(WORKER, tmp_path, store, parts, -1).returncode == 0
+    assert (whole / "model.safetensors").read_bytes() == (parts / "model.safetensors").read_bytes()

@@ -5,29 +5,23 @@ from __future__ import annotations
 import os
 import shutil
 import stat
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-import torch
 
 from pointrend.datasets.intact import split_files
 from pointrend.errors import CheckFailed
 from pointrend.jobs import staging
 from pointrend.jobs.staging import training_data
-from pointrend.training.distributed import Processes
-from tests.tiny import ROOT, write_manifest, write_tiny_store
-
-ALONE = Processes(0, 1, torch.device("cpu"))
+from tests.tiny import write_tiny_data
+from tests.training.trainings import ALONE, two_processes
 
 
 @pytest.fixture
 def data(tmp_path: Path) -> Path:
-    folder = write_tiny_store(tmp_path / "data")
-    write_manifest(folder)
-    return folder
+    write_tiny_data(tmp_path / "data")
+    return tmp_path / "data"
 
 
 @pytest.fixture
@@ -50,7 +44,7 @@ def test_a_copy_is_whole_private_and_removed(data: Path, temporary: Path) -> Non
     assert list(temporary.iterdir()) == []
 
 
-def test_without_a_copy_the_data_are_read_where_they_are(data: Path, temporary: Path) -> None:
+def test_without_a_copy_the_data_are_read_where_they_are(data: Path) -> None:
     with training_data(data, ALONE, copy=False) as folder:
         assert folder == data
     assert data.is_dir()
@@ -81,15 +75,15 @@ def test_a_copy_that_went_wrong_is_refused(data: Path, temporary: Path, monkeypa
 
 def foreign(folder: Path) -> None:
     folder.mkdir()
-    (folder / "train.labels.bin").write_bytes(b"of somebody else")
+    (folder / "train.labels.bin").write_bytes(b"of another user")
 
 
 @pytest.mark.parametrize("hostile", [foreign, lambda folder: folder.symlink_to("/"), Path.touch])
 def test_what_has_the_name_already_is_never_read(
     data: Path, temporary: Path, monkeypatch: pytest.MonkeyPatch, hostile: Callable[[Path], object]
 ) -> None:
-    """Nobody can guess the name; if somebody did, the training ends."""
-    monkeypatch.setattr(Processes, "token", lambda _: 7)
+    """Nobody can guess the name; if somebody did, the training fails."""
+    monkeypatch.setattr("secrets.randbits", lambda _: 7)
     monkeypatch.setattr(staging, "remove_leftovers", lambda _: None)
     hostile(temporary / f"pointrend-{7:016x}")
     with pytest.raises(OSError, match="pointrend-"), training_data(data, ALONE, copy=True):
@@ -97,11 +91,8 @@ def test_what_has_the_name_already_is_never_read(
 
 
 def test_what_a_killed_training_left_is_removed_and_nothing_else(data: Path, temporary: Path) -> None:
-    killed, others = (
-        temporary / f"pointrend-{1:016x}",
-        [temporary / "pointrend-mine", temporary / f"pointrend-{2:016x}"],
-    )
-    shutil.copytree(data, killed)
+    others = [temporary / "pointrend-mine", temporary / f"pointrend-{2:016x}"]
+    shutil.copytree(data, temporary / f"pointrend-{1:016x}")
     others[0].mkdir()
     others[1].write_text("a file")
     with training_data(data, ALONE, copy=True) as living:
@@ -110,33 +101,21 @@ def test_what_a_killed_training_left_is_removed_and_nothing_else(data: Path, tem
 
 
 WORKER = """
-import os, sys, tempfile
+import sys
 from pathlib import Path
 from pointrend.training.distributed import join_processes
 from pointrend.jobs.staging import training_data
 
 with join_processes(2, "cpu", 1) as processes, training_data(Path(sys.argv[1]), processes, copy=True) as copy:
     assert (copy / "train.pictures.bin").is_file()
-    print("read", copy, len(os.listdir(tempfile.gettempdir())), flush=True)
+    print(f"read {copy}\\n", end="")  # one write: torchrun's processes do not buffer
     processes.wait()
 """
 
 
 def test_processes_of_one_node_share_a_copy(data: Path, temporary: Path, tmp_path: Path) -> None:
-    (tmp_path / "worker.py").write_text(WORKER)
-    command = [sys.executable, "-m", "pointrend.jobs.torchrun", "--standalone", "--nproc-per-node=2"]
-    env = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "TMPDIR": str(temporary)}
-    ran = subprocess.run(
-        [*command, str(tmp_path / "worker.py"), str(data)],
-        cwd=ROOT,
-        env=env,
-        capture_output=True,
-        text=True,
-        timeout=240,
-        check=False,
-    )
+    ran = two_processes(WORKER, tmp_path, data, TMPDIR=str(temporary))
     assert ran.returncode == 0, ran.stderr[-3000:]
     read = [line.split()[1] for line in ran.stdout.splitlines() if line.startswith("read ")]
-    assert len(read) == 2
-    assert read[0] == read[1]
+    assert (len(read), len(set(read))) == (2, 1)
     assert not list(temporary.glob("pointrend-*"))

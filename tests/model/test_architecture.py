@@ -18,15 +18,7 @@ from pointrend.model.weights import from_upstream, to_upstream
 from tests.golden_weights import published_state
 
 CLASSES = {"voc": 21, "ade20k": 150, "cityscapes": 19}
-PARAMETERS = {
-    "r50_voc": 28_720_323,
-    "r101_voc": 47_712_451,
-    "r50_ade20k": 28_891_248,
-    "r101_ade20k": 47_883_376,
-    "r50_cityscapes": 28_717_935,
-    "r101_cityscapes": 47_710_063,
-}
-RUNS = tuple(PARAMETERS)
+RUNS = [f"r{depth}_{dataset}" for dataset in CLASSES for depth in (50, 101)]
 
 
 @functools.cache
@@ -57,43 +49,31 @@ def test_renaming_there_and_back(run: str) -> None:
     assert to_upstream(from_upstream(published)) == published
 
 
-@pytest.mark.parametrize("run", RUNS)
-def test_number_of_parameters(run: str) -> None:
-    assert sum(parameter.numel() for parameter in hollow_model(run).parameters()) == PARAMETERS[run]
-
-
 @pytest.mark.parametrize(
     ("output_stride", "dilate"), [(32, [False, False, False]), (16, [False, False, True]), (8, [False, True, True])]
 )
 def test_strides_and_dilations_are_those_of_torchvision(output_stride: int, dilate: list[bool]) -> None:
     with torch.device("meta"):
-        ours = ResNetV1c(50, output_stride=output_stride)
-        theirs = resnet50(replace_stride_with_dilation=dilate)
-    expected = {
-        name: (module.stride, module.dilation, module.padding)
-        for name, module in theirs.named_modules()
-        if isinstance(module, nn.Conv2d) and name.startswith("layer")
-    }
-    assert expected == {
-        name: (module.stride, module.dilation, module.padding)
-        for name, module in ours.named_modules()
-        if isinstance(module, nn.Conv2d) and name.startswith("layer")
-    }
+        networks = ResNetV1c(50, output_stride=output_stride), resnet50(replace_stride_with_dilation=dilate)
+    ours, theirs = (
+        {
+            name: (module.stride, module.dilation, module.padding)
+            for name, module in network.named_modules()
+            if isinstance(module, nn.Conv2d) and name.startswith("layer")
+        }
+        for network in networks
+    )
+    assert ours == theirs
 
 
 @pytest.mark.parametrize(("output_stride", "strides"), [(32, (4, 8, 16, 32)), (16, (4, 8, 16, 16)), (8, (4, 8, 8, 8))])
-def test_sizes_of_the_stages(output_stride: int, strides: tuple[int, ...]) -> None:
-    height, width = 65, 96
-    stages = ResNetV1c(50, width=4, output_stride=output_stride)(torch.rand(2, 3, height, width))
-    sizes = [(math.ceil(height / stride), math.ceil(width / stride)) for stride in strides]
-    assert [tuple(stage.shape) for stage in stages] == [
-        (2, channels, *size) for channels, size in zip((16, 32, 64, 128), sizes, strict=True)
-    ]
-
-
-@pytest.mark.parametrize("output_stride", [8, 16, 32])
-def test_logits_have_the_stride_4_grid_at_every_output_stride(output_stride: int) -> None:
+def test_sizes_of_stages_and_logits(output_stride: int, strides: tuple[int, ...]) -> None:
     model = PointRend(Architecture(5, depth=50, width=4, fpn_channels=8, output_stride=output_stride)).eval()
+    stages = model.backbone(torch.rand(2, 3, 65, 96))
+    assert [tuple(stage.shape) for stage in stages] == [
+        (2, channels, math.ceil(65 / stride), math.ceil(96 / stride))
+        for channels, stride in zip((16, 32, 64, 128), strides, strict=True)
+    ]
     inference = model.infer(torch.rand(1, 3, 45, 66))
     assert inference.coarse.shape == (1, 5, 12, 17)
     assert inference.refined.shape == (1, 5, 48, 68)
@@ -140,7 +120,7 @@ def test_the_defaults_are_those_of_the_published_runs() -> None:
 
 
 def test_an_unknown_depth_or_output_stride_is_refused() -> None:
-    with pytest.raises(ParamsError, match=r"no ResNet-34 here; take one of \[50, 101, 152\]"):
+    with pytest.raises(ParamsError, match=r"ResNet-34 is not supported; choose one of \[50, 101, 152\]"):
         Architecture(21, depth=34)
     with pytest.raises(ParamsError, match="output stride 4"):
         Architecture(21, depth=50, output_stride=4)

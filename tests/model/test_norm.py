@@ -87,16 +87,6 @@ def far_from_zero(rank: int) -> Tensor:
     return norm((10_000 + inputs_and_gradient((500, CHANNELS), rank, 0)[0]).float()).detach()
 
 
-def single_value(rank: int) -> str:
-    """What a norm says that has one value per channel on this process and no other process to join."""
-    group = [dist.new_group([member]) for member in range(PROCESSES)][rank]
-    try:
-        convert_norms(nn.Sequential(norm_for((1, CHANNELS))), CPU, group)(torch.zeros(1, CHANNELS, dtype=torch.float64))
-    except ValueError as problem:
-        return str(problem)
-    return ""
-
-
 def work(rank: int, folder: str) -> None:
     """Run every case as process ``rank`` of two and leave the results in ``folder``."""
     torch.set_num_threads(1)
@@ -105,7 +95,6 @@ def work(rank: int, folder: str) -> None:
     results: dict[str, Any] = {name: norm_case(shapes[rank], rank) for name, shapes in SHAPES.items()}
     results["training"] = training_case(rank)
     results["far from zero"] = far_from_zero(rank)
-    results["single value"] = single_value(rank)
     torch.save(results, f"{folder}/{rank}.pt")
     dist.destroy_process_group()
 
@@ -180,33 +169,19 @@ def test_single_precision_survives_inputs_far_from_zero(results: list[dict[str, 
     torch.testing.assert_close(found, expected, rtol=0, atol=5e-3)
 
 
-def test_a_single_value_per_channel_is_refused(results: list[dict[str, Any]]) -> None:
-    for result in results:
-        assert "more than one value per channel" in result["single value"]
-
-
-def test_conversion_keeps_names_values_and_modes() -> None:
+@pytest.mark.parametrize(("device", "kind"), [("cpu", JoinedBatchNorm), ("cuda", nn.SyncBatchNorm)])
+def test_conversion_keeps_names_values_and_modes(device: str, kind: type[nn.Module]) -> None:
     model = thin_model()
     model.backbone.eval()
     before = model.state_dict(keep_vars=True)
     modes = {name: module.training for name, module in model.named_modules()}
-    assert convert_norms(model, CPU) is model
+    assert convert_norms(model, torch.device(device)) is model
     after = model.state_dict(keep_vars=True)
     assert list(after) == list(before)
     assert all(after[name] is before[name] for name in before)
     assert {name: module.training for name, module in model.named_modules()} == modes
     kinds = {type(module) for module in model.modules()}
-    assert JoinedBatchNorm in kinds
-    assert not kinds & {nn.BatchNorm1d, nn.BatchNorm2d}
-
-
-def test_conversion_for_cuda_takes_the_norm_of_torch() -> None:
-    model = thin_model()
-    names = list(model.state_dict())
-    assert convert_norms(model, torch.device("cuda", 0)) is model
-    assert list(model.state_dict()) == names
-    kinds = {type(module) for module in model.modules()}
-    assert nn.SyncBatchNorm in kinds
+    assert kind in kinds
     assert not kinds & {nn.BatchNorm1d, nn.BatchNorm2d}
 
 

@@ -22,19 +22,17 @@ def centre(row: int, column: int) -> list[float]:
     return [(column + 0.5) / 4, (row + 0.5) / 3]
 
 
-def test_the_centre_of_a_cell_has_its_value() -> None:
-    points = torch.tensor([[centre(0, 0), centre(1, 2), centre(2, 3)]])
-    assert sample_points(MAP, points)[0, 0].tolist() == pytest.approx([1, 7, 12], rel=1e-5)
-
-
-def test_between_centres_values_are_interpolated() -> None:
-    points = torch.tensor([[[2 / 4, 0.5 / 3], [1.5 / 4, 1 / 3]]])
-    assert sample_points(MAP, points)[0, 0].tolist() == pytest.approx([2.5, 4], rel=1e-5)
-
-
-def test_values_fade_towards_the_border() -> None:
-    points = torch.tensor([[[0, 0.5 / 3], [0, 0], [1, 1]]])
-    assert sample_points(MAP, points)[0, 0].tolist() == pytest.approx([1 / 2, 1 / 4, 12 / 4], rel=1e-5)
+@pytest.mark.parametrize(
+    ("points", "values"),
+    [
+        ([centre(0, 0), centre(1, 2), centre(2, 3)], [1, 7, 12]),
+        ([[2 / 4, 0.5 / 3], [1.5 / 4, 1 / 3]], [2.5, 4]),
+        ([[0, 0.5 / 3], [0, 0], [1, 1]], [1 / 2, 1 / 4, 12 / 4]),
+    ],
+    ids=["centres of cells", "between centres", "fading towards the border"],
+)
+def test_values_at_points(points: list[list[float]], values: list[float]) -> None:
+    assert sample_points(MAP, torch.tensor([points]))[0, 0].tolist() == pytest.approx(values, rel=1e-5)
 
 
 def test_a_label_is_that_of_the_pixel_a_point_lies_in() -> None:
@@ -66,11 +64,8 @@ def test_uncertainty_is_exactly_that_of_the_two_largest(classes: int) -> None:
     logits[0, :, 0] = 1.5
     top = logits.topk(2, dim=1).values
     assert torch.equal(uncertainty(logits), top[:, 1] - top[:, 0])
-
-
-def test_uncertainty_is_the_negative_lead_of_the_largest_logit() -> None:
-    logits = torch.tensor([[3.0, -1.0], [1.0, -1.0], [2.5, -4.0]]).unsqueeze(0)
-    assert uncertainty(logits).tolist() == [[-0.5, 0.0]]
+    by_hand = torch.tensor([[3.0, -1.0], [1.0, -1.0], [2.5, -4.0]]).unsqueeze(0)
+    assert uncertainty(by_hand).tolist() == [[-0.5, 0.0]]
 
 
 def least_sure(order: list[int]) -> torch.Tensor:

@@ -14,7 +14,7 @@ from pointrend.settings.definition import wanted_reasons
 from pointrend.settings.params import Params, load_params, schema
 from pointrend.settings.project import Project
 from pointrend.settings.recipe import Recipe
-from pointrend.training.schedule import total_iterations
+from pointrend.training.schedule import iterations_per_epoch
 
 ROOT = Path(__file__).parents[2]
 RUNS = ("voc_r50", "voc_r101", "ade20k_r50", "ade20k_r101", "cityscapes_r50", "cityscapes_r101")
@@ -38,7 +38,7 @@ def test_iteration_totals_of_the_published_runs(run: str, gpus: int) -> None:
     params = load_params(ROOT / "params.yaml").at_scale("paper")
     setting = params.setting(run, (f"gpus={gpus}",))
     images = params.datasets[setting.dataset].images.train
-    total = total_iterations(images, gpus, setting.recipe.batch_size, setting.recipe.epochs)
+    total = setting.recipe.epochs * iterations_per_epoch(images, gpus, setting.recipe.batch_size)
     assert total == (81620 if setting.dataset == "cityscapes" and gpus == 1 else TOTALS[setting.dataset])
 
 

@@ -24,14 +24,17 @@ TESTS = "tests/training/test_wiring.py"
 COPIED = ("pointrend", "tests", "params.yaml", "pyproject.toml")
 SECONDS = 400
 PARAMS = "params.yaml"
-BUILD, POINTREND, POINTS = (f"pointrend/model/{name}.py" for name in ("build", "pointrend", "points"))
+POINTREND, POINTS = (f"pointrend/model/{name}.py" for name in ("pointrend", "points"))
 LOADER, TRANSFORMS, NORMALIZATION = (
-    f"pointrend/datasets/{name}.py" for name in ("loader", "transforms", "normalization")
+    f"pointrend/training/{name}.py" for name in ("loader", "transforms", "normalization")
 )
-LOOP, STEP, OPTIMIZER, SCHEDULE, CHECKPOINTS, DISTRIBUTED = (
-    f"pointrend/training/{name}.py" for name in ("loop", "step", "optimizer", "schedule", "checkpoints", "distributed")
+LOOP, SCHEDULE, CHECKPOINTS, DISTRIBUTED = (
+    f"pointrend/training/{name}.py" for name in ("loop", "schedule", "checkpoints", "distributed")
 )
 COMMAND = "pointrend/training/run.py"
+
+
+OF_RECIPE = "**of_recipe)"  # the recipe's keys on their way to the network
 
 
 class Mutation(NamedTuple):
@@ -54,14 +57,15 @@ MUTATIONS = [
     Mutation(
         "norms not joined",
         LOOP,
-        "model = convert_norms(model, device=self.processes.device)",
+        "model = convert_norms(model, device=processes.device)",
         "pass",
     ),
     Mutation(
         "weights of the losses swapped",
-        BUILD,
-        "point_loss_weight=recipe.point_loss_weight,\n        coarse_loss_weight=recipe.coarse_loss_weight",
-        "point_loss_weight=recipe.coarse_loss_weight,\n        coarse_loss_weight=recipe.point_loss_weight",
+        POINTREND,
+        OF_RECIPE,
+        "**of_recipe | {'point_loss_weight': setting.recipe.coarse_loss_weight,"
+        " 'coarse_loss_weight': setting.recipe.point_loss_weight})",
     ),
     Mutation("weight decay 1e-4", LOOP, "weight_decay=recipe.weight_decay", "weight_decay=1e-4"),
     Mutation("momentum 0.85", LOOP, "momentum=recipe.momentum", "momentum=0.85"),
@@ -71,64 +75,64 @@ MUTATIONS = [
         "images.masked_fill_(~_inside(inside.to(device), height, width)[..., None], 0)",
         "pass",
     ),
-    Mutation("schedule one shorter", LOOP, "            self.total,\n            lr=", "            self.total - 1,\n            lr="),
+    Mutation("schedule one shorter", LOOP, "iteration, self.iterations)", "iteration, self.iterations - 1)"),
     Mutation("same augmentation in every epoch", LOADER, "TrainSamples(store, transform, seed, epoch)", "TrainSamples(store, transform, seed, 1)"),
-    Mutation("warm-up ratio 0.01", LOOP, "warmup_ratio=recipe.warmup_ratio", "warmup_ratio=0.01"),
+    Mutation("warm-up ratio 0.01", SCHEDULE, "1 - recipe.warmup_ratio", "1 - 0.01"),
     Mutation("class share 1.0", LOOP, "max_class_share=recipe.max_class_share", "max_class_share=1.0"),
     Mutation("scale up to 1.75", LOOP, "scale_range=recipe.scale_range", "scale_range=(0.5, 1.75)"),
-    Mutation("importance 0.5", BUILD, "importance_ratio=recipe.importance_ratio", "importance_ratio=0.5"),
-    Mutation("8192 points", BUILD, "subdivision_points=recipe.subdivision_points", "subdivision_points=8192"),
-    Mutation("point draws without rank", LOOP, "step_seed(self.seed, iteration, self.processes.rank)", "step_seed(self.seed, iteration, 0)"),
+    Mutation("importance 0.5", POINTREND, OF_RECIPE, "**of_recipe | {'importance_ratio': 0.5})"),
+    Mutation("8192 points", POINTREND, OF_RECIPE, "**of_recipe | {'subdivision_points': 8192})"),
+    Mutation("point draws without rank", LOOP, "step_seed(self.seed, iteration, self.rank)", "step_seed(self.seed, iteration, 0)"),
     # The network and its weights
-    Mutation("depth of every run 50", BUILD, "depth=setting.depth", "depth=50"),
+    Mutation("depth of every run 50", POINTREND, "setting.depth, **", "50, **"),
     Mutation("one class more", LOOP, "len(classes_of(setting.dataset).names)", "len(classes_of(setting.dataset).names) + 1"),
     Mutation("thinner pyramid", PARAMS, "  fpn_channels: 256\n", "  fpn_channels: 128\n"),
-    Mutation("output stride 8", BUILD, "output_stride=recipe.output_stride", "output_stride=8"),
+    Mutation("output stride 8", POINTREND, OF_RECIPE, "**of_recipe | {'output_stride': 8})"),
     Mutation("output stride 8 in params.yaml", PARAMS, "output_stride: 32 ", "output_stride: 8 "),
-    Mutation("last norms start at zero", BUILD, "zero_init_last_norm=recipe.zero_init_last_norm", "zero_init_last_norm=True"),
+    Mutation("last norms start at zero", POINTREND, OF_RECIPE, "**of_recipe | {'zero_init_last_norm': True})"),
     Mutation("last norms start at zero in params.yaml", PARAMS, "zero_init_last_norm: false", "zero_init_last_norm: true"),
     Mutation("backbone not loaded", LOOP, "if backbone is not None:", "if backbone is ...:"),
-    Mutation("backbone not handed over", COMMAND, 'return PretrainedBackbone(path, pin.sha256_prefix or "")', "return None"),
+    Mutation("backbone not handed over", COMMAND, 'backbone = PretrainedBackbone(path, pin.sha256_prefix or "")', "pass"),
     Mutation("no backbone at paper", PARAMS, "limit: null\n    pretrained: true", "limit: null\n    pretrained: false"),
-    Mutation("initialised by 0", LOOP, "torch.manual_seed(self.seed)", "torch.manual_seed(0)"),
-    Mutation("initialised by rank", LOOP, "torch.manual_seed(self.seed)", "torch.manual_seed(self.seed + self.processes.rank)"),
-    Mutation("seed of the command lost", COMMAND, "self.seed,\n                data,", "0,\n                data,"),
-    Mutation("three refinement steps", BUILD, "subdivision_steps=recipe.subdivision_steps", "subdivision_steps=3"),
-    Mutation("oversampled four times", BUILD, "oversample_ratio=recipe.oversample_ratio", "oversample_ratio=4"),
-    Mutation("2000 points", BUILD, "train_points=recipe.train_points", "train_points=2000"),
+    Mutation("initialised by 0", LOOP, "torch.manual_seed(seed)", "torch.manual_seed(0)"),
+    Mutation("initialised by rank", LOOP, "torch.manual_seed(seed)", "torch.manual_seed(seed + processes.rank)"),
+    Mutation("seed of the command lost", COMMAND, "self.seed, data,", "0, data,"),
+    Mutation("three refinement steps", POINTREND, OF_RECIPE, "**of_recipe | {'subdivision_steps': 3})"),
+    Mutation("oversampled four times", POINTREND, OF_RECIPE, "**of_recipe | {'oversample_ratio': 4})"),
+    Mutation("2000 points", POINTREND, OF_RECIPE, "**of_recipe | {'train_points': 2000})"),
     # The losses
     Mutation("weight of the coarse loss", PARAMS, "coarse_loss_weight: 0.4", "coarse_loss_weight: 0.5"),
     Mutation("background ignored", POINTREND, "ignore_index: int = 255", "ignore_index: int = 0"),
     Mutation("labels of points between pixels", POINTS, 'grid_sample(maps, grid, mode="nearest"', 'grid_sample(maps, grid, mode="bilinear"'),
-    Mutation("gradient of the point loss alone", STEP, 'losses["loss"].backward()', 'losses["loss_point"].backward()'),
+    Mutation("gradient of the point loss alone", LOOP, 'losses["loss"].backward()', 'losses["loss_point"].backward()'),
     # The optimiser
-    Mutation("Nesterov", OPTIMIZER, "fused=True", "nesterov=True, fused=True"),
-    Mutation("dampening", OPTIMIZER, "fused=True", "dampening=0.1, fused=True"),
+    Mutation("Nesterov", LOOP, "fused=True", "nesterov=True, fused=True"),
+    Mutation("dampening", LOOP, "fused=True", "dampening=0.1, fused=True"),
     Mutation(
         "no weight decay on norms and biases",
-        OPTIMIZER,
-        "torch.optim.SGD(model.parameters(), ",
-        "torch.optim.SGD([{'params': [p for p in model.parameters() if p.dim() > 1]},"
-        " {'params': [p for p in model.parameters() if p.dim() == 1], 'weight_decay': 0}], ",
+        LOOP,
+        "        model.parameters(), lr=",
+        "        [{'params': [p for p in model.parameters() if p.dim() > 1]},"
+        " {'params': [p for p in model.parameters() if p.dim() == 1], 'weight_decay': 0}], lr=",
     ),
     Mutation(
         "heads in a group of their own",
-        OPTIMIZER,
-        "torch.optim.SGD(model.parameters(), ",
-        "torch.optim.SGD([{'params': model.backbone.parameters()},"
-        " {'params': [p for n, p in model.named_parameters() if 'backbone' not in n]}], ",
+        LOOP,
+        "        model.parameters(), lr=",
+        "        [{'params': model.backbone.parameters()},"
+        " {'params': [p for n, p in model.named_parameters() if 'backbone' not in n]}], lr=",
     ),
-    Mutation("backbone frozen", OPTIMIZER, "SGD(model.parameters()", "SGD([p for n, p in model.named_parameters() if 'backbone' not in n]"),
-    Mutation("gradients add up", STEP, "self.optimizer.zero_grad(set_to_none=True)", "pass"),
-    Mutation("gradients clipped", STEP, "        self.optimizer.step()", "        torch.nn.utils.clip_grad_norm_([p for g in self.optimizer.param_groups for p in g['params']], 0.1)\n        self.optimizer.step()"),
+    Mutation("backbone frozen", LOOP, "        model.parameters(), lr=", "        [p for n, p in model.named_parameters() if 'backbone' not in n], lr="),
+    Mutation("gradients add up", LOOP, "self.optimizer.zero_grad(set_to_none=True)", "pass"),
+    Mutation("gradients clipped", LOOP, "        self.optimizer.step()", "        torch.nn.utils.clip_grad_norm_([p for g in self.optimizer.param_groups for p in g['params']], 0.1)\n        self.optimizer.step()"),
     # The schedule
     Mutation("learning rate", PARAMS, "  lr: 0.01\n", "  lr: 0.02\n"),
     Mutation("rate of the next iteration", LOOP, 'group["lr"] = self.learning_rate(iteration)', 'group["lr"] = self.learning_rate(iteration + 1)'),
     Mutation("power of the schedule", PARAMS, "poly_power: 0.9", "poly_power: 1.0"),
     Mutation("no smallest rate", PARAMS, "min_lr_ratio: 0.01", "min_lr_ratio: 0.0"),
-    Mutation("smallest rate lost", LOOP, "min_lr_ratio=recipe.min_lr_ratio", "min_lr_ratio=0.001"),
+    Mutation("smallest rate lost", SCHEDULE, "recipe.lr * recipe.min_lr_ratio", "recipe.lr * 0.001"),
     Mutation("shorter warm-up", PARAMS, "warmup_iterations: 200", "warmup_iterations: 199"),
-    Mutation("warm-up of the base rate", SCHEDULE, "return decayed * (1 - (1", "return lr * (1 - (1"),
+    Mutation("warm-up of the base rate", SCHEDULE, "return decayed * (1 - (1", "return recipe.lr * (1 - (1"),
     Mutation("half the batch", PARAMS, "batch_size: 16, epochs: 130", "batch_size: 8, epochs: 130"),
     Mutation("fewer epochs", PARAMS, "batch_size: 16, epochs: 60", "batch_size: 16, epochs: 50"),
     Mutation("more epochs", PARAMS, "batch_size: 8, epochs: 220", "batch_size: 8, epochs: 240"),
@@ -158,10 +162,10 @@ MUTATIONS = [
     Mutation("padding is background", TRANSFORMS, "np.full(size, IGNORE, dtype=np.uint8)", "np.zeros(size, dtype=np.uint8)"),
     Mutation("padding at the bottom right", TRANSFORMS, "margin = (target - length) // 2", "margin = min(0, (target - length) // 2)"),
     # Processes, precision, resuming
-    Mutation("processes train alone", STEP, "DistributedDataParallel(model) if processes.count > 1 else model", "model"),
+    Mutation("processes train alone", LOOP, "DistributedDataParallel(model) if processes.count > 1 else model", "model"),
     Mutation("our own norm on GPUs", "pointrend/model/norm.py", 'if device.type == "cuda":', "if device.type == 0:"),
     Mutation("two processes", PARAMS, "gpus: 4  ", "gpus: 2  "),
-    Mutation("TF32 allowed", STEP, 'allow_tf32(recipe.precision == "tf32")', "allow_tf32(True)"),
+    Mutation("TF32 allowed", LOOP, 'allow_tf32(recipe.precision == "tf32")', "allow_tf32(True)"),
     Mutation("TF32 in params.yaml", PARAMS, "precision: float32 ", "precision: tf32 "),
     Mutation("bfloat16 in params.yaml", PARAMS, "precision: float32 ", "precision: bf16 "),
     Mutation("kernels not chosen", DISTRIBUTED, "cudnn.benchmark = True", "cudnn.benchmark = False"),

@@ -27,7 +27,7 @@ from pointrend.files import canonical_json
 from pointrend.model import pointrend as network
 from pointrend.model.pointrend import PointDraws, PointRend
 from pointrend.settings.params import load_params
-from pointrend.training import step
+from pointrend.training import loop
 from pointrend.training.checkpoints import Progress
 from pointrend.training.distributed import Processes
 from pointrend.training.loop import PretrainedBackbone, Trainer
@@ -86,7 +86,7 @@ def one_of_four(rank: int) -> Iterator[Processes]:
     dist.init_process_group("fake", store=FakeStore(), rank=rank, world_size=GPUS)
     try:
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(step, "DistributedDataParallel", lambda model: model)
+            patch.setattr(loop, "DistributedDataParallel", lambda model: model)
             yield Processes(rank, GPUS, CPU)
     finally:
         dist.destroy_process_group()

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -18,15 +19,9 @@ from tests.ranks import process_of
 from tests.tiny import ROOT, TINY, write_tiny_data
 
 ITERATIONS = 24
-
-
-def train(checkpoint_minutes: int) -> list[str]:
-    """The words of the command."""
-    setting = (*TINY, "gpus=2", "epochs=8", f"checkpoint_minutes={checkpoint_minutes}")
-    return ["--scale", "demo", *(word for override in setting for word in ("--set", override)), "train", "voc_r50"]
-
-
-TRAIN = train(checkpoint_minutes=60)
+SETTING = (*TINY, "gpus=2", "epochs=8", "checkpoint_minutes=60")
+TRAIN = ("--scale", "demo", *(word for override in SETTING for word in ("--set", override)), "train", "voc_r50")
+POINTREND = (sys.executable, "-m", "pointrend")
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +44,7 @@ def finish(process: subprocess.Popen[bytes]) -> tuple[int, str]:
     return process.returncode, errors.decode()
 
 
-def result(root: Path) -> tuple[bytes, dict]:
+def result(root: Path) -> tuple[bytes, dict[str, Any]]:
     folder = root / "runs/demo/voc_r50-s0"
     return (folder / "model.safetensors").read_bytes(), json.loads((folder / "train.json").read_text())
 
@@ -72,8 +67,8 @@ def by_hand(empty: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A checkout in which torchrun was typed and nothing has disturbed it."""
     root = tmp_path_factory.mktemp("by_hand") / "checkout"
     shutil.copytree(empty, root)
-    torchrun = str(Path(sys.executable).with_name("torchrun"))
-    code, errors = finish(start(root, torchrun, "--standalone", "--nproc-per-node=2", "-m", "pointrend", *TRAIN))
+    torchrun = (str(Path(sys.executable).with_name("torchrun")), "--standalone", "--nproc-per-node=2")
+    code, errors = finish(start(root, *torchrun, "-m", "pointrend", *TRAIN))
     assert code == 0, errors
     return root
 
@@ -83,14 +78,14 @@ def test_torchrun_by_hand_and_a_stopped_launcher_end_with_the_same_weights(
 ) -> None:
     launched = tmp_path / "launched"
     shutil.copytree(empty, launched)
-    stopped = start(launched, sys.executable, "-m", "pointrend", *TRAIN)
+    stopped = start(launched, *POINTREND, *TRAIN)
     wait_for(3, stopped, launched)
     stopped.send_signal(signal.SIGUSR1)
     code, errors = finish(stopped)
     assert code == TrainingStopped.exit_code, errors
     assert "error: stopped by SIGUSR1 at iteration" in errors
     assert "Traceback" not in errors
-    code, errors = finish(start(launched, sys.executable, "-m", "pointrend", *TRAIN))
+    code, errors = finish(start(launched, *POINTREND, *TRAIN))
     assert code == 0, errors
 
     (weights, record), (same, resumed) = result(by_hand), result(launched)
@@ -105,7 +100,7 @@ def test_torchrun_by_hand_and_a_stopped_launcher_end_with_the_same_weights(
 def test_one_of_two_killed_ends_the_other_and_training_goes_on(empty: Path, by_hand: Path, tmp_path: Path) -> None:
     root = tmp_path / "killed"
     shutil.copytree(empty, root)
-    command = (sys.executable, "-m", "pointrend", *train(checkpoint_minutes=0))
+    command = (*POINTREND, *TRAIN[:-2], "--set", "checkpoint_minutes=0", *TRAIN[-2:])
     for rank in (1, 0):
         process = start(root, *command)
         wait_for(iterations(root) + 3, process, root)
@@ -129,7 +124,7 @@ def test_one_of_two_killed_ends_the_other_and_training_goes_on(empty: Path, by_h
 def test_a_failure_keeps_its_exit_code_and_its_one_line(empty: Path, tmp_path: Path) -> None:
     root = tmp_path / "failing"
     shutil.copytree(empty, root)
-    code, errors = finish(start(root, sys.executable, "-m", "pointrend", "--set", "lr=1000.0", *TRAIN))
+    code, errors = finish(start(root, *POINTREND, "--set", "lr=1000.0", *TRAIN))
     assert code == 2
     assert "error: the loss is not finite at iteration" in errors
     assert "ChildFailedError" not in errors

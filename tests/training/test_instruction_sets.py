@@ -1,4 +1,4 @@
-"""What torch and OpenCV use of the processor is recorded, because it changes the weights."""
+"""The instruction sets that torch and OpenCV use are recorded, because they change the weights."""
 
 from __future__ import annotations
 
@@ -15,9 +15,8 @@ import torch
 from pointrend.checkout.machine import ARITHMETIC, instruction_sets, machine_record
 from pointrend.files import sha256_file
 from pointrend.model.weights import save_weights
-from pointrend.training.distributed import Processes
-from pointrend.training.loop import Trainer
-from tests.tiny import ROOT, tiny_setting, write_tiny_store
+from tests.tiny import ROOT, write_tiny_store
+from tests.training.trainings import trainer
 
 DISPATCHED = ("ATEN_CPU_CAPABILITY", "ONEDNN_MAX_CPU_ISA", "OPENCV_CPU_DISABLE")
 
@@ -25,21 +24,17 @@ DISPATCHED = ("ATEN_CPU_CAPABILITY", "ONEDNN_MAX_CPU_ISA", "OPENCV_CPU_DISABLE")
 def main(folder: Path) -> None:
     """Train and print the weights' hash and the record."""
     torch.set_num_threads(1)
-    data = write_tiny_store(folder / "data")
-    trainer = Trainer(tiny_setting(), 0, data, folder / "checkpoints", None, Processes(0, 1, torch.device("cpu")))
-    save_weights(trainer.run(), folder / "model.safetensors")
+    model = trainer(write_tiny_store(folder / "data"), folder / "checkpoints").run()
+    save_weights(model, folder / "model.safetensors")
     print(json.dumps([sha256_file(folder / "model.safetensors"), instruction_sets()]))
 
 
 def trained(folder: Path, **variables: str) -> tuple[str, dict[str, str]]:
-    """The same in a process of its own, since the variables count when a library is loaded."""
-    clean = {name: value for name, value in os.environ.items() if name not in ARITHMETIC}
+    """The same in a separate process, since libraries read the variables when they are loaded."""
+    env = {name: value for name, value in os.environ.items() if name not in ARITHMETIC} | variables
     folder.mkdir()
     command = [sys.executable, "-m", "tests.training.test_instruction_sets", str(folder)]
-    done = subprocess.run(
-        command, cwd=ROOT, env=clean | variables, capture_output=True, text=True, check=True, timeout=200
-    )
-    sha256, sets = json.loads(done.stdout)
+    sha256, sets = json.loads(subprocess.check_output(command, cwd=ROOT, env=env, timeout=200))
     return sha256, sets
 
 

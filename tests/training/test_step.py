@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import torch
-from torch import Tensor
+from torch import nn
 
 from benchmarks.plain_network import PlainPointRend
+from pointrend.checkout.machine import precision_record
 from pointrend.errors import MachineError
-from pointrend.model.build import architecture
-from pointrend.model.pointrend import PointDraws, PointRend, draw_points
-from pointrend.model.precision import autocast
-from pointrend.settings.recipe import Recipe
+from pointrend.model.norm import JoinedBatchNorm
+from pointrend.model.pointrend import Architecture, PointRend, draw_points
 from pointrend.training.distributed import Processes
-from pointrend.training.optimizer import make_optimizer
-from pointrend.training.step import TrainStep, memory_format
-from tests.ranks import run_two
+from pointrend.training.loader import TrainBatch
+from pointrend.training.loop import TrainStep, step_seed
+from pointrend.training.normalization import normalize_batch
+from pointrend.training.run import batch_norm_kind
 from tests.tiny import tiny_setting, write_tiny_store
+from tests.training.trainings import losses, two_processes
 
 CPU = torch.device("cpu")
 GPU = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here")
@@ -33,34 +33,31 @@ def _flags_as_before() -> Iterator[None]:
     torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32 = before
 
 
-def recipe(*more: str) -> Recipe:
-    return tiny_setting("crop_size=[64, 64]", "width=8", *more).recipe
-
-
-def batch() -> tuple[Tensor, Tensor, PointDraws]:
+def batch() -> TrainBatch:
     generator = torch.Generator().manual_seed(1)
-    labels = torch.randint(0, 21, (4, 8, 8), generator=generator).repeat_interleave(8, 1).repeat_interleave(8, 2)
+    pictures = torch.randint(0, 256, (4, 64, 64, 3), generator=generator, dtype=torch.uint8)
+    blocks = torch.randint(0, 21, (4, 8, 8), generator=generator, dtype=torch.uint8)
+    labels = blocks.repeat_interleave(8, 1).repeat_interleave(8, 2)
     labels[:, :3] = 255
-    images = torch.randn(4, 3, 64, 64, generator=generator)
-    return images, labels, draw_points(architecture(tiny_setting(), 21), 4, generator)
+    return TrainBatch(pictures, labels, torch.tensor([[0, 0, 64, 64]] * 4), torch.arange(4))
 
 
-def step_of(*more: str, device: torch.device = CPU, kind: type[PointRend] = PointRend) -> tuple[TrainStep, PointRend]:
-    settings = recipe(*more)
+def step_of(*more: str, device: torch.device = CPU) -> TrainStep:
+    published = ("lr=0.01", "momentum=0.9", "weight_decay=0.0005", "warmup_iterations=0")
+    setting = tiny_setting("crop_size=[64, 64]", "width=8", *published, *more)
     torch.manual_seed(0)
-    model = kind(architecture(tiny_setting("width=8"), 21)).train().to(device)
-    model = model.to(memory_format=memory_format(settings))
-    optimizer = make_optimizer(model, lr=0.01, momentum=0.9, weight_decay=5e-4)
-    return TrainStep(model, optimizer, settings, Processes(0, 1, device)), model
+    return TrainStep(PointRend(Architecture.of(setting, 21)).train(), setting.recipe, 3, 9, Processes(0, 1, device))
 
 
 def test_losses_and_weights_are_those_of_the_plain_network() -> None:
-    ours, model = step_of()
-    values, empty = ours(*batch())
+    ours, given = step_of(), batch()
+    model = ours.model
+    values, empty = ours(0, given)
     torch.manual_seed(0)
     plain = PlainPointRend(model.architecture).train()
     optimizer = torch.optim.SGD(plain.parameters(), lr=0.01, momentum=0.9, weight_decay=5e-4)
-    loss = plain(*batch())["loss"]
+    draws = draw_points(model.architecture, 4, torch.Generator().manual_seed(step_seed(3, 0, 0)))
+    loss = plain(normalize_batch(given.pictures, given.inside).contiguous(), given.labels.long(), draws)["loss"]
     loss.backward()
     optimizer.step()
     assert not empty
@@ -70,17 +67,18 @@ def test_losses_and_weights_are_those_of_the_plain_network() -> None:
 
 
 def test_bf16_computes_in_bfloat16_and_keeps_everything_in_float32() -> None:
-    ours, model = step_of("precision=bf16")
+    ours = step_of("precision=bf16")
+    model = ours.model
     seen: list[torch.dtype] = []
     model.backbone.layer4.register_forward_hook(lambda *call: seen.append(call[-1].dtype))
     model.point_head.register_forward_hook(lambda *call: seen.append(call[-1].dtype))
-    found, expected = ours(*batch())[0], step_of()[0](*batch())[0]
+    found, expected = ours(0, batch())[0], step_of()(0, batch())[0]
     assert seen == [torch.bfloat16, torch.bfloat16]
     assert found.dtype == torch.float32
     assert not torch.equal(found, expected)
     torch.testing.assert_close(found, expected, rtol=0.02, atol=0)
-    with autocast("bf16", CPU):
-        fine, coarse = model.features(batch()[0])
+    with torch.autocast("cpu", torch.bfloat16):
+        fine, coarse = model.features(torch.randn(4, 3, 64, 64))
     assert (fine.dtype, coarse.dtype) == (torch.bfloat16, torch.float32)
     momenta = [state["momentum_buffer"] for state in ours.optimizer.state.values()]
     assert {tensor.dtype for tensor in (*model.parameters(), *momenta)} == {torch.float32}
@@ -91,11 +89,29 @@ def test_only_tf32_rounds_products_on_a_gpu(precision: str, allowed: bool) -> No
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = not allowed
     step_of(f"precision={precision}")
     assert torch.backends.cuda.matmul.allow_tf32 == torch.backends.cudnn.allow_tf32 == allowed
+    assert precision_record(precision) == {
+        "arithmetic": precision,
+        "dtype": "float32",
+        "tf32": allowed,
+        "cudnn_benchmark": torch.backends.cudnn.benchmark,
+        "deterministic": False,
+    }
+
+
+def test_convolutions_alone_in_tf32_are_recorded_as_tf32() -> None:
+    torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32 = False, True
+    assert precision_record("tf32")["tf32"] is True
+
+
+@pytest.mark.parametrize("norm", [nn.BatchNorm2d(2), nn.SyncBatchNorm(2), JoinedBatchNorm(nn.BatchNorm2d(2))])
+def test_the_kind_of_norm_is_recorded(norm: nn.Module) -> None:
+    kind = batch_norm_kind(nn.Sequential(nn.Conv2d(1, 2, 1), norm))
+    assert kind == type(norm).__name__.removesuffix("2d")
 
 
 def test_without_a_compiler_one_line_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CXX", "no-such-compiler")
-    with pytest.raises(MachineError, match=r"no-such-compiler is not there; .*compile: false"):
+    with pytest.raises(MachineError, match=r"no-such-compiler was not found; .*compile: false"):
         step_of("compile=true")
 
 
@@ -119,8 +135,8 @@ with join_processes(2, "cpu", 1) as processes:
 
 def test_two_processes_compiled_and_in_bf16(tmp_path: Path) -> None:
     """Gloo and torch.compile's own tracing; the C++ that inductor makes of it would take minutes."""
-    (tmp_path / "worker.py").write_text(WORKER)
-    run_two(tmp_path / "worker.py", write_tiny_store(tmp_path / "store"), tmp_path, seconds=400)
+    ran = two_processes(WORKER, tmp_path, write_tiny_store(tmp_path / "store"), tmp_path)
+    assert ran.returncode == 0, ran.stderr[-3000:]
     plain, compiled, bf16 = (losses(tmp_path / name) for name in ("plain", "compiled", "bf16"))
     assert len(plain) == 3
     assert compiled == pytest.approx(plain, rel=1e-4)
@@ -128,26 +144,17 @@ def test_two_processes_compiled_and_in_bf16(tmp_path: Path) -> None:
     assert bf16 == pytest.approx(plain, rel=0.05)
 
 
-def losses(folder: Path) -> list[float]:
-    return [json.loads(line)["loss"] for line in (folder / "metrics.jsonl").read_text().splitlines()]
-
-
 @GPU
 @pytest.mark.parametrize("precision", ["float32", "tf32", "bf16"])
 def test_a_step_never_waits_for_the_gpu(precision: str) -> None:
-    ours, _ = step_of(f"precision={precision}", device=torch.device("cuda"))
-    ours(*batch())
+    ours = step_of(f"precision={precision}", device=torch.device("cuda"))
+    ours(0, batch())
     torch.cuda.synchronize()
     torch.cuda.set_sync_debug_mode("error")
     try:
-        values, _ = ours(*batch())
+        values, _ = ours(1, batch())
     finally:
         torch.cuda.set_sync_debug_mode("default")
-    torch.testing.assert_close(values.cpu(), step_of_cpu(precision), rtol=0.05, atol=0)
-
-
-def step_of_cpu(precision: str) -> Tensor:
-    """Losses of the second step, as the CPU has them."""
-    ours, _ = step_of(f"precision={precision}")
-    ours(*batch())
-    return ours(*batch())[0]
+    on_cpu = step_of(f"precision={precision}")
+    on_cpu(0, batch())
+    torch.testing.assert_close(values.cpu(), on_cpu(1, batch())[0], rtol=0.05, atol=0)

@@ -12,7 +12,8 @@ import torch
 from torch import Tensor
 
 from pointrend.model.weights import to_upstream
-from pointrend.training.optimizer import make_optimizer
+from pointrend.settings.recipe import Recipe
+from pointrend.training.loop import make_optimizer
 from pointrend.training.schedule import learning_rate
 from tests.golden_weights import golden_facts, golden_model, training_batch
 
@@ -20,6 +21,10 @@ LOSS_NAMES = {"loss_coarse": "loss_aux", "loss_point": "loss_cls", "loss": "loss
 FLOAT32_TOLERANCES = (1e-5, 1e-3, 1e-2, 1e-2, 1e-2)
 FLOAT64_TOLERANCES = (1e-9,) * 5
 NAMES = ("warmup", "midway")
+PUBLISHED = Recipe.model_construct(
+    **{"lr": 0.01, "momentum": 0.9, "weight_decay": 5e-4},
+    **{"poly_power": 0.9, "min_lr_ratio": 0.01, "warmup_iterations": 200, "warmup_ratio": 0.1},
+)
 
 
 def golden(name: str, dtype: torch.dtype) -> dict[str, Any]:
@@ -43,10 +48,10 @@ class Trajectory:
 def trajectory(name: str, dtype: torch.dtype) -> Trajectory:
     plan, batch = golden(name, dtype), training_batch(dtype)
     model = golden_model(dtype)
-    optimizer = make_optimizer(model, lr=0.01, momentum=0.9, weight_decay=5e-4)
+    optimizer = make_optimizer(model, PUBLISHED)
     rows = []
     for iteration in range(plan["start_iter"], plan["start_iter"] + len(plan["rows"])):
-        lr = learning_rate(iteration, plan["max_iters"], 0.01, 0.9, 0.01, 200, 0.1)
+        lr = learning_rate(PUBLISHED, iteration, plan["max_iters"])
         optimizer.param_groups[0]["lr"] = lr
         losses = model(*batch)
         optimizer.zero_grad()

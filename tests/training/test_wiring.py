@@ -22,13 +22,12 @@ from torch.nn import functional
 
 from pointrend.errors import TrainingStopped
 from pointrend.files import sha256_file
+from pointrend.jobs import run as job
 from pointrend.jobs.preemption import STOP_SIGNALS, StopRequest
-from pointrend.model.build import architecture
 from pointrend.model.norm import JoinedBatchNorm
-from pointrend.model.pointrend import PointRend
+from pointrend.model.pointrend import Architecture, PointRend
 from pointrend.model.refinement import refine
 from pointrend.model.resnet import ResNetV1c
-from pointrend.results.audit.watch import watch_training
 from pointrend.settings.params import load_params
 from pointrend.settings.project import Project
 from pointrend.training import loop
@@ -71,7 +70,7 @@ def voc(tmp_path_factory: pytest.TempPathFactory) -> PaperData:
 @pytest.mark.parametrize("run", RUNS)
 def test_the_network_and_its_losses_are_described_as_published(run: str) -> None:
     setting = load_params(ROOT / "params.yaml").at_scale("paper").setting(run)
-    assert architecture(setting, RUNS[run].classes) == by_recipe.network(run)
+    assert Architecture.of(setting, RUNS[run].classes) == by_recipe.network(run)
 
 
 @pytest.mark.parametrize("run", RUNS)
@@ -96,12 +95,11 @@ def test_the_command_hands_data_seed_processes_and_backbone_over(
     def unread(data: Path, *_: object) -> Iterator[Path]:
         yield data
 
-    monkeypatch.setattr(run_module, "join_processes", join)
-    monkeypatch.setattr(run_module, "training_data", unread)
+    monkeypatch.setattr(job, "join_processes", join)
+    monkeypatch.setattr(job, "training_data", unread)
     monkeypatch.setattr(run_module, "Trainer", Recorder)
     project = Project(tmp_path, load_params(ROOT / "params.yaml").at_scale("paper"))
-    training = run_module.Training(project, project.setting(run), SEED, "fingerprint", watch_training)
-    training._trained(StopRequest())
+    job._train(run_module.Training(project, project.setting(run), SEED, "fingerprint"), StopRequest())
     assert joined == [(GPUS, "cuda", 0)]
     dataset, backbone = run.split("_")
     file, sha256 = PRETRAINED[RUNS[run].depth]
@@ -246,7 +244,7 @@ def test_the_schedule_has_the_published_length_and_rates(seen: Seen) -> None:
     trainer, published = seen.trainer, RUNS[seen.run]
     assert (trainer.epoch_iterations, trainer.total) == (published.iterations, published.total)
     for t in (0, 1, 100, 199, 200, 201, 5000, published.total // 2, published.total - 1):
-        assert trainer.learning_rate(t) == pytest.approx(by_recipe.rate(t, published.total), rel=1e-12), t
+        assert trainer.step.learning_rate(t) == pytest.approx(by_recipe.rate(t, published.total), rel=1e-12), t
 
 
 def test_the_optimiser_is_plain_sgd_with_one_group_of_everything(seen: Seen) -> None:

@@ -102,7 +102,7 @@ def full_device(ground: Ground) -> Iterator[None]:
 
     ground.put("runs.voc_r50.lr", 0.02)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("pointrend.training.loop.Trainer._step", refuse)
+        patch.setattr("pointrend.training.loop.TrainStep.__call__", refuse)
         yield
 
 

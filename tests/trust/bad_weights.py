@@ -22,8 +22,7 @@ import torch
 
 from pointrend.datasets.registry import classes_of
 from pointrend.errors import WeightsError
-from pointrend.model.build import architecture
-from pointrend.model.pointrend import PointRend
+from pointrend.model.pointrend import Architecture, PointRend
 from pointrend.model.weights import load_released, load_weights, save_upstream
 from pointrend.settings.params import load_params
 from tests.datasets.jpegs import hurt
@@ -52,7 +51,7 @@ def harmless(ground: Ground) -> None:
 
 def network(ground: Ground, dataset: str = "voc", **changes: Any) -> PointRend:
     setting = load_params(ground.path("params.yaml")).setting("voc_r50", tuple(f"{k}={v}" for k, v in changes.items()))
-    return PointRend(architecture(setting, len(classes_of(dataset).names)))
+    return PointRend(Architecture.of(setting, len(classes_of(dataset).names)))
 
 
 def ours(change: Callable[[State], Any]) -> Callable[[Ground], None]:
@@ -121,12 +120,12 @@ def compressed(ground: Ground) -> None:
 
 def cityscapes_r101(ground: Ground) -> None:
     setting = load_params(ground.path("params.yaml")).setting("cityscapes_r101")
-    save_upstream(PointRend(architecture(setting, 19)), ground.path("given.pth"), epoch=2)
+    save_upstream(PointRend(Architecture.of(setting, 19)), ground.path("given.pth"), epoch=2)
 
 
 def full_width(ground: Ground) -> None:
     setting = load_params(ground.path("params.yaml")).at_scale("paper").setting("voc_r50")
-    save_upstream(PointRend(architecture(setting, 21)), ground.path("given.pth"), epoch=2)
+    save_upstream(PointRend(Architecture.of(setting, 21)), ground.path("given.pth"), epoch=2)
 
 
 def full_width_with_nan(ground: Ground) -> None:

@@ -16,6 +16,7 @@ from torch.utils.data import BatchSampler, DistributedSampler
 from pointrend.datasets.store import Store, StoreWriter
 from pointrend.evaluation.confusion import Confusion, Counts
 from pointrend.evaluation.counts_file import counts_table, read_counts, write_counts
+from pointrend.settings.recipe import Recipe
 from pointrend.training.loader import epoch_batches
 from pointrend.training.schedule import iterations_per_epoch, learning_rate
 from tests.trust.profiles import FACTOR, examples
@@ -171,15 +172,8 @@ def test_the_learning_rate_stays_between_its_ends(
     later = data.draw(st.integers(first, total - 1))
 
     def rate(iteration: int, warmup_iterations: int) -> float:
-        return learning_rate(
-            iteration,
-            total,
-            lr=lr,
-            power=power,
-            min_lr_ratio=least,
-            warmup_iterations=warmup_iterations,
-            warmup_ratio=0.1,
-        )
+        schedule = {"poly_power": power, "min_lr_ratio": least, "warmup_iterations": warmup_iterations}
+        return learning_rate(Recipe.model_construct(lr=lr, warmup_ratio=0.1, **schedule), iteration, total)
 
     assert lr * least * (1 - 1e-9) <= rate(later, 0) <= rate(first, 0) <= lr * (1 + 1e-9)
     assert 0 <= rate(first, warmup) <= rate(first, 0) * (1 + 1e-9)

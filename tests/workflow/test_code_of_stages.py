@@ -53,7 +53,8 @@ def test_old_bytecode_is_never_run(done: Checkout, tmp_path: Path) -> None:
     """A source with the size and time of the one that its bytecode was made from, but with other content."""
     copy = done.copy(tmp_path / "pointrend")
     schedule = copy.root / "pointrend/training/schedule.py"
-    program = "from pointrend.training.schedule import learning_rate as r; print(r(0, 9, 1.0, 1.0, 0.0, 0, 0.0))"
+    recipe = "types.SimpleNamespace(lr=1.0, poly_power=1.0, min_lr_ratio=0.0, warmup_iterations=0)"
+    program = f"import types; from pointrend.training.schedule import learning_rate as r; print(r({recipe}, 0, 9))"
     copy.run("python", "-m", "compileall", "-q", str(schedule))
     assert copy.run("python", "-c", program) == "1.0\n"
     before, text = schedule.stat(), schedule.read_text()

@@ -140,18 +140,7 @@ class _Check:
 
     def _learning_rate(self, record: Record) -> float | None:
         iteration = record.finished - 1
-        if not 0 <= iteration < self.total:
-            return None
-        recipe = self.setting.recipe
-        return learning_rate(
-            iteration,
-            self.total,
-            recipe.lr,
-            recipe.poly_power,
-            recipe.min_lr_ratio,
-            recipe.warmup_iterations,
-            recipe.warmup_ratio,
-        )
+        return learning_rate(self.setting.recipe, iteration, self.total) if 0 <= iteration < self.total else None
 
     def _header(self, header: Header) -> Iterator[_Finding]:
         images = header.values.get("images")

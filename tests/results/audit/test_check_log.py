@@ -10,9 +10,11 @@ import pytest
 
 from pointrend.results.audit.check_log import LogFindings, check_log
 from pointrend.results.audit.logs import read_log
+from pointrend.settings.recipe import Recipe
 from pointrend.training.schedule import learning_rate
 from tests.results.audit.samples import FORM_2022, IMAGES, LOGS, ROOT, S21, setting, text_of
 
+PUBLISHED = Recipe.model_construct(lr=0.01, poly_power=0.9, min_lr_ratio=0.01, warmup_iterations=200, warmup_ratio=0.1)
 RUN_OF = {S21: "voc_r50", FORM_2022: "cityscapes_r101"}
 
 
@@ -108,7 +110,7 @@ def made(iterations: int, batches: list[tuple[int, int]], headers: bool = False)
     lines = [f"{begin.format(0)}Config file path: x.py", f"{begin.format(0)}Resume from: "] if headers else []
     for number, (epoch, batch) in enumerate(batches):
         finished = (epoch - 1) * iterations + batch
-        rate = learning_rate(finished - 1, 220 * iterations, 0.01, 0.9, 0.01, 200, 0.1)
+        rate = learning_rate(PUBLISHED, finished - 1, 220 * iterations)
         place = f"[Epoch]: {epoch}/220, [Batch]: {batch}/{iterations}, [Segmentor]: pointrend-resnet101, "
         lines.append(f"{begin.format(number)}{place}[DATASET]: cityscapes, [LEARNING_RATE]: {rate!r}")
         lines.append("\t[LOSS]: loss_aux 0.5000, loss_cls 1.0000, total 1.5000, ")

@@ -1,0 +1,96 @@
+"""One training as a job: its lease, attempts and processes, and the copy of the data that it reads."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import torch
+
+from pointrend.checkout.code_digest import code_digest
+from pointrend.checkout.machine import code_record, keep_freed_memory, machine_record
+from pointrend.errors import MachineError, TrainingStopped
+from pointrend.files import Fence
+from pointrend.jobs.attempts import Attempts
+from pointrend.jobs.launch import check_interfaces
+from pointrend.jobs.lease import lease
+from pointrend.jobs.preemption import StopRequest, requeue_after, stop_requests
+from pointrend.jobs.staging import training_data
+from pointrend.logs import calling_engine, first_process
+from pointrend.settings.project import Project
+from pointrend.training.checkpoints import last_iteration
+from pointrend.training.distributed import join_processes
+from pointrend.training.loop import Trainer
+from pointrend.training.run import Training
+from pointrend.training.shared_memory import check_shared_memory
+
+log = logging.getLogger(__name__)
+
+WatchRecords = Callable[[Mapping[str, Any]], None]
+# Makes what gets every record of the curve, from the run, its epochs, their iterations, and the first iteration.
+MakeWatch = Callable[[Project, str, int, int, int], WatchRecords | None]
+
+
+def run_training(training: Training, make_watch: MakeWatch) -> None:
+    """Train to the end as one of the processes of ``training``; the first one writes the files.
+
+    Raises:
+        TrainingStopped: it was asked to stop; the job is back in Slurm's queue if its time was nearly over.
+    """
+    with stop_requests() as stop:
+        try:
+            if first_process():
+                _attempt(training, make_watch, stop)
+            else:
+                _train(training, stop)
+        except TrainingStopped as stopped:
+            if not first_process():
+                sys.exit(stopped.exit_code)  # the first one reports it
+            requeue_after(stop.signal)
+            raise
+
+
+def _attempt(training: Training, make_watch: MakeWatch, stop: StopRequest) -> None:
+    setting, code = training.setting, code_record(code_digest("train", training.setting.dataset))
+    # The trainer of a killed engine works on. The next trainer waits for it and finds everything done.
+    # The other processes meet the first one only after it has the lease.
+    with lease(training.checkpoints, training.folder, wait=calling_engine() is not None) as held:
+        attempts = Attempts(training.checkpoints, training.identity, held)
+
+        def started(trainer: Trainer) -> WatchRecords | None:
+            attempts.runs_on(machine_record(trainer.processes.device))
+            start, epochs = trainer.progress.iteration, setting.recipe.epochs
+            return make_watch(training.project, setting.run, epochs, trainer.epoch_iterations, start)
+
+        with attempts.attempt(last_iteration(training.checkpoints, training.identity), code):
+            log.info("attempt %d", len(attempts.records))
+            training.write(_train(training, stop, held, started), attempts.records, held)
+
+
+def _train(
+    training: Training,
+    stop: StopRequest,
+    fence: Fence | None = None,
+    started: Callable[[Trainer], WatchRecords | None] = lambda _: None,
+) -> Trainer:
+    """The trainer on this process, when it has finished."""
+    keep_freed_memory()
+    recipe, prepared = training.setting.recipe, training.project.data_folder(training.setting.dataset)
+    if os.environ.get("LOCAL_RANK", "0") == "0":  # one per machine reports it
+        check_shared_memory(recipe)
+    if recipe.gpus > 1:
+        check_interfaces(recipe.device != "cpu")
+    with (
+        join_processes(recipe.gpus, recipe.device, recipe.threads) as processes,
+        training_data(prepared, processes, recipe.stage_to_tmpdir) as data,
+    ):
+        trainer = training.trainer(data, processes, fence)
+        try:
+            trainer.run(started(trainer), stop)
+        except torch.OutOfMemoryError as problem:
+            what = f"{processes.device} has not enough memory for a batch of {recipe.batch_size}"
+            raise MachineError(what, "set more gpus, or another device, in params.yaml") from problem
+    return trainer

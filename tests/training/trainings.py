@@ -1,0 +1,55 @@
+"""Tiny trainings: in this process, or as two processes under our torchrun."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from pointrend.training.distributed import Processes
+from pointrend.training.loop import Trainer
+from tests.tiny import ROOT, tiny_setting
+
+ALONE = Processes(0, 1, torch.device("cpu"))
+
+
+def trainer(store: Path, checkpoints: Path, *more: str, seed: int = 0) -> Trainer:
+    """The trainer of a tiny run; ``more`` are further KEY=VALUE overrides."""
+    return Trainer(tiny_setting(*more), seed, store, checkpoints, None, ALONE)
+
+
+def weights(trained: Trainer) -> dict[str, Tensor]:
+    """A copy of the network's state."""
+    return {name: tensor.clone() for name, tensor in trained.model.state_dict().items()}
+
+
+def assert_equal(one: dict[str, Tensor], other: dict[str, Tensor]) -> None:
+    """Both states are equal, bit for bit."""
+    assert one.keys() == other.keys()
+    for name, tensor in one.items():
+        assert torch.equal(tensor, other[name]), name
+
+
+def records(folder: Path) -> list[dict[str, Any]]:
+    """The records in metrics.jsonl."""
+    return [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+
+
+def losses(folder: Path) -> list[float]:
+    """The losses in metrics.jsonl."""
+    return [record["loss"] for record in records(folder)]
+
+
+def two_processes(worker: str, folder: Path, *arguments: object, **variables: str) -> subprocess.CompletedProcess[str]:
+    """Run a program of Python, which is put into ``folder``, as two processes."""
+    (folder / "worker.py").write_text(worker)
+    command = [sys.executable, "-m", "pointrend.jobs.torchrun", "--standalone", "--nproc-per-node=2"]
+    command += map(str, (folder / "worker.py", *arguments))
+    env = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", **variables}
+    return subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=400, check=False)
