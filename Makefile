@@ -1,12 +1,13 @@
-# Two commands for users: `make demo` and `make test`. Each installs what it needs into .venv first; `make install` does
-# nothing else.
+# Two commands for users: `make demo` and `make test`. Each first installs everything into .venv; `make install` does only
+# that.
 
 PYTHON ?= python3
 BIN := .venv/bin
-BENCHES := loader step inference metric prepare planning hash demo
+BENCHES := loader step inference
 INSTALLED := .venv/installed
+PARALLEL := --numprocesses logical --maxprocesses 4 --dist loadscope --no-loadscope-reorder
 
-.PHONY: install demo test bench fuzz reliability docs lint format schema dvc code lock
+.PHONY: install demo test test-fast bench fuzz reliability docs lint format schema dvc code lock
 
 install: $(INSTALLED)
 
@@ -15,9 +16,13 @@ demo: $(INSTALLED)
 	@$(BIN)/pointrend --scale demo report --show
 
 test: $(INSTALLED)
-	$(BIN)/pytest --numprocesses logical --maxprocesses 4 --dist loadscope --no-loadscope-reorder
+	$(BIN)/pytest $(PARALLEL)
 
-# Parsers and numbers, looked at for longer: 100 times the examples of the suite; 10 times take two minutes.
+# Everything that needs no cluster, engine, browser or long training: under two minutes on two cores.
+test-fast: $(INSTALLED)
+	$(BIN)/pytest $(PARALLEL) -m "not (slurm or engine or browser or slow)"
+
+# Parsers and numbers with 100 times the examples of the suite; 10 times take two minutes.
 fuzz: $(INSTALLED)
 	POINTREND_FUZZ=100 $(BIN)/pytest --timeout 0 tests/trust/test_parsers.py tests/trust/test_numbers.py
 
@@ -35,12 +40,12 @@ docs: $(INSTALLED)
 
 # Minutes each; the figures go to benchmarks/ and into docs/performance.md.
 bench: $(INSTALLED)
-	@for what in $(BENCHES); do $(BIN)/pointrend bench $$what || exit; done
+	@for what in $(BENCHES); do $(BIN)/python -m benchmarks $$what || exit; done
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy pointrend
+	$(BIN)/mypy pointrend benchmarks
 	$(BIN)/lint-imports
 	$(BIN)/snakefmt --check Snakefile workflow
 
@@ -49,7 +54,7 @@ format: $(INSTALLED)
 	$(BIN)/ruff format .
 	$(BIN)/snakefmt Snakefile workflow
 
-# The JSON schema of params.yaml; a test fails when it has drifted.
+# The JSON schema of params.yaml; a test fails if it is out of date.
 schema: $(INSTALLED)
 	$(BIN)/python -c 'from pathlib import Path; from pointrend import files; from pointrend.settings import params; \
 		files.write_json(Path("workflow/schemas/params.schema.json"), params.schema())'
@@ -73,7 +78,7 @@ lock:
 
 $(INSTALLED): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
-		{ echo "error: $(PYTHON) is older than 3.11; name another one with make PYTHON=python3.12"; exit 2; }
+		{ echo "error: $(PYTHON) is older than 3.11; choose a newer one: make PYTHON=python3.12"; exit 2; }
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --disable-pip-version-check --no-deps --require-hashes -r requirements.lock
 	$(BIN)/python -m pip install --disable-pip-version-check --no-deps --no-build-isolation -e .

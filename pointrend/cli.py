@@ -1,4 +1,4 @@
-"""The command line: parse, call one function, print. Errors we know are one line and an exit code."""
+"""The command line: parse, call one function, print. A known error is one line and an exit code."""
 
 from __future__ import annotations
 
@@ -23,27 +23,23 @@ log = logging.getLogger("pointrend")
 VERBS = {
     "fetch": "download, resume and verify a dataset, a backbone, released weights, a published log or config",
     "prepare": "turn a dataset's archives into the prepared form",
-    "describe": "count pictures and pixels of a prepared dataset",
+    "describe": "count images and pixels of a prepared dataset",
     "train": "train a run, or resume it",
-    "evaluate": "score a trained run, or released weights, on the val pictures",
-    "predict": "label the pictures in a folder",
+    "evaluate": "score a trained run, or released weights, on the val images",
+    "predict": "label the images in a folder",
     "export": "write trained weights as a checkpoint of SSSegmentation",
-    "audit": "hold the published training log and config of a run against our recipe",
+    "audit": "compare a run's published training log and config with our recipe",
     "compare": "write results.json: every run beside its published number",
     "report": "write the results pages, or check that they are up to date",
-    "track": "send results and curves to MLflow, once (sync) or while training goes on (follow)",
-    "verify": "recompute every hash and every mIoU; name the first link that broke",
-    "bridge": "tell one engine, dvc or snakemake, what the other has done",
-    "plan": "say what a scale would run: iterations, downloads, disk",
-    "bench": "time what takes long against the plain way to do it",
-    "doctor": "say what this machine has, what it lacks, and what to do",
+    "track": "send results and curves to MLflow, once (sync) or while trainings run (follow)",
+    "verify": "recompute every hash and every mIoU; name the first one that differs",
+    "bridge": "record in one engine, dvc or snakemake, what the other has done",
+    "plan": "print what a scale would run: iterations, hours, downloads, disk",
+    "doctor": "check what this machine lacks for a scale, and print what to do",
 }
-MOST_SHOWN = 900
-"""Letters of an error."""
-EXAMPLES = "examples:\n"
-"""Begins the last part of every help."""
-NEW_BLOCK = re.compile(r"\n(?=\n|--|sync |follow )")
-"""Where a line of a help text is not the continuation of the one before."""
+MOST_SHOWN = 900  # characters shown of an error message
+EXAMPLES = "examples:\n"  # heading of the last part of every help text
+NEW_BLOCK = re.compile(r"\n(?=\n|--|sync |follow )")  # a line break of a help text that starts a new paragraph
 FIRST_STEPS = f"""{EXAMPLES}  pointrend plan
   pointrend --scale paper fetch voc
   pointrend train voc_r50 --seed 0
@@ -52,17 +48,17 @@ FIRST_STEPS = f"""{EXAMPLES}  pointrend plan
 
 
 class _Parser(argparse.ArgumentParser):
-    """Wrong arguments are one line, as all wrong input is."""
+    """Reports wrong arguments in one line, like all wrong input."""
 
     def error(self, message: str) -> NoReturn:
         raise ParamsError(f"{self.prog}: {message}", f"see {self.prog} --help")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one verb; the exit code is 0, 2 (wrong input, missing thing), 3 (a check did not hold) or 75 (stopped)."""
+    """Run one verb; the exit code is 0, 2 (wrong or missing input), 3 (a failed check) or 75 (stopped)."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            # A name or a dash that the terminal's encoding lacks must not end the command.
+            # A character that the terminal's encoding lacks must not end the command.
             stream.reconfigure(errors="backslashreplace")
     try:
         return _run(sys.argv[1:] if arguments is None else list(arguments))
@@ -71,7 +67,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         log.debug("traceback", exc_info=True)
         return error.exit_code
     except BrokenPipeError:
-        # The reader, `head` for example, has seen enough; Python must not complain when it flushes at exit.
+        # The reader, for example `head`, has closed the pipe; Python must not complain when it flushes at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except Exception as error:
@@ -81,7 +77,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         log.debug("traceback", exc_info=True)
         return 2
     except KeyboardInterrupt:
-        print("stopped; the same command goes on from where this was", file=sys.stderr)
+        print("stopped; run the same command again to continue", file=sys.stderr)
         return 130
 
 
@@ -113,7 +109,7 @@ def _run(arguments: list[str]) -> int:
 
 
 def verb_parser(module: ModuleType) -> argparse.ArgumentParser:
-    """What understands the words after a verb; the end of the module's docstring, its examples, ends the help."""
+    """The parser of the words after a verb; its help is the module's docstring, which ends with the examples."""
     text, heading, examples = (module.__doc__ or "").partition(EXAMPLES)
     parser = _Parser(
         prog=f"pointrend {module.__name__.rpartition('.')[2]}",
@@ -127,7 +123,7 @@ def verb_parser(module: ModuleType) -> argparse.ArgumentParser:
 
 
 def top_parser() -> argparse.ArgumentParser:
-    """What understands the words before a verb, and leaves those after it alone."""
+    """The parser of the words before a verb, which leaves those after it alone."""
     verbs = "\n".join(_filled(f"  {verb:<10}{text}", " " * 12) for verb, text in VERBS.items())
     parser = _Parser(
         prog="pointrend",
@@ -145,46 +141,42 @@ def top_parser() -> argparse.ArgumentParser:
 
 
 def _filled(text: str, indent: str = "") -> str:
-    """A paragraph in lines that an 80-column terminal shows whole."""
-    return textwrap.fill(text, 79, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
+    """A paragraph in lines that fit an 80-column terminal, after the empty line that it may begin with."""
+    lines = textwrap.fill(
+        text.lstrip("\n"), 79, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
+    )
+    return "\n" * text.startswith("\n") + lines
 
 
 def _add_options(parser: argparse.ArgumentParser, shown: bool) -> None:
-    """The options of every command, which may stand before or after the verb; after it they win."""
-    texts = {
-        "--params": "default: POINTREND_PARAMS, then params.yaml",
-        "--scale": "demo, pilot or paper; default: POINTREND_SCALE, then params.yaml",
-        "--set": "a recipe key for every run",
-        "--quiet": "only warnings and errors",
-    }
-    kinds: dict[str, dict[str, Any]] = {
-        "--params": {"metavar": "FILE"},
-        "--scale": {},
-        "--set": {"metavar": "KEY=VALUE", "action": "append"},
-        "--quiet": {"action": "store_true"},
-    }
-    for option, kind in kinds.items():
-        text = texts[option] if shown else argparse.SUPPRESS
-        parser.add_argument(option, default=argparse.SUPPRESS, help=text, **kind)
+    """The options of every command, before or after the verb; those after it take precedence."""
+
+    def add(option: str, text: str, **more: Any) -> None:
+        parser.add_argument(option, default=argparse.SUPPRESS, help=text if shown else argparse.SUPPRESS, **more)
+
+    add("--params", "default: POINTREND_PARAMS, then params.yaml", metavar="FILE")
+    add("--scale", "demo, pilot or paper; default: POINTREND_SCALE, then params.yaml")
+    add("--set", "override a recipe key for every run; can be repeated", metavar="KEY=VALUE", action="append")
+    add("--quiet", "print only warnings and errors", action="store_true")
 
 
 def _known(error: Exception) -> str | None:
-    """One line for a failure of the machine, which anything may meet anywhere; None for a bug."""
+    """One line for a failure of the machine, which can happen anywhere; None for a bug."""
     if lacks_memory(error):
-        do = "choose a smaller batch_size, crop_size or width, smaller pictures, or a machine with more"
+        do = "choose a smaller batch_size, crop_size or width, smaller images, or a machine with more"
         return f"there is not enough memory; {do}"
     if isinstance(error, OSError):
-        # Full disks, missing permissions: the operating system's own words name the file.
+        # Full disks, missing permissions: the operating system's message names the file.
         return f"{_one_line(str(error))}; free space or correct permissions, then try again"
     named = [name for name in re.findall(r"[A-Z]+(?:_[A-Z0-9]+)+", str(error)) if name in os.environ]
     if isinstance(error, ValueError) and named:
-        # torch and others read their variables at any time, and name the one that they cannot read.
+        # torch and others read their variables at any time, and name an invalid one.
         return f"{_one_line(str(error))}; correct or unset {named[0]} in the environment"
     return None
 
 
 def _one_line(text: str) -> str:
-    """``text`` without what a terminal would obey, and without the middle of a name that somebody made endless."""
+    """``text`` without control characters, and without the middle of an overlong message."""
     line = " ".join(text.split())
     if len(line) > MOST_SHOWN:
         line = f"{line[: MOST_SHOWN // 2]} ... {line[-MOST_SHOWN // 2 :]}"

@@ -1,4 +1,4 @@
-"""What can go wrong, one class per kind of failure.
+"""The errors of this package, one class per kind of failure.
 
 A known failure reaches the user as one line, ``error: <what> <where>; <what to do>``. The command line
 prints it, writes the traceback to the log, and exits with :attr:`PointrendError.exit_code`.
@@ -10,10 +10,9 @@ import re
 
 
 class PointrendError(Exception):
-    """A failure we know: ``what`` happened (and where), and what to ``do`` about it."""
+    """A known failure: ``what`` happened (and where), and what to ``do`` about it."""
 
-    exit_code = 2
-    """2: a wrong input or a missing thing. 3: a check that did not hold."""
+    exit_code = 2  # 2: wrong or missing input; 3: a failed check
 
     def __init__(self, what: str, do: str) -> None:
         super().__init__(f"{what}; {do}")
@@ -21,7 +20,7 @@ class PointrendError(Exception):
         self.do = do
 
     def __reduce__(self) -> tuple[type[PointrendError], tuple[str, str]]:
-        """So that an error survives the way from a worker process."""
+        """Lets an error pass from a worker process to its parent."""
         return type(self), (self.what, self.do)
 
 
@@ -30,19 +29,19 @@ class ParamsError(PointrendError):
 
 
 class DownloadError(PointrendError):
-    """An archive, a weights file or a log could not be had from any of its places."""
+    """An archive, a weights file or a log could not be downloaded from any of its URLs."""
 
 
 class OtherBytesError(DownloadError):
-    """A place offers the file, but with other bytes than are wanted, and no other place has the right ones."""
+    """A URL has the file with the wrong bytes, and no other URL has the right ones."""
 
 
 class ArchiveError(PointrendError):
-    """An archive is not what it should be: size, checksum, format, or an unsafe member."""
+    """An archive is wrong: size, checksum, format, or an unsafe member."""
 
 
 class DatasetError(PointrendError):
-    """What is inside the archives, or the prepared form, is wrong: a picture, a mask, a label, a count."""
+    """The content of an archive or of the prepared form is wrong: an image, a mask, a label, a count."""
 
 
 class WeightsError(PointrendError):
@@ -50,14 +49,13 @@ class WeightsError(PointrendError):
 
 
 class TrainingError(PointrendError):
-    """Training cannot start or go on: a non-finite loss, a held lease, an unusable checkpoint."""
+    """Training cannot start or continue: a non-finite loss, a held lease, an unusable checkpoint."""
 
 
 class TrainingStopped(PointrendError):
-    """Training was asked to stop, or lost one of its processes; the same command goes on from the last checkpoint."""
+    """Training was stopped, or lost one of its processes; the same command continues from the last checkpoint."""
 
-    exit_code = 75
-    """What sysexits.h calls a temporary failure: to be tried again."""
+    exit_code = 75  # EX_TEMPFAIL of sysexits.h: to be tried again
 
 
 class MachineError(PointrendError):
@@ -65,7 +63,7 @@ class MachineError(PointrendError):
 
 
 class AuditError(PointrendError):
-    """A published training log or config cannot be read: missing, or a line in it is not of a known form."""
+    """A published training log or config is missing, or has a line of an unknown form."""
 
 
 class ResultsError(PointrendError):
@@ -77,17 +75,15 @@ class TrackingError(PointrendError):
 
 
 class CheckFailed(PointrendError):
-    """A check that should hold did not: drifted tables, broken hashes, disagreeing logs."""
+    """A check failed: outdated tables, wrong hashes, disagreeing logs."""
 
     exit_code = 3
 
 
-MEMORY_ENDED = re.compile(
-    "(can't|cannot|failed to|could not) allocate|(not enough|insufficient|out of) memory", re.IGNORECASE
-)
-"""How torch, OpenCV and CUDA say that memory ended."""
+# Words of torch, OpenCV and CUDA for a lack of memory.
+NO_MEMORY = re.compile("(can't|cannot|failed to|could not) allocate|(not enough|insufficient|out of) memory", re.I)
 
 
 def lacks_memory(error: BaseException) -> bool:
-    """Whether memory ended. Only Python and NumPy have a class for that, torch on a CPU and OpenCV have words."""
-    return isinstance(error, MemoryError) or bool(MEMORY_ENDED.search(str(error)))
+    """Whether memory ran out. Only Python and NumPy have a class for that; torch on a CPU and OpenCV have words."""
+    return isinstance(error, MemoryError) or bool(NO_MEMORY.search(str(error)))

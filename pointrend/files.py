@@ -1,4 +1,4 @@
-"""Files that are either whole or not there: atomic writes, canonical JSON, sha256."""
+"""Files that are either complete or missing: atomic writes, canonical JSON, sha256."""
 
 from __future__ import annotations
 
@@ -20,10 +20,8 @@ from pointrend.errors import PointrendError, ResultsError
 class Fence(Protocol):
     """The right to write files that several processes share, until one of the others takes it over."""
 
-    number: int
-    """How often the right was taken, this time included."""
-    mark: str
-    """Part of the names of temporary files. Whoever takes the right over removes those of earlier marks."""
+    number: int  # how often the right was taken, including this time
+    mark: str  # part of the names of temporary files; whoever takes over the right removes those of earlier marks
 
     def check(self) -> None:
         """Raise if the right was taken over."""
@@ -33,11 +31,11 @@ class Fence(Protocol):
 def atomic_path(path: Path, fence: Fence | None = None) -> Iterator[Path]:
     """Yield a temporary path beside ``path``; rename it to ``path`` when the block ends without an error.
 
-    The data is on the disk before the name is (fsync), and nothing is left behind on an error. What a killed writer of
-    the same file left behind is removed by the next one.
+    The data is on disk before the name is (fsync), and nothing is left behind on an error. The temporary file of a
+    killed writer of the same file is removed by the next writer.
 
-    With a ``fence`` the file gets its name only if the right to write is still ours then. It is asked for after the
-    temporary file was made, so whoever takes it over in between finds that file, and the rename fails without it.
+    With a ``fence`` the rename only happens if this process still has the right to write. That is checked after the
+    temporary file was made: whoever takes over in between removes that file, and the rename fails.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -69,7 +67,7 @@ def write_bytes(path: Path, data: bytes, fence: Fence | None = None) -> None:
 
 
 def canonical_json(value: Any) -> str:
-    """The one JSON text of ``value``: sorted keys, two-space indent, no NaN, a newline at the end."""
+    """The canonical JSON text of ``value``: sorted keys, two-space indent, no NaN, a newline at the end."""
     return json.dumps(value, sort_keys=True, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
 
@@ -81,19 +79,19 @@ def write_json(path: Path, value: Any, fence: Fence | None = None) -> None:
 def read_json(
     path: Path,
     error: type[PointrendError] = ResultsError,
-    do: str = "make it again",
+    do: str = "create it again",
     keys: Collection[str] = (),
 ) -> Any:
     """Read a JSON file; a missing or broken one is raised as ``error`` with the advice ``do``.
 
-    With ``keys`` it must be an object that has them. NaN, infinity and halves of characters are no JSON here: nothing
-    that writes canonical JSON can have written them.
+    With ``keys`` it must be an object that has them. NaN, infinity and lone surrogates are errors: canonical JSON
+    cannot contain them.
     """
     try:
         value = json.loads(Path(path).read_text(encoding="utf-8"), parse_constant=_refuse, parse_float=_finite)
         json.dumps(value, ensure_ascii=False).encode()
     except FileNotFoundError:
-        raise error(f"{path} is not there", do) from None
+        raise error(f"{path} does not exist", do) from None
     except (OSError, ValueError, RecursionError) as problem:
         raise error(f"cannot read {path}: {problem}", do) from problem
     missing = [key for key in keys if not isinstance(value, dict) or key not in value]
@@ -103,9 +101,7 @@ def read_json(
 
 
 def read_at_most(path: Path, most: int) -> bytes | None:
-    """The bytes of a file, or None where it has more than ``most``.
-
-    The size on the disk does not count: a device has none and no end.
+    """The bytes of a file, or None if it has more than ``most``. A device has no size, so the bytes are counted.
 
     Raises:
         OSError: the file cannot be read.
@@ -126,12 +122,11 @@ def sha256_json(value: Any) -> str:
     return hashlib.sha256(canonical_json(value).encode()).hexdigest()
 
 
-SEAL = "sha256_of_record"
-"""In a sealed record: sha256 of the canonical JSON of everything else in it."""
+SEAL = "sha256_of_record"  # key of a sealed record: sha256 of the canonical JSON of the other keys
 
 
 def write_sealed(path: Path, record: dict[str, Any], fence: Fence | None = None) -> None:
-    """Write a record as canonical JSON, atomically, with a hash over itself."""
+    """Write a record as canonical JSON, atomically, with a hash of itself."""
     write_json(path, {**record, SEAL: sha256_json(record)}, fence)
 
 
@@ -142,11 +137,11 @@ def is_sealed(record: dict[str, Any]) -> bool:
 
 @contextlib.contextmanager
 def _temporary(path: Path, mark: str) -> Iterator[Path]:
-    """A new file beside ``path``, locked for as long as its writer lives."""
+    """A new file beside ``path``, locked while its writer lives."""
     while True:
         handle, name = tempfile.mkstemp(prefix=f".{path.name}.{mark}", suffix=".tmp", dir=path.parent)
         try:
-            # Between these two lines another process may take the file for a leftover; then there is a next one.
+            # Before the lock another process may remove the file as a leftover; then the loop makes a new one.
             if _locked(handle) and os.path.exists(name):
                 yield Path(name)
                 return
@@ -163,7 +158,7 @@ def _remove_leftovers(path: Path) -> None:
 
 
 def _locked(handle: int) -> bool:
-    """Take the lock on an open file, which ends with its holder; False where a living process has it."""
+    """Lock an open file until this process ends; False if a living process has the lock."""
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -172,7 +167,7 @@ def _locked(handle: int) -> bool:
 
 
 def _refuse(constant: str) -> float:
-    raise ValueError(f"{constant} is no number in JSON")
+    raise ValueError(f"{constant} is not a JSON number")
 
 
 def _finite(text: str) -> float:

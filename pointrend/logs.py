@@ -1,4 +1,4 @@
-"""Where messages go: plain lines to the screen, everything with times and tracebacks to a job's log file."""
+"""Messages: plain lines on the screen, everything with times and tracebacks in a job's log file."""
 
 from __future__ import annotations
 
@@ -12,13 +12,12 @@ from urllib.parse import unquote
 
 from tqdm import tqdm
 
-NO_BARS = "TQDM_DISABLE"
-"""tqdm's own name for: no progress bars."""
+NO_BARS = "TQDM_DISABLE"  # tqdm's own variable
 ROOT = logging.getLogger("pointrend")
 
 
 class _Screen(logging.StreamHandler[TextIO]):
-    """Writes above a progress bar, if there is one."""
+    """Prints above a progress bar, if there is one."""
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write a line."""
@@ -27,14 +26,14 @@ class _Screen(logging.StreamHandler[TextIO]):
 
 
 class _LogFile(logging.FileHandler):
-    """A log that cannot be written, on a full disk for example, is given up in silence: the work itself will say so."""
+    """Gives up silently if the log cannot be written, for example on a full disk: the work itself reports that."""
 
     def handleError(self, record: logging.LogRecord) -> None:
         """Print no traceback."""
 
 
 def log_to_screen(quiet: bool = False) -> None:
-    """Send messages to standard error; only warnings if ``quiet`` or from any but the first of several processes."""
+    """Print messages on standard error; only warnings if ``quiet`` or if this is not the first of several processes."""
     handler = _Screen(sys.stderr)
     handler.setLevel(logging.WARNING if quiet or not first_process() else logging.INFO)
     handler.setFormatter(logging.Formatter("%(message)s"))
@@ -64,10 +63,7 @@ def redacted(text: str, *secrets: str | None) -> str:
 
 
 def hides_bars() -> bool:
-    """Whether progress is told in plain lines: off a terminal, when asked for, and in Snakemake's jobs.
-
-    These run side by side, and their bars would overwrite each other.
-    """
+    """Whether progress is plain lines: without a terminal, with --quiet, and in Snakemake's jobs, which share one."""
     return calling_engine() == "snakemake" or bool(os.environ.get(NO_BARS)) or not sys.stderr.isatty()
 
 

@@ -1,21 +1,28 @@
-"""What every test starts from."""
+"""What all tests share: log handlers, markers, and the distribution over processes."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Generator, Iterator
-from typing import Any
+from pathlib import Path
 
 if "PYTEST_XDIST_WORKER" in os.environ:
-    os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch is imported: several tests run beside each other
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch is imported: several tests run in parallel
 
 import pytest
-from xdist.scheduler import LoadScopeScheduling
 
 from pointrend.logs import ROOT
 
-SHARED = ("slurm", "engines", "tracking", "trust")
-"""Folders whose tests share what took long to make: they stay in one process, as do those of one file elsewhere."""
+TESTS = Path(__file__).parent
+# What tests need, by the beginning of their path; `make test-fast` leaves these out, and those that need an engine.
+MARKERS = {
+    "slurm": ("slurm/",),
+    "browser": ("results/page/test_browser",),
+    "slow": (
+        *("trust/", "test_demo_learns", "tracking/test_server"),
+        *("training/test_by_hand", "training/test_instruction_sets", "training/test_mutations"),
+    ),
+}
 
 
 @pytest.fixture(autouse=True)
@@ -29,28 +36,32 @@ def _own_log_handlers() -> Iterator[None]:
     ROOT.setLevel(level)
 
 
-class ByWhatTheyShare(LoadScopeScheduling):
-    """Tests that share fixtures go to one process, in the order in which they were collected."""
+def pytest_configure(config: pytest.Config) -> None:
+    """Distribute tests by the fixtures that they share, where pytest-xdist is active."""
+    if config.pluginmanager.hasplugin("xdist"):
+        from tests import scheduling
 
-    def _split_scope(self, nodeid: str) -> str:
-        file = nodeid.split("::")[0]
-        folder = file.split("/")[1]
-        return folder if folder in SHARED else file
-
-
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByWhatTheyShare:
-    """How tests are distributed by --numprocesses."""
-    return ByWhatTheyShare(config, log)
+        config.pluginmanager.register(scheduling)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The tests on Slurm, which mostly wait, begin first."""
+    """Mark tests by what they need, and begin with those on Slurm, which mostly wait.
+
+    A module that imports ``Checkout`` runs Snakemake or DVC in checkouts of its own.
+    """
+    for item in items:
+        path = item.path.relative_to(TESTS).as_posix()
+        for marker, beginnings in MARKERS.items():
+            if path.startswith(beginnings):
+                item.add_marker(marker)
+        if hasattr(getattr(item, "module", None), "Checkout"):
+            item.add_marker("engine")
     items.sort(key=lambda item: "slurm" not in item.path.parts)
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """What a test printed goes from process to process as UTF-8, also where it is a file name that is none."""
+    """Let what a test printed pass between processes as UTF-8, even a file name that is not valid UTF-8."""
     report = yield
     report.sections = [(name, text.encode(errors="backslashreplace").decode()) for name, text in report.sections]
     return report

@@ -1,6 +1,6 @@
-"""Which commit the running code is of, for the record: a result never follows from it.
+"""The commit of the running code, for the record: no result depends on it.
 
-git may be missing, or the code may have come without its history. Then there is no commit, and a reason says why.
+git may be missing, or the code may have come without its history. Then the record has a reason instead of a commit.
 """
 
 from __future__ import annotations
@@ -14,8 +14,7 @@ from pointrend.files import sha256_file
 
 CHECKOUT = Path(__file__).parents[2]
 LOCK = "requirements.lock"
-SECONDS = 10
-"""That git may take for one answer, a cold network drive included."""
+SECONDS = 10  # time limit of one git command, long enough for a cold network drive
 
 
 @dataclass(frozen=True)
@@ -28,14 +27,14 @@ class SourceVersion:
 
 
 class _NoAnswer(Exception):
-    """What git did not say, in words for the record."""
+    """Why git gave no answer, in words for the record."""
 
 
 def source_version(root: Path = CHECKOUT) -> SourceVersion:
-    """The version of the checkout at ``root``, asked of git; never an error."""
+    """The version of the checkout at ``root``, as git reports it; never an error."""
     try:
         if Path(_git(root, "rev-parse", "--show-toplevel")).resolve() != root.resolve():
-            # A copy that lies inside another repository: that one's commit says nothing about this code.
+            # A copy inside another repository, whose commit says nothing about this code.
             return SourceVersion(None, None, "not a git repository")
         commit = _git(root, "rev-parse", "--verify", "HEAD")
         return SourceVersion(commit, bool(_git(root, "status", "--porcelain", "--untracked-files=no")))
@@ -44,13 +43,13 @@ def source_version(root: Path = CHECKOUT) -> SourceVersion:
 
 
 def lock_sha256(root: Path = CHECKOUT) -> str | None:
-    """sha256 of the list of exact versions that the environment is made from; None where it is not here."""
+    """sha256 of the list of exact versions that the environment is made from; None if it is missing."""
     path = root / LOCK
     return sha256_file(path) if path.is_file() else None
 
 
 def _git(root: Path, *words: str) -> str:
-    # GIT_DIR and its kin, which hooks set, would lead to another repository.
+    # GIT_DIR and similar variables, which hooks set, would lead to another repository.
     environment = {key: value for key, value in os.environ.items() if not key.startswith("GIT_")}
     command = ["git", "--no-optional-locks", "-C", str(root), *words]
     try:

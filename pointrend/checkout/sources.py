@@ -1,7 +1,7 @@
-"""The package's modules are always compiled from their sources, and what was compiled is what is hashed.
+"""The package's modules are always compiled from their sources, and the compiled bytes are the ones that are hashed.
 
-Python takes cached bytecode whose source has the same size and time: a file that was restored, copied or edited within
-the clock's resolution would run old code, while its digest (:mod:`.code_digest`) would be that of the new.
+Python uses cached bytecode if its source has the same size and time: a file that was restored, copied or edited within
+the clock's resolution would run old code, while its digest (:mod:`.code_digest`) would be that of the new code.
 """
 
 from __future__ import annotations
@@ -14,10 +14,8 @@ from pathlib import Path
 from typing import NoReturn
 
 PACKAGE = Path(__file__).parents[1]
-_compiled: dict[Path, str] = {}
-"""sha256 of the bytes that each module of this process was compiled from."""
-_hashed: dict[Path, str] = {}
-"""The same of files that were hashed before they were compiled, if they ever are."""
+_compiled: dict[Path, str] = {}  # sha256 of the bytes that each module of this process was compiled from
+_hashed: dict[Path, str] = {}  # sha256 of files that were hashed before they were compiled, if they ever are
 
 
 class _FromSource(SourceFileLoader):
@@ -30,12 +28,12 @@ class _FromSource(SourceFileLoader):
         if _hashed.setdefault(Path(path), found) != found:
             from pointrend.errors import CheckFailed
 
-            raise CheckFailed(f"{path} was changed while this command was starting", "type it again")
+            raise CheckFailed(f"{path} was changed while this command was starting", "run the command again")
         return data
 
 
 def import_from_source() -> None:
-    """Have all modules of the package that are imported from now on compiled from their sources."""
+    """Compile all modules of the package that are imported from now on from their sources."""
     of_sources = FileFinder.path_hook((_FromSource, SOURCE_SUFFIXES))
 
     def of_this_package(path: str) -> PathEntryFinder:
@@ -49,7 +47,7 @@ def import_from_source() -> None:
 
 
 def sha256_of_source(path: Path) -> str:
-    """sha256 of a source file: of what this process runs where it has imported it, else of what the disk has."""
+    """sha256 of a source file: of the bytes that this process imported, otherwise of the bytes on disk."""
     if path in _compiled:
         return _compiled[path]
     return _hashed.setdefault(path, hashlib.sha256(path.read_bytes()).hexdigest())

@@ -1,6 +1,6 @@
-"""Say what this machine has for the current scale, what it lacks, and what to do about it.
+"""Check what this machine has for the current scale and what it lacks, and print what to do about it.
 
-Exit code 3 if something that the scale needs is missing.
+The exit code is 3 if something that the scale needs is missing.
 
 examples:
   pointrend doctor
@@ -37,7 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(project: Project, arguments: argparse.Namespace) -> int:
-    """Look at everything and print it."""
+    """Check everything and print the findings."""
     findings = look(project)
     missing = [finding.name for finding in findings if finding.state == "missing"]
     if arguments.json:
@@ -51,17 +51,14 @@ def run(project: Project, arguments: argparse.Namespace) -> int:
         if finding.do:
             print(f"{'':<8} {'':<{width}}  -> {finding.do}")
     if missing:
-        raise CheckFailed(f"scale {project.params.scale} lacks: {', '.join(missing)}", "each -> above says what to do")
-    print(f"\nnothing is missing for scale {project.params.scale}; next: {_command(project)}")
+        raise CheckFailed(f"scale {project.params.scale} lacks: {', '.join(missing)}", "follow each -> above")
+    command = Workflow(project, tuple(project.params.runs), project.params.seeds).whole_command()
+    print(f"\nnothing is missing for scale {project.params.scale}; next: {command}")
     return 0
 
 
-def _command(project: Project) -> str:
-    return Workflow(project, tuple(project.params.runs), project.params.seeds).whole_command()
-
-
 def look(project: Project) -> list[Finding]:
-    """Everything in the order in which it is needed."""
+    """All findings in the order in which the things are needed."""
     slurm = slurm_version()
     return [
         check_python(),

@@ -1,4 +1,4 @@
-"""Write trained weights as a checkpoint of SSSegmentation: its format, its key names.
+"""Write trained weights as a checkpoint with SSSegmentation's format and key names.
 
 examples:
   pointrend export voc_r50 --seed 0 --out build/voc_r50.pth
@@ -26,7 +26,7 @@ def run(project: Project, arguments: argparse.Namespace) -> None:
     """Export the weights that train.json names."""
     setting, seed, out = project.setting(arguments.run), arguments.seed, arguments.out
     if out.suffix != ".pth":
-        raise ParamsError(f"--out {out} does not end in .pth", "that ending is how the format is told")
+        raise ParamsError(f"--out must end in .pth, got {out}", "the ending determines the format")
     check_out(project, out)
     folder = project.run_folder(setting.run, seed)
     do = f"run: pointrend --scale {setting.scale} train {setting.run} --seed {seed}"

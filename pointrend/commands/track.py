@@ -1,7 +1,7 @@
 """Send results and curves to MLflow: to the server in MLFLOW_TRACKING_URI, or to mlflow.db in the project's folder.
 
-sync sends all that the current scale has, and can be repeated: what is there already is not sent again.
-follow sends the curves of trainings while they go on, from this process, until it is stopped.
+sync sends everything of the current scale, and can be repeated: what MLflow already has is not sent again.
+follow sends the curves of running trainings until it is stopped.
 
 examples:
   pointrend track sync
@@ -25,21 +25,20 @@ from pointrend.settings.project import Project
 
 log = logging.getLogger("pointrend.track")
 
-WAIT = 120.0
-"""Seconds that sync waits for another process of this project which sends to MLflow."""
+WAIT = 120.0  # seconds that sync waits for another process of this project that sends to MLflow
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of this verb."""
     ways = parser.add_subparsers(dest="way", required=True, metavar="sync | follow")
     ways.add_parser("sync", help="send everything once")
-    live = ways.add_parser("follow", help="send curves while trainings go on")
+    live = ways.add_parser("follow", help="send curves while trainings run")
     live.add_argument("--interval", type=_seconds, default=10.0, metavar="S", help="seconds between looks; default 10")
-    live.add_argument("--while-pid", type=_pid, metavar="PID", help="end when this process has ended")
+    live.add_argument("--while-pid", type=_pid, metavar="PID", help="end when the process PID has ended")
 
 
 def run(project: Project, arguments: argparse.Namespace) -> None:
-    """Sync or follow, unless params.yaml says ``operation.tracking: false``."""
+    """Sync or follow, unless params.yaml has ``operation.tracking: false``."""
     if arguments.way == "follow":
         log_to_file(project.log_file("track-follow"))
         if project.params.operation.tracking:
@@ -50,7 +49,7 @@ def run(project: Project, arguments: argparse.Namespace) -> None:
     if project.params.operation.tracking:
         write_json(record, _sync(project))
     else:
-        log.info("nothing was sent: params.yaml says operation.tracking: false")
+        log.info("nothing was sent: params.yaml has operation.tracking: false")
         write_json(record, {"scale": project.params.scale, "store": None})
 
 
@@ -61,7 +60,7 @@ def _sync(project: Project) -> dict[str, Any]:
     results = project.results_folder / "results.json"
     with opened(project.root, WAIT) as store:
         record = sync(store, project, read_results(results) if results.is_file() else None)
-        log.info("experiment %s is up to date, to be seen at: %s", record["experiment"], tracked_place(record["store"]))
+        log.info("experiment %s is up to date; show it with: %s", record["experiment"], tracked_place(record["store"]))
     return record
 
 
@@ -74,7 +73,7 @@ def _follow(project: Project, arguments: argparse.Namespace) -> None:
 
 
 def _alive(pid: int | None) -> Callable[[], bool]:
-    """Whether the process that has this number now is still there."""
+    """A function that returns whether the process that has this id now is still running."""
     if pid is None:
         return lambda: True
     from psutil import STATUS_ZOMBIE, NoSuchProcess, Process
@@ -95,7 +94,7 @@ def _alive(pid: int | None) -> Callable[[], bool]:
 
 def _pid(text: str) -> int:
     if not (text.isascii() and text.isdecimal() and 0 < int(text) < 2**31):
-        raise argparse.ArgumentTypeError(f"{text!r} is no number of a process")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a process id")
     return int(text)
 
 

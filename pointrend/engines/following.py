@@ -1,4 +1,4 @@
-"""Live tracking beside an engine: a process of its own, whose fate is nobody else's."""
+"""Live tracking beside an engine, in a separate process whose failure affects nothing else."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ log = logging.getLogger(__name__)
 
 
 def start_following(project: Project, options: Sequence[str]) -> None:
-    """Have ``pointrend OPTIONS track follow`` send curves for as long as this process lives.
+    """Start ``pointrend OPTIONS track follow``, which sends curves for as long as this process lives.
 
     Only where MLFLOW_TRACKING_URI names a server: the project's own database is written once, at the end.
     """

@@ -1,6 +1,6 @@
-"""What Slurm is asked for, job by job, and which jobs of an earlier command are still with it.
+"""The resources that every job requests from Slurm, and the jobs that an earlier command has left in its queue.
 
-Nothing here knows a site: partition, account and time limits stand in workflow/profiles/slurm/config.yaml.
+Nothing here depends on the site: partition, account and time limits are in workflow/profiles/slurm/config.yaml.
 """
 
 from __future__ import annotations
@@ -8,76 +8,55 @@ from __future__ import annotations
 import subprocess
 from collections import defaultdict
 from pathlib import Path
-from typing import TypedDict
 
 from pointrend.errors import MachineError
 from pointrend.settings.recipe import Recipe
 
-NOTICE_SECONDS = 120
-"""How long before its time limit a training is told to leave a checkpoint and go back into the queue."""
-ANSWER_SECONDS = 30
-"""How long a Slurm may take to say which partitions it has."""
+NOTICE_SECONDS = 120  # how long before its time limit a training is signalled to write a checkpoint and requeue
+ANSWER_SECONDS = 30  # time limit for Slurm's list of partitions
 
-
-class Resources(TypedDict):
-    """Resources of a rule, as Snakemake's Slurm executor names them; None: not asked for."""
-
-    cpus_per_task: int
-    gpu: int | None
-    gres: str | None
-    nodes: int | None
-    tasks: int | None
-    tasks_per_gpu: int | None
-    mpi: str | None
-
-
-TRAIN_RESOURCES = tuple(Resources.__annotations__)
+# Resources of a rule by the names of Snakemake's Slurm executor; None: not requested.
+Resources = dict[str, int | str | None]
+TRAIN_RESOURCES = ("cpus_per_task", "gpu", "gres", "nodes", "tasks", "tasks_per_gpu", "mpi")
 
 
 def train_resources(recipe: Recipe) -> Resources:
-    """One task a node, in which torchrun starts the processes; a GPU for each, unless one process trains on the CPU."""
+    """One task per node, which starts torchrun, and one GPU per process, unless a single process uses the CPU."""
     each = recipe.gpus // recipe.nodes
-    wanted: Resources = {
-        "cpus_per_task": each * max(recipe.workers + 1, recipe.threads),
-        "gpu": None,
-        "gres": None,
-        "nodes": None,
-        "tasks": None,
-        "tasks_per_gpu": None,
-        "mpi": None,
-    }
+    wanted: Resources = dict.fromkeys(TRAIN_RESOURCES)
+    wanted["cpus_per_task"] = each * max(recipe.workers + 1, recipe.threads)
     if not uses_gpus(recipe):
         return wanted
     if recipe.nodes == 1:
-        # Without tasks_per_gpu the executor asks for a task a GPU, and torchrun would be started in each; without nodes
-        # Slurm may collect the GPUs from several, and the job's one step could not be made.
-        return {**wanted, "gpu": recipe.gpus, "nodes": 1, "tasks_per_gpu": 0}
-    # With `mpi` the executor leaves it to the command to call srun, on the first of the nodes.
-    on_nodes = {"gres": f"gpu:{each}", "nodes": recipe.nodes, "tasks": recipe.nodes, "tasks_per_gpu": 0, "mpi": "srun"}
-    return Resources(**{**wanted, **on_nodes})  # type: ignore[typeddict-item]
+        # Without tasks_per_gpu the executor requests one task per GPU, and each would start torchrun; without nodes
+        # Slurm may collect the GPUs from several, and the job's single step could not be created.
+        return wanted | {"gpu": recipe.gpus, "nodes": 1, "tasks_per_gpu": 0}
+    # With `mpi` the executor runs the command on the first node and leaves it to the command to call srun.
+    wanted |= {"gres": f"gpu:{each}", "nodes": recipe.nodes, "tasks": recipe.nodes, "tasks_per_gpu": 0, "mpi": "srun"}
+    return wanted
 
 
 def uses_gpus(recipe: Recipe) -> bool:
-    """Whether trainings ask for GPUs: not where one process trains on the CPU."""
+    """Whether trainings request GPUs: not where one process trains on the CPU."""
     return recipe.device != "cpu" or recipe.gpus > 1
 
 
 def train_options(recipe: Recipe, waits_for: tuple[str, ...]) -> str:
-    """Further options of sbatch for a training; it begins after the jobs that it ``waits_for``."""
+    """Further sbatch options of a training, which begins after the jobs that it ``waits_for``."""
     tasks = ["--ntasks-per-node=1"] if recipe.nodes > 1 else []
     return " ".join([f"--signal=USR1@{NOTICE_SECONDS}", *tasks, *after(waits_for)])
 
 
 def after(jobs: tuple[str, ...]) -> list[str]:
-    """The option of sbatch that lets a job begin when others have ended, however they did."""
+    """The sbatch option that lets a job begin when others have ended, successfully or not."""
     return [f"--dependency=afterany:{':'.join(jobs)}"] if jobs else []
 
 
 def jobs_of_earlier_commands(root: Path) -> dict[str, tuple[str, ...]]:
-    """Numbers of the Slurm jobs that work in the checkout at ``root``, by the comment that Snakemake gave them.
+    """Ids of the Slurm jobs that run in the checkout at ``root``, by the comment that Snakemake gave them.
 
-    A killed Snakemake leaves its jobs behind. The next one lets each of its own jobs begin after the one left behind,
-    which has then done the work. Empty where Slurm does not answer.
+    A killed Snakemake leaves its jobs in the queue. The next one lets each of its own jobs begin after the matching old
+    one, which has then done the work. Empty where Slurm does not answer.
     """
     command = ["squeue", "--me", "--noheader", "--format=%i|%k|%Z"]
     try:
@@ -93,33 +72,27 @@ def jobs_of_earlier_commands(root: Path) -> dict[str, tuple[str, ...]]:
 
 
 def check_slurm() -> None:
-    """Make sure that a Slurm answers: the executor would wait for it without end.
+    """Make sure that a Slurm answers, since the executor would wait for it forever.
 
     Raises:
-        MachineError: none does; what was said instead is told.
+        MachineError: none does, with its last line of output.
     """
     command = ["sinfo", "--noheader", "--format=%P"]
-    do = "see pointrend doctor, or leave out --profile slurm"
+    do = "run: pointrend doctor, or leave out --profile slurm"
     try:
         subprocess.run(command, capture_output=True, text=True, timeout=ANSWER_SECONDS, check=True)  # noqa: S603 sinfo
     except FileNotFoundError:
-        raise MachineError("there is no Slurm on this machine: no sinfo on the PATH", do) from None
+        raise MachineError("Slurm is not installed on this machine: no sinfo on the PATH", do) from None
     except subprocess.TimeoutExpired:
-        raise MachineError(f"Slurm does not answer: sinfo said nothing for {ANSWER_SECONDS} s", do) from None
+        raise MachineError(f"Slurm does not answer: no output from sinfo for {ANSWER_SECONDS} s", do) from None
     except (OSError, subprocess.CalledProcessError) as problem:
-        said = str(getattr(problem, "stderr", None) or problem).strip().splitlines()
-        raise MachineError(f"Slurm does not answer: {said[-1]}", do) from None
+        output = str(getattr(problem, "stderr", None) or problem).strip().splitlines()
+        raise MachineError(f"Slurm does not answer: {output[-1]}", do) from None
 
 
 def sbatch_words(wanted: Resources, memory_mb: int, options: str) -> list[str]:
-    """The options of sbatch that the executor makes of a training's resources, but for the site's."""
-    words = [f"--mem={memory_mb}", f"--cpus-per-task={wanted['cpus_per_task']}"]
-    if wanted["nodes"]:
-        words.append(f"--nodes={wanted['nodes']}")
-    if wanted["mpi"] or not wanted["gpu"]:
-        words.append(f"--ntasks={wanted['tasks'] or 1}")
-    if wanted["gpu"]:
-        words.append(f"--gpus={wanted['gpu']}")
-    if wanted["gres"]:
-        words.append(f"--gres={wanted['gres']}")
-    return [*words, *options.split()]
+    """The sbatch options that the executor derives from a training's resources, without those of the site."""
+    tasks = wanted["tasks"] or 1 if wanted["mpi"] or not wanted["gpu"] else None
+    values = {"nodes": wanted["nodes"], "ntasks": tasks, "gpus": wanted["gpu"], "gres": wanted["gres"]}
+    words = [f"--{name}={value}" for name, value in values.items() if value]
+    return [f"--mem={memory_mb}", f"--cpus-per-task={wanted['cpus_per_task']}", *words, *options.split()]

@@ -1,6 +1,6 @@
-"""What lies in a checkout after an engine has run: how far it is, where things are, and what to type next.
+"""The status of a checkout after an engine has run: what is done, where it is, and the next commands.
 
-Both engines end with this, Snakemake by its handlers and DVC by the stage that writes the pages.
+Both engines end with this, Snakemake in its handlers and DVC in the stage that writes the pages.
 """
 
 from __future__ import annotations
@@ -19,39 +19,38 @@ PAGES = ("index.html", "README.md")
 FAILED = (
     "\nA job failed: the messages above name its log. Fix the cause and rerun the same command; finished work is kept."
 )
-MOST_NAMES = 3
-"""Of what is not there yet, so many are named."""
+MOST_NAMES = 3  # how many missing items are named
 
 
 def summary(wanted: Workflow, rest: str = "") -> str:
-    """Some lines about the runs and seeds that were ``wanted``; ``rest`` is the command that makes what is missing."""
+    """The status of the ``wanted`` runs and seeds; ``rest`` is the command that makes what is missing."""
     project = wanted.project
     stages = _stages(wanted)
-    current = _pages_are_of(wanted)
-    lines = [_stage_line(project, name, items) for name, items in stages.items()]
-    lines.append(_line("tables", _pages_text(project, current)))
+    current = _pages_are_current(wanted)
+    lines = ["", f"Scale {project.params.scale}: status"]
+    lines += [_stage_line(project, name, items) for name, items in stages.items()]
+    lines.append(f"  tables    {_pages_text(project, current)}")
     commands = _commands(project, current)
     if rest and not (current and all(all(items.values()) for items in stages.values())):
         commands = {rest: "makes the rest", **commands}
-    width = max(map(len, commands), default=0)
-    says = [f"  {command:<{width}}  {meaning}" for command, meaning in commands.items()]
-    return "\n".join(
-        ["", f"Scale {project.params.scale}: what there is", *lines, *(["", "Next", *says] if says else []), ""]
-    )
+    if commands:
+        width = max(map(len, commands))
+        lines += ["", "Next", *(f"  {command:<{width}}  {meaning}" for command, meaning in commands.items())]
+    return "\n".join([*lines, ""])
 
 
 def tracked_file(project: Project) -> Path:
-    """What `pointrend track sync` leaves behind: where it sent everything."""
+    """The record of `pointrend track sync`: where it sent everything."""
     return project.log_file("track").with_name("tracked.json")
 
 
 def tracked_place(store: str | None) -> str:
-    """Where what was sent to ``store`` is to be seen: a command or an address; empty where nothing was sent."""
+    """How to see what was sent to ``store``: a command or an address; empty where nothing was sent."""
     return f"mlflow ui --backend-store-uri sqlite:///{store}" if store == DATABASE else store or ""
 
 
 def _stages(wanted: Workflow) -> dict[str, dict[str, bool]]:
-    """Whether they are there, by stage: datasets, trainings, scores."""
+    """By stage: its datasets, trainings or scores, and whether each is done."""
     project = wanted.project
     seeds = [(f"{run} seed {seed}", project.run_folder(run, seed)) for run in wanted.runs for seed in wanted.seeds]
     released = {run: project.released_folder(run) / "metrics.json" for run in wanted.released}
@@ -67,21 +66,21 @@ def _stages(wanted: Workflow) -> dict[str, dict[str, bool]]:
 
 
 def _is_scored(folder: Path) -> bool:
-    """Whether the score that is there is of the training that is there."""
+    """Whether there is a score, and it is one of the present training."""
     train, metrics = (_content(folder / name).get("fingerprint") for name in ("train.json", "metrics.json"))
     return metrics is not None and metrics == train
 
 
-def _pages_are_of(wanted: Workflow) -> bool:
-    """Whether the pages are there, and tell of the scores that are there."""
+def _pages_are_current(wanted: Workflow) -> bool:
+    """Whether the pages exist and show the present scores."""
     project = wanted.project
     rows = [row for row in _content(project.results_folder / "results.json").get("runs", []) if row["kind"] != "seeds"]
-    told = {_folder(project, row): row["hashes"].get("metrics.json") for row in rows}
+    shown = {_folder(project, row): row["hashes"].get("metrics.json") for row in rows}
     folders = {project.run_folder(run, seed) for run in wanted.runs for seed in wanted.seeds}
     folders |= {project.released_folder(run) for run in wanted.released}
-    scores = {folder: _sha256(folder / "metrics.json") for folder in folders | told.keys()}
+    scores = {folder: _sha256(folder / "metrics.json") for folder in folders | shown.keys()}
     return all((project.results_folder / name).is_file() for name in PAGES) and all(
-        told.get(folder) == sha256 for folder, sha256 in scores.items()
+        shown.get(folder) == sha256 for folder, sha256 in scores.items()
     )
 
 
@@ -95,42 +94,38 @@ def _sha256(path: Path) -> str | None:
 
 
 def _pages_text(project: Project, current: bool) -> str:
-    there = [project.relative(path) for name in PAGES if (path := project.results_folder / name).is_file()]
+    found = [project.relative(path) for name in PAGES if (path := project.results_folder / name).is_file()]
     if current:
-        return ", ".join(there)
-    return "there, but not of these scores" if there else "not yet"
+        return ", ".join(found)
+    return "out of date: they show other scores" if found else "not yet"
 
 
 def _stage_line(project: Project, name: str, items: Mapping[str, bool]) -> str:
-    missing = [item for item, there in items.items() if not there]
+    missing = [item for item, done in items.items() if not done]
     found = f"{len(items) - len(missing)} of {len(items)}"
     if missing:
         more = f" and {len(missing) - MOST_NAMES} more" if len(missing) > MOST_NAMES else ""
-        return _line(name, f"{found}; not yet: {', '.join(missing[:MOST_NAMES])}{more}")
+        return f"  {name:<10}{found}; not yet: {', '.join(missing[:MOST_NAMES])}{more}"
     folder = project.data_folder("") if name == "prepared" else project.runs_folder
-    return _line(name, f"{found}, in {project.relative(folder)}/")
-
-
-def _line(name: str, text: str) -> str:
-    return f"  {name:<10}{text}"
+    return f"  {name:<10}{found}, in {project.relative(folder)}/"
 
 
 def _commands(project: Project, has_pages: bool) -> dict[str, str]:
-    """What to type next, by command."""
+    """Commands to run next, with what each does."""
     scale = project.params.scale
     commands = {}
     if has_pages:
         commands[f"pointrend --scale {scale} report --show"] = "prints the table"
-        commands[f"pointrend --scale {scale} verify"] = "computes every hash and every mIoU behind it again"
+        commands[f"pointrend --scale {scale} verify"] = "recomputes every hash and every mIoU behind it"
     if place := tracked_place(_content(tracked_file(project)).get("store")):
         commands[place] = "shows the curves"
     if has_pages and scale == "demo":
-        commands["pointrend --scale paper plan"] = "shows what the published recipe would take"
+        commands["pointrend --scale paper plan"] = "shows what the published recipe requires"
     return commands
 
 
 def _content(path: Path) -> dict[str, Any]:
-    """A JSON object; empty where there is none."""
+    """A JSON object; empty where the file has none."""
     try:
         found = read_json(path, ResultsError)
     except PointrendError:

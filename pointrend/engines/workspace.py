@@ -1,11 +1,11 @@
 """One engine at a time in one checkout.
 
-On a shared file system a second Snakemake may come from another machine: with Slurm the checkout is held by a lease,
-which takes the place of Snakemake's own lock. That lock outlives a killed Snakemake; the lease does not.
+On a shared file system a second Snakemake may run on another machine. With Slurm a lease therefore replaces Snakemake's
+own lock, which outlives a killed Snakemake; the lease does not.
 
-DVC notes which process reads and writes which paths (.dvc/tmp/rwlock) and passes over the notes of processes that are
-dead. Snakemake takes part in that for the whole checkout: so DVC refuses before it removes an output, and Snakemake
-refuses before its first job.
+DVC records which process reads and writes which paths (.dvc/tmp/rwlock) and ignores the records of dead processes.
+Snakemake records itself there for the whole checkout, so DVC refuses before it removes an output, and Snakemake refuses
+before its first job.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ def hold_workspace(root: Path, command: str) -> None:
     """Hold the checkout at ``root`` in the name of ``command`` until this process ends, however it ends.
 
     Raises:
-        MachineError: a living DVC process works in it; the message says which.
+        MachineError: a living DVC process, named in the message, uses it.
     """
     from dvc.fs import localfs
     from dvc.lock import LockError
@@ -45,7 +45,7 @@ def hold_checkout(root: Path) -> None:
     """Hold the checkout at ``root`` against the other machines of a cluster until this process ends, however it ends.
 
     Raises:
-        TrainingError: a living process holds it; the message says which.
+        TrainingError: a living process, named in the message, holds it.
     """
     held = contextlib.ExitStack()
     held.enter_context(lease(root / ".snakemake" / "pointrend"))

@@ -7,8 +7,7 @@ from pathlib import Path
 
 import torch
 
-from pointrend.checkout.allocator import keep_freed_memory
-from pointrend.checkout.machine import choose_device
+from pointrend.checkout.machine import choose_device, keep_freed_memory
 from pointrend.datasets.registry import classes_of
 from pointrend.errors import DatasetError, WeightsError
 from pointrend.model.pointrend import Architecture, PointRend, allow_tf32

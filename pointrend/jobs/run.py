@@ -10,9 +10,8 @@ from typing import Any
 
 import torch
 
-from pointrend.checkout.allocator import keep_freed_memory
 from pointrend.checkout.code_digest import code_digest
-from pointrend.checkout.machine import code_record, machine_record
+from pointrend.checkout.machine import code_record, keep_freed_memory, machine_record
 from pointrend.errors import MachineError, TrainingStopped
 from pointrend.files import Fence
 from pointrend.jobs.attempts import Attempts

@@ -1,8 +1,8 @@
 """Results and curves, replayed to MLflow from the files that training and evaluation leave behind.
 
-No other package knows of MLflow. It reads its settings when it is imported, so they are made here, before that:
+No other package uses MLflow, which reads these settings when it is imported:
 
-* no telemetry, and no run addresses on the screen, which would show the password in a tracking URI;
+* no telemetry, and no run URLs on the screen, which would show the password in a tracking URI;
 * no retries: MLflow's would block for minutes, and would repeat a request that the server may have stored. This package
   asks the server what it has before it sends anything again.
 """

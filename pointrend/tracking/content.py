@@ -1,4 +1,4 @@
-"""What MLflow is told about a training and about a run: figures, settings, tags and descriptions."""
+"""The figures, settings, tags and descriptions that MLflow gets of a training and of a run."""
 
 from __future__ import annotations
 
@@ -9,20 +9,16 @@ from typing import Any
 from mlflow.utils.mlflow_tags import MLFLOW_GIT_COMMIT, MLFLOW_RUN_NOTE
 
 from pointrend.settings.recipe import Recipe
-from pointrend.tracking.spool import Point, metric_name
+from pointrend.tracking.metrics_file import Point, metric_name
 
-Row = Mapping[str, Any]
-"""A row of results.json."""
+Row = Mapping[str, Any]  # of results.json
 
-SCORES = ("miou", "all_accuracy", "boundary_iou")
-"""What metrics.json gives of the refined prediction, and under ``coarse`` of the coarse one."""
-
-RUN_HASHES = {"model_sha256": "model.safetensors"}
-"""Keys of train.json that results.json calls otherwise."""
+SCORES = ("miou", "all_accuracy", "boundary_iou")  # keys of metrics.json for the refined prediction
+RUN_HASHES = {"model_sha256": "model.safetensors"}  # keys of train.json that have other names in results.json
 
 
 def params(train: Mapping[str, Any]) -> dict[str, Any]:
-    """Everything in train.json that a result can follow from, flat; lists as JSON."""
+    """Everything in train.json that can affect a result, flat; lists as JSON."""
     setting = train["setting"]
     recipe = {key: value for key, value in setting["recipe"].items() if key not in Recipe.keys_of("operation")}
     flat = {"seed": train["seed"], **{key: setting[key] for key in ("dataset", "backbone", "depth")}, **recipe}
@@ -30,7 +26,7 @@ def params(train: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def training_tags(train: Mapping[str, Any], row: Row | None) -> dict[str, str]:
-    """Hashes and commit of a training, and the verdict on it, if ``row`` is about it."""
+    """Hashes and commit of a training, and its verdict, if it has a ``row``."""
     named = {RUN_HASHES.get(key, key.removesuffix("_sha256")): key for key in train if key.endswith("_sha256")}
     hashes = {name: train[key] for name, key in named.items() if train[key]} | {"fingerprint": train["fingerprint"]}
     if row:
@@ -43,15 +39,11 @@ def training_tags(train: Mapping[str, Any], row: Row | None) -> dict[str, str]:
 
 def verdict_tags(row: Row) -> dict[str, str]:
     """Verdict, evidence and description of a run or a training."""
-    return {
-        "pointrend.verdict": row["verdict"],
-        "pointrend.evidence": row["evidence"],
-        MLFLOW_RUN_NOTE: note(row),
-    }
+    return {"pointrend.verdict": row["verdict"], "pointrend.evidence": row["evidence"], MLFLOW_RUN_NOTE: note(row)}
 
 
 def note(row: Row) -> str:
-    """The description that MLflow shows above a run: verdict, ours, published, why, in Markdown."""
+    """The description that MLflow shows above a run: verdict, our number, the published one, reasons, in Markdown."""
     lines = [f"**{row['verdict']}** (evidence: {row['evidence']})", ""]
     figures = {"ours": row["miou"], "published": row["published_miou"], "difference": row["difference"]}
     lines += [
@@ -68,7 +60,7 @@ def note(row: Row) -> str:
 
 
 def scores(metrics: Mapping[str, Any], step: int, time: int) -> Iterator[Point]:
-    """The figures of metrics.json in percent, per class where the class occurs; at ``step``, the last iteration."""
+    """The figures of metrics.json in percent, and of each class that occurs; at ``step``, the last iteration."""
     named = {
         **{metric_name("val", key): metrics[key] for key in SCORES},
         **{metric_name("val", f"coarse_{key}"): value for key, value in metrics["coarse"].items()},
@@ -78,7 +70,7 @@ def scores(metrics: Mapping[str, Any], step: int, time: int) -> Iterator[Point]:
 
 
 def run_figures(rows: list[Row], time: int) -> Iterator[Point]:
-    """What stands beside the published number: ours and the difference, and those of the released weights."""
+    """The published number, and our number and difference, for trained and for released weights."""
     figures = {"published_miou": rows[0]["published_miou"]}
     for row in [*(row for row in rows if row["kind"] == "released"), headline(rows)]:
         prefix = "released_" if row["kind"] == "released" else ""
@@ -87,7 +79,7 @@ def run_figures(rows: list[Row], time: int) -> Iterator[Point]:
 
 
 def headline(rows: list[Row]) -> Row:
-    """The row that speaks for a run as a whole: that over its seeds, else the first one that is scored."""
+    """The row for a run as a whole: the one over its seeds, otherwise the first scored one."""
     trained_first = sorted(rows, key=lambda row: ("seeds", "trained", "released").index(row["kind"]))
     return next((row for row in trained_first if row["miou"] is not None), trained_first[0])
 

@@ -1,4 +1,4 @@
-"""The project's own database of MLflow: made beside its place and renamed when it is whole."""
+"""The project's own MLflow database: created under a temporary name and renamed when it is complete."""
 
 from __future__ import annotations
 
@@ -14,34 +14,32 @@ from mlflow.store.db.utils import _get_latest_schema_revision
 
 log = logging.getLogger(__name__)
 
+# Tables in which MLflow itself puts rows; its only experiment has the id 0.
 MADE_BY_MLFLOW = {"alembic_version", "workspaces", "experiments"}
-"""Tables in which MLflow puts rows of its own; the only experiment among them is the one with the id 0."""
 
 
 def address(path: Path) -> str:
-    """The URI of a database for MLflow, whatever stands in its path.
+    """The URI of a database for MLflow, with any characters in its path.
 
-    SQLAlchemy ends a plain path at a ``?``; in SQLite's own form of URI it can be quoted. The driver is named because
-    MLflow would make folders for ``sqlite:///file:...``.
+    SQLAlchemy ends a plain path at a ``?``; SQLite's own form of URI can quote it. The driver is named because MLflow
+    would create folders for ``sqlite:///file:...``.
     """
     return f"sqlite+pysqlite:///file:{quote(str(path.resolve()))}?uri=true"
 
 
 def make_current(path: Path) -> None:
-    """Have a database in this MLflow's form at ``path``, with everything that is in the one that may be there.
+    """Create the database at ``path``, or migrate an existing one to the schema of this MLflow.
 
-    MLflow's migrations are many steps, and none of them heals where one was cut off. So they work on a copy. The caller
+    MLflow's migrations have many steps and cannot be resumed after an interruption, so they run on a copy. The caller
     keeps other processes out.
     """
     if path.exists():
         if _revision(path) == _get_latest_schema_revision():
             return
         if _holds_nothing(path):
-            aside = _free_name(path)
-            path.rename(aside)
-            log.warning(
-                "%s is not whole and holds nothing: it is called %s now, and a new one is made", path, aside.name
-            )
+            names = (path.with_name(f"{path.name}.in-part-{number}") for number in itertools.count(1))
+            aside = path.rename(next(name for name in names if not name.exists()))
+            log.warning("%s is incomplete and empty: it is renamed to %s, and a new one is created", path, aside.name)
     new = path.with_name(f".{path.name}.new")
     _remove(new)
     try:
@@ -55,7 +53,7 @@ def make_current(path: Path) -> None:
 
 
 def _revision(path: Path) -> str | None:
-    """Which form the database says it has, None where it does not say."""
+    """The revision of a database's schema, None if it has none."""
     with closing(sqlite3.connect(path)) as connection:
         if "alembic_version" not in _tables(connection):
             return None
@@ -64,7 +62,7 @@ def _revision(path: Path) -> str | None:
 
 
 def _holds_nothing(path: Path) -> bool:
-    """Whether a database has no row but those that MLflow puts there itself."""
+    """Whether a database has no rows except those that MLflow itself puts there."""
     with closing(sqlite3.connect(path)) as connection:
         tables = _tables(connection)
         filled = {name for name in tables if connection.execute(f'SELECT 1 FROM "{name}" LIMIT 1').fetchone()}  # noqa: S608 names of tables
@@ -76,12 +74,7 @@ def _tables(connection: sqlite3.Connection) -> set[str]:
     return {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
 
 
-def _free_name(path: Path) -> Path:
-    names = (path.with_name(f"{path.name}.in-part-{number}") for number in itertools.count(1))
-    return next(name for name in names if not name.exists())
-
-
 def _remove(new: Path) -> None:
-    """Remove a database that is being made, and what SQLite keeps beside it."""
+    """Remove an unfinished database, and SQLite's journal beside it."""
     for path in (new, new.with_name(f"{new.name}-journal")):
         path.unlink(missing_ok=True)

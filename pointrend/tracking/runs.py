@@ -1,7 +1,7 @@
-"""Runs in an MLflow experiment: found by their tags, made where there are none, and told only what they do not know.
+"""Runs in an MLflow experiment: found by their tags, created where there are none, and sent only what they lack.
 
-Every function asks the server first and then sends what is missing. So a command that was cut off anywhere, or whose
-answer got lost, is simply given again.
+Every function asks the server first and then sends what is missing. So a command that was interrupted, or whose answer
+was lost, can simply be run again.
 """
 
 from __future__ import annotations
@@ -16,26 +16,21 @@ from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NOTE
 
 from pointrend.errors import TrackingError
 from pointrend.files import sha256_file
-from pointrend.tracking.spool import Point, Spool
+from pointrend.tracking.metrics_file import MetricsFile, Point
 from pointrend.tracking.store import Store, patience
 
-BATCH = 1000
-"""Metrics that MLflow takes at once."""
-TAGS_BATCH = 100
-"""Tags, or params, that MLflow takes at once."""
-SENT = "pointrend.artifacts"
-"""Tag with the sha256 of every artifact of a run."""
+BATCH, TAGS_BATCH = 1000, 100  # metrics, and tags or params, that MLflow accepts at once
+MOST_RUNS = 50_000  # runs that MLflow lists at most; there are as many as trainings
+SENT = "pointrend.artifacts"  # tag with the sha256 of every artifact of a run
 SUPERSEDED = "pointrend.superseded"
-SHOWN = "pointrend.curves"
-"""Tag of a run as a whole: the fingerprint of the training whose curves it has."""
+SHOWN = "pointrend.curves"  # tag of a parent run: the fingerprint of the training whose curves it shows
 EXPERIMENT_TAGS = {
     "mlflow.experimentKind": "custom_model_development",
-    MLFLOW_RUN_NOTE: "One run for each dataset and backbone, with ours beside the published mIoU; under its + one run a"
-    " training. Choose the charts for the curves of all runs in one picture; of several seeds they show the lowest."
-    " For those of all trainings search for tags.`pointrend.kind` = 'training', and sort by a metric. What was trained"
-    " anew since has the tag pointrend.superseded = true.",
+    MLFLOW_RUN_NOTE: "One run per dataset and backbone, with our mIoU beside the published one; one nested run per"
+    " training, under its +. The charts show the curves of all runs; of several seeds, those of the lowest. For the"
+    " curves of all trainings search for tags.`pointrend.kind` = 'training', and sort by a metric. Trainings that were"
+    " replaced by a newer one have the tag pointrend.superseded = true.",
 }
-"""So that the pages are those for training, and say how to read them."""
 
 
 class Experiment:
@@ -46,27 +41,23 @@ class Experiment:
         self.name = f"pointrend-{scale}"
         found = self.client.get_experiment_by_name(self.name)
         if found is not None and found.lifecycle_stage == "deleted":
-            do = f"bring it back with: mlflow experiments restore --experiment-id {found.experiment_id}"
+            do = f"restore it with: mlflow experiments restore --experiment-id {found.experiment_id}"
             raise TrackingError(f"the experiment {self.name} in {store.name} was deleted", do)
-        if found is None:
-            place = f"{store.artifacts}/{scale}" if store.artifacts else None
-            self.id = str(self.client.create_experiment(self.name, place, EXPERIMENT_TAGS))
-        else:
-            self.id = str(found.experiment_id)
-
-    # -- runs
+        artifacts = f"{store.artifacts}/{scale}" if store.artifacts else None
+        made = found.experiment_id if found else self.client.create_experiment(self.name, artifacts, EXPERIMENT_TAGS)
+        self.id = str(made)
 
     def parent(self, run: str, start: int) -> Run:
-        """The run that stands for all trainings of ``run``; ``start`` (ms) is used where it has to be made."""
+        """The parent run of all trainings of ``run``, created with ``start`` (ms) if necessary."""
         tags = {"pointrend.kind": "run", "pointrend.run": run}
         current = [found for found in self._search(tags) if found.data.tags.get(SUPERSEDED) != "true"]
         return self._run(run, start, tags, current)
 
     def parent_with_curves(self, run: str, start: int, fingerprint: str) -> Run:
-        """The same, if it may have the curves of that training.
+        """The parent run that shows the curves of the training with ``fingerprint``.
 
-        MLflow never forgets a point. So where it has those of another training already, it is superseded by one that
-        has these, or by a new one.
+        MLflow keeps every point. So a parent that has the curves of a different training is superseded by one that has
+        these, or by a new one.
         """
         tags = {"pointrend.kind": "run", "pointrend.run": run, SHOWN: fingerprint}
         current = self.parent(run, start)
@@ -78,75 +69,61 @@ class Experiment:
         self.describe(other, {SUPERSEDED: "false"})
         return other
 
-    def child(self, spool: Spool, start: int) -> Run:
-        """The run of one training; ``start`` (ms) is used where it, or its parent, has to be made."""
-        parent = self.parent(spool.run, start)
-        tags = {
-            "pointrend.kind": "training",
-            "pointrend.run": spool.run,
-            "pointrend.seed": str(spool.seed),
-            "pointrend.fingerprint": spool.fingerprint,
-        }
-        return self._run(str(spool), start, {**tags, MLFLOW_PARENT_RUN_ID: parent.info.run_id}, self._search(tags))
+    def child(self, file: MetricsFile, start: int) -> Run:
+        """The run of one training, created with ``start`` (ms) if necessary, like its parent."""
+        parent = self.parent(file.run, start)
+        tags = {"pointrend.kind": "training", "pointrend.run": file.run, "pointrend.seed": str(file.seed)}
+        tags["pointrend.fingerprint"] = file.fingerprint
+        return self._run(str(file), start, {**tags, MLFLOW_PARENT_RUN_ID: parent.info.run_id}, self._search(tags))
 
     def trainings(self, run: str, seed: int) -> list[Run]:
-        """All runs of one seed, those that another training has superseded included."""
+        """All runs of one seed, including superseded ones."""
         return self._search({"pointrend.kind": "training", "pointrend.run": run, "pointrend.seed": str(seed)})
 
     def _run(self, name: str, start: int, tags: Mapping[str, str], found: Sequence[Run]) -> Run:
-        """The one that was ``found``, or a new one."""
+        """The run that was ``found``, or a new one."""
         if found:
-            # There are two only where a server stored a request long after we had given it up; one of them is empty.
+            # Two exist only if a server stored a request long after the client had given up; one of them is empty.
             return min(found, key=lambda run: (-len(run.data.metrics), run.info.start_time, run.info.run_id))
         all_tags = {**tags, "pointrend.scale": self.scale, "mlflow.source.name": "pointrend"}
         return self.client.create_run(self.id, start_time=start, tags=all_tags, run_name=name)
 
     def _search(self, tags: Mapping[str, str]) -> list[Run]:
         wanted = " and ".join(f"tags.`{key}` = '{value}'" for key, value in tags.items())
-        runs: list[Run] = []
-        token = None
-        while True:
-            page = self.client.search_runs([self.id], wanted, page_token=token)
-            runs, token = [*runs, *page], page.token
-            if not token:
-                return runs
-
-    # -- what a run is told
+        return list(self.client.search_runs([self.id], wanted, max_results=MOST_RUNS))
 
     def send_curves(self, run: Run, points: Iterable[Point]) -> int:
-        """Points of growing curves: those whose step the server does not have; how many that were."""
+        """Send the points of growing curves whose step the server does not have; return how many."""
         chosen = {(point.name, point.step): point for point in points}
-        known = {(name, step) for name in {name for name, _ in chosen} for step in self._steps(run, name)}
+        names = {name for name, _ in chosen}
+        known = {(name, metric.step) for name in names for metric in self._history(run, name)}
         missing = sorted(chosen.keys() - known, key=lambda key: (key[1], key[0]))
         self.add([chosen[key] for key in missing], run.info.run_id)
         return len(missing)
 
     def add(self, points: Sequence[Point], run_id: str) -> None:
-        """Points that the server is known not to have."""
+        """Send points that the server is known not to have."""
         for first in range(0, len(points), BATCH):
             batch = points[first : first + BATCH]
             metrics = [Metric(point.name, point.value, point.time, point.step) for point in batch]
             self.client.log_batch(run_id, metrics=metrics, synchronous=True)
 
     def send_figures(self, run: Run, points: Iterable[Point]) -> int:
-        """Single figures: those that are not the server's last value already; how many that were."""
-        changed = [point for point in points if run.data.metrics.get(point.name) != point.value]
+        """Send single figures that differ from the server's last value; return how many."""
         later = []
-        for point in changed:
-            # MLflow shows the point of the latest step and time as the value.
-            times = [metric.timestamp + 1 for metric in self._history(run, point.name)]
-            later.append(Point(point.name, point.value, point.step, max([point.time, *times])))
+        for point in points:
+            if run.data.metrics.get(point.name) != point.value:
+                # MLflow shows the point of the latest step and time as the value.
+                times = [metric.timestamp + 1 for metric in self._history(run, point.name)]
+                later.append(Point(point.name, point.value, point.step, max([point.time, *times])))
         self.add(later, run.info.run_id)
         return len(later)
-
-    def _steps(self, run: Run, name: str) -> set[int]:
-        return {metric.step for metric in self._history(run, name)}
 
     def _history(self, run: Run, name: str) -> list[Metric]:
         return self.client.get_metric_history(run.info.run_id, name) if name in run.data.metrics else []
 
     def describe(self, run: Run, tags: Mapping[str, str], params: Mapping[str, Any] | None = None) -> None:
-        """Tags that are new or differ, and params that are new (MLflow does not let them change)."""
+        """Send tags that are new or differ, and params that are new (MLflow does not let them change)."""
         new_tags = [RunTag(key, value) for key, value in tags.items() if run.data.tags.get(key) != value]
         known = run.data.params
         new_params = [Param(key, str(value)) for key, value in (params or {}).items() if key not in known]
@@ -155,7 +132,7 @@ class Experiment:
             self.client.log_batch(run.info.run_id, params=new_params[part], tags=new_tags[part], synchronous=True)
 
     def send_dataset(self, run: Run, name: str, sha256: str, facts: Mapping[str, Any]) -> None:
-        """The prepared data of a training; MLflow's digest has room for the first 32 digits of the sha256."""
+        """Send the prepared data of a training; MLflow's digest has room for the first 32 digits of the sha256."""
         known = {(used.dataset.name, used.dataset.digest) for used in (run.inputs.dataset_inputs if run.inputs else [])}
         if (name, sha256[:32]) in known:
             return
@@ -165,9 +142,9 @@ class Experiment:
         self.client.log_inputs(run.info.run_id, [DatasetInput(dataset, tags)])
 
     def send_artifacts(self, run: Run, files: Mapping[str, Path]) -> None:
-        """Files by their path in the run, those whose sha256 is not on the server yet."""
+        """Send the existing ``files``, by their path in the run, whose sha256 is not on the server yet."""
         known = json.loads(run.data.tags.get(SENT, "{}"))
-        hashes = {name: sha256_file(path) for name, path in files.items()}
+        hashes = {name: sha256_file(path) for name, path in files.items() if path.is_file()}
         for name in (name for name in hashes if known.get(name) != hashes[name]):
             folder = str(Path(name).parent)
             with patience():

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from pointrend.bench.plain_loader import plain_sample
+from benchmarks.plain_loader import plain_sample
 from pointrend.datasets.registry import classes_of
 from pointrend.training.normalization import normalize_batch
 from pointrend.training.transforms import TrainTransform

@@ -34,25 +34,18 @@ def test_a_clean_checkout_has_its_commit(checkout: Path) -> None:
     assert source_version(checkout) == SourceVersion(git(checkout, "rev-parse", "HEAD"), dirty=False)
 
 
-@pytest.mark.parametrize("staged", [False, True])
-def test_a_changed_tracked_file_makes_it_dirty(checkout: Path, staged: bool) -> None:
+def test_a_changed_tracked_file_makes_it_dirty_staged_or_not(checkout: Path) -> None:
+    (checkout / "file.py").touch()
+    assert source_version(checkout).dirty is False
     (checkout / "file.py").write_text("2\n")
-    if staged:
-        git(checkout, "add", ".")
+    assert source_version(checkout).dirty is True
+    git(checkout, "add", ".")
     assert source_version(checkout).dirty is True
 
 
-def test_a_file_that_was_only_touched_is_no_change(checkout: Path) -> None:
-    (checkout / "file.py").touch()
-    assert source_version(checkout).dirty is False
-
-
-def test_a_folder_that_is_no_repository_has_no_commit(tmp_path: Path) -> None:
-    assert source_version(tmp_path) == SourceVersion(None, None, "not a git repository")
-
-
-def test_a_copy_inside_another_repository_has_not_that_ones_commit(checkout: Path) -> None:
-    assert source_version(checkout / "inner") == SourceVersion(None, None, "not a git repository")
+def test_a_folder_outside_or_inside_another_repository_has_no_commit(tmp_path: Path, checkout: Path) -> None:
+    for folder in (tmp_path, checkout / "inner"):
+        assert source_version(folder) == SourceVersion(None, None, "not a git repository")
 
 
 def test_a_repository_without_a_commit_has_none(tmp_path: Path) -> None:

@@ -58,9 +58,10 @@ def test_the_file_is_of_the_published_form(trained: None, capsys: pytest.Capture
 def test_what_cannot_be_exported_is_one_line(trained: None, capsys: pytest.CaptureFixture[str]) -> None:
     record = json.loads((RUN / "train.json").read_text())
     write_json(RUN / "train.json", record | {"model_sha256": "0" * 64})
+    train = "run: pointrend --scale demo train"
     cases = {
-        "export voc_r50 --out exported.safetensors": (2, "--out exported.safetensors does not end in .pth"),
-        "export voc_r50 --seed 1 --out exported.pth": (2, "train.json is not there; run: pointrend --scale demo train"),
+        "export voc_r50 --out exported.safetensors": (2, "--out must end in .pth, got exported.safetensors"),
+        "export voc_r50 --seed 1 --out exported.pth": (2, f"train.json does not exist; {train}"),
         "export voc_r50 --out exported.pth": (3, "model.safetensors is not the one that train.json names"),
     }
     for words, (code, expected) in cases.items():

@@ -83,7 +83,7 @@ def test_another_file_than_the_first_download_does_not_pass(capsys: pytest.Captu
     assert code == 3
     assert f"{SEEN} does not have the {FIRST_NAME} that was scored" in printed
     SEEN.unlink()
-    assert f"{SEEN} is not there; restore it" in verify(capsys)[1]
+    assert f"{SEEN} does not exist; restore it" in verify(capsys)[1]
 
 
 @pytest.mark.parametrize(

@@ -177,7 +177,7 @@ def test_a_description_has_images_pixels_and_sizes(tmp_path: Path) -> None:
 
 
 def test_describing_nothing_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(DatasetError, match=r"manifest\.json .+; run `pointrend prepare`"):
+    with pytest.raises(DatasetError, match=r"manifest\.json does not exist; run `pointrend prepare`"):
         describe(tmp_path)
 
 

@@ -10,7 +10,7 @@ from tests.workflow.checkout import Checkout
 
 
 def small_checkout(root: Path) -> Checkout:
-    """A checkout under version control with the runs voc_r50 and voc_r101."""
+    """A checkout under version control, with the runs voc_r50 and voc_r101."""
     checkout = Checkout.of_voc(root)
     checkout.commit()
     return checkout
@@ -34,7 +34,7 @@ def by_dvc(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
 
 @pytest.fixture(scope="session")
 def dvc_told(by_snakemake: Checkout, tmp_path_factory: pytest.TempPathFactory) -> Checkout:
-    """Snakemake has run and DVC has been told."""
+    """Snakemake has run, and `pointrend bridge` has recorded it in DVC."""
     checkout = by_snakemake.copy(tmp_path_factory.mktemp("dvc_told") / "pointrend")
     checkout.run("pointrend", "bridge", "dvc")
     return checkout
@@ -42,7 +42,7 @@ def dvc_told(by_snakemake: Checkout, tmp_path_factory: pytest.TempPathFactory) -
 
 @pytest.fixture(scope="session")
 def snakemake_told(by_dvc: Checkout, tmp_path_factory: pytest.TempPathFactory) -> Checkout:
-    """DVC has run and Snakemake has been told."""
+    """DVC has run, and `pointrend bridge` has recorded it in Snakemake."""
     checkout = by_dvc.copy(tmp_path_factory.mktemp("snakemake_told") / "pointrend")
     checkout.run("pointrend", "bridge", "snakemake")
     return checkout

@@ -1,4 +1,4 @@
-"""Two engines in one checkout, and kills at a bad moment: one is refused, and the same command again ends well."""
+"""Two engines in one checkout, and kills at a bad moment: one is refused, and the same command again succeeds."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ import os
 import re
 import signal
 import subprocess
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
+from tests.slurm.cluster import until
 from tests.workflow.checkout import Checkout
 
 LEASE = "checkpoints/demo/voc_r50-s0/*/lease/*"
@@ -21,8 +21,7 @@ COMMANDS = {
     "dvc": ("dvc", "repro", "evaluate@demo-voc-r50-0"),
     "snakemake": ("snakemake", "--cores", "2", "voc_r50"),
 }
-AGAIN = {"dvc": (), "snakemake": ("--rerun-incomplete",)}
-"""What is added to the command after a kill."""
+AGAIN = {"dvc": (), "snakemake": ("--rerun-incomplete",)}  # what is added to the command after a kill
 
 
 @pytest.fixture
@@ -40,16 +39,8 @@ def started(checkout: Checkout, engine: str) -> Iterator[subprocess.Popen[str]]:
     """An engine whose trainer has begun; the lease names the trainer."""
     leases = set(checkout.root.glob(LEASE))
     with checkout.start(*COMMANDS[engine]) as process:
-        until(lambda: trainer_of(checkout, leases) is not None)
+        until(lambda: trainer_of(checkout, leases))
         yield process
-
-
-def until(condition: Callable[[], bool]) -> None:
-    """Return as soon as ``condition`` holds."""
-    deadline = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
 
 
 def trainer_of(checkout: Checkout, before: set[Path]) -> int | None:

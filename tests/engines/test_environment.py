@@ -56,7 +56,7 @@ def test_each_engine_refuses_another_params_file_in_one_line(checkout: Checkout,
     command = ("snakemake", "-n") if engine == "snakemake" else ("dvc", "repro")
     lines = said(checkout, checkout.root, *command, POINTREND_PARAMS=str(other))
     (line,) = (line for line in lines if line.startswith("error: "))
-    assert line.startswith(f"error: POINTREND_PARAMS names {other}, but Snakemake and DVC go by {checkout.root}/params")
+    assert line.startswith(f"error: POINTREND_PARAMS names {other}, but Snakemake and DVC use {checkout.root}/params")
     assert not (checkout.root / "data").exists()
     if engine == "snakemake":
         assert lines == [line]
@@ -106,7 +106,7 @@ def test_a_slurm_that_does_not_answer_is_one_line_before_any_job(checkout: Check
     path = f"{tmp_path}:{BIN}:{os.environ['PATH']}"
     lines = said(checkout, checkout.root, "snakemake", *words, PATH=path)
     (line,) = (line for line in lines if line.startswith("error: "))
-    told = "Slurm does not answer: sinfo: fatal: no configuration; see pointrend doctor, or leave out --profile slurm"
+    told = "Slurm does not answer: sinfo: fatal: no configuration; run: pointrend doctor, or leave out --profile slurm"
     assert line == f"error: {told}"
     assert "Traceback" not in "\n".join(lines)
     assert not (checkout.root / "data").exists()
@@ -115,10 +115,10 @@ def test_a_slurm_that_does_not_answer_is_one_line_before_any_job(checkout: Check
 @pytest.mark.parametrize(
     ("script", "what"),
     [
-        ("exec sleep 60", "Slurm does not answer: sinfo said nothing for 0.5 s"),
+        ("exec sleep 60", "Slurm does not answer: no output from sinfo for 0.5 s"),
         ("echo one >&2; echo two >&2; exit 1", "Slurm does not answer: two"),
         ("exit 7", "Slurm does not answer: Command"),
-        (None, "there is no Slurm on this machine: no sinfo on the PATH"),
+        (None, "Slurm is not installed on this machine: no sinfo on the PATH"),
     ],
 )
 def test_every_way_not_to_answer(

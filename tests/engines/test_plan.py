@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from pathlib import Path
 
 import pytest
 
 from pointrend.cli import main
-from pointrend.commands.plan import NO_STEPS
-from pointrend.engines.plan_cost import cost, measured_step_times, sample_times, step_times
+from pointrend.engines.estimates import cost, typed_step_times
+from pointrend.engines.measured import sample_times, step_times
+from pointrend.engines.plan import NO_STEPS, duration
+from pointrend.files import write_json
 from pointrend.settings.project import Project
 
 ROOT = Path(__file__).parents[2]
@@ -31,11 +32,24 @@ def test_hours_follow_from_iterations_and_processes(project: Project) -> None:
 
 
 def test_a_runs_own_step_time_wins_over_its_backbones(project: Project) -> None:
-    assert step_times(project, ["r50=100", "voc_r50=120"]) == {
-        "voc_r50": 120.0,
-        "ade20k_r50": 100.0,
-        "cityscapes_r50": 100.0,
-    }
+    times = typed_step_times(project, ["r50=100", "voc_r50=120"])
+    assert times == {"voc_r50": 120.0, "ade20k_r50": 100.0, "cityscapes_r50": 100.0}
+
+
+def test_disk_follows_from_counts_and_form(project: Project) -> None:
+    pixels = (10582 + 1449) * project.params.datasets["voc"].about_megapixels * 1e6
+    assert project.prepared_bytes("voc", "raw") == pytest.approx(4 * pixels)
+    assert project.prepared_bytes("voc", "compact") == pytest.approx(2 * pixels)
+    (_, sbd) = project.archives_of("voc")
+    assert project.about_bytes(sbd) == pytest.approx(1.4e9)
+    assert project.about_bytes(sbd.model_copy(update={"bytes": 5})) == 5
+
+
+@pytest.mark.parametrize(
+    ("hours", "text"), [(26.04, "26.0 h"), (1, "1.0 h"), (0.99, "59 min"), (1 / 60, "1 min"), (0.001, "<1 min")]
+)
+def test_less_than_an_hour_is_given_in_minutes(hours: float, text: str) -> None:
+    assert duration(hours) == text
 
 
 def test_the_loaders_rate_is_that_of_the_newest_record(tmp_path: Path) -> None:
@@ -47,7 +61,7 @@ def test_the_loaders_rate_is_that_of_the_newest_record(tmp_path: Path) -> None:
         "loader_z_2024-01-02.json": [figure(9)],
         "loader_a_2025-03-04.json": [figure(2), figure(5), figure(3, "ade20k")],
     }.items():
-        (tmp_path / name).write_text(json.dumps({"figures": figures}))
+        write_json(tmp_path / name, {"figures": figures})
     assert sample_times(tmp_path) == pytest.approx({"voc": 2.0, "ade20k": 3.0})
 
 
@@ -55,7 +69,7 @@ def test_plan_prints_hours_where_a_step_time_is_given(capsys: pytest.CaptureFixt
     assert main(["--params", str(ROOT / "params.yaml"), "--scale", "paper", "plan", "--step-ms", "voc_r101=360"]) == 0
     lines = capsys.readouterr().out.splitlines()
     (line,) = [line for line in lines if line.startswith("voc_r101") and " 360 " in line]
-    assert line.split()[1:4] == ["360", "4.0", "15.9"]
+    assert line.split()[1:6] == ["360", "4.0", "h", "15.9", "h"]
     assert "steps: --step-ms" in lines
 
 
@@ -87,14 +101,12 @@ def checkout(tmp_path: Path) -> Path:
         facts = {"run": run, "images": images, "crop_size": [512, 512], "width": 64}
         figures = [{"facts": {}}, {"facts": facts, "milliseconds": {"fast": milliseconds}}]
         record = {"machine": {"name": name, "processor": CPU}, "figures": figures}
-        path = tmp_path / "benchmarks" / f"step_{name.lower().replace(' ', '-')}_{date}.json"
-        path.parent.mkdir(exist_ok=True)
-        path.write_text(json.dumps(record))
+        write_json(tmp_path / "benchmarks" / f"step_{name.lower().replace(' ', '-')}_{date}.json", record)
     return tmp_path
 
 
 def measured(root: Path, scale: str, machine: str) -> tuple[dict[str, float], str | None]:
-    times, path = measured_step_times(Project.load(root / "params.yaml", scale), {machine})
+    times, path = step_times(Project.load(root / "params.yaml", scale), {machine})
     return times, path and path.name
 
 
@@ -118,4 +130,4 @@ def test_plan_says_which_record_it_took(
     assert main(["--params", str(checkout / "params.yaml"), "--scale", "paper", "plan"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert (said or NO_STEPS) in lines
-    assert any(line.split()[:4] == ["voc_r50", "200", "2.2", "8.8"] for line in lines) is bool(said)
+    assert any(line.split()[:6] == ["voc_r50", "200", "2.2", "h", "8.8", "h"] for line in lines) is bool(said)

@@ -2,117 +2,100 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
+from functools import reduce
 from pathlib import Path
 
 import pytest
 
+from pointrend.files import sha256_file
 from tests.mirrors import set_urls
 from tests.workflow.checkout import Checkout
 
+Change = Callable[[Checkout], None]
 TRAIN = {"train voc_r50 --seed 0", "train voc_r101 --seed 0"}
 EVALUATE = {command.replace("train", "evaluate") for command in TRAIN}
 TABLES = {"compare", "report", "track sync"}
-FETCH = {"fetch voc", "fetch backbone_r50", "fetch backbone_r101"}
-EVERYTHING = FETCH | {"prepare voc"} | TRAIN | EVALUATE | TABLES
+BACKBONES = {"fetch backbone_r50", "fetch backbone_r101"}
+EVERYTHING = BACKBONES | {"fetch voc", "prepare voc"} | TRAIN | EVALUATE | TABLES
 ONE_RUN = {"train voc_r50 --seed 0", "evaluate voc_r50 --seed 0"} | TABLES
 ANOTHER_SEED = {f"{verb} {run} --seed 1" for verb in ("train", "evaluate") for run in ("voc_r50", "voc_r101")} | TABLES
 
 
-def nothing(checkout: Checkout) -> None:
-    """Change nothing."""
+def params(path: str, value: object) -> Change:
+    """Another value at a path of params.yaml."""
+
+    def change(checkout: Checkout) -> None:
+        whole = checkout.params()
+        *parents, key = path.split(".")
+        reduce(dict.__getitem__, parents, whole)[key] = value
+        checkout.write_params(whole)
+
+    return change
 
 
-def lr_of_one_run(checkout: Checkout) -> None:
-    params = checkout.params()
-    params["runs"]["voc_r50"]["lr"] = 0.01
-    checkout.write_params(params)
+def source(file: str) -> Change:
+    """A comment at the end of a source file."""
+
+    def change(checkout: Checkout) -> None:
+        with open(checkout.root / file, "a") as stream:
+            stream.write("\n# changed\n")
+
+    return change
 
 
-def another_seed(checkout: Checkout) -> None:
-    checkout.write_params(checkout.params() | {"seeds": [0, 1]})
-
-
-def workers_and_addresses(checkout: Checkout) -> None:
-    params = checkout.params()
-    params["operation"] |= {"workers": 1, "checkpoint_minutes": 7, "log_every": 2}
-    checkout.write_params(params)
+def workers_and_urls(checkout: Checkout) -> None:
+    whole = checkout.params()
+    whole["operation"] |= {"workers": 1, "checkpoint_minutes": 7, "log_every": 2}
+    checkout.write_params(whole)
     set_urls({"benchmark.tgz": ["https://example.org/elsewhere.tar"]}, checkout.root)
 
 
-def tracking(checkout: Checkout) -> None:
-    params = checkout.params()
-    params["operation"]["tracking"] = True
-    checkout.write_params(params)
-
-
-def count_of_pictures(checkout: Checkout) -> None:
-    params = checkout.params()
-    params["scales"]["demo"]["pictures"] = 2
-    checkout.write_params(params)
-
-
-def page(checkout: Checkout) -> None:
-    append_comment(checkout, "pointrend/results/page/render.py")
-
-
-def network(checkout: Checkout) -> None:
-    append_comment(checkout, "pointrend/model/points.py")
-
-
-def drawing(checkout: Checkout) -> None:
-    append_comment(checkout, "pointrend/archives/demo/scenes.py")
-
-
-def append_comment(checkout: Checkout, file: str) -> None:
-    with open(checkout.root / file, "a") as stream:
-        stream.write("\n# changed\n")
-
-
-CHANGED = (
-    "params.yaml",
-    "pointrend/results/page/render.py",
-    "pointrend/model/points.py",
-    "pointrend/archives/demo/scenes.py",
-)
-DOWNSTREAM = ("--force-downstream",)
-"""With this ``dvc repro --dry`` names what follows from a changed output, too, as ``snakemake -n`` always does."""
-NEW_STAGES = ("--allow-missing", "--force-downstream")
-"""Without this ``dvc repro --dry`` stops at the first stage whose inputs are not made yet."""
-
+SOURCES = {
+    "page": "pointrend/results/page/render.py",
+    "network": "pointrend/model/points.py",
+    "drawing": "pointrend/archives/demo/scenes.py",
+}
+CHANGES: dict[str, Change] = {
+    "nothing": lambda checkout: None,
+    "lr of one run": params("runs.voc_r50.lr", 0.01),
+    "another seed": params("seeds", [0, 1]),
+    "workers and URLs": workers_and_urls,
+    "tracking": params("operation.tracking", True),
+    "count of pictures": params("scales.demo.pictures", 2),
+    **{name: source(file) for name, file in SOURCES.items()},
+}
+# `dvc repro --dry` stops at the first stage whose inputs do not exist yet without the first option, and without the
+# second it does not name what follows from a changed output; `snakemake -n` always does.
+NEW_STAGES, DOWNSTREAM = ("--allow-missing", "--force-downstream"), ("--force-downstream",)
+# Who has run, what has changed since, and what both engines run then.
+BOTH = [
+    ("dvc_told", "nothing", set()),
+    ("dvc_told", "lr of one run", ONE_RUN),
+    ("dvc_told", "workers and URLs", set()),
+    ("dvc_told", "tracking", {"track sync"}),
+    ("snakemake_told", "nothing", set()),
+    ("snakemake_told", "lr of one run", ONE_RUN),
+    ("snakemake_told", "count of pictures", EVALUATE | TABLES),
+    ("by_dvc", "lr of one run", ONE_RUN),  # snakemake: from the records of the training
+]
+# The same for one engine, with options of its command.
 SITUATIONS = [
-    # who ran, what changed since, who comes next, what it runs
-    ("by_snakemake", nothing, "snakemake", (), set()),
-    ("by_snakemake", nothing, "dvc", (), EVERYTHING),
-    ("by_dvc", nothing, "dvc", (), set()),
-    ("by_dvc", lr_of_one_run, "dvc", (), ONE_RUN),
-    ("by_dvc", lr_of_one_run, "snakemake", (), ONE_RUN),  # from the records of the training
-    ("by_dvc", page, "snakemake", (), set()),  # blind, which is what the bridge is for
-    ("dvc_told", nothing, "dvc", (), set()),
-    ("dvc_told", nothing, "snakemake", (), set()),
-    ("dvc_told", lr_of_one_run, "dvc", (), ONE_RUN),
-    ("dvc_told", lr_of_one_run, "snakemake", (), ONE_RUN),
-    ("dvc_told", another_seed, "dvc", NEW_STAGES, ANOTHER_SEED),
-    ("dvc_told", another_seed, "snakemake", (), ANOTHER_SEED),
-    ("dvc_told", workers_and_addresses, "dvc", (), set()),
-    ("dvc_told", workers_and_addresses, "snakemake", (), set()),
-    ("dvc_told", page, "dvc", (), {"report"}),
-    ("dvc_told", page, "dvc", DOWNSTREAM, {"report", "track sync"}),
-    ("dvc_told", page, "snakemake", (), {"report", "track sync"}),
-    ("dvc_told", tracking, "dvc", (), {"track sync"}),
-    ("dvc_told", tracking, "snakemake", (), {"track sync"}),
-    ("snakemake_told", nothing, "dvc", (), set()),
-    ("snakemake_told", nothing, "snakemake", (), set()),
-    ("snakemake_told", lr_of_one_run, "dvc", (), ONE_RUN),
-    ("snakemake_told", lr_of_one_run, "snakemake", (), ONE_RUN),
-    ("snakemake_told", count_of_pictures, "dvc", (), EVALUATE | TABLES),
-    ("snakemake_told", count_of_pictures, "snakemake", (), EVALUATE | TABLES),
-    ("snakemake_told", network, "dvc", (), TRAIN | EVALUATE),
-    ("snakemake_told", network, "dvc", DOWNSTREAM, TRAIN | EVALUATE | TABLES),
-    ("snakemake_told", network, "snakemake", (), TRAIN | EVALUATE | TABLES),
-    ("snakemake_told", drawing, "dvc", DOWNSTREAM, EVERYTHING - {"fetch backbone_r50", "fetch backbone_r101"}),
-    ("snakemake_told", drawing, "snakemake", (), EVERYTHING - {"fetch backbone_r50", "fetch backbone_r101"}),
+    *((state, change, engine, (), expected) for state, change, expected in BOTH for engine in ("dvc", "snakemake")),
+    ("by_snakemake", "nothing", "snakemake", (), set()),
+    ("by_snakemake", "nothing", "dvc", (), EVERYTHING),
+    ("by_dvc", "nothing", "dvc", (), set()),
+    ("by_dvc", "page", "snakemake", (), set()),  # blind, which is what the bridge is for
+    ("dvc_told", "another seed", "dvc", NEW_STAGES, ANOTHER_SEED),
+    ("dvc_told", "another seed", "snakemake", (), ANOTHER_SEED),
+    ("dvc_told", "page", "dvc", (), {"report"}),
+    ("dvc_told", "page", "dvc", DOWNSTREAM, {"report", "track sync"}),
+    ("dvc_told", "page", "snakemake", (), {"report", "track sync"}),
+    ("snakemake_told", "network", "dvc", (), TRAIN | EVALUATE),
+    ("snakemake_told", "network", "dvc", DOWNSTREAM, TRAIN | EVALUATE | TABLES),
+    ("snakemake_told", "network", "snakemake", (), TRAIN | EVALUATE | TABLES),
+    ("snakemake_told", "drawing", "dvc", DOWNSTREAM, EVERYTHING - BACKBONES),
+    ("snakemake_told", "drawing", "snakemake", (), EVERYTHING - BACKBONES),
 ]
 
 
@@ -120,15 +103,18 @@ SITUATIONS = [
 def test_what_comes_next(
     request: pytest.FixtureRequest,
     state: str,
-    change: Callable[[Checkout], None],
+    change: str,
     engine: str,
     words: tuple[str, ...],
     expected: set[str],
 ) -> None:
     checkout: Checkout = request.getfixturevalue(state)
-    before = {file: (checkout.root / file).read_bytes() for file in CHANGED}
+    before = {
+        file: (checkout.root / file).read_bytes()
+        for file in ("params.yaml", "published/mirrors.json", *SOURCES.values())
+    }
     try:
-        change(checkout)
+        CHANGES[change](checkout)
         assert checkout.commands(engine, *words) == expected
     finally:
         for file, content in before.items():
@@ -139,7 +125,7 @@ def test_both_engines_make_the_same_bytes(by_snakemake: Checkout, by_dvc: Checko
     for run in ("voc_r50", "voc_r101"):
         for file in ("model.safetensors", "confusion.parquet", "metrics.json", "curve.csv"):
             name = f"runs/demo/{run}-s0/{file}"
-            assert sha256(by_snakemake.root / name) == sha256(by_dvc.root / name), name
+            assert sha256_file(by_snakemake.root / name) == sha256_file(by_dvc.root / name), name
 
 
 def test_neither_engine_leaves_litter(by_snakemake: Checkout, by_dvc: Checkout) -> None:
@@ -151,16 +137,12 @@ def test_neither_engine_leaves_litter(by_snakemake: Checkout, by_dvc: Checkout) 
 def test_each_engine_redoes_one_run_and_the_other_can_be_told(dvc_told: Checkout, tmp_path: Path, engine: str) -> None:
     checkout = dvc_told.copy(tmp_path / "pointrend")
     files = [checkout.root / f"runs/demo/{run}-s0/model.safetensors" for run in ("voc_r50", "voc_r101")]
-    before = [sha256(file) for file in files]
-    lr_of_one_run(checkout)
+    before = [sha256_file(file) for file in files]
+    CHANGES["lr of one run"](checkout)
     output = checkout.snakemake() if engine == "snakemake" else checkout.run("dvc", "repro")
     other = "dvc" if engine == "snakemake" else "snakemake"
     checkout.run("pointrend", "bridge", other)
     assert checkout.commands(other) == checkout.commands(engine) == set()
-    assert [sha256(file) == old for file, old in zip(files, before, strict=True)] == [False, True]
+    assert [sha256_file(file) == old for file, old in zip(files, before, strict=True)] == [False, True]
     assert output.count("training from iteration") == 1
-    assert output.count("Scale demo: what there is\n  prepared  1 of 1, in data/demo/\n  trained   2 of 2") == 1
-
-
-def sha256(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+    assert output.count("Scale demo: status\n  prepared  1 of 1, in data/demo/\n  trained   2 of 2") == 1

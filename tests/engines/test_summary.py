@@ -1,4 +1,4 @@
-"""What both engines end with: what there is, what is not, what to type next, and what has failed."""
+"""What both engines print at their end: what is done, what is missing, the next commands, and what has failed."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty checkout, the working folder."""
     shutil.copy(ROOT / "params.yaml", tmp_path)
     monkeypatch.chdir(tmp_path)
-    for name in ("POINTREND_SCALE", "POINTREND_PINS", "POINTREND_ARCHIVES", "POINTREND_PARAMS"):
-        monkeypatch.delenv(name, raising=False)
+    for name in ("SCALE", "PINS", "ARCHIVES", "PARAMS"):
+        monkeypatch.delenv(f"POINTREND_{name}", raising=False)
     return tmp_path
 
 
@@ -38,15 +38,8 @@ def make(root: Path, run: str, *names: str, seed: int = 0, fingerprint: str = "f
 
 def report(root: Path, *runs: str) -> None:
     """Pages, and results.json of the scores of these runs."""
-    rows = [
-        {
-            "run": run,
-            "seed": 0,
-            "kind": "trained",
-            "hashes": {"metrics.json": sha256_file(root / f"runs/demo/{run}-s0/metrics.json")},
-        }
-        for run in runs
-    ]
+    hashes = {run: {"metrics.json": sha256_file(root / f"runs/demo/{run}-s0/metrics.json")} for run in runs}
+    rows = [{"run": run, "seed": 0, "kind": "trained", "hashes": hashes[run]} for run in runs]
     write_json(root / "results/demo/results.json", {"runs": rows})
     for name in ("index.html", "README.md"):
         (root / "results/demo" / name).touch()
@@ -55,7 +48,7 @@ def report(root: Path, *runs: str) -> None:
 def test_before_anything_the_way_to_the_rest_is_named(root: Path) -> None:
     assert said(root, "snakemake --cores all").splitlines() == [
         "",
-        "Scale demo: what there is",
+        "Scale demo: status",
         "  prepared  0 of 3; not yet: voc, ade20k, cityscapes",
         "  trained   0 of 6; not yet: voc_r50 seed 0, voc_r101 seed 0, ade20k_r50 seed 0 and 3 more",
         "  scored    0 of 6; not yet: voc_r50 seed 0, voc_r101 seed 0, ade20k_r50 seed 0 and 3 more",
@@ -94,9 +87,9 @@ def test_when_all_is_there_nothing_but_reading_is_left(root: Path) -> None:
         "",
         "Next",
         "  pointrend --scale demo report --show               prints the table",
-        "  pointrend --scale demo verify                      computes every hash and every mIoU behind it again",
+        "  pointrend --scale demo verify                      recomputes every hash and every mIoU behind it",
         "  mlflow ui --backend-store-uri sqlite:///mlflow.db  shows the curves",
-        "  pointrend --scale paper plan                       shows what the published recipe would take",
+        "  pointrend --scale paper plan                       shows what the published recipe requires",
     ]
     write_json(root / "logs/demo/tracked.json", {"store": "http://server:5000"})
     assert "  http://server:5000                    shows the curves" in said(root, runs="voc_r50")
@@ -113,7 +106,7 @@ def test_pages_of_other_scores_do_not_count(root: Path, change: str) -> None:
     else:
         metrics.write_text(metrics.read_text() + " ")
     text = said(root, "again", runs="voc_r50")
-    assert "  tables    there, but not of these scores" in text
+    assert "  tables    out of date: they show other scores" in text
     assert "  again  makes the rest" in text
     assert "verify" not in text
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import re
-import time
 from pathlib import Path
 
 import pytest
 
+from tests.slurm.cluster import until
 from tests.tracking.projects import points
 from tests.workflow.checkout import Checkout
 
@@ -59,10 +59,7 @@ def test_snakemake_loses_nothing_to_a_dead_server(
     assert "error: cannot send to MLflow at http://127.0.0.1:9: " in output
     assert "the results are complete" in output
     log = checkout.root / "logs/demo/track-follow.log"
-    deadline = time.monotonic() + 60
-    while not (log.is_file() and "`pointrend track sync` sends the rest" in log.read_text()):
-        assert time.monotonic() < deadline
-        time.sleep(0.2)
+    until(lambda: log.is_file() and "`pointrend track sync` sends the rest" in log.read_text())
     assert "sw0rdfish" not in output + log.read_text()
 
     monkeypatch.delenv("MLFLOW_TRACKING_URI")

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from pointrend.bench.plain_network import PlainPointRend
+from benchmarks.plain_network import PlainPointRend
 from pointrend.errors import WeightsError
 from pointrend.evaluation.segmenters import Segmentation, Segmenter, label_map, segmenter
 from pointrend.model import resize

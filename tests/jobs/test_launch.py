@@ -82,7 +82,7 @@ def test_a_gpu_that_is_not_there_is_named(local: str, monkeypatch: pytest.Monkey
     monkeypatch.setattr("torch.cuda.device_count", lambda: 2)
     monkeypatch.setenv("LOCAL_RANK", local)
     monkeypatch.setenv("WORLD_SIZE", "8")
-    with pytest.raises(MachineError, match=f"LOCAL_RANK={local} is none of the 2 GPUs"):
+    with pytest.raises(MachineError, match=f"LOCAL_RANK={local} is not one of the 2 GPUs"):
         choose_device("cuda")
     monkeypatch.delenv("WORLD_SIZE")  # what a shell has kept of another training counts for nothing
     assert choose_device("cuda").index == 0

@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import subprocess
 from pathlib import Path
+from unittest import mock
 
 import yaml
 
 from tests.slurm.cluster import Cluster
 from tests.workflow.checkout import Checkout
 
+# Values of workflow/profiles/slurm/config.yaml for a cluster that answers at once.
 SITE = {
     "slurm-init-seconds-before-status-checks": 1,
     "seconds-between-status-checks": 1,
@@ -18,7 +20,6 @@ SITE = {
     "latency-wait": 10,
     "preemptible-retries": 1,
 }
-"""Values of workflow/profiles/slurm/config.yaml for a cluster that answers at once."""
 
 
 class ClusterCheckout(Checkout):
@@ -26,7 +27,6 @@ class ClusterCheckout(Checkout):
 
     cluster: Cluster
     command = ("snakemake", "--cores", "all", "--profile", "slurm", "--config", "scale=demo")
-    """What a user types for a trial."""
 
     @classmethod
     def make(cls, root: Path, cluster: Cluster) -> ClusterCheckout:
@@ -35,9 +35,7 @@ class ClusterCheckout(Checkout):
         checkout.cluster = cluster
         (root / "slurm").symlink_to("workflow/profiles/slurm")
         profile = root / "workflow/profiles/slurm/config.yaml"
-        values = yaml.safe_load(profile.read_text())
-        values |= SITE
-        profile.write_text(yaml.safe_dump(values))
+        profile.write_text(yaml.safe_dump(yaml.safe_load(profile.read_text()) | SITE))
         return checkout
 
     def with_data_of(self, other: Checkout) -> ClusterCheckout:
@@ -49,15 +47,7 @@ class ClusterCheckout(Checkout):
 
     def start(self, *command: str) -> subprocess.Popen[str]:
         """Start a program of the virtual environment, with the cluster's clients on the PATH."""
-        before = {key: os.environ.get(key) for key in self.cluster.env}
-        os.environ |= self.cluster.env
-        try:
+        with mock.patch.dict(os.environ, self.cluster.env):
             process = super().start(*command)
-            self.cluster.users.append(process)
-            return process
-        finally:
-            for key, value in before.items():
-                if value is None:
-                    del os.environ[key]
-                else:
-                    os.environ[key] = value
+        self.cluster.users.append(process)
+        return process

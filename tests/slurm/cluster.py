@@ -21,7 +21,6 @@ from pathlib import Path
 
 NODES, GPUS, CPUS = 2, 4, 16
 CLIENTS = ("sbatch", "srun", "squeue", "scancel", "scontrol", "sinfo", "sacct")
-STATES_OF_LIFE = "PD,R,CF,CG,S"
 CONFIG = """\
 ClusterName=test
 SlurmctldHost={host}(127.0.0.1)
@@ -30,7 +29,6 @@ SlurmUser={user}
 SlurmdUser={user}
 AuthType=auth/munge
 AuthInfo=socket={folder}/munge/socket,cred_expire=5
-CredType=cred/munge
 StateSaveLocation={folder}/state
 SlurmdSpoolDir={folder}/spool.%n
 SlurmctldPidFile={folder}/slurmctld.pid
@@ -39,24 +37,17 @@ SlurmctldLogFile={folder}/slurmctld.log
 SlurmdLogFile={folder}/slurmd.%n.log
 ProctrackType=proctrack/linuxproc
 TaskPlugin=task/none
-JobAcctGatherType=jobacct_gather/none
-AccountingStorageType=accounting_storage/none
-SwitchType=switch/none
-MpiDefault=none
 SelectType=select/cons_tres
 SelectTypeParameters=CR_CPU_Memory
-SchedulerType=sched/backfill
 SchedulerParameters=sched_interval=2,bf_interval=2,batch_sched_delay=0,sched_min_interval=0
 GresTypes=gpu
 SlurmdParameters=config_overrides
 ReturnToService=2
 MinJobAge=3600
 KillWait=20
-InactiveLimit=0
 SlurmctldTimeout=30
 SlurmdTimeout=60
 MessageTimeout=20
-JobRequeue=1
 PropagateResourceLimits=NONE
 PartitionName=gpu Nodes=n[1-{nodes}] Default=YES MaxTime=INFINITE DefaultTime=60 DefMemPerCPU=512 State=UP
 """
@@ -81,8 +72,7 @@ class Cluster:
         self.folder.chmod(0o755)  # munged wants its socket to be within reach of everybody
         self._starter = ThreadPoolExecutor(1)
         self.daemons: dict[str, subprocess.Popen[bytes]] = {}
-        self.users: list[subprocess.Popen[str]] = []
-        """Commands that send jobs here; none of them outlives the cluster."""
+        self.users: list[subprocess.Popen[str]] = []  # commands that send jobs here; none of them outlives the cluster
         self.env = {"SLURM_CONF": str(self.folder / "slurm.conf"), "PATH": f"{self.folder}/bin:{os.environ['PATH']}"}
         self._configure()
 
@@ -116,16 +106,15 @@ class Cluster:
         self.start_controller()
         for number in range(1, NODES + 1):
             self._start("slurmd", "-D", "-N", f"n{number}", name=f"n{number}")
-        until(
-            lambda: len(set(self.run("sinfo", "-hN", "-t", "idle", "-o", "%N").split())) == NODES, what="nodes are idle"
-        )
+        idle = ("sinfo", "-hN", "-t", "idle", "-o", "%N")
+        until(lambda: len(set(self.run(*idle).split())) == NODES, what="nodes are idle")
 
     def start_controller(self) -> None:
         """Start slurmctld."""
         self._start("slurmctld", "-D")
 
     def stop_controller(self) -> None:
-        """Stop slurmctld; jobs go on."""
+        """Stop slurmctld; jobs continue."""
         self._stop("slurmctld")
 
     def end_users(self) -> None:
@@ -187,32 +176,18 @@ class Cluster:
 
     def jobs(self) -> dict[str, str]:
         """Living jobs: state by job number."""
-        lines = self.run("squeue", "--noheader", f"--states={STATES_OF_LIFE}", "--format=%i %T").splitlines()
+        lines = self.run("squeue", "--noheader", "--states=PD,R,CF,CG,S", "--format=%i %T").splitlines()
         return dict(line.split() for line in lines)
-
-    def job_of(self, words: str) -> str | None:
-        """Number of the living job whose comment holds ``words``."""
-        for line in self.run("squeue", "--noheader", f"--states={STATES_OF_LIFE}", "--format=%i %k").splitlines():
-            if words in line:
-                return line.split()[0]
-        return None
 
     def _start(self, program: str, *options: str, name: str | None = None) -> None:
         env = {**os.environ, **self.env}
         path = shutil.which(program, path=f"{os.environ['PATH']}:/usr/sbin:/sbin")
         assert path is not None
         with open(self.folder / f"{name or program}.out", "ab") as output:
+            how = {"env": env, "stdout": output, "stderr": output, "start_new_session": True}
             # A daemon dies with the thread that has started it, so that has to be one that lasts.
-            self.daemons[name or program] = self._starter.submit(
-                lambda: subprocess.Popen(
-                    [path, *options],
-                    env=env,
-                    stdout=output,
-                    stderr=output,
-                    start_new_session=True,
-                    preexec_fn=_die_together,
-                )
-            ).result()
+            started = self._starter.submit(subprocess.Popen, [path, *options], preexec_fn=_die_together, **how)
+            self.daemons[name or program] = started.result()
 
     def _stop(self, name: str) -> None:
         process = self.daemons.pop(name)
@@ -226,13 +201,11 @@ class Cluster:
 
 def free_ports(count: int) -> list[int]:
     """Ports of the loopback interface that nobody listens at."""
-    probes = [socket.socket() for _ in range(count)]
-    for probe in probes:
-        probe.bind(("127.0.0.1", 0))
-    ports = [probe.getsockname()[1] for probe in probes]
-    for probe in probes:
-        probe.close()
-    return ports
+    with contextlib.ExitStack() as stack:
+        probes = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for probe in probes:
+            probe.bind(("127.0.0.1", 0))
+        return [probe.getsockname()[1] for probe in probes]
 
 
 def _die_together() -> None:

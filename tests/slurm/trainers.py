@@ -1,4 +1,4 @@
-"""Trainers at work in a checkout: who they are, how far they are, and stopping time for them."""
+"""Trainers at work in a checkout: their leases and progress, and how to stop and continue them."""
 
 from __future__ import annotations
 
@@ -40,14 +40,11 @@ def attempts(checkout: Checkout, run: str) -> list[dict[str, Any]]:
 
 
 def freeze(checkout: Checkout, run: str, iteration: int, number: int = 1) -> Found:
-    """Stop the clock for attempt ``number`` at a run in mid-epoch, from ``iteration`` on; the trainer's lease."""
+    """Stop attempt ``number`` at a run in mid-epoch, from ``iteration`` on; the trainer's lease."""
 
     def there() -> bool:
-        return (
-            len(attempts(checkout, run)) == number
-            and holder(checkout, run) is not None
-            and iterations(checkout, run) >= iteration
-        )
+        begun = len(attempts(checkout, run)) == number and holder(checkout, run) is not None
+        return begun and iterations(checkout, run) >= iteration
 
     until(there, 180, f"{run} at iteration {iteration} of attempt {number}")
     found = holder(checkout, run)
@@ -57,5 +54,5 @@ def freeze(checkout: Checkout, run: str, iteration: int, number: int = 1) -> Fou
 
 
 def thaw(found: Found) -> None:
-    """Let the clock go on."""
+    """Let a stopped trainer continue."""
     os.kill(found.holder["pid"], signal.SIGCONT)

@@ -1,21 +1,22 @@
-"""A project whose trainings are made up, and what a database of MLflow holds of it."""
+"""A project whose trainings are made up, the command that sends them to MLflow, and the content of a database."""
 
 from __future__ import annotations
 
 import json
 import shutil
+import socket
 import sqlite3
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
+from pointrend.cli import main
 from pointrend.files import sha256_file, write_json, write_text
 from pointrend.results.compare import sealed
 from pointrend.settings.params import load_params
 
 ROOT = Path(__file__).parents[2]
-START = 1_700_000_000.25
-"""Unix seconds of the first record."""
+START = 1_700_000_000.25  # unix seconds of the first record
 FINGERPRINT = "f" * 64
 CURVES = {"train/loss", "train/lr", "train/epoch"}
 
@@ -28,6 +29,18 @@ def make_project(root: Path) -> Path:
     shutil.copy(ROOT / "params.yaml", root / "params.yaml")
     write_json(root / "data/demo/voc/manifest.json", {"counts": {"train": {"found": 96}}, "pins": "demo"})
     return root / "params.yaml"
+
+
+def sync(root: Path, expect: int = 0) -> None:
+    """`pointrend track sync`, which must end with this exit code."""
+    assert main(["--params", str(root / "params.yaml"), "--scale", "demo", "track", "sync"]) == expect
+
+
+def refusing() -> str:
+    """An address at which nobody listens."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return f"127.0.0.1:{free.getsockname()[1]}"
 
 
 def records(first: int, last: int, start: float = START) -> list[dict[str, Any]]:
@@ -55,14 +68,9 @@ def finish(root: Path, run: str = "voc_r50", seed: int = 0, fingerprint: str = F
     spool(folder / "metrics.jsonl", records(1, steps))
     write_text(folder / "model.safetensors", f"weights {run} {seed} {fingerprint}")
     write_text(folder / "pictures/a.png", "a picture")
-    metrics = {
-        "miou": 70.0 + seed,
-        "all_accuracy": 90.0,
-        "boundary_iou": 60.0,
-        "coarse": {"miou": 65.0, "boundary_iou": 50.0},
-        "iou": {"background": 95.0, "dining table": 45.0 + seed, "train": None},
-    }
-    write_json(folder / "metrics.json", metrics)
+    scores = {"miou": 70.0 + seed, "all_accuracy": 90.0, "boundary_iou": 60.0}
+    iou = {"background": 95.0, "dining table": 45.0 + seed, "train": None}
+    write_json(folder / "metrics.json", {**scores, "coarse": {"miou": 65.0, "boundary_iou": 50.0}, "iou": iou})
     setting = load_params(ROOT / "params.yaml").at_scale("demo").setting(run)
     train = {
         "run": run,
@@ -70,8 +78,7 @@ def finish(root: Path, run: str = "voc_r50", seed: int = 0, fingerprint: str = F
         "fingerprint": fingerprint,
         "setting": setting.model_dump(mode="json"),
         "iterations": steps,
-        "backbone_sha256": None,
-        "code_sha256": "c" * 64,
+        **{"backbone_sha256": None, "code_sha256": "c" * 64},
         "data_manifest_sha256": sha256_file(root / "data/demo/voc/manifest.json"),
         "model_sha256": sha256_file(folder / "model.safetensors"),
     }
@@ -108,11 +115,8 @@ def consistent(**changed: Any) -> dict[str, Any]:
 
 def write_results(root: Path, *rows: dict[str, Any]) -> None:
     """results.json and the pages."""
-    results = root / "results/demo"
-    write_json(
-        results / "results.json",
-        sealed({"scale": "demo", "published": {"file": "p.md", "sha256": "b" * 64}, "runs": list(rows)}),
-    )
+    results, published = root / "results/demo", {"file": "p.md", "sha256": "b" * 64}
+    write_json(results / "results.json", sealed({"scale": "demo", "published": published, "runs": list(rows)}))
     write_text(results / "README.md", f"{len(rows)} rows")
     write_text(results / "index.html", "<html></html>")
 

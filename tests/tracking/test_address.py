@@ -1,103 +1,82 @@
-"""Addresses in the environment: a wrong one is told by the variable's name, with what to write there."""
+"""Addresses in the environment: the error names the variable with the wrong one, and how to correct it."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from pointrend.cli import main
-from tests.tracking.projects import consistent, finish, write_results
-from tests.tracking.test_store import refusing, sync
+from tests.tracking.projects import consistent, finish, refusing, sync, write_results
 
-PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
+LOGIN = "me:SECRET@"
+Error = Callable[..., str]
 
 
-@pytest.fixture(autouse=True)
-def _no_proxy_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in PROXIES:
+@pytest.fixture
+def error(root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Error:
+    """The one line with which sync fails where the environment has these variables."""
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"):
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.lower(), raising=False)
 
+    def error(**environment: str) -> str:
+        for name, value in environment.items():
+            monkeypatch.setenv(name, value)
+        finish(root)
+        write_results(root, consistent())
+        sync(root, expect=2)
+        lines = capsys.readouterr().err.splitlines()
+        assert len([line for line in lines if line.startswith("error: ")]) == 1
+        assert not [line for line in lines if "Traceback" in line or LOGIN in line]
+        return lines[-1]
 
-def error_of(root: Path, capsys: pytest.CaptureFixture[str]) -> str:
-    finish(root)
-    write_results(root, consistent())
-    assert sync(root) == 2
-    lines = capsys.readouterr().err.splitlines()
-    assert len([line for line in lines if line.startswith("error: ")]) == 1
-    assert "Traceback" not in lines
-    return lines[-1]
+    return error
 
 
 WRONG = {
     "127.0.0.1:5000": "=http://127.0.0.1:5000",
     "server:5000": "=http://server:5000",
-    "user:pass@server:5000": "=http://server:5000",
-    "http://": "for example ",
-    "http:/127.0.0.1:9": "for example ",
-    "http://127.0.0.1:99999": "for example ",
-    "http://server:x": "for example ",
-    "http://[::1": "for example ",
-    "/srv/mlruns": "for example ",
-    "mlruns": "for example ",
+    f"{LOGIN}server:5000": "=http://server:5000",
+    **dict.fromkeys(("http://", "http:/127.0.0.1:9", "http://127.0.0.1:99999", "http://server:x"), "for example "),
+    **dict.fromkeys(("http://[::1", "/srv/mlruns", "mlruns"), "for example "),
 }
 
 
 @pytest.mark.parametrize("variable", ["MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI"])
 @pytest.mark.parametrize("uri", WRONG)
-def test_no_address(
-    variable: str, uri: str, root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setenv(variable, uri)
-    line = error_of(root, capsys)
-    assert line.startswith(
-        f"error: {variable}={uri.removeprefix('user:pass@')} is no address of a server or a database; "
-    )
+def test_no_address(variable: str, uri: str, error: Error) -> None:
+    line, shown = error(**{variable: uri}), uri.removeprefix(LOGIN)
+    assert line.startswith(f"error: {variable}={shown} is not the address of a server or a database; ")
     assert WRONG[uri] in line
-    assert "pass@" not in line
 
 
-def test_an_address_of_an_unknown_kind(
-    root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", "htp://server")
-    assert "at htp://server: MLflow knows no address of this kind; " in error_of(root, capsys)
+def test_an_address_of_an_unknown_kind(error: Error) -> None:
+    line = error(MLFLOW_TRACKING_URI="htp://server")
+    assert "at htp://server: MLflow does not support addresses of this kind; " in line
 
 
 @pytest.mark.parametrize("kind", ["http", "junk"])
-def test_a_dead_registry_is_named(
-    kind: str, root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_dead_registry_is_named(kind: str, error: Error) -> None:
     uri = f"{kind}://{refusing()}"
-    monkeypatch.setenv("MLFLOW_REGISTRY_URI", uri)
-    line = error_of(root, capsys)
+    line = error(MLFLOW_REGISTRY_URI=uri)
     assert line.startswith(f"error: cannot send to MLflow at {uri}, which MLFLOW_REGISTRY_URI names: ")
     assert "correct or unset MLFLOW_REGISTRY_URI" in line
 
 
 @pytest.mark.parametrize("variable", ["HTTP_PROXY", "http_proxy", "ALL_PROXY"])
 @pytest.mark.parametrize("kind", ["http", "socks5", "junk"])
-def test_a_dead_proxy_is_named(
-    variable: str, kind: str, root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://server.invalid:5000")
-    monkeypatch.setenv(variable, f"{kind}://me:SECRET@{refusing()}")
-    line = error_of(root, capsys)
-    assert line.startswith(
-        f"error: cannot send to MLflow at http://server.invalid:5000, through the proxy that {variable}"
-    )
+def test_a_dead_proxy_is_named(variable: str, kind: str, error: Error) -> None:
+    uri, proxy = "http://server.invalid:5000", f"{kind}://{LOGIN}{refusing()}"
+    line = error(**{"MLFLOW_TRACKING_URI": uri, variable: proxy})
+    assert line.startswith(f"error: cannot send to MLflow at {uri}, through the proxy that {variable}")
     assert f"correct or unset {variable}, or name the server in NO_PROXY" in line
-    assert "SECRET" not in line
 
 
-def test_a_proxy_that_is_not_for_this_server_is_not_named(
-    root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://{refusing()}")
-    monkeypatch.setenv("HTTP_PROXY", f"http://{refusing()}")
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    assert "roxy" not in error_of(root, capsys)
+def test_a_proxy_that_is_not_for_this_server_is_not_named(error: Error) -> None:
+    elsewhere = {"HTTP_PROXY": f"http://{refusing()}", "NO_PROXY": "127.0.0.1"}
+    assert "roxy" not in error(MLFLOW_TRACKING_URI=f"http://{refusing()}", **elsewhere)
 
 
 @pytest.mark.parametrize(
@@ -109,19 +88,16 @@ def test_a_proxy_that_is_not_for_this_server_is_not_named(
         ("REQUESTS_CA_BUNDLE", "/nonexistent", "https://127.0.0.1:9"),
     ],
 )
-def test_a_setting_that_mlflow_cannot_read_is_named(
-    variable: str, value: str, uri: str, root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
-    monkeypatch.setenv(variable, value)
-    _, _, do = error_of(root, capsys).partition("; ")
+def test_a_setting_that_mlflow_cannot_read_is_named(variable: str, value: str, uri: str, error: Error) -> None:
+    _, _, do = error(**{"MLFLOW_TRACKING_URI": uri, variable: value}).partition("; ")
     assert variable in do or "unset it" in do
     assert "disk" not in do
     assert "start the server" not in do
 
 
-def test_doctor_tells_the_same(root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_doctor_reports_the_same(
+    root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://[::1")
     main(["--params", str(root / "params.yaml"), "doctor"])
-    printed = capsys.readouterr().out
-    assert "MLFLOW_TRACKING_URI=http://[::1 is no address of a server or a database" in printed
+    assert "MLFLOW_TRACKING_URI=http://[::1 is not the address of a server or a database" in capsys.readouterr().out

@@ -8,11 +8,12 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.slurm.cluster import until
 from tests.tracking.projects import (
     FINGERPRINT,
     START,
@@ -50,14 +51,6 @@ def start(root: Path, server: Server, *words: str) -> subprocess.Popen[str]:
         stderr=subprocess.STDOUT,
         text=True,
     )
-
-
-def until(condition: Callable[[], bool], seconds: float = 60) -> None:
-    """Return as soon as ``condition`` holds."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
 
 
 def test_a_follower_and_a_server_that_comes_and_goes(root: Path, server: Server) -> None:

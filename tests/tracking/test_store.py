@@ -1,4 +1,4 @@
-"""Where results go: the lock, the database of an earlier version, servers that are not there, and what is not said."""
+"""Where results go: the lock, the database of an earlier version, dead servers, and secrets that are not shown."""
 
 from __future__ import annotations
 
@@ -18,18 +18,23 @@ from filelock import FileLock
 from mlflow.store.db.utils import _get_alembic_config
 from mlflow.store.tracking.dbmodels.initial_models import Base as FirstVersion
 
-from pointrend.cli import main
 from pointrend.commands import track
 from pointrend.tracking.store import without_secrets
-from tests.tracking.projects import expected, finish, growing, make_project, points, records, spool
+from tests.slurm.cluster import until
+from tests.tracking.projects import (
+    expected,
+    finish,
+    growing,
+    make_project,
+    points,
+    records,
+    refusing,
+    spool,
+    sync,
+)
 
-OLD_VERSION = "c48cb773bb87"
-"""A revision of MLflow's database, of 2023."""
+OLD_VERSION = "c48cb773bb87"  # a revision of MLflow's database, of 2023
 CANARY = "sw0rdfish"
-
-
-def sync(root: Path) -> int:
-    return main(["--params", str(root / "params.yaml"), "--scale", "demo", "track", "sync"])
 
 
 def test_two_first_syncs_at_once_make_one_database(tmp_path: Path) -> None:
@@ -51,7 +56,7 @@ def test_whoever_keeps_the_lock_is_waited_for_and_then_named(
     monkeypatch.setattr(track, "WAIT", 0.2)
     (root / "logs").mkdir()
     with FileLock(root / "logs/track.lock"):
-        assert sync(root) == 2
+        sync(root, expect=2)
     (line,) = capsys.readouterr().err.splitlines()
     assert line == ("error: another process has been sending to MLflow for 0.2 seconds; run the same command again")
 
@@ -70,23 +75,15 @@ def test_a_database_of_an_earlier_mlflow_is_brought_up_to_date(tmp_path: Path) -
     finally:
         logging.disable(logging.NOTSET)
     engine.dispose()
+    own = "INSERT INTO experiments (experiment_id, name, lifecycle_stage) VALUES (7, 'mine', 'active')"
     with sqlite3.connect(root / "mlflow.db") as connection:
-        connection.execute(
-            "INSERT INTO experiments (experiment_id, name, lifecycle_stage) VALUES (7, 'mine', 'active')"
-        )
+        connection.execute(own)
     finish(root)
-    assert sync(root) == 0
+    sync(root)
     assert points(root / "mlflow.db") == expected(6)
     with sqlite3.connect(root / "mlflow.db") as connection:
         assert connection.execute("SELECT name FROM experiments WHERE experiment_id = 7").fetchall() == [("mine",)]
     assert not list(root.glob("mlflow.db.*"))
-
-
-def refusing() -> str:
-    """An address at which nobody listens."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return f"127.0.0.1:{free.getsockname()[1]}"
 
 
 def test_a_dead_server_is_one_line_at_once(
@@ -96,7 +93,7 @@ def test_a_dead_server_is_one_line_at_once(
     address = refusing()
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://user:{CANARY}@{address}")
     started = time.monotonic()
-    assert sync(root) == 2
+    sync(root, expect=2)
     assert time.monotonic() - started < 5
     (line,) = capsys.readouterr().err.splitlines()
     assert line == (
@@ -118,7 +115,7 @@ def test_a_server_that_accepts_and_says_nothing_is_given_up(
         mute.listen()
         monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://127.0.0.1:{mute.getsockname()[1]}")
         started = time.monotonic()
-        assert sync(root) == 2
+        sync(root, expect=2)
         assert time.monotonic() - started < 10
     assert "timed out" in capsys.readouterr().err
 
@@ -136,11 +133,8 @@ def test_a_follower_outlives_a_dead_server_and_says_so_without_the_password(root
             text=True,
         )
         log = root / "logs/demo/track-follow.log"
-        deadline = time.monotonic() + 60
-        while not (log.is_file() and log.read_text().count("next try in") >= 3):
-            assert time.monotonic() < deadline
-            assert follower.poll() is None
-            time.sleep(0.1)
+        until(lambda: log.is_file() and log.read_text().count("next try in") >= 3)
+        assert follower.poll() is None
         followed.communicate(b"\n", timeout=30)
         output, _ = follower.communicate(timeout=30)
     assert (follower.returncode, output) == (0, "")

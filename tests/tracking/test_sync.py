@@ -12,7 +12,6 @@ import pytest
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
-from pointrend.cli import main
 from pointrend.files import sha256_file, write_json
 from tests.tracking.projects import (
     FINGERPRINT,
@@ -25,15 +24,12 @@ from tests.tracking.projects import (
     records,
     row,
     spool,
+    sync,
     tables,
     write_results,
 )
 
 OTHER = "0" * 64
-
-
-def sync(root: Path, expect: int = 0) -> None:
-    assert main(["--params", str(root / "params.yaml"), "--scale", "demo", "track", "sync"]) == expect
 
 
 def client(root: Path) -> MlflowClient:
@@ -48,6 +44,22 @@ def runs(root: Path) -> dict[str, list[Run]]:
     return found
 
 
+def one(root: Path, name: str = "voc_r50 seed 0") -> Run:
+    """The only run of that name."""
+    (run,) = runs(root)[name]
+    return run
+
+
+def history(root: Path, run: Run, name: str = "train/loss") -> list[tuple[int, float]]:
+    """Steps and values of a metric."""
+    return [(point.step, point.value) for point in client(root).get_metric_history(run.info.run_id, name)]
+
+
+def superseded(root: Path, name: str) -> dict[str, str]:
+    """Whether each of the runs with a name is superseded, by its id."""
+    return {run.info.run_id: run.data.tags["pointrend.superseded"] for run in runs(root)[name]}
+
+
 @pytest.fixture
 def done(root: Path) -> Path:
     """A project with one finished run that was synced."""
@@ -58,29 +70,23 @@ def done(root: Path) -> Path:
 
 
 def test_a_training_arrives_whole(done: Path) -> None:
-    found = runs(done)
-    (parent,), (child,) = found["voc_r50"], found["voc_r50 seed 0"]
-    assert found.keys() == {"voc_r50", "voc_r50 seed 0"}
+    assert runs(done).keys() == {"voc_r50", "voc_r50 seed 0"}
+    parent, child = one(done, "voc_r50"), one(done)
     assert child.data.tags["mlflow.parentRunId"] == parent.info.run_id
     assert (child.info.status, parent.info.status) == ("FINISHED", "FINISHED")
     for run in (parent, child):
         assert (run.info.start_time, run.info.end_time) == (1_700_000_001_250, 1_700_000_006_250)
 
-    history = client(done).get_metric_history(child.info.run_id, "train/loss")
-    assert [(point.step, point.timestamp, point.value) for point in history] == [
+    losses = client(done).get_metric_history(child.info.run_id, "train/loss")
+    assert [(point.step, point.timestamp, point.value) for point in losses] == [
         (i, round(1000 * (START + i)), round(3 / i, 6)) for i in range(1, 7)
     ]
-    figures = {key: value for key, value in child.data.metrics.items() if key.startswith("val/")}
+    figures = {key.removeprefix("val/"): value for key, value in child.data.metrics.items() if key.startswith("val/")}
     assert figures == {
-        "val/miou": 70.0,
-        "val/all_accuracy": 90.0,
-        "val/boundary_iou": 60.0,
-        "val/coarse_miou": 65.0,
-        "val/coarse_boundary_iou": 50.0,
-        "val/iou/background": 95.0,
-        "val/iou/dining table": 45.0,
+        **{"miou": 70.0, "all_accuracy": 90.0, "boundary_iou": 60.0, "coarse_miou": 65.0, "coarse_boundary_iou": 50.0},
+        **{"iou/background": 95.0, "iou/dining table": 45.0},
     }
-    assert client(done).get_metric_history(child.info.run_id, "val/miou")[0].step == 6
+    assert history(done, child, "val/miou") == [(6, 70.0)]
 
     assert child.data.params.keys() >= {"lr", "batch_size", "seed", "dataset", "backbone", "depth", "gpus"}
     assert (child.data.params["crop_size"], child.data.params["seed"]) == ("[64, 64]", "0")
@@ -96,8 +102,7 @@ def test_a_training_arrives_whole(done: Path) -> None:
 
 
 def test_data_artifacts_and_the_published_number_arrive(done: Path) -> None:
-    found = runs(done)
-    (parent,), (child,) = found["voc_r50"], found["voc_r50 seed 0"]
+    parent, child = one(done, "voc_r50"), one(done)
     (used,) = child.inputs.dataset_inputs
     sha256 = sha256_file(done / "data/demo/voc/manifest.json")
     assert (used.dataset.name, used.dataset.digest) == ("voc", sha256[:32])
@@ -121,12 +126,11 @@ def test_data_artifacts_and_the_published_number_arrive(done: Path) -> None:
     assert client(done).search_registered_models() == []
 
 
-def test_the_record_says_what_was_sent_where(done: Path) -> None:
-    (child,) = runs(done)["voc_r50 seed 0"]
+def test_the_record_has_what_was_sent_and_where(done: Path) -> None:
     assert json.loads((done / "logs/demo/tracked.json").read_text()) == {
         "experiment": "pointrend-demo",
         "results_sha256": json.loads((done / "results/demo/results.json").read_text())["sha256"],
-        "runs": {"voc_r50": {"0": child.info.run_id}},
+        "runs": {"voc_r50": {"0": one(done).info.run_id}},
         "scale": "demo",
         "store": "mlflow.db",
     }
@@ -148,40 +152,29 @@ def test_a_new_score_is_one_more_point_and_the_one_that_is_shown(done: Path) -> 
     write_json(metrics, json.loads(metrics.read_text()) | {"miou": 68.5})
     sync(done)
     sync(done)
-    (child,) = runs(done)["voc_r50 seed 0"]
-    assert child.data.metrics["val/miou"] == 68.5
-    assert [point.value for point in client(done).get_metric_history(child.info.run_id, "val/miou")] == [70.0, 68.5]
+    assert one(done).data.metrics["val/miou"] == 68.5
+    assert history(done, one(done), "val/miou") == [(6, 70.0), (6, 68.5)]
 
 
 def test_a_retrained_run_gets_a_run_of_its_own_and_the_old_one_is_marked(done: Path) -> None:
     finish(done, fingerprint=OTHER, steps=4)
     write_results(done, row(hashes={"fingerprint": OTHER}))
     sync(done)
-    old, new = sorted(
-        runs(done)["voc_r50 seed 0"], key=lambda run: -len(run.data.tags["pointrend.fingerprint"].strip("0"))
-    )
-    assert (old.data.tags["pointrend.superseded"], new.data.tags["pointrend.superseded"]) == ("true", "false")
-    assert len(client(done).get_metric_history(old.info.run_id, "train/loss")) == 6
-    assert len(client(done).get_metric_history(new.info.run_id, "train/loss")) == 4
-
-    first, second = sorted(runs(done)["voc_r50"], key=lambda run: run.data.tags["pointrend.superseded"], reverse=True)
-    assert [run.data.tags["pointrend.superseded"] for run in (first, second)] == ["true", "false"]
-    for parent, child, steps in ((first, old, 6), (second, new, 4)):
+    by_age = {"key": lambda run: run.data.tags["pointrend.superseded"], "reverse": True}
+    old, new = sorted(runs(done)["voc_r50 seed 0"], **by_age)
+    first, second = sorted(runs(done)["voc_r50"], **by_age)
+    assert (old.data.tags["pointrend.fingerprint"], new.data.tags["pointrend.fingerprint"]) == ("f" * 16, "0" * 16)
+    for parent, child, steps, stale in ((first, old, 6, "true"), (second, new, 4, "false")):
         assert child.data.tags["mlflow.parentRunId"] == parent.info.run_id
-        shown = client(done).get_metric_history(parent.info.run_id, "train/loss")
-        assert [(point.step, point.value) for point in shown] == [(i, round(3 / i, 6)) for i in range(1, steps + 1)]
+        for run in (parent, child):
+            assert run.data.tags["pointrend.superseded"] == stale
+            assert history(done, run) == [(i, round(3 / i, 6)) for i in range(1, steps + 1)]
 
     finish(done)  # the first setting again: its runs are found, and are the valid ones again
     write_results(done, row())
     sync(done)
-    assert {run.info.run_id: run.data.tags["pointrend.superseded"] for run in runs(done)["voc_r50"]} == {
-        first.info.run_id: "false",
-        second.info.run_id: "true",
-    }
-    assert {run.info.run_id: run.data.tags["pointrend.superseded"] for run in runs(done)["voc_r50 seed 0"]} == {
-        old.info.run_id: "false",
-        new.info.run_id: "true",
-    }
+    assert superseded(done, "voc_r50") == {first.info.run_id: "false", second.info.run_id: "true"}
+    assert superseded(done, "voc_r50 seed 0") == {old.info.run_id: "false", new.info.run_id: "true"}
 
 
 def test_the_run_as_a_whole_shows_the_curves_of_its_lowest_seed(root: Path) -> None:
@@ -190,13 +183,12 @@ def test_the_run_as_a_whole_shows_the_curves_of_its_lowest_seed(root: Path) -> N
     finish(root, seed=1, steps=4)
     write_results(root, row(seed=1), row(seed=2))
     sync(root)
-    (parent,) = runs(root)["voc_r50"]
+    parent = one(root, "voc_r50")
     for name in ("train/loss", "train/lr"):
-        assert [point.step for point in client(root).get_metric_history(parent.info.run_id, name)] == [1, 2, 3, 4]
+        assert [step for step, _ in history(root, parent, name)] == [1, 2, 3, 4]
     assert "train/epoch" not in parent.data.metrics
     for seed in (1, 2):
-        (child,) = runs(root)[f"voc_r50 seed {seed}"]
-        assert child.data.tags["mlflow.parentRunId"] == parent.info.run_id
+        assert one(root, f"voc_r50 seed {seed}").data.tags["mlflow.parentRunId"] == parent.info.run_id
 
 
 def test_a_row_about_another_training_judges_nothing(done: Path) -> None:
@@ -212,34 +204,28 @@ def test_only_a_consistent_model_is_registered(done: Path) -> None:
     provenance = {"provenance": {"code": {"commit": "abc123"}}}
     write_results(done, row(), consistent(seed=1, **provenance))
     sync(done)
-    by_seed = {
-        run.data.params["seed"]: run for name in ("voc_r50 seed 0", "voc_r50 seed 1") for run in runs(done)[name]
-    }
-    (version,) = client(done).search_model_versions("name = 'pointrend-voc_r50'")
-    assert version.run_id == by_seed["1"].info.run_id
-    assert (Path(version.source.removeprefix("file://")) / "model.safetensors").read_bytes() == (
-        done / "runs/demo/voc_r50-s1/model.safetensors"
-    ).read_bytes()
-    assert client(done).get_model_version_by_alias("pointrend-voc_r50", "consistent").version == version.version
-    assert by_seed["1"].data.tags["mlflow.source.git.commit"] == "abc123"
+    model, trained = "pointrend-voc_r50", one(done, "voc_r50 seed 1")
+    (version,) = client(done).search_model_versions(f"name = '{model}'")
+    assert version.run_id == trained.info.run_id
+    stored = Path(version.source.removeprefix("file://")) / "model.safetensors"
+    assert stored.read_bytes() == (done / "runs/demo/voc_r50-s1/model.safetensors").read_bytes()
+    assert client(done).get_model_version_by_alias(model, "consistent").version == version.version
+    assert trained.data.tags["mlflow.source.git.commit"] == "abc123"
 
     summary = consistent(seed=None, kind="seeds", verdict="reproduced", evidence="seeds", miou=70.5)
     write_results(done, consistent(), consistent(seed=1), summary)
     sync(done)
-    model = client(done).get_registered_model("pointrend-voc_r50")
-    (alias,) = model.aliases
-    version = client(done).get_model_version_by_alias("pointrend-voc_r50", "reproduced")
-    assert (alias, version.run_id) == ("reproduced", by_seed["0"].info.run_id)
-    (parent,) = runs(done)["voc_r50"]
+    assert client(done).get_registered_model(model).aliases.keys() == {"reproduced"}
+    assert client(done).get_model_version_by_alias(model, "reproduced").run_id == one(done).info.run_id
+    parent = one(done, "voc_r50")
     assert (parent.data.tags["pointrend.verdict"], parent.data.metrics["miou"]) == ("reproduced", 70.5)
-    assert (
-        "95 % interval of the difference over seeds: -0.67 to +0.99 points" in parent.data.tags["mlflow.note.content"]
-    )
+    interval = "95 % interval of the difference over seeds: -0.67 to +0.99 points"
+    assert interval in parent.data.tags["mlflow.note.content"]
 
     write_results(done, consistent(), consistent(seed=1), summary | {"verdict": "below"})
     sync(done)
-    assert client(done).get_registered_model("pointrend-voc_r50").aliases == {}
-    assert len(client(done).search_model_versions("name = 'pointrend-voc_r50'")) == 2
+    assert client(done).get_registered_model(model).aliases == {}
+    assert len(client(done).search_model_versions(f"name = '{model}'")) == 2
 
 
 RELEASED = row(seed=None, kind="released", miou=69.83, difference=-0.01, verdict="matches", evidence="released")
@@ -248,14 +234,10 @@ RELEASED = row(seed=None, kind="released", miou=69.83, difference=-0.01, verdict
 def test_released_weights_stand_beside_the_run(done: Path) -> None:
     write_results(done, row(), RELEASED)
     sync(done)
-    (parent,) = runs(done)["voc_r50"]
+    parent = one(done, "voc_r50")
     figures = {name: value for name, value in parent.data.metrics.items() if not name.startswith("train/")}
-    assert figures == {
-        "published_miou": 69.84,
-        "miou": 70.0,
-        "released_miou": 69.83,
-        "released_difference": -0.01,
-    }
+    released = {"released_miou": 69.83, "released_difference": -0.01}
+    assert figures == {"published_miou": 69.84, "miou": 70.0, **released}
     assert parent.data.tags["pointrend.verdict"] == "not comparable"
 
 
@@ -273,13 +255,13 @@ def test_released_weights_need_no_training_of_ours(root: Path) -> None:
 def test_without_results_the_curves_are_sent(root: Path) -> None:
     spool(growing(root), records(1, 3), "{")
     sync(root)
-    (child,) = runs(root)["voc_r50 seed 0"]
+    child = one(root)
     assert points(root / "mlflow.db") == expected(3)
     assert child.info.status == "RUNNING"
     finish(root)  # it was killed, and went through its iterations again at other times
     spool(root / "runs/demo/voc_r50-s0/metrics.jsonl", records(1, 6, START + 100))
     sync(root)
-    (again,) = runs(root)["voc_r50 seed 0"]
+    again = one(root)
     assert (again.info.run_id, again.info.status) == (child.info.run_id, "FINISHED")
     assert points(root / "mlflow.db") == expected(6)
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import nn
 
-from pointrend.bench.plain_network import PlainPointRend
+from benchmarks.plain_network import PlainPointRend
 from pointrend.checkout.machine import precision_record
 from pointrend.errors import MachineError
 from pointrend.model.norm import JoinedBatchNorm

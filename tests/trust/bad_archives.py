@@ -289,7 +289,7 @@ CASES = (
         2,
         (f"{VOC_TAR} is not at hand and", "no URL for it", "POINTREND_ARCHIVES", "published/mirrors.json"),
     ),
-    Case("plan of an archive without a URL", "bare", without_urls, "plan", 0, ("no URL; put it at hand",)),
+    Case("plan of an archive without a URL", "bare", without_urls, "plan", 0, ("no URL; supply the file",)),
     Case("404", "bare", from_server(status(404)), FETCH, 2, (*DATA, "HTTP 404 Not Found")),
     Case("403", "bare", from_server(status(403)), FETCH, 2, (*DATA, "HTTP 403 Forbidden")),
     Case("500 for ever", "bare", from_server(status(500)), FETCH, 2, (*DATA, "HTTP 500")),
@@ -406,5 +406,5 @@ CASES = (
     Case("manifest that is a list", "ade20k", manifest("[]"), ADE_PREPARE, 2, ("ade20k.json does not have files",)),
     Case("manifest without checksums", "ade20k", manifest('{"files": {"a": {}}}'), ADE_PREPARE, 2, ("sha256",)),
     Case("manifest of other files", "ade20k", manifest('{"files": {}}'), ADE_PREPARE, 2, (ADE_ZIP, "is missing")),
-    Case("not fetched yet", "bare", nothing, ADE_PREPARE, 2, ("ade20k.json is not there", "fetch ade20k")),
+    Case("not fetched yet", "bare", nothing, ADE_PREPARE, 2, ("ade20k.json does not exist", "fetch ade20k")),
 )

@@ -316,7 +316,7 @@ CASES = (
         lambda g: scarce_memory(2**28),
         "--set base_size=[8192,8192] evaluate voc_r50",
         2,
-        ("there is not enough memory", "smaller pictures"),
+        ("there is not enough memory", "smaller images"),
     ),
     Case("no memory left", "ade20k", full_memory, "prepare ade20k", 2, ("there is not enough memory",)),
     Case("no git, no repository", "done", lambda g: without(path="/nonexistent"), "verify", 0, ("all hold",)),

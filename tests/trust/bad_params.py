@@ -248,9 +248,7 @@ CASES = (
         2,
         ("directory",),
     ),
-    Case(
-        "process of no number", "bare", nothing, "track follow --while-pid -5", 2, ("'-5' is no number of a process",)
-    ),
+    Case("process of no number", "bare", nothing, "track follow --while-pid -5", 2, ("'-5' is not a process id",)),
     Case("verb that is none", "bare", nothing, "trian voc_r50", 2, ("no verb 'trian'",)),
     Case("argument that is none", "bare", nothing, "plan --fast", 2, ("--fast", "pointrend plan --help")),
     Case("argument that is missing", "bare", nothing, "train", 2, ("RUN", "pointrend train --help")),

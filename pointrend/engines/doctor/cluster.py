@@ -8,36 +8,21 @@ from pathlib import Path
 
 from pointrend.engines.doctor.finding import Finding, ask
 
-NETWORK = (
-    "nfs",
-    "lustre",
-    "gpfs",
-    "beegfs",
-    "ceph",
-    "glusterfs",
-    "cifs",
-    "smb",
-    "afs",
-    "panfs",
-    "orangefs",
-    "wekafs",
-    "9p",
-)
-MIN_JOB_AGE = 60
-"""Seconds: squeue must remember a finished job until the executor has asked for it, three times the profile's 20."""
+NETWORK = re.compile("nfs|lustre|gpfs|beegfs|ceph|glusterfs|cifs|smb|afs|panfs|orangefs|wekafs|9p")  # file systems
+MIN_JOB_AGE = 60  # seconds that squeue must remember a finished job: three times the profile's interval of 20
 
 
 def slurm_version() -> str | None:
-    """What `sinfo` calls itself where a Slurm answers; None where there is none."""
+    """The version that `sinfo` prints; None where no Slurm answers."""
     if ask("sinfo", "--noheader", "--format=%P") is None:
         return None
     return (ask("sinfo", "--version") or "").strip()
 
 
 def check_slurm(version: str | None) -> list[Finding]:
-    """Partitions, GPUs, accounting, and the times that matter to a stopped training."""
+    """Partitions, GPUs, accounting, and the times that matter when a training is stopped."""
     if version is None:
-        return [Finding("slurm", "note", "no Slurm answers here", "needed for --profile slurm only")]
+        return [Finding("slurm", "note", "no Slurm answers on this machine", "only --profile slurm needs it")]
     listed = ask("sinfo", "--noheader", "--format=%P %D %G %l") or ""
     partitions = [
         f"{name} ({nodes} nodes, {gres.replace('(null)', 'no GPUs')}, at most {limit})"
@@ -53,12 +38,14 @@ def check_slurm(version: str | None) -> list[Finding]:
 
 def _status_command(settings: dict[str, str]) -> Finding:
     if settings.get("AccountingStorageType", "").endswith("slurmdbd") and ask("sacct", "--version"):
-        do = "better than squeue: set slurm-status-command: sacct in workflow/profiles/slurm/config.yaml"
-        return Finding("status", "note", "sacct: there is an accounting database", do)
+        do = "set slurm-status-command: sacct in workflow/profiles/slurm/config.yaml; it is more reliable than squeue"
+        return Finding("status", "note", "sacct: Slurm has an accounting database", do)
     age = re.match(r"\d+", settings.get("MinJobAge", ""))
     if age and int(age[0]) < MIN_JOB_AGE:
-        found = f"squeue, which forgets finished jobs after {age[0]} s (MinJobAge)"
-        return Finding("status", "missing", found, f"ask for a MinJobAge of {MIN_JOB_AGE} s or for accounting")
+        found = f"squeue, but it forgets finished jobs after {age[0]} s (MinJobAge)"
+        return Finding(
+            "status", "missing", found, f"ask the administrators for a MinJobAge of {MIN_JOB_AGE} s or for accounting"
+        )
     return Finding("status", "ok", "squeue: no accounting database, as the profile expects")
 
 
@@ -67,35 +54,35 @@ def _requeue(settings: dict[str, str]) -> Finding:
     found = f"{wait} from SIGTERM to SIGKILL (KillWait), in which a checkpoint is written"
     seconds = re.match(r"\d+", wait)
     if seconds and int(seconds[0]) < 20:
-        return Finding("preemption", "note", found, "short: set checkpoint_minutes low, so that little is lost")
+        return Finding("preemption", "note", found, "this is short: set checkpoint_minutes low to lose little work")
     return Finding("preemption", "ok", found)
 
 
 def check_shared(root: Path, version: str | None, mounts: Path = Path("/proc/mounts")) -> Finding:
-    """Whether all nodes see the checkout, as far as that can be told from here."""
+    """Whether all nodes see the checkout, as far as this machine can know."""
     kind = file_system(root, mounts)
-    if any(name in kind for name in NETWORK):
+    if NETWORK.search(kind):
         return Finding("shared folder", "ok", f"{root} is on a network file system ({kind})")
     found = f"{root} is on a local file system ({kind})"
     if version is None:
-        return Finding("shared folder", "ok", f"{found}; without Slurm that is as good")
+        return Finding("shared folder", "ok", f"{found}; fine without Slurm")
     hosts = set(re.findall(r"NodeHostName=(\S+)", ask("scontrol", "show", "nodes") or ""))
     others = sorted(hosts - {socket.gethostname(), socket.gethostname().split(".")[0]})
     if not others:
         return Finding("shared folder", "ok", f"{found}, and this machine is the only node")
-    do = "put the checkout and its environment on a folder that all nodes share, $HOME or a scratch folder for example"
+    do = "move the checkout and its environment to a folder that all nodes share, for example $HOME or scratch"
     return Finding("shared folder", "missing", f"{found}: {', '.join(others[:3])} will not see it", do)
 
 
 def file_system(path: Path, mounts: Path) -> str:
-    """The type of the file system that ``path`` is on; ``unknown`` where the system does not say."""
+    """The type of the file system that ``path`` is on; ``unknown`` where the system does not report it."""
     try:
         lines = mounts.read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:
         return "unknown"
     best, kind = -1, "unknown"
-    for _, place, found, *_ in (line.split() for line in lines):
-        point = Path(place.replace("\\040", " "))
+    for _, mounted, found, *_ in (line.split() for line in lines):
+        point = Path(mounted.replace("\\040", " "))
         if path.resolve().is_relative_to(point) and len(point.parts) >= best:
             best, kind = len(point.parts), found
     return kind

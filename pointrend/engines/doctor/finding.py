@@ -1,4 +1,4 @@
-"""One thing that was looked at."""
+"""One finding of ``pointrend doctor``."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ State = Literal["ok", "note", "missing"]
 
 @dataclass(frozen=True)
 class Finding:
-    """What was looked at, what was found, and what to do where that is anything but well.
+    """What was checked, what was found, and what to do if that is a problem.
 
-    ``missing`` is needed for the current scale; a ``note`` is worth knowing.
+    ``missing``: the current scale needs it. ``note``: worth knowing.
     """
 
     name: str
@@ -23,9 +23,9 @@ class Finding:
 
 
 def ask(*command: str) -> str | None:
-    """What a program prints; None if it is not there, fails or does not answer within 20 seconds."""
+    """The output of a program; None if it does not exist, fails or does not answer within 20 seconds."""
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=20, check=True)  # noqa: S603 our own words
+        done = subprocess.run(command, capture_output=True, text=True, timeout=20, check=True)  # noqa: S603 fixed words
     except (OSError, subprocess.SubprocessError):
         return None
     return done.stdout

@@ -11,26 +11,26 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from pointrend.engines.doctor.finding import Finding, ask
+from pointrend.engines.estimates import weights_bytes
 from pointrend.settings.project import Project
 from pointrend.training.shared_memory import PLACE, ROOM, needed_bytes, whole_bytes
 
-CHECKPOINT_BYTES = 1.5e9
-"""Room that the checkpoints and results of one training take: two checkpoints of R-101 with momentum, and the model."""
+DRAWN_BYTES = 50e6  # disk per training of the demo, its data included
 
 
 def check_python() -> Finding:
-    """The interpreter, which the package itself needs to be 3.11 or newer."""
+    """The interpreter; the package cannot be installed below 3.11."""
     return Finding("python", "ok", f"{platform.python_version()}, {platform.platform()}")
 
 
 def check_git(root: Path) -> list[Finding]:
-    """Whether DVC, which asks for git, can work here; nothing is said where it can."""
+    """Whether DVC, which needs git, can work here; no finding where it can."""
     configs = [root / ".dvc" / name for name in ("config", "config.local")]
-    said = [path.read_text(encoding="utf-8") for path in configs if path.is_file()]
-    without = any(re.search(r"^\s*no_scm\s*=\s*true\s*$", text, re.MULTILINE | re.IGNORECASE) for text in said)
+    texts = [path.read_text(encoding="utf-8") for path in configs if path.is_file()]
+    without = any(re.search(r"^\s*no_scm\s*=\s*true\s*$", text, re.MULTILINE | re.IGNORECASE) for text in texts)
     if without or any((folder / ".git").exists() for folder in (root, *root.parents)):
         return []
-    do = "only for dvc: dvc config --local core.no_scm true, or git clone instead of a download"
+    do = "only if you use dvc: dvc config --local core.no_scm true, or git clone instead of a download"
     return [Finding("git", "note", f"{root} is not a git repository, so dvc refuses to work", do)]
 
 
@@ -39,7 +39,7 @@ def check_torch() -> Finding:
     try:
         return Finding("torch", "ok", version("torch"))
     except PackageNotFoundError:
-        return Finding("torch", "missing", "not installed", "run: make test, or pip install -r requirements.lock")
+        return Finding("torch", "missing", "not installed", "run: make install")
 
 
 def check_cuda(project: Project, cluster: bool) -> Finding:
@@ -53,40 +53,40 @@ def check_cuda(project: Project, cluster: bool) -> Finding:
     if cluster and len(gpus) < wanted:
         return Finding("cuda", "note", f"{len(gpus)} GPUs here", "jobs get theirs from Slurm: --profile slurm")
     if not gpus:
-        do = "run on a machine with GPUs, or take --config scale=demo, which needs none"
+        do = "run on a machine with GPUs, or use --config scale=demo, which needs none"
         if project.released_runs:
             released = f"snakemake --cores all released --config scale={project.params.scale}"
-            do += f"; released weights are scored without one, too: {released}"
+            do += f"; released weights can be scored without a GPU: {released}"
         return Finding("cuda", "missing", f"no GPU, and scale {project.params.scale} trains on {wanted}", do)
     if len(gpus) < wanted:
-        do = f"--config gpus={len(gpus)}: the batch stays the same"
-        return Finding("cuda", "missing", f"{len(gpus)} GPUs, and {wanted} are wanted: {', '.join(gpus)}", do)
+        do = f"use --config gpus={len(gpus)}; the batch size stays the same"
+        return Finding("cuda", "missing", f"{len(gpus)} of {wanted} GPUs: {', '.join(gpus)}", do)
     return Finding("cuda", "ok", ", ".join(gpus))
 
 
 def check_disk(project: Project) -> Finding:
-    """Room for what is not there yet: archives, prepared data, checkpoints."""
+    """Disk space for everything that does not exist yet: archives, prepared data, checkpoints."""
     needed = _needed_bytes(project)
     free = shutil.disk_usage(project.root).free
     found = f"{free / 1e9:.0f} GB free at {project.root.resolve()}, about {needed / 1e9:.1f} GB needed"
     if free < needed:
-        return Finding("disk", "missing", found, "make room, or move the checkout; `pointrend plan` says what takes it")
+        return Finding("disk", "missing", found, "free space, or move the checkout; `pointrend plan` lists the needs")
     return Finding("disk", "ok", found)
 
 
 def check_tmpdir(project: Project) -> Finding:
-    """A folder for temporary files, to which data are copied with stage_to_tmpdir."""
+    """The folder for temporary files, into which stage_to_tmpdir copies the data."""
     folder = Path(tempfile.gettempdir())
     free = shutil.disk_usage(folder).free
     found = f"{folder}, {free / 1e9:.0f} GB free"
     staged = any(project.setting(run).recipe.stage_to_tmpdir for run in project.params.runs)
     if staged and not os.environ.get("TMPDIR"):
-        return Finding("tmpdir", "note", found, "stage_to_tmpdir copies the data there; TMPDIR names another place")
+        return Finding("tmpdir", "note", found, "stage_to_tmpdir copies the data there; TMPDIR selects the folder")
     return Finding("tmpdir", "ok", found)
 
 
 def check_shared_memory(project: Project, cluster: bool) -> Finding:
-    """Room for the batches of the loader processes."""
+    """Shared memory for the batches of the loader processes."""
     needed = max(needed_bytes(project.setting(run).recipe) for run in project.params.runs)
     whole = whole_bytes()
     if whole is None:
@@ -98,27 +98,24 @@ def check_shared_memory(project: Project, cluster: bool) -> Finding:
 
 
 def check_home() -> Finding:
-    """Folders in which Snakemake and DVC keep caches and settings of their own; without one they end in a traceback."""
-    places = {"XDG_CACHE_HOME": "~/.cache", "XDG_CONFIG_HOME": "~/.config"}
-    for variable, usual in places.items():
+    """The cache and settings folders of Snakemake and DVC, which end in a traceback without them."""
+    for variable, usual in {"XDG_CACHE_HOME": "~/.cache", "XDG_CONFIG_HOME": "~/.config"}.items():
         folder = Path(os.path.expanduser(os.environ.get(variable) or usual))
-        there = next(path for path in (folder, *folder.parents) if path.exists())
-        if not (there.is_dir() and os.access(there, os.W_OK)):
-            do = f"Snakemake and DVC write there: set HOME or {variable} to a folder that can be written"
-            return Finding("home", "missing", f"{folder} cannot be made or written", do)
+        parent = next(path for path in (folder, *folder.parents) if path.exists())
+        if not (parent.is_dir() and os.access(parent, os.W_OK)):
+            do = f"Snakemake and DVC need it: set HOME or {variable} to a writable folder"
+            return Finding("home", "missing", f"{folder} cannot be created or written", do)
     return Finding("home", "ok", os.path.expanduser("~"))
 
 
 def _needed_bytes(project: Project) -> float:
-    trainings = len(project.params.runs) * len(project.params.seeds)
+    runs, seeds = project.params.runs, len(project.params.seeds)
     if project.scale.data == "drawn":
-        return 50e6 * trainings
-    total = CHECKPOINT_BYTES * trainings
+        return DRAWN_BYTES * len(runs) * seeds
+    total = sum(weights_bytes(project.setting(run)) for run in runs) * seeds
     for name in project.params.datasets:
-        total += sum(
-            project.about_bytes(archive)
-            for archive in project.archives_of(name)
-            if not (project.archives_folder / archive.name).exists()
-        )
-        total += 0 if project.manifest(name).is_file() else project.prepared_bytes(name)
+        absent = (each for each in project.archives_of(name) if not (project.archives_folder / each.name).exists())
+        total += sum(project.about_bytes(archive) for archive in absent)
+        if not project.manifest(name).is_file():
+            total += project.prepared_bytes(name)
     return total

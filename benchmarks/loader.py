@@ -9,10 +9,10 @@ import cv2
 import torch
 from torch.utils.data import DataLoader
 
-from pointrend.bench.drawn import KINDS, Drawn, Kind, drawn
-from pointrend.bench.figures import FAST, PLAIN, Figure, Finding, Growth
-from pointrend.bench.plain_loader import plain_sample
-from pointrend.bench.timing import Timing, interleaved
+from benchmarks.drawn import KINDS, Drawn, Kind, drawn
+from benchmarks.figures import FAST, PLAIN, Figure, Finding, Growth
+from benchmarks.plain_loader import plain_sample
+from benchmarks.timing import Timing, interleaved
 from pointrend.datasets.windows import WindowTransform
 from pointrend.training.loader import TrainBatch, TrainSamples, collate, one_thread, sample_draws
 from pointrend.training.normalization import normalize_batch

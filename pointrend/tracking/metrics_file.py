@@ -1,4 +1,4 @@
-"""metrics.jsonl as tracking sees it: where the files are, and the points of the curves in them."""
+"""metrics.jsonl as tracking sees it: where the files are, and the points of their curves."""
 
 from __future__ import annotations
 
@@ -12,19 +12,17 @@ from typing import Any
 from pointrend.files import read_json
 from pointrend.settings.project import Project
 
-FILE = "metrics.jsonl"
-PLACE = ("iteration", "time")
-"""Keys of a record that say where a point lies; every other number is a metric."""
+NAME = "metrics.jsonl"
+POSITION = ("iteration", "time")  # keys of a record that position its points; every other number is a metric
 
 
 @dataclass(frozen=True)
-class Spool:
-    """A metrics.jsonl, and the training that writes or wrote it."""
+class MetricsFile:
+    """A metrics.jsonl and its training; ``fingerprint`` has 16 digits, like the name of a checkpoint folder."""
 
     run: str
     seed: int
     fingerprint: str
-    """The first 16 digits, as in the name of a checkpoint folder."""
     path: Path
 
     def __str__(self) -> str:
@@ -41,33 +39,33 @@ class Point:
     time: int
 
 
-def finished_spools(project: Project) -> list[Spool]:
-    """Those of the trainings that have ended, from the run folders of the current scale.
+def finished_files(project: Project) -> list[MetricsFile]:
+    """The files of finished trainings, from the run folders of the current scale.
 
     Raises:
         ResultsError: a train.json cannot be read.
     """
-    spools = []
+    files = []
     for run, seed, folder in _of_known_runs(project, project.runs_folder):
-        if (folder / "train.json").is_file() and (folder / FILE).is_file():
+        if (folder / "train.json").is_file() and (folder / NAME).is_file():
             train = read_json(folder / "train.json", do=f"run `pointrend train {run} --seed {seed}` again")
-            spools.append(Spool(run, seed, train["fingerprint"][:16], folder / FILE))
-    return spools
+            files.append(MetricsFile(run, seed, train["fingerprint"][:16], folder / NAME))
+    return files
 
 
-def growing_spools(project: Project) -> list[Spool]:
-    """The one last written to of each run and seed, from the checkpoint folders of the current scale."""
-    spools = []
+def growing_files(project: Project) -> list[MetricsFile]:
+    """The last modified file per run and seed, from the checkpoint folders of the current scale."""
+    files = []
     for run, seed, folder in _of_known_runs(project, project.checkpoints_folder):
-        files = sorted(folder.glob(f"*/{FILE}"), key=lambda path: path.stat().st_mtime)
-        spools += [Spool(run, seed, path.parent.name, path) for path in files[-1:]]
-    return spools
+        found = sorted(folder.glob(f"*/{NAME}"), key=lambda path: path.stat().st_mtime)
+        files += [MetricsFile(run, seed, path.parent.name, path) for path in found[-1:]]
+    return files
 
 
 def read_records(path: Path) -> list[dict[str, Any]]:
-    """The records of a spool in their order; a line that is not whole, or no record, is passed over.
+    """The records of a metrics file in their order, without incomplete lines and lines that are no records.
 
-    A training that resumes cuts the file and writes on, so a reader may meet half a line anywhere.
+    A resumed training cuts the file and continues it, so a reader may meet half a line anywhere.
     """
     records = []
     for line in path.read_bytes().splitlines(keepends=True):
@@ -75,7 +73,7 @@ def read_records(path: Path) -> list[dict[str, Any]]:
             record = json.loads(line) if line.endswith(b"\n") else None
         except ValueError:
             continue
-        if isinstance(record, dict) and all(_is_number(record.get(key)) for key in PLACE):
+        if isinstance(record, dict) and all(_is_number(record.get(key)) for key in POSITION):
             records.append(record)
     return records
 
@@ -85,12 +83,12 @@ def curve_points(records: Iterable[dict[str, Any]]) -> Iterator[Point]:
     for record in records:
         step, time = int(record["iteration"]), milliseconds(record["time"])
         for key, value in record.items():
-            if key not in PLACE and _is_number(value):
+            if key not in POSITION and _is_number(value):
                 yield Point(metric_name("train", key), float(value), step, time)
 
 
 def metric_name(*parts: str) -> str:
-    """``part/part``, with what MLflow does not take in the name of a metric made ``_``."""
+    """``part/part``, with ``_`` for the characters that MLflow rejects in the name of a metric."""
     return "/".join(re.sub(r"[^\w\-. ]", "_", part) for part in parts)
 
 
@@ -99,13 +97,12 @@ def milliseconds(seconds: float) -> int:
     return round(seconds * 1000)
 
 
-def _of_known_runs(project: Project, folder: Path) -> Iterator[tuple[str, int, Path]]:
+def _of_known_runs(project: Project, folder: Path) -> list[tuple[str, int, Path]]:
     """(run, seed, folder) of the folders ``<run>-s<seed>`` whose run is in params.yaml."""
-    for run in project.params.runs:
-        found = (
-            (re.fullmatch(r"(\d+)", path.name.removeprefix(f"{run}-s")), path) for path in folder.glob(f"{run}-s*")
-        )
-        yield from sorted((run, int(seed[1]), path) for seed, path in found if seed)
+    found = ((re.fullmatch(r"(.+)-s(\d+)", path.name), path) for path in folder.glob("*-s*"))
+    runs = list(project.params.runs)
+    known = [(name[1], int(name[2]), path) for name, path in found if name and name[1] in runs]
+    return sorted(known, key=lambda each: (runs.index(each[0]), each[1]))
 
 
 def _is_number(value: Any) -> bool:

@@ -6,7 +6,14 @@ import os
 from pathlib import Path
 
 from pointrend.settings.project import Project
-from pointrend.tracking.spool import Point, curve_points, finished_spools, growing_spools, metric_name, read_records
+from pointrend.tracking.metrics_file import (
+    Point,
+    curve_points,
+    finished_files,
+    growing_files,
+    metric_name,
+    read_records,
+)
 from tests.tracking.projects import FINGERPRINT, finish, growing, records, spool
 
 
@@ -32,7 +39,7 @@ def test_finished_trainings_are_those_with_a_record(root: Path) -> None:
     (root / "runs/demo/voc_r50-s2/train.json").unlink()
     spool(root / "runs/demo/voc_r50-released/metrics.jsonl", records(1, 1))
     spool(root / "runs/demo/other_r50-s0/metrics.jsonl", records(1, 1))
-    found = finished_spools(Project.load(root / "params.yaml"))
+    found = finished_files(Project.load(root / "params.yaml"))
     assert [(one.run, one.seed, one.fingerprint) for one in found] == [
         (run, seed, FINGERPRINT[:16]) for run, seed in (("voc_r50", 0), ("voc_r50", 10), ("voc_r101", 0))
     ]
@@ -42,5 +49,5 @@ def test_of_several_fingerprints_the_last_written_grows(root: Path) -> None:
     for age, fingerprint in ((10, "a" * 16), (0, "b" * 16), (20, "c" * 16)):
         path = spool(growing(root, fingerprint=fingerprint), records(1, 1))
         os.utime(path, (path.stat().st_atime, path.stat().st_mtime - age))
-    (found,) = growing_spools(Project.load(root / "params.yaml"))
+    (found,) = growing_files(Project.load(root / "params.yaml"))
     assert (str(found), found.fingerprint) == ("voc_r50 seed 0", "b" * 16)

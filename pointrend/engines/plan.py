@@ -1,0 +1,114 @@
+"""The plan of a scale as lines of text: iterations, hours, downloads, disk, and the next commands."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from pointrend.engines.estimates import cost, epoch_iterations
+from pointrend.engines.measured import sample_times
+from pointrend.settings.archives import WITH_ACCOUNT, Archive
+from pointrend.settings.definition import wanted_reasons
+from pointrend.settings.project import BYTES_PER_PIXEL, Project
+
+NO_STEPS = "no hours: no step of these trainings was measured on this machine"
+HEADING = f"{'run':<16}{'step, ms':>10}{'wall':>11}{'GPU time':>11}{'disk, GB':>10}{'needs':>10}{'loader':>10}"
+EXPLANATION = (
+    "needs, loader: samples per second that each GPU consumes, and that its loader processes supply (make bench)"
+)
+
+
+def plan(project: Project, steps: Mapping[str, float], source: str) -> Iterator[str]:
+    """The plan at the current scale; ``steps`` are milliseconds per step by run, as ``source`` gives them."""
+    yield f"scale {project.params.scale}, archives {project.archive_set}\n"
+    yield f"{'run':<16}{'GPUs':>5}{'batch':>7}{'epochs':>8}{'it/epoch':>10}{'iterations':>12}  comparable"
+    for run in project.params.runs:
+        yield _run_line(project, run)
+    yield ""
+    yield from _costs(project, steps, source) if steps else [NO_STEPS]
+    yield ""
+    if project.scale.data == "drawn":
+        yield "archives: drawn by the project itself, a few MB; nothing is downloaded"
+    else:
+        yield from _archives(project)
+        yield from _disk(project)
+    yield "\nnext"
+    for command, meaning in _next_commands(project, bool(steps)).items():
+        yield f"  {command:<58}  {meaning}"
+
+
+def _run_line(project: Project, run: str) -> str:
+    setting = project.setting(run)
+    recipe, each = setting.recipe, epoch_iterations(project, setting)
+    reasons = ", ".join(wanted_reasons(project, setting))
+    processes = "CPU" if recipe.device == "cpu" and recipe.gpus == 1 else recipe.gpus
+    numbers = f"{processes:>5}{recipe.batch_size:>7}{recipe.epochs:>8}{each:>10}{each * recipe.epochs:>12}"
+    return f"{run:<16}{numbers}  {'no: ' + reasons if reasons else 'yes'}"
+
+
+def _costs(project: Project, steps: Mapping[str, float], source: str) -> Iterator[str]:
+    samples = sample_times(project.root / "benchmarks")
+    yield HEADING
+    for run, step_ms in steps.items():
+        setting = project.setting(run)
+        of = cost(setting, epoch_iterations(project, setting) * setting.recipe.epochs, step_ms)
+        # Without worker processes the training process also loads.
+        workers, sample_ms = max(1, setting.recipe.workers), samples.get(setting.dataset)
+        loader = f"{1e3 * workers / sample_ms:.0f}/s" if sample_ms else "–"
+        times = f"{step_ms:>10.0f}{duration(of.hours):>11}{duration(of.gpu_hours):>11}{of.disk_gb:>10.2f}"
+        yield f"{run:<16}{times}{f'{of.samples_a_second:.3g}/s':>10}{loader:>10}"
+    yield EXPLANATION
+    yield f"steps: {source}"
+
+
+def duration(hours: float) -> str:
+    """Hours, or minutes below one hour."""
+    return f"{hours:.1f} h" if hours >= 1 else f"{60 * hours:.0f} min" if hours >= 1 / 60 else "<1 min"
+
+
+def _archives(project: Project) -> Iterator[str]:
+    yield f"{'archives':<44}{'download':>14}  state"
+    backbones = (f"backbone_{backbone}" for backbone in project.params.backbones)
+    released = (f"released_{run}" for run in project.released_runs)
+    for name in (*project.params.datasets, *backbones, *released):
+        for archive in project.archives_of(name):
+            yield _archive_line(project, name, archive)
+
+
+def _archive_line(project: Project, name: str, archive: Archive) -> str:
+    has_url = bool(project.urls(archive.name))
+    size = f"{'' if archive.bytes else 'about '}{_gigabytes(project.about_bytes(archive))}"
+    state = "to download" if has_url else "needs an account" if name == WITH_ACCOUNT else "no URL; supply the file"
+    here = (project.archives_folder / archive.name).exists()
+    return f"{archive.name:<44}{size:>14}  {'here' if here else state}"
+
+
+def _disk(project: Project) -> Iterator[str]:
+    yield f"\n{'prepared data':<32}{'raw':>14}{'compact':>18}  chosen: {project.store_form}"
+    sizes = {
+        name: {form: project.prepared_bytes(name, form) for form in BYTES_PER_PIXEL} for name in project.params.datasets
+    }
+    total = {form: sum(each[form] for each in sizes.values()) for form in BYTES_PER_PIXEL}
+    for name, each in {**sizes, "together": total}.items():
+        yield f"{name:<32}{'about ' + _gigabytes(each['raw']):>14}{'about ' + _gigabytes(each['compact']):>18}"
+    # DVC copies the archives, which are in data/archives/ as well, and links the rest where it can.
+    archives = project.about_bytes()
+    copied = _gigabytes(archives + total[project.store_form])
+    linked = f"{'about ' + _gigabytes(archives):>14}  with reflinks or hard links, else {copied}; only with DVC"
+    yield f"\n{'dvc cache':<32}{linked}"
+
+
+def _next_commands(project: Project, has_times: bool) -> dict[str, str]:
+    """Commands to run next, with what each does."""
+    scale = project.params.scale
+    commands = {
+        f"pointrend --scale {scale} doctor": "check what this machine lacks for it",
+        f"snakemake --cores all --config scale={scale}": "run all of it",
+    }
+    if scale != "demo" and not has_times:
+        timed = f"pointrend --scale {scale} plan --step-ms r50=MS"
+        commands[timed] = "estimate hours, with MS from `python -m benchmarks step` on the GPU"
+    return commands
+
+
+def _gigabytes(size: float) -> str:
+    return f"{size / 1e9:.2f} GB"

@@ -1,0 +1,25 @@
+"""How pytest-xdist distributes the tests; conftest.py registers this only where xdist is active."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from xdist.scheduler import LoadScopeScheduling
+
+# Folders whose tests share long-lived fixtures and run in one process; elsewhere those of one file do.
+SHARED = ("slurm", "engines", "tracking", "trust")
+
+
+class BySharedFixtures(LoadScopeScheduling):
+    """Tests that share fixtures run in one process, in the order in which they were collected."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.split("::")[0]
+        folder = file.split("/")[1]
+        return folder if folder in SHARED else file
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> BySharedFixtures:
+    """The scheduler for --numprocesses."""
+    return BySharedFixtures(config, log)
