@@ -19,7 +19,13 @@ MARKERS = {
     "slurm": ("slurm/",),
     "browser": ("results/page/test_browser",),
     "slow": (
-        *("trust/", "test_demo_learns", "tracking/test_server"),
+        *(
+            "trust/",
+            "test_demo_learns",
+            "tracking/test_server",
+            "commands/test_released",
+            "commands/test_verify_released",
+        ),
         *("training/test_by_hand", "training/test_instruction_sets", "training/test_mutations"),
     ),
 }
