@@ -13,9 +13,8 @@ from pointrend.bench.drawn import KINDS, Drawn, Kind, drawn
 from pointrend.bench.figures import FAST, PLAIN, Figure, Finding, Growth
 from pointrend.bench.plain_loader import plain_sample
 from pointrend.bench.timing import Timing, interleaved
-from pointrend.datasets.windows import WindowTransform
+from pointrend.model.inputs import normalize_batch
 from pointrend.training.loader import TrainBatch, TrainSamples, collate, one_thread, sample_draws
-from pointrend.training.normalization import normalize_batch
 from pointrend.training.transforms import TrainTransform
 
 SAMPLES = 24
@@ -38,20 +37,18 @@ def run() -> list[Finding]:
 
 
 def _figures(kind: Kind, made: Drawn) -> list[Finding]:
-    exact, fast = (way(kind.base_size, kind.crop_size) for way in (TrainTransform, WindowTransform))
+    transform = TrainTransform(kind.base_size, kind.crop_size)
     timings = interleaved(
         {
             PLAIN: lambda: _plain(kind, made),
-            "exact": lambda: _ours(made, exact, lambda batch: batch),
-            FAST: lambda: _ours(made, fast, lambda batch: batch),
-            "floats": lambda: _ours(made, fast, lambda batch: normalize_batch(batch.pictures, batch.inside)),
+            FAST: lambda: _ours(made, transform, lambda batch: batch),
+            "floats": lambda: _ours(made, transform, lambda batch: normalize_batch(batch.pictures, batch.inside)),
         }
     )
     title = kind.classes.title
     names = {
         FAST: f"{title}: bytes for the device",
         "floats": f"{title}: floats, on the CPU",
-        "exact": f"{title}: bytes, loader exact",
     }
     return [_figure(name, timings[PLAIN], timings[way], kind) for way, name in names.items()]
 
@@ -84,7 +81,7 @@ def _ours(made: Drawn, transform: TrainTransform, finish: Callable[[TrainBatch],
 
 
 def _over_workers(kind: Kind, made: Drawn) -> Growth:
-    samples = TrainSamples(made.store, WindowTransform(kind.base_size, kind.crop_size), seed=0, epoch=1)
+    samples = TrainSamples(made.store, TrainTransform(kind.base_size, kind.crop_size), seed=0, epoch=1)
     rates = {workers: _rate(samples, workers) for workers in (1, 2)}
     return Growth(f"{kind.classes.title} through the loader", "samples a second", "workers", rates)
 

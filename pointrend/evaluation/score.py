@@ -16,10 +16,10 @@ from pointrend.evaluation.counts_file import SCORES
 from pointrend.evaluation.evaluate import Scores, evaluate_split, write_evaluation
 from pointrend.evaluation.network import load_network, scoring_device
 from pointrend.files import sha256_file, write_json, write_sealed
+from pointrend.model.inputs import TestTransform
 from pointrend.settings.fingerprints import data_record, scoring_fingerprint
 from pointrend.settings.params import RunSetting
 from pointrend.settings.project import Project
-from pointrend.training.transforms import TestTransform
 
 
 def score(project: Project, setting: RunSetting, weights: Path) -> Scores:

@@ -16,10 +16,10 @@ from tqdm import tqdm
 
 from pointrend.datasets.registry import classes_of
 from pointrend.datasets.store import Store
-from pointrend.datasets.windows import WindowTransform
 from pointrend.jobs.preemption import StopRequest, stopped
 from pointrend.logs import hides_bars
 from pointrend.model.build import architecture
+from pointrend.model.inputs import normalize_batch
 from pointrend.model.norm import convert_norms
 from pointrend.model.pointrend import PointRend, draw_points
 from pointrend.model.weights import load_pretrained_backbone
@@ -28,7 +28,6 @@ from pointrend.training.distributed import Processes
 from pointrend.training.identity import Identity
 from pointrend.training.loader import TrainBatch, refuse_turned, train_loader, worker_failures
 from pointrend.training.metrics_log import MetricsLog
-from pointrend.training.normalization import normalize_batch
 from pointrend.training.optimizer import make_optimizer
 from pointrend.training.schedule import iterations_per_epoch, learning_rate, total_iterations
 from pointrend.training.step import TrainStep, memory_format
@@ -38,9 +37,6 @@ from pointrend.training.window import Window
 if TYPE_CHECKING:
     from pointrend.files import Fence
     from pointrend.settings.params import RunSetting
-
-TRANSFORMS = {"fast": WindowTransform, "exact": TrainTransform}
-"""By the recipe's ``loader``."""
 
 log = logging.getLogger(__name__)
 
@@ -76,7 +72,7 @@ class Trainer:
         refuse_turned(self.store, recipe.crop_size)
         self.epoch_iterations = iterations_per_epoch(len(self.store), processes.count, recipe.batch_size)
         self.total = total_iterations(len(self.store), processes.count, recipe.batch_size, recipe.epochs)
-        self.transform = TRANSFORMS[recipe.loader](
+        self.transform = TrainTransform(
             recipe.base_size, recipe.crop_size, max_class_share=recipe.max_class_share, scale_range=recipe.scale_range
         )
         self.model = self._make_model(setting, backbone)

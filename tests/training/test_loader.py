@@ -125,7 +125,7 @@ def test_seed_epoch_and_index_all_change_the_draws() -> None:
 def test_a_sample_is_the_transform_with_its_own_draws(store: Store) -> None:
     sample, index = TrainSamples(store, TRANSFORM, seed=5, epoch=7)[4]
     expected = TRANSFORM(store.picture(4), store.label(4), sample_draws(5, 7, 4))
-    np.testing.assert_array_equal(sample.picture, expected.picture)
+    np.testing.assert_array_equal(sample.image, expected.image)
     np.testing.assert_array_equal(sample.label, expected.label)
     assert (sample.inside, index) == (expected.inside, 4)
 

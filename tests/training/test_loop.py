@@ -11,13 +11,11 @@ import pytest
 import torch
 
 from pointrend.datasets.store import Store, StoreWriter
-from pointrend.datasets.windows import WindowTransform
 from pointrend.errors import ParamsError, TrainingError
 from pointrend.model.weights import load_weights
 from pointrend.training import loop
 from pointrend.training.distributed import Processes
 from pointrend.training.loop import Trainer, step_seed
-from pointrend.training.transforms import TrainTransform
 from tests.ranks import run_two
 from tests.tiny import ITERATIONS, tiny_setting, write_tiny_store
 
@@ -83,11 +81,6 @@ def test_either_form_of_the_store_trains_the_same_weights(store: Path, tmp_path:
     one.run()
     other.run()
     assert_equal(weights(one), weights(other))
-
-
-def test_the_exact_loader_can_be_chosen(store: Path, tmp_path: Path) -> None:
-    chosen = {way: trainer(store, tmp_path / way, f"loader={way}").transform for way in ("fast", "exact")}
-    assert [type(transform) for transform in chosen.values()] == [WindowTransform, TrainTransform]
 
 
 @pytest.mark.parametrize("stop", [1, 2, 3, 4, 5])
