@@ -1,8 +1,7 @@
 """From a stored image and its label to a training sample: the published steps, byte for byte (RECIPE section 3).
 
 An image is uint8 (H, W, 3), BGR in the store and RGB once it is cropped; a label is uint8 (H, W), train ids, 255
-ignored. Random numbers come from any object with the methods of numpy's legacy ``RandomState``, and are drawn in the
-published order, so that a list of draws can be replayed.
+ignored. Random numbers are drawn in the published order, so that a list of draws can be replayed.
 
 Only what ends up in the crop is computed. :mod:`pointrend.bench.plain_loader` takes the published steps one by one.
 """
@@ -29,7 +28,6 @@ CROP_TRIES = 10
 GREY_LEVELS: Floats = np.arange(256, dtype=np.float32)
 ALL_LEVELS: Bytes = np.repeat(np.arange(256, dtype=np.uint8), 3).reshape(1, 256, 3)
 HUE, SATURATION = 0, 1
-ALMOST_HALF = -0.5 + 2**-14
 
 
 class Draws(Protocol):
@@ -123,9 +121,10 @@ def resized_window(image: Bytes, shape: Shape, window: Window) -> Bytes:
     OpenCV's resize takes pixel i from (i + 0.5) r - 0.5, with r the ratio of the sides: no pixel depends on those
     below it or to the right of it. So the image is cut there; a cut above or to the left would change the rounding.
     """
-    (height, width), (rows, columns) = image.shape[:2], window
-    corner = image[: _needed(height, shape[0], rows.stop), : _needed(width, shape[1], columns.stop)]
-    resized = cv2.resize(corner, None, fx=shape[1] / width, fy=shape[0] / height, interpolation=cv2.INTER_LINEAR)
+    fy, fx = shape[0] / image.shape[0], shape[1] / image.shape[1]
+    bottom, right = (math.ceil((side.stop + 1) / factor) + 1 for side, factor in zip(window, (fy, fx), strict=True))
+    corner = image[:bottom, :right]
+    resized = cv2.resize(corner, None, fx=fx, fy=fy, interpolation=cv2.INTER_LINEAR)
     if resized.shape == corner.shape:  # OpenCV copies an image whose size does not change
         resized = cv2.resize(image, shape[::-1], interpolation=cv2.INTER_LINEAR)
     return _bytes(resized)[window]
@@ -190,11 +189,6 @@ def _gathered(label: Bytes, rows: NDArray[np.intp], columns: NDArray[np.intp]) -
     return _bytes(cv2.transpose(label[rows, first : columns[-1] + 1]))[columns - first]
 
 
-def _needed(length: int, resized: int, stop: int) -> int:
-    """How many of ``length`` pixels the first ``stop`` of ``resized`` ones are made of, and a little more."""
-    return min(length, math.ceil((stop + 1) * length / resized) + 1)
-
-
 def _grey_levels(values: Floats) -> Bytes:
     # The published runs truncate to whole grey levels; rounding would be half a level brighter on average.
     return values.clip(0, 255).astype(np.uint8)
@@ -202,21 +196,17 @@ def _grey_levels(values: Floats) -> Bytes:
 
 def _brightened(image: Bytes, amount: float) -> Bytes:
     level = np.full(4, math.floor(amount), dtype=np.float64)
-    return _changed(image, _grey_levels(GREY_LEVELS + np.float32(amount)), lambda p: cv2.add(p, level))
+    return _changed(image, _grey_levels(GREY_LEVELS + np.float32(amount)), lambda pixels: cv2.add(pixels, level))
 
 
 def _contrasted(image: Bytes, factor: float) -> Bytes:
+    table, almost_half = _grey_levels(GREY_LEVELS * np.float32(factor)), 0.5 - 2**-14
     # Rounding the product less almost a half is truncating it.
-    table = _grey_levels(GREY_LEVELS * np.float32(factor))
-    return _changed(image, table, lambda p: cv2.convertScaleAbs(p, alpha=factor, beta=ALMOST_HALF))
+    return _changed(image, table, lambda pixels: cv2.convertScaleAbs(pixels, alpha=factor, beta=-almost_half))
 
 
 def _changed(image: Bytes, table: Bytes, vectorised: Callable[[Bytes], MatLike]) -> Bytes:
-    """``image`` with every grey level replaced by its entry in the table.
-
-    ``vectorised`` does the same several times as fast, but for a rounding error at some amounts, for which the table
-    is used.
-    """
+    """Replace every grey level by its entry in the table: several times as fast where ``vectorised`` gives the same."""
     same = np.array_equal(vectorised(ALL_LEVELS).ravel()[::3], table)
     return _bytes(vectorised(image) if same else cv2.LUT(image, table))
 

@@ -9,17 +9,18 @@ import numpy as np
 import pytest
 import torch
 
+from pointrend.bench.drawn import draw_picture
 from pointrend.bench.plain_loader import plain_sample
 from pointrend.datasets.registry import classes_of
 from pointrend.model.inputs import normalize_batch
 from pointrend.training.transforms import TrainTransform
-from tests.training.test_transforms import RecordedDraws, blocks, photo
+from tests.training.test_transforms import RecordedDraws, blocks
 
 
 @pytest.mark.parametrize("seed", range(8))
 def test_plain_samples_are_ours(tmp_path: Path, seed: int) -> None:
     classes, files = classes_of("ade20k"), (tmp_path / "image.png", tmp_path / "mask.png")
-    image, mask = photo(seed, 60, 90), blocks(seed, 60, 90, [0, 1, 5, 150])
+    image, mask = draw_picture(seed, 60, 90), blocks(seed, 60, 90, [0, 1, 5, 150])
     for path, pixels in zip(files, (image, mask), strict=True):
         cv2.imwrite(str(path), pixels)
     draws = RecordedDraws(seed), RecordedDraws(seed)

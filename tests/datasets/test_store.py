@@ -36,7 +36,7 @@ def test_what_is_written_comes_back(tmp_path_factory: pytest.TempPathFactory, si
     assert store.ids == [f"id{index}" for index in range(len(sizes))]
     assert store.sizes == sizes
     for index, size in enumerate(sizes):
-        assert store.size(index) == size
+        assert store.sizes[index] == size
         np.testing.assert_array_equal(store.picture(index), pixels(index, *size))
         np.testing.assert_array_equal(store.label(index), values(index, [0, 1, 255], *size))
 
@@ -116,7 +116,7 @@ def test_leftovers_of_a_killed_writer_are_removed(tmp_path: Path) -> None:
 
 def test_a_mask_of_another_size_is_an_error(tmp_path: Path) -> None:
     with (
-        pytest.raises(DatasetError, match=r"id7: the picture is 8x6, its mask 6x8; .* fetch"),
+        pytest.raises(DatasetError, match=r"id7: the image is 8x6, its mask 6x8; .* fetch"),
         StoreWriter(tmp_path, "train") as writer,
     ):
         writer.add("id7", pixels(0, 6, 8), values(0, [0], 8, 6))
