@@ -38,7 +38,7 @@ GOLDEN = Path(__file__).parents[1] / "golden"
 CASES: dict[str, Any] = json.loads((GOLDEN / "transforms.json").read_text())
 ARRAYS = dict(np.load(GOLDEN / "transforms.npz"))
 
-# An image's usual size, base (long, short) and crop (height, width), by the configuration that made the golden pipelines.
+# An image's usual size, base (long, short) and crop (height, width), by configuration of the golden pipelines.
 SIZES = {
     "DATASET_CFG_VOCAUG_512x512": ((375, 500), (2048, 512), (512, 512)),
     "DATASET_CFG_ADE20k_512x512": ((512, 683), (2048, 512), (512, 512)),
