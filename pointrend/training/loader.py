@@ -26,8 +26,6 @@ from pointrend.errors import DatasetError, MachineError, PointrendError, Trainin
 from pointrend.training.shared_memory import PREFETCH, no_room
 from pointrend.training.transforms import TrainPixels, TrainTransform
 
-TrainSample = tuple[TrainPixels, int]
-
 SILENT_SECONDS = 600.0  # after which loader processes that return no batch end the training
 STOP_SECONDS = 10.0  # the same once the training was asked to stop
 LOOK_SECONDS = 1.0  # between two looks at these limits
@@ -56,32 +54,33 @@ def sample_draws(seed: int, epoch: int, index: int) -> np.random.RandomState:
 
 
 @dataclass(frozen=True)
-class TrainSamples(Dataset[TrainSample]):
-    """The samples of a store in one epoch, each with its index in the store."""
+class TrainSamples(Dataset[MaybeBatch]):
+    """The samples of a store in one epoch, by their indices in the store."""
 
     store: Store
     transform: TrainTransform
     seed: int
     epoch: int
 
-    def __getitem__(self, index: int) -> TrainSample:
-        draws = sample_draws(self.seed, self.epoch, index)
-        return self.transform(self.store.picture(index), self.store.label(index), draws), index
+    def batch(self, indices: Sequence[int]) -> TrainBatch:
+        """The batch of the samples with these indices."""
+        images = np.empty((len(indices), *self.transform.crop_size, 3), np.uint8)
+        samples: list[TrainPixels] = []
+        for index, image in zip(indices, images, strict=True):
+            draws = sample_draws(self.seed, self.epoch, index)
+            samples.append(self.transform(self.store.picture(index), self.store.label(index), draws, image))
+            if samples[-1].image is not image:
+                image[:] = samples[-1].image
+        labels = torch.from_numpy(np.stack([sample.label for sample in samples]))
+        inside = torch.tensor([sample.inside for sample in samples])
+        return TrainBatch(torch.from_numpy(images), labels, inside, torch.tensor(indices))
 
     def __getitems__(self, indices: Sequence[int]) -> MaybeBatch:
-        """A batch, for a DataLoader; an error of ours is returned, since torch would keep only its text."""
+        """What a DataLoader fetches; an error of ours is returned, since torch would keep only its text."""
         try:
-            return collate([self[index] for index in indices])
+            return self.batch(indices)
         except PointrendError as error:
             return error
-
-
-def collate(samples: Sequence[TrainSample]) -> TrainBatch:
-    """One batch of samples."""
-    pixels, indices = zip(*samples, strict=True)
-    images, labels, inside = zip(*pixels, strict=True)
-    stacked_images, stacked_labels = (torch.from_numpy(np.stack(arrays)) for arrays in (images, labels))
-    return TrainBatch(stacked_images, stacked_labels, torch.tensor(inside), torch.tensor(indices))
 
 
 def epoch_batches(n: int, processes: int, rank: int, batch_per_process: int, seed: int, epoch: int) -> list[list[int]]:
@@ -122,7 +121,7 @@ def train_loader(
     loader = DataLoader(
         TrainSamples(store, transform, seed, epoch),
         batch_sampler=epoch_batches(len(store), processes, rank, batch_size_per_process, seed, epoch)[first_batch:],
-        collate_fn=_shared,
+        collate_fn=shared,
         num_workers=workers,
         prefetch_factor=PREFETCH if workers else None,
         timeout=LOOK_SECONDS if workers else 0,
@@ -140,7 +139,7 @@ def train_loader(
         yield batch
 
 
-def _shared(batch: Any) -> Any:
+def shared(batch: Any) -> Any:
     """A batch, which a loader process puts into shared memory, or an error as it is."""
     if get_worker_info() is None or not isinstance(batch, TrainBatch):
         return batch

@@ -65,14 +65,16 @@ class TrainTransform:
     max_class_share: float = 0.75
     scale_range: tuple[float, float] = (0.5, 2.0)
 
-    def __call__(self, image: Bytes, label: Bytes, draws: Draws) -> TrainPixels:
+    def __call__(self, image: Bytes, label: Bytes, draws: Draws, out: Bytes | None = None) -> TrainPixels:
+        """The sample; its image is ``out`` if that is given and the crop fills it."""
         smallest, largest = self.scale_range
         scale = smallest + (largest - smallest) * draws.random_sample()
         height, width = label.shape
         shape = resize_shape(height, width, *self.base_size, scale)
         window, label = random_crop(label, shape, self.crop_size, self.max_class_share, draws)
-        image, label = random_flip(resized_window(image, shape, window), label, draws)
-        return pad_to(photometric_distortion(image, draws), label, self.crop_size)
+        image, label = random_flip(resized_window(image, shape, window), label, draws, out)
+        photometric_distortion(image, draws)
+        return pad_to(image, label, self.crop_size)
 
 
 def random_crop(
@@ -130,31 +132,37 @@ def resized_window(image: Bytes, shape: Shape, window: Window) -> Bytes:
     return _bytes(resized)[window]
 
 
-def random_flip(image: Bytes, label: Bytes, draws: Draws) -> tuple[Bytes, Bytes]:
-    """Mirror a BGR image and its label left to right, every other time; the image comes back RGB either way."""
+def random_flip(image: Bytes, label: Bytes, draws: Draws, out: Bytes | None = None) -> tuple[Bytes, Bytes]:
+    """Mirror a BGR image and its label left to right, every other time; the image comes back RGB either way.
+
+    It is ``out`` if that is given and has the image's shape.
+    """
+    if out is None or out.shape != image.shape:
+        out = np.empty(image.shape, np.uint8)
     if draws.random_sample() > 0.5:
-        return _bytes(cv2.cvtColor(image, cv2.COLOR_BGR2RGB)), label
+        cv2.cvtColor(image, cv2.COLOR_BGR2RGB, out)
+        return out, label
     # Reversing the bytes of a row mirrors its pixels and turns each of them from BGR to RGB.
-    return _bytes(cv2.flip(image.reshape(len(image), -1), 1)).reshape(image.shape), _bytes(cv2.flip(label, 1))
+    cv2.flip(image.reshape(len(image), -1), 1, out.reshape(len(image), -1))
+    return out, _bytes(cv2.flip(label, 1))
 
 
-def photometric_distortion(image: Bytes, draws: Draws) -> Bytes:
-    """Change brightness, contrast, saturation and hue of an RGB image at random, each every other time.
+def photometric_distortion(image: Bytes, draws: Draws) -> None:
+    """Change brightness, contrast, saturation and hue of an RGB image in place at random, each every other time.
 
     Every step starts and ends with whole grey levels, so each is a table of 256 entries.
     """
     if draws.randint(2):
-        image = _brightened(image, draws.uniform(-32, 32))
+        _brighten(image, draws.uniform(-32, 32))
     contrast_first = bool(draws.randint(2))
     if contrast_first and draws.randint(2):
-        image = _contrasted(image, draws.uniform(0.5, 1.5))
+        _contrast(image, draws.uniform(0.5, 1.5))
     if draws.randint(2):
-        image = _map_hsv(image, SATURATION, _grey_levels(GREY_LEVELS * np.float32(draws.uniform(0.5, 1.5))))
+        _map_hsv(image, SATURATION, _grey_levels(GREY_LEVELS * np.float32(draws.uniform(0.5, 1.5))))
     if draws.randint(2):
-        image = _map_hsv(image, HUE, _grey_levels((GREY_LEVELS + draws.randint(-18, 18)) % 180))
+        _map_hsv(image, HUE, _grey_levels((GREY_LEVELS + draws.randint(-18, 18)) % 180))
     if not contrast_first and draws.randint(2):
-        image = _contrasted(image, draws.uniform(0.5, 1.5))
-    return image
+        _contrast(image, draws.uniform(0.5, 1.5))
 
 
 def pad_to(image: Bytes, label: Bytes, size: Shape) -> TrainPixels:
@@ -194,29 +202,33 @@ def _grey_levels(values: Floats) -> Bytes:
     return values.clip(0, 255).astype(np.uint8)
 
 
-def _brightened(image: Bytes, amount: float) -> Bytes:
-    level = np.full(4, math.floor(amount), dtype=np.float64)
-    return _changed(image, _grey_levels(GREY_LEVELS + np.float32(amount)), lambda pixels: cv2.add(pixels, level))
+def _brighten(image: Bytes, amount: float) -> None:
+    table, level = _grey_levels(GREY_LEVELS + np.float32(amount)), np.full(4, math.floor(amount), dtype=np.float64)
+    _change(image, table, lambda pixels: cv2.add(pixels, level, pixels))
 
 
-def _contrasted(image: Bytes, factor: float) -> Bytes:
+def _contrast(image: Bytes, factor: float) -> None:
     table, almost_half = _grey_levels(GREY_LEVELS * np.float32(factor)), 0.5 - 2**-14
     # Rounding the product less almost a half is truncating it.
-    return _changed(image, table, lambda pixels: cv2.convertScaleAbs(pixels, alpha=factor, beta=-almost_half))
+    _change(image, table, lambda pixels: cv2.convertScaleAbs(pixels, pixels, factor, -almost_half))
 
 
-def _changed(image: Bytes, table: Bytes, vectorised: Callable[[Bytes], MatLike]) -> Bytes:
-    """Replace every grey level by its entry in the table: several times as fast where ``vectorised`` gives the same."""
-    same = np.array_equal(vectorised(ALL_LEVELS).ravel()[::3], table)
-    return _bytes(vectorised(image) if same else cv2.LUT(image, table))
+def _change(image: Bytes, table: Bytes, vectorised: Callable[[Bytes], object]) -> None:
+    """Replace every grey level by its entry in the table: several times as fast where ``vectorised`` does the same."""
+    levels = ALL_LEVELS.copy()
+    vectorised(levels)
+    if np.array_equal(levels.ravel()[::3], table):
+        vectorised(image)
+    else:
+        cv2.LUT(image, table, image)
 
 
-def _map_hsv(image: Bytes, channel: int, table: Bytes) -> Bytes:
+def _map_hsv(image: Bytes, channel: int, table: Bytes) -> None:
     """Look up one channel of an image's hue, saturation and value."""
     # Codes for the other order of the channels, as in the published runs: hue runs backwards.
     hsv = cv2.cvtColor(image, cv2.COLOR_BGR2HSV)
     cv2.insertChannel(cv2.LUT(cv2.extractChannel(hsv, channel), table), hsv, channel)
-    return _bytes(cv2.cvtColor(hsv, cv2.COLOR_HSV2BGR))
+    cv2.cvtColor(hsv, cv2.COLOR_HSV2BGR, image)
 
 
 def _bytes(pixels: MatLike) -> Bytes:

@@ -150,7 +150,7 @@ MUTATIONS = [
     Mutation("class share in params.yaml", PARAMS, "max_class_share: 0.75", "max_class_share: 0.8"),
     Mutation("mean in BGR order", INPUTS, "np.array([123.675, 116.28, 103.53]", "np.array([103.53, 116.28, 123.675]"),
     Mutation("deviation of a channel", INPUTS, "57.375]", "57.5]"),
-    Mutation("images in BGR order", TRANSFORMS, "cv2.cvtColor(image, cv2.COLOR_BGR2RGB)", "image"),
+    Mutation("images in BGR order", TRANSFORMS, "cv2.cvtColor(image, cv2.COLOR_BGR2RGB, out)", "out[:] = image"),
     Mutation("padding is background", TRANSFORMS, "np.full(size, IGNORE, dtype=np.uint8)", "np.zeros(size, dtype=np.uint8)"),
     Mutation("padding at the bottom right", TRANSFORMS, "margin = (target - length) // 2", "margin = min(0, (target - length) // 2)"),
     # Processes, precision, resuming

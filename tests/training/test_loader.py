@@ -45,15 +45,16 @@ def batches(store: Store, **changes: int) -> list[TrainBatch]:
     return list(train_loader(store, TRANSFORM, **arguments))
 
 
-def loaded_by(store: Store, load: Callable[..., TrainPixels], **more: Any) -> Iterator[TrainBatch]:
-    """What one loader process gives that makes its samples by ``load``."""
-    arguments: Any = {"batch_size_per_process": 1, "processes": 1, "rank": 0, "seed": 0, "epoch": 1, "workers": 1}
+def loaded_by(store: Store, load: Callable[..., TrainPixels], side: int = 1, **more: Any) -> Iterator[TrainBatch]:
+    """What one loader process gives that makes its samples, with sides of so many pixels, by ``load``."""
     transform: Any = load
+    transform.crop_size = side, side
+    arguments: Any = {"batch_size_per_process": 1, "processes": 1, "rank": 0, "seed": 0, "epoch": 1, "workers": 1}
     return train_loader(store, transform, **arguments, **more)
 
 
-def sample(image: list[int] | np.ndarray) -> TrainPixels:
-    return TrainPixels(np.array(image, np.uint8), np.zeros(1, np.uint8), (0, 0, 1, 1))
+def sample(*pixels: int) -> TrainPixels:
+    return TrainPixels(np.array([[pixels]], np.uint8), np.zeros((1, 1), np.uint8), (0, 0, 1, 1))
 
 
 def assert_equal(one: list[TrainBatch], other: list[TrainBatch]) -> None:
@@ -127,11 +128,12 @@ def test_seed_epoch_and_index_all_change_the_draws() -> None:
 
 
 def test_a_sample_is_the_transform_with_its_own_draws(store: Store) -> None:
-    found, index = TrainSamples(store, TRANSFORM, seed=5, epoch=7)[4]
-    expected = TRANSFORM(store.picture(4), store.label(4), sample_draws(5, 7, 4))
-    np.testing.assert_array_equal(found.image, expected.image)
-    np.testing.assert_array_equal(found.label, expected.label)
-    assert (found.inside, index) == (expected.inside, 4)
+    found = TrainSamples(store, TRANSFORM, seed=5, epoch=7).batch([4, 2])
+    for row, index in enumerate((4, 2)):
+        expected = TRANSFORM(store.picture(index), store.label(index), sample_draws(5, 7, index))
+        np.testing.assert_array_equal(found.pictures[row], expected.image)
+        np.testing.assert_array_equal(found.labels[row], expected.label)
+        assert (tuple(found.inside[row].tolist()), found.indices[row]) == (expected.inside, index)
 
 
 @pytest.mark.parametrize("workers", [0, 2])
@@ -147,8 +149,8 @@ def test_loading_leaves_the_global_random_state_alone(store: Store, workers: int
 
 
 def test_workers_use_one_thread(store: Store) -> None:
-    found = loaded_by(store, lambda *_: sample([cv2.getNumThreads(), torch.get_num_threads()]), first_batch=9)
-    assert [batch.pictures.tolist() for batch in found] == [[[1, 1]]] * 2
+    found = loaded_by(store, lambda *_: sample(cv2.getNumThreads(), torch.get_num_threads(), 0), first_batch=9)
+    assert [batch.pictures.tolist() for batch in found] == [[[[[1, 1, 0]]]]] * 2
 
 
 @pytest.mark.parametrize("workers", [0, 1])
@@ -173,7 +175,7 @@ def killed(by: int) -> Callable[..., TrainPixels]:
 
 def much(*_: object) -> TrainPixels:
     resource.setrlimit(resource.RLIMIT_FSIZE, (2**16, resource.RLIM_INFINITY))  # as for files, so for shared memory
-    return sample(np.zeros((512, 512)))
+    return sample(0, 0, 0)
 
 
 NO_ROOM = r"^/dev/shm has no room for .*; give it more"
@@ -192,7 +194,7 @@ def test_the_end_of_a_worker_is_an_error_and_not_waited_for(
     store: Store, load: Any, error: type[PointrendError], wrong: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(error, match=wrong):
-        next(loaded_by(store, load))
+        next(loaded_by(store, load, side=512))
     assert capfd.readouterr().err == ""
 
 
@@ -210,13 +212,13 @@ def test_silent_workers_end_the_training(
     monkeypatch.setattr(module, limit, 1.0)
     began = time.monotonic()
     with pytest.raises(error, match=wrong):
-        next(loaded_by(store, lambda *_: time.sleep(300) or sample([]), stop=lambda: stop))
+        next(loaded_by(store, lambda *_: time.sleep(300) or sample(0, 0, 0), stop=lambda: stop))
     assert 1 <= time.monotonic() - began < 20
 
 
 def test_a_slow_batch_is_waited_for(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "LOOK_SECONDS", 0.05)
-    slow = loaded_by(store, lambda *_: time.sleep(0.3) or sample([1]), first_batch=len(store) - 4)
+    slow = loaded_by(store, lambda *_: time.sleep(0.3) or sample(0, 0, 0), first_batch=len(store) - 4)
     assert [int(batch.indices) for batch in slow] == [index for (index,) in epoch_batches(11, 1, 0, 1, 0, 1)[-4:]]
 
 
@@ -250,6 +252,7 @@ from pointrend.training.transforms import TrainTransform
 
 def broken(*_):
     raise KeyError
+broken.crop_size = 1, 1
 
 store = Store(Path(sys.argv[1]), "train")
 transform = broken if sys.argv[2] == "broken" else TrainTransform((128, 32), (24, 32))
