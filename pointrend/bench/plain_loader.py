@@ -40,8 +40,7 @@ def augmented(
     image: Any, label: Any, base_size: tuple[int, int], crop_size: tuple[int, int], draws: Draws
 ) -> tuple[Any, Any]:
     """Steps 1 to 4 of RECIPE section 3: uint8 image (h, w, 3), BGR, and its label (h, w), before they are padded."""
-    height, width = label.shape
-    height, width = resize_shape(height, width, *base_size, 0.5 + 1.5 * draws.random_sample())
+    height, width = resize_shape(label.shape, base_size, 0.5 + 1.5 * draws.random_sample())
     image = cv2.resize(image, (width, height), interpolation=cv2.INTER_LINEAR)
     label = cv2.resize(label, (width, height), interpolation=cv2.INTER_NEAREST)
     image, label = _crop(image, label, crop_size, draws)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -18,12 +19,12 @@ MEAN: Floats = np.array([123.675, 116.28, 103.53], dtype=np.float32)
 STD: Floats = np.array([58.395, 57.12, 57.375], dtype=np.float32)
 
 
-def resize_shape(height: int, width: int, base_long: int, base_short: int, scale: float) -> tuple[int, int]:
-    """(height, width) of an image resized to fit into the scaled base size with its proportions kept.
+def resize_shape(shape: Sequence[int], base_size: tuple[int, int], scale: float) -> tuple[int, int]:
+    """(height, width) of an image resized to fit into the scaled base size (long, short) with its proportions kept.
 
     A side has at least one pixel: an image of 20,000 by 1 pixels would otherwise have none.
     """
-    long_side, short_side = int(base_long * scale), int(base_short * scale)
+    (height, width), (long_side, short_side) = shape[:2], (int(side * scale) for side in base_size)
     factor = min(long_side / max(height, width), short_side / min(height, width))
     return max(1, int(height * factor + 0.5)), max(1, int(width * factor + 0.5))
 
@@ -36,8 +37,7 @@ class TestTransform:
     base_size: tuple[int, int]
 
     def __call__(self, image: Bytes) -> Floats:
-        height, width = image.shape[:2]
-        height, width = resize_shape(height, width, *self.base_size, 1.0)
+        height, width = resize_shape(image.shape, self.base_size, 1.0)
         rgb = cv2.cvtColor(cv2.resize(image, (width, height), interpolation=cv2.INTER_LINEAR), cv2.COLOR_BGR2RGB)
         inside = torch.tensor([[0, 0, height, width]])
         return normalize_batch(torch.from_numpy(rgb[None]), inside)[0].contiguous().numpy()

@@ -69,8 +69,7 @@ class TrainTransform:
         """The sample; its image is ``out`` if that is given and the crop fills it."""
         smallest, largest = self.scale_range
         scale = smallest + (largest - smallest) * draws.random_sample()
-        height, width = label.shape
-        shape = resize_shape(height, width, *self.base_size, scale)
+        shape = resize_shape(label.shape, self.base_size, scale)
         window, label = random_crop(label, shape, self.crop_size, self.max_class_share, draws)
         image, label = random_flip(resized_window(image, shape, window), label, draws, out)
         photometric_distortion(image, draws)
@@ -153,14 +152,16 @@ def photometric_distortion(image: Bytes, draws: Draws) -> None:
     Every step starts and ends with whole grey levels, so each is a table of 256 entries.
     """
     if draws.randint(2):
-        _brighten(image, draws.uniform(-32, 32))
+        amount = draws.uniform(-32, 32)
+        level = np.full(4, math.floor(amount), dtype=np.float64)
+        _change(image, GREY_LEVELS + np.float32(amount), lambda pixels: cv2.add(pixels, level, pixels))
     contrast_first = bool(draws.randint(2))
     if contrast_first and draws.randint(2):
         _contrast(image, draws.uniform(0.5, 1.5))
     if draws.randint(2):
-        _map_hsv(image, SATURATION, _grey_levels(GREY_LEVELS * np.float32(draws.uniform(0.5, 1.5))))
+        _map_hsv(image, SATURATION, GREY_LEVELS * np.float32(draws.uniform(0.5, 1.5)))
     if draws.randint(2):
-        _map_hsv(image, HUE, _grey_levels((GREY_LEVELS + draws.randint(-18, 18)) % 180))
+        _map_hsv(image, HUE, (GREY_LEVELS + draws.randint(-18, 18)) % 180)
     if not contrast_first and draws.randint(2):
         _contrast(image, draws.uniform(0.5, 1.5))
 
@@ -178,11 +179,10 @@ def pad_to(image: Bytes, label: Bytes, size: Shape) -> TrainPixels:
     inside = rows_out.start, columns_out.start, rows_out.stop, columns_out.stop
     if label.shape == size:
         return TrainPixels(image, label, inside)
-    padded_image = np.zeros((*size, 3), dtype=np.uint8)
-    padded_image[rows_out, columns_out] = image[rows_in, columns_in]
-    padded_label = np.full(size, IGNORE, dtype=np.uint8)
-    padded_label[rows_out, columns_out] = label[rows_in, columns_in]
-    return TrainPixels(padded_image, padded_label, inside)
+    padded = TrainPixels(np.zeros((*size, 3), dtype=np.uint8), np.full(size, IGNORE, dtype=np.uint8), inside)
+    padded.image[rows_out, columns_out] = image[rows_in, columns_in]
+    padded.label[rows_out, columns_out] = label[rows_in, columns_in]
+    return padded
 
 
 def _nearest(length: int, resized: int) -> NDArray[np.intp]:
@@ -202,32 +202,26 @@ def _grey_levels(values: Floats) -> Bytes:
     return values.clip(0, 255).astype(np.uint8)
 
 
-def _brighten(image: Bytes, amount: float) -> None:
-    table, level = _grey_levels(GREY_LEVELS + np.float32(amount)), np.full(4, math.floor(amount), dtype=np.float64)
-    _change(image, table, lambda pixels: cv2.add(pixels, level, pixels))
-
-
 def _contrast(image: Bytes, factor: float) -> None:
-    table, almost_half = _grey_levels(GREY_LEVELS * np.float32(factor)), 0.5 - 2**-14
-    # Rounding the product less almost a half is truncating it.
-    _change(image, table, lambda pixels: cv2.convertScaleAbs(pixels, pixels, factor, -almost_half))
+    beta = 2**-14 - 0.5  # rounding the product less almost a half is truncating it
+    _change(image, GREY_LEVELS * np.float32(factor), lambda pixels: cv2.convertScaleAbs(pixels, pixels, factor, beta))
 
 
-def _change(image: Bytes, table: Bytes, vectorised: Callable[[Bytes], object]) -> None:
-    """Replace every grey level by its entry in the table: several times as fast where ``vectorised`` does the same."""
-    levels = ALL_LEVELS.copy()
-    vectorised(levels)
-    if np.array_equal(levels.ravel()[::3], table):
+def _change(image: Bytes, levels: Floats, vectorised: Callable[[Bytes], object]) -> None:
+    """Replace every grey level by its entry in ``levels``: several times as fast where ``vectorised`` does the same."""
+    table, found = _grey_levels(levels), ALL_LEVELS.copy()
+    vectorised(found)
+    if np.array_equal(found.ravel()[::3], table):
         vectorised(image)
     else:
         cv2.LUT(image, table, image)
 
 
-def _map_hsv(image: Bytes, channel: int, table: Bytes) -> None:
-    """Look up one channel of an image's hue, saturation and value."""
+def _map_hsv(image: Bytes, channel: int, levels: Floats) -> None:
+    """Replace the levels of one channel of an image's hue, saturation and value."""
     # Codes for the other order of the channels, as in the published runs: hue runs backwards.
     hsv = cv2.cvtColor(image, cv2.COLOR_BGR2HSV)
-    cv2.insertChannel(cv2.LUT(cv2.extractChannel(hsv, channel), table), hsv, channel)
+    cv2.insertChannel(cv2.LUT(cv2.extractChannel(hsv, channel), _grey_levels(levels)), hsv, channel)
     cv2.cvtColor(hsv, cv2.COLOR_HSV2BGR, image)
 
 
