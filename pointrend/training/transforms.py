@@ -119,8 +119,8 @@ def is_mixed(label: Bytes, share: float) -> bool:
 def resized_window(image: Bytes, shape: Shape, window: Window) -> Bytes:
     """What ``window`` shows of an image resized bilinearly, without antialiasing, to ``shape``.
 
-    OpenCV's resize takes pixel i from (i + 0.5) r - 0.5, with r the ratio of the sides: no pixel depends on those
-    below it or to the right of it. So the image is cut there; a cut above or to the left would change the rounding.
+    OpenCV's resize takes pixel i from (i + 0.5) r - 0.5, with r the ratio of the sides, so nothing further down or to
+    the right counts: the image is cut there. A cut above or to the left would change the rounding.
     """
     fy, fx = shape[0] / image.shape[0], shape[1] / image.shape[1]
     bottom, right = (math.ceil((side.stop + 1) / factor) + 1 for side, factor in zip(window, (fy, fx), strict=True))

@@ -116,7 +116,7 @@ CASES = (
         "cityscapes",
         upright,
         train("cityscapes"),
-        "ulm/ulm_1 of train is 6x9 pixels and the crop lies, 128x64",
+        "ulm/ulm_1 (train) is portrait, 6x9, but crop_size is landscape, 128x64",
         "square crop_size",
     ),
     refused("all of another seed's", "done", of_seed_0("*"), "train voc_r50 --seed 1", "attempts.json", *OF_SEED_0),
