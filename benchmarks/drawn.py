@@ -1,4 +1,4 @@
-"""Photo-like pictures and masks of the datasets' usual sizes, for benchmarks that need no data."""
+"""Photo-like images and masks of the datasets' usual sizes, for benchmarks that need no data."""
 
 from __future__ import annotations
 
@@ -15,13 +15,12 @@ from pointrend.datasets.classes import DatasetClasses
 from pointrend.datasets.registry import classes_of
 from pointrend.datasets.store import Bytes, Store, StoreWriter
 
-GRAIN = 5.0
-"""Noise of a camera, in grey levels; it gives JPEG and PNG files of a usual size."""
+GRAIN = 5.0  # noise of a camera, in grey levels, which gives JPEG and PNG files of a usual size
 
 
 @dataclass(frozen=True)
 class Kind:
-    """A dataset's usual picture: its size in pixels, its file's ending, and the recipe's sizes."""
+    """A dataset's usual image: its size in pixels, its file's ending, and the recipe's sizes."""
 
     dataset: str
     height: int
@@ -29,8 +28,7 @@ class Kind:
     ending: str
     base_size: tuple[int, int]
     crop_size: tuple[int, int]
-    pictures: int
-    """How many are drawn."""
+    pictures: int  # to be drawn
 
     @property
     def classes(self) -> DatasetClasses:
@@ -46,10 +44,7 @@ KINDS = (
 
 
 class EndlessStore(Store):
-    """A store whose pictures come again and again."""
-
-    def __len__(self) -> int:
-        return 10**9
+    """A store whose images come again and again."""
 
     def picture(self, index: int) -> Bytes:
         return super().picture(index % len(self.ids))
@@ -60,7 +55,7 @@ class EndlessStore(Store):
 
 @dataclass(frozen=True)
 class Drawn:
-    """Pictures and masks as files, and the same in prepared form."""
+    """Images and masks as files, and the same in prepared form."""
 
     files: list[tuple[Path, Path]]
     store: EndlessStore
@@ -68,7 +63,7 @@ class Drawn:
 
 @contextmanager
 def drawn(kind: Kind) -> Iterator[Drawn]:
-    """Draw the pictures of a kind into a folder that is removed in the end."""
+    """Draw the images of a kind into a folder that is removed in the end."""
     with TemporaryDirectory(prefix="pointrend-bench-") as name:
         folder = Path(name)
         files = []

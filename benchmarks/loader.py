@@ -1,4 +1,4 @@
-"""Training samples: from files as upstream makes them, against ours from the prepared form; and over workers."""
+"""Training samples: from files as upstream makes them, compared with ours from the prepared form; and over workers."""
 
 from __future__ import annotations
 
@@ -12,52 +12,44 @@ from torch.utils.data import DataLoader
 from benchmarks.drawn import KINDS, Drawn, Kind, drawn
 from benchmarks.figures import FAST, PLAIN, Figure, Finding, Growth
 from benchmarks.plain_loader import plain_sample
-from benchmarks.timing import Timing, interleaved
-from pointrend.datasets.windows import WindowTransform
-from pointrend.training.loader import TrainBatch, TrainSamples, collate, one_thread, sample_draws
-from pointrend.training.normalization import normalize_batch
+from benchmarks.timing import interleaved
+from pointrend.model.inputs import normalize_batch
+from pointrend.training.loader import TrainBatch, TrainSamples, one_thread, sample_draws, shared
 from pointrend.training.transforms import TrainTransform
 
 SAMPLES = 24
 BATCH = 4
-LOADED = 60
-"""Batches over which workers are timed."""
+LOADED = 60  # batches over which workers are timed
 
 
 def run() -> list[Finding]:
-    """One thread does everything in the figures; the last line is about worker processes."""
+    """One thread does everything in the figures; the last line is about loader processes."""
     cv2.setNumThreads(0)
     torch.set_num_threads(1)
     findings: list[Finding] = []
     for kind in KINDS:
         with drawn(kind) as made:
-            findings += _figures(kind, made)
+            samples = TrainSamples(made.store, TrainTransform(kind.base_size, kind.crop_size), seed=0, epoch=1)
+            findings += _figures(kind, made, samples)
             if kind.dataset == "voc":
-                growth = _over_workers(kind, made)
+                rates = {workers: _rate(samples, workers) for workers in (1, 2)}
+                growth = Growth(f"{kind.classes.title} through the loader", "samples a second", "workers", rates)
     return [*findings, growth]
 
 
-def _figures(kind: Kind, made: Drawn) -> list[Finding]:
-    exact, fast = (way(kind.base_size, kind.crop_size) for way in (TrainTransform, WindowTransform))
+def _figures(kind: Kind, made: Drawn, samples: TrainSamples) -> list[Finding]:
     timings = interleaved(
         {
             PLAIN: lambda: _plain(kind, made),
-            "exact": lambda: _ours(made, exact, lambda batch: batch),
-            FAST: lambda: _ours(made, fast, lambda batch: batch),
-            "floats": lambda: _ours(made, fast, lambda batch: normalize_batch(batch.pictures, batch.inside)),
+            "bytes for the device": lambda: _ours(samples, lambda batch: batch),
+            "floats, on the CPU": lambda: _ours(samples, lambda batch: normalize_batch(batch.pictures, batch.inside)),
         }
     )
-    title = kind.classes.title
-    names = {
-        FAST: f"{title}: bytes for the device",
-        "floats": f"{title}: floats, on the CPU",
-        "exact": f"{title}: bytes, loader exact",
-    }
-    return [_figure(name, timings[PLAIN], timings[way], kind) for way, name in names.items()]
-
-
-def _figure(name: str, plain: Timing, ours: Timing, kind: Kind) -> Figure:
-    return Figure(name, "sample", SAMPLES, {PLAIN: plain, FAST: ours}, {"dataset": kind.dataset})
+    plain, title, facts = timings.pop(PLAIN), kind.classes.title, {"dataset": kind.dataset}
+    return [
+        Figure(f"{title}: {name}", "sample", SAMPLES, {PLAIN: plain, FAST: ours}, facts)
+        for name, ours in timings.items()
+    ]
 
 
 def _plain(kind: Kind, made: Drawn) -> None:
@@ -77,23 +69,16 @@ def _plain(kind: Kind, made: Drawn) -> None:
         torch.stack(labels)
 
 
-def _ours(made: Drawn, transform: TrainTransform, finish: Callable[[TrainBatch], object]) -> None:
-    samples = TrainSamples(made.store, transform, seed=0, epoch=1)
+def _ours(samples: TrainSamples, finish: Callable[[TrainBatch], object]) -> None:
     for first in range(0, SAMPLES, BATCH):
-        finish(collate([samples[index] for index in range(first, first + BATCH)]))
-
-
-def _over_workers(kind: Kind, made: Drawn) -> Growth:
-    samples = TrainSamples(made.store, WindowTransform(kind.base_size, kind.crop_size), seed=0, epoch=1)
-    rates = {workers: _rate(samples, workers) for workers in (1, 2)}
-    return Growth(f"{kind.classes.title} through the loader", "samples a second", "workers", rates)
+        finish(samples.batch(range(first, first + BATCH)))
 
 
 def _rate(samples: TrainSamples, workers: int) -> float:
-    """Samples a second once all workers have started."""
+    """Samples a second once all loader processes have started."""
     order = range(BATCH * (workers + LOADED))
     loader = DataLoader(
-        samples, BATCH, sampler=order, collate_fn=collate, num_workers=workers, worker_init_fn=one_thread
+        samples, BATCH, sampler=order, collate_fn=shared, num_workers=workers, worker_init_fn=one_thread
     )
     batches = iter(loader)
     for _ in range(workers):

@@ -15,12 +15,12 @@ from benchmarks.plain_network import PlainPointRend
 from benchmarks.timing import interleaved
 from pointrend.checkout.machine import keep_freed_memory
 from pointrend.datasets.registry import classes_of
+from pointrend.model.inputs import normalize_batch
 from pointrend.model.pointrend import Architecture, PointDraws, PointRend, draw_points
 from pointrend.settings.params import RunSetting, load_params
 from pointrend.training.distributed import Processes
 from pointrend.training.loader import TrainBatch
 from pointrend.training.loop import TrainStep
-from pointrend.training.normalization import normalize_batch
 
 PARAMS = load_params(Path(__file__).parents[1] / "params.yaml").at_scale("paper")
 THREADS, IMAGES = 2, 2

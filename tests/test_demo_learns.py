@@ -14,10 +14,10 @@ from pointrend.datasets.prepare.prepare import prepare_dataset
 from pointrend.datasets.registry import classes_of
 from pointrend.datasets.store import Store, StoreWriter
 from pointrend.evaluation.evaluate import evaluate_split
+from pointrend.model.inputs import TestTransform
 from pointrend.settings.params import load_params
 from pointrend.training.distributed import Processes
 from pointrend.training.loop import Trainer
-from pointrend.training.transforms import TestTransform
 
 ROOT = Path(__file__).parents[1]
 

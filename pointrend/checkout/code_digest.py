@@ -19,7 +19,7 @@ UNITS = {
     "draw": ("archives/demo",),
     "prepare": ("commands/prepare.py", "datasets/prepare", *PREPARED_FORM),
     "train": ("commands/train.py", "training", "model", *PREPARED_FORM),
-    "evaluate": ("commands/evaluate.py", "evaluation", "model", "training/transforms.py", *PREPARED_FORM),
+    "evaluate": ("commands/evaluate.py", "evaluation", "model", *PREPARED_FORM),
     "audit": ("commands/audit.py", "results/audit", "training/schedule.py", *PREPARED_FORM[:2]),
     "compare": ("commands/compare.py", "results", *COUNTS),
     "report": ("commands/report.py", "results", *COUNTS),

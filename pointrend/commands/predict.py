@@ -31,7 +31,7 @@ def run(project: Project, arguments: argparse.Namespace) -> None:
     from pointrend.datasets.registry import classes_of
     from pointrend.evaluation.network import load_network
     from pointrend.evaluation.predict import predict_folder
-    from pointrend.training.transforms import TestTransform
+    from pointrend.model.inputs import TestTransform
 
     setting = project.setting(arguments.run)
     check_out(project, arguments.out)

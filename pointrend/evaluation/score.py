@@ -17,10 +17,10 @@ from pointrend.evaluation.evaluate import Scores, evaluate_split, write_evaluati
 from pointrend.evaluation.network import load_network, scoring_device
 from pointrend.files import is_sealed, read_json, sha256_file, write_json, write_sealed
 from pointrend.logs import log_to_file
+from pointrend.model.inputs import TestTransform
 from pointrend.settings.fingerprints import data_record, released_sha256, scoring_fingerprint
 from pointrend.settings.params import RunSetting
 from pointrend.settings.project import Project
-from pointrend.training.transforms import TestTransform
 
 
 def score(project: Project, setting: RunSetting, weights: Path) -> Scores:

@@ -74,7 +74,6 @@ class Recipe(Strict):
     )
     channels_last: bool = setting("memory layout of the network", part="machine")
     compile: bool = setting("train through torch.compile, which needs a C++ compiler", part="machine")
-    loader: Literal["fast", "exact"] = setting("resize the crop alone, or step by step as published", part="machine")
     workers: Annotated[int, Field(ge=0, le=1024)] = setting("loader processes per GPU", part="operation")
     store: Literal["raw", "compact"] = setting("form of the prepared images, when next prepared", part="operation")
     stage_to_tmpdir: bool = setting("copy the prepared data to $TMPDIR first", part="operation")

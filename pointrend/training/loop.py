@@ -19,9 +19,9 @@ from tqdm import tqdm
 
 from pointrend.datasets.registry import classes_of
 from pointrend.datasets.store import Store
-from pointrend.datasets.windows import WindowTransform
 from pointrend.errors import MachineError, TrainingStopped
 from pointrend.logs import hides_bars
+from pointrend.model.inputs import normalize_batch
 from pointrend.model.norm import convert_norms
 from pointrend.model.pointrend import Architecture, PointDraws, PointRend, allow_tf32, draw_points
 from pointrend.model.weights import load_pretrained_backbone
@@ -31,7 +31,6 @@ from pointrend.training.distributed import Processes
 from pointrend.training.identity import Identity
 from pointrend.training.loader import TrainBatch, refuse_turned, train_loader, worker_failures
 from pointrend.training.metrics_log import MetricsLog, Window
-from pointrend.training.normalization import normalize_batch
 from pointrend.training.schedule import iterations_per_epoch, learning_rate
 from pointrend.training.transforms import TrainTransform
 
@@ -39,9 +38,6 @@ if TYPE_CHECKING:
     from pointrend.files import Fence
     from pointrend.settings.params import RunSetting
     from pointrend.settings.recipe import Recipe
-
-TRANSFORMS = {"fast": WindowTransform, "exact": TrainTransform}
-"""By the recipe's ``loader``."""
 
 log = logging.getLogger(__name__)
 
@@ -152,7 +148,7 @@ class Trainer:
         refuse_turned(self.store, recipe.crop_size)
         self.epoch_iterations = iterations_per_epoch(len(self.store), processes.count, recipe.batch_size)
         self.total = recipe.epochs * self.epoch_iterations
-        self.transform = TRANSFORMS[recipe.loader](
+        self.transform = TrainTransform(
             recipe.base_size, recipe.crop_size, max_class_share=recipe.max_class_share, scale_range=recipe.scale_range
         )
         torch.manual_seed(seed)  # all processes start with the same weights, which follow from the seed alone

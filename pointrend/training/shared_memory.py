@@ -1,25 +1,22 @@
-"""Whether /dev/shm has room for the batches that loader processes hand to a training; Docker gives it 64 MB."""
+"""Whether /dev/shm has room for the batches that loader processes pass to a training; Docker gives it 64 MB."""
 
 from __future__ import annotations
 
-import os
+import shutil
 from pathlib import Path
 
 from pointrend.errors import MachineError
 from pointrend.settings.recipe import Recipe
 
-PLACE = Path("/dev/shm")  # noqa: S108 what the system calls it; nothing of ours is written there
-PREFETCH = 2
-"""Batches that a loader process makes ahead."""
-IN_USE = 2
-"""Batches of a process that are being trained on, or have just been."""
-BYTES_PER_PIXEL = 4
-"""Of a picture and its label."""
+PLACE = Path("/dev/shm")  # noqa: S108 the system's name for it; nothing of ours is written there
+PREFETCH = 2  # batches that a loader process makes ahead
+IN_USE = 2  # batches of a process that are being trained on, or have just been
+BYTES_PER_PIXEL = 4  # of an image and its label
 ROOM = "give it more (docker run --shm-size=1g), or set workers: 0 in params.yaml"
 
 
 def needed_bytes(recipe: Recipe) -> int:
-    """What the loader processes of one machine hold there at most."""
+    """The most that the loader processes of one machine keep in shared memory."""
     if not recipe.workers:
         return 0
     height, width = recipe.crop_size
@@ -28,28 +25,25 @@ def needed_bytes(recipe: Recipe) -> int:
 
 
 def whole_bytes(place: Path = PLACE) -> int | None:
-    """Size of the system's shared memory; None where that is no folder."""
+    """Size of the system's shared memory; None if it has no such folder."""
     try:
-        found = os.statvfs(place)
+        return shutil.disk_usage(place).total
     except OSError:
         return None
-    return found.f_blocks * found.f_frsize
 
 
 def check_shared_memory(recipe: Recipe) -> None:
-    """Refuse a training whose loader processes would find no room.
+    """Refuse a training whose loader processes would have too little shared memory.
 
     Raises:
-        MachineError: there is none.
+        MachineError: it is too small.
     """
     needed, whole = needed_bytes(recipe), whole_bytes()
     if whole is not None and whole < needed:
-        what = (
-            f"{PLACE} has {whole / 1e6:.0f} MB, and the processes that load pictures need about {needed / 1e6:.0f} MB"
-        )
-        raise MachineError(what, ROOM)
+        sizes = f"has {whole / 1e6:.0f} MB, and the loader processes need about {needed / 1e6:.0f} MB"
+        raise MachineError(f"{PLACE} {sizes}", ROOM)
 
 
 def no_room() -> MachineError:
-    """What to raise where it was full although it looked large enough."""
-    return MachineError(f"{PLACE} has no room for the batches of the processes that load pictures", ROOM)
+    """The error for shared memory that was full although it looked large enough."""
+    return MachineError(f"{PLACE} has no room for the batches of the loader processes", ROOM)

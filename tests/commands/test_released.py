@@ -53,7 +53,7 @@ def golden_inputs(monkeypatch: pytest.MonkeyPatch) -> None:
     for case in (0, 1):
         facts = golden_facts()[f"test{case}"]
         inputs[tuple(facts["orig_hw"])] = golden_batch(5010 + 10 * case, 1, *facts["input_hw"])[0].numpy()
-    transform = "pointrend.training.transforms.TestTransform.__call__"
+    transform = "pointrend.model.inputs.TestTransform.__call__"
     monkeypatch.setattr(transform, lambda self, picture: inputs[picture.shape[:2]])
 
 

@@ -22,8 +22,8 @@ from pointrend.evaluation.counts_file import read_counts
 from pointrend.evaluation.evaluate import Scores, chosen_images, evaluate_split, write_evaluation
 from pointrend.evaluation.segmenters import label_map
 from pointrend.files import sha256_file
+from pointrend.model.inputs import TestTransform
 from pointrend.model.pointrend import Architecture, PointRend
-from pointrend.training.transforms import TestTransform
 from tests.evaluation.networks import ReadsBlue, picture_of, plain
 
 VOC = classes_of("voc")

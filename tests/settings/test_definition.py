@@ -76,7 +76,6 @@ OTHER_SETS = [
     ({"recipe.subdivision_steps": 0}, "subdivision_steps 0 (published 2)", True),
     ({"recipe.subdivision_points": 8192}, "subdivision_points 8192 (published 8196)", True),
     ({"datasets.voc.recipe.base_size": [256, 64]}, "base_size [256, 64] (published [2048, 512])", True),
-    ({"recipe.loader": "fast"}, "loader fast (published exact)", False),
     ({"recipe.precision": "tf32"}, "precision tf32 (published float32)", False),
     ({"runs.voc_r50.lr": 0.02}, "lr 0.02 (published 0.01)", False),
     ({"recipe.gpus": 1}, "gpus 1 (published: at least 2)", False),

@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from pointrend.bench.plain_loader import augmented
 from torch import Tensor
 from torch.utils.data import BatchSampler, DistributedSampler
 
-from pointrend.datasets.windows import WindowTransform
+from pointrend.model.inputs import Bytes
 from pointrend.model.pointrend import Architecture
-from pointrend.training.transforms import Bytes, TrainTransform, photometric_distortion, random_flip
 
 GPUS = 4
 IGNORED = 255
@@ -99,22 +99,17 @@ def indices(run: str, iteration: int, rank: int, seed: int) -> list[int]:
 
 
 def sample(
-    run: str, picture: Bytes, label: Bytes, key: tuple[int, int, int], loader: str
+    run: str, image: Bytes, label: Bytes, key: tuple[int, int, int]
 ) -> tuple[NDArray[np.float64], NDArray[np.uint8]]:
     """Section 3, of the sample with (seed, epoch, index): image (3, H, W), RGB, and label (H, W)."""
     draws = np.random.RandomState(np.random.PCG64(np.random.SeedSequence(list(key))))
-    kind = {"fast": WindowTransform, "exact": TrainTransform}[loader]
-    scale = 0.5 + 1.5 * draws.random_sample()
-    steps = kind(BASES[run.split("_")[0]], RUNS[run].crop, max_class_share=0.75)
-    picture, label = steps.resize_and_crop(picture, label, scale, draws)
-    picture, label = random_flip(picture, label, draws)
-    picture = photometric_distortion(picture, draws, at_once=loader == "fast")
-    image = (picture[..., ::-1].astype(np.float64) - MEAN) / STD
+    image, label = augmented(image, label, BASES[run.split("_")[0]], RUNS[run].crop, draws)
+    floats = (image[..., ::-1].astype(np.float64) - MEAN) / STD
     (height, width), (rows, columns) = RUNS[run].crop, label.shape
     top, left = (height - rows) // 2, (width - columns) // 2
     margins = ((top, height - rows - top), (left, width - columns - left))
-    image = np.pad(image, (*margins, (0, 0)))  # 0 after normalisation: the mean colour
-    return image.transpose(2, 0, 1), np.pad(label, margins, constant_values=IGNORED)
+    floats = np.pad(floats, (*margins, (0, 0)))  # 0 after normalisation: the mean colour
+    return floats.transpose(2, 0, 1), np.pad(label, margins, constant_values=IGNORED)
 
 
 def point_draws(run: str, iteration: int, rank: int, seed: int) -> tuple[Tensor, Tensor]:

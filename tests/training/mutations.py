@@ -24,10 +24,8 @@ TESTS = "tests/training/test_wiring.py"
 COPIED = ("pointrend", "tests", "params.yaml", "pyproject.toml")
 SECONDS = 400
 PARAMS = "params.yaml"
-POINTREND, POINTS = (f"pointrend/model/{name}.py" for name in ("pointrend", "points"))
-LOADER, TRANSFORMS, NORMALIZATION = (
-    f"pointrend/training/{name}.py" for name in ("loader", "transforms", "normalization")
-)
+POINTREND, POINTS, INPUTS = (f"pointrend/model/{name}.py" for name in ("pointrend", "points", "inputs"))
+LOADER, TRANSFORMS = (f"pointrend/training/{name}.py" for name in ("loader", "transforms"))
 LOOP, SCHEDULE, CHECKPOINTS, DISTRIBUTED = (
     f"pointrend/training/{name}.py" for name in ("loop", "schedule", "checkpoints", "distributed")
 )
@@ -71,8 +69,8 @@ MUTATIONS = [
     Mutation("momentum 0.85", LOOP, "momentum=recipe.momentum", "momentum=0.85"),
     Mutation(
         "padding is black",
-        NORMALIZATION,
-        "images.masked_fill_(~_inside(inside.to(device), height, width)[..., None], 0)",
+        INPUTS,
+        "floats.masked_fill_(~_inside(inside.to(device, non_blocking=True), height, width)[..., None], 0)",
         "pass",
     ),
     Mutation("schedule one shorter", LOOP, "iteration, self.iterations)", "iteration, self.iterations - 1)"),
@@ -148,17 +146,15 @@ MUTATIONS = [
     Mutation("dropped before padded", LOADER, "share = -(-n // processes)", "share = n // processes"),
     Mutation("padded with the last one", LOADER, "np.resize(order, share * processes)", 'np.pad(order, (0, share * processes - n), mode="edge")'),
     Mutation("shares not interleaved", LOADER, "[rank::processes]", "[rank * share : (rank + 1) * share]"),
-    Mutation("exact loader is the fast one", LOOP, '"exact": TrainTransform}', '"exact": WindowTransform}'),
-    Mutation("fast loader is the exact one", LOOP, '"fast": WindowTransform,', '"fast": TrainTransform,'),
     # Pixels
     Mutation("base size turned", LOOP, "recipe.base_size, recipe.crop_size,", "recipe.base_size[::-1], recipe.crop_size,"),
     Mutation("crop size turned", LOOP, "recipe.base_size, recipe.crop_size,", "recipe.base_size, recipe.crop_size[::-1],"),
     Mutation("base size turned in params.yaml", PARAMS, "base_size: [2048, 1024]", "base_size: [1024, 2048]"),
     Mutation("crop size turned in params.yaml", PARAMS, "crop_size: [512, 1024]", "crop_size: [1024, 512]"),
     Mutation("class share in params.yaml", PARAMS, "max_class_share: 0.75", "max_class_share: 0.8"),
-    Mutation("mean in BGR order", TRANSFORMS, "np.array([123.675, 116.28, 103.53]", "np.array([103.53, 116.28, 123.675]"),
-    Mutation("deviation of a channel", TRANSFORMS, "57.375]", "57.5]"),
-    Mutation("images in BGR order", TRANSFORMS, "cv2.cvtColor(picture[rows_in, columns_in], cv2.COLOR_BGR2RGB)", "picture[rows_in, columns_in]"),
+    Mutation("mean in BGR order", INPUTS, "np.array([123.675, 116.28, 103.53]", "np.array([103.53, 116.28, 123.675]"),
+    Mutation("deviation of a channel", INPUTS, "57.375]", "57.5]"),
+    Mutation("images in BGR order", TRANSFORMS, "cv2.cvtColor(image, cv2.COLOR_BGR2RGB, out)", "out[:] = image"),
     Mutation("padding is background", TRANSFORMS, "np.full(size, IGNORE, dtype=np.uint8)", "np.zeros(size, dtype=np.uint8)"),
     Mutation("padding at the bottom right", TRANSFORMS, "margin = (target - length) // 2", "margin = min(0, (target - length) // 2)"),
     # Processes, precision, resuming

@@ -11,12 +11,10 @@ import pytest
 import torch
 
 from pointrend.datasets.store import Store, StoreWriter
-from pointrend.datasets.windows import WindowTransform
 from pointrend.errors import ParamsError, TrainingError
 from pointrend.model.weights import load_weights
 from pointrend.training import loop
 from pointrend.training.loop import step_seed
-from pointrend.training.transforms import TrainTransform
 from tests.tiny import ITERATIONS, write_tiny_store
 from tests.training.trainings import assert_equal, losses, records, trainer, two_processes, weights
 
@@ -58,11 +56,6 @@ def test_neither_workers_nor_checkpoints_nor_the_stores_form_change_the_result(s
         other = trainer(data, tmp_path / f"other{len(more)}", *more)
         other.run()
         assert_equal(weights(plain), weights(other))
-
-
-def test_the_exact_loader_can_be_chosen(store: Path, tmp_path: Path) -> None:
-    chosen = {way: trainer(store, tmp_path / way, f"loader={way}").transform for way in ("fast", "exact")}
-    assert [type(transform) for transform in chosen.values()] == [WindowTransform, TrainTransform]
 
 
 @pytest.mark.parametrize("stop", [1, 2, 3, 4, 5])

@@ -12,12 +12,12 @@ from torch import nn
 from benchmarks.plain_network import PlainPointRend
 from pointrend.checkout.machine import precision_record
 from pointrend.errors import MachineError
+from pointrend.model.inputs import normalize_batch
 from pointrend.model.norm import JoinedBatchNorm
 from pointrend.model.pointrend import Architecture, PointRend, draw_points
 from pointrend.training.distributed import Processes
 from pointrend.training.loader import TrainBatch
 from pointrend.training.loop import TrainStep, step_seed
-from pointrend.training.normalization import normalize_batch
 from pointrend.training.run import batch_norm_kind
 from tests.tiny import tiny_setting, write_tiny_store
 from tests.training.trainings import losses, two_processes

@@ -134,18 +134,6 @@ def out(tmp_path: Path) -> Iterator[Path]:
     shutil.rmtree(tmp_path)
 
 
-def test_the_fast_loader_is_another_one_and_must_be_chosen(
-    voc: PaperData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(PointRend, "features", light_features)
-    with one_of_four(RANK) as processes:
-        trainer = paper_trainer("voc_r50", voc.folder, tmp_path, processes, "loader=fast")
-        (step,) = steps_of(trainer, 1)
-    assert_samples("voc_r50", voc, 0, step, "fast")
-    with pytest.raises(AssertionError, match="Not equal to tolerance"):
-        assert_samples("voc_r50", voc, 0, step)
-
-
 def test_a_stopped_training_goes_on_with_the_next_iteration_to_the_last(
     voc: PaperData, out: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -171,10 +159,10 @@ def test_a_stopped_training_goes_on_with_the_next_iteration_to_the_last(
     assert_samples("voc_r50", voc, last, step)
 
 
-def assert_samples(run: str, data: PaperData, iteration: int, step: Step, loader: str = "exact") -> None:
+def assert_samples(run: str, data: PaperData, iteration: int, step: Step) -> None:
     epoch, _ = by_recipe.place(run, iteration)
     drawn = by_recipe.indices(run, iteration, RANK, SEED)
-    samples = [by_recipe.sample(run, *data[index], (SEED, epoch, index), loader) for index in drawn]
+    samples = [by_recipe.sample(run, *data[index], (SEED, epoch, index)) for index in drawn]
     images, labels = (np.stack(parts) for parts in zip(*samples, strict=True))
     assert (step.images.dtype, step.labels.dtype) == (torch.float32, torch.int64)
     np.testing.assert_array_equal(step.labels, labels)

@@ -225,7 +225,7 @@ def test_an_index_of_any_values(folder: Path, data: st.DataObject) -> None:
     (place / "train.index.json").write_text(json.dumps(data.draw(changed(index))))
     store = survives(lambda: Store(place, "train"))
     if store is not None:
-        assert store.picture(0).shape == (*store.size(0), 3)
+        assert store.picture(0).shape == (*store.sizes[0], 3)
 
 
 RUN_FILES = ("train.json", "metrics.json")

@@ -10,11 +10,12 @@ import numpy as np
 import pytest
 
 from pointrend.model.heads import PointHead
+from pointrend.model.inputs import MEAN, STD
 from pointrend.results.audit import check_config as module
 from pointrend.results.audit.check_config import NOT_STATED, Comparison, check_config
 from pointrend.results.audit.configs import read_config
 from pointrend.settings.recipe import Recipe
-from pointrend.training.transforms import MEAN, STD, random_flip
+from pointrend.training.transforms import random_flip
 from tests.results.audit.samples import BASE, CITYSCAPES_R101, VOC_R50, sets, setting, write_config
 
 STRIDE = "SEGMENTOR_CFG.backbone.outstride"

@@ -35,7 +35,7 @@ SCORING = {
     ),
 }
 TRAINING = {
-    "flip upside down": ("pointrend/training/transforms.py", "cv2.flip(picture, 1)", "cv2.flip(picture, 0)"),
+    "flip upside down": ("pointrend/training/transforms.py", "cv2.flip(image.re", "cv2.flip(image[::-1].re"),
     "loss without its weight": ("pointrend/model/pointrend.py", "arch.coarse_loss_weight * loss", "0 * loss"),
 }
 PREPARING = {"ignore all things": ("pointrend/datasets/voc.py", "ignored=[255]", "ignored=[255, *range(1, 21)]")}

@@ -18,12 +18,10 @@ KEYS: dict[str, tuple[str, Any]] = {
     "crop_size": ("datasets__voc__recipe__crop_size", [16, 16]),
     "coarse_loss_weight": ("recipe__coarse_loss_weight", 0.0),
     "precision": ("recipe__precision", "bf16"),
-    "loader": ("recipe__loader", "fast"),
     "depth": ("backbones__r50__depth", 101),
 }
 """What a training follows from, by what the attack calls it: its path, and another value."""
 KEPT: dict[str, tuple[str, Any, str]] = {
-    "loader fast": ("recipe__loader", "fast", "loader fast (published exact)"),
     "precision bf16": ("recipe__precision", "bf16", "precision bf16 (published float32)"),
     "an lr of the run": ("runs__voc_r50__lr", 0.5, "lr 0.5 (published 0.02)"),
     "an lr of the scale": ("scales__paper__recipe__lr", 0.5, "lr 0.5 (published 0.02)"),
