@@ -3,7 +3,7 @@
 An image is uint8 (H, W, 3), BGR in the store and RGB once it is cropped; a label is uint8 (H, W), train ids, 255
 ignored. Random numbers are drawn in the published order, so that a list of draws can be replayed.
 
-Only what ends up in the crop is computed. :mod:`pointrend.bench.plain_loader` takes the published steps one by one.
+Only what ends up in the crop is computed. :mod:`benchmarks.plain_loader` takes the published steps one by one.
 """
 
 from __future__ import annotations

@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pointrend.bench.plain_loader import augmented
 from torch import Tensor
 from torch.utils.data import BatchSampler, DistributedSampler
 
+from benchmarks.plain_loader import augmented
 from pointrend.model.inputs import Bytes
 from pointrend.model.pointrend import Architecture
 

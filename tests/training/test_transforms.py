@@ -15,9 +15,9 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pointrend.bench import plain_loader
-from pointrend.bench.drawn import draw_picture
 
+from benchmarks import plain_loader
+from benchmarks.drawn import draw_picture
 from pointrend.datasets.classes import IGNORE
 from pointrend.datasets.registry import classes_of
 from pointrend.model.inputs import TestTransform, normalize_batch, resize_shape
