@@ -8,6 +8,7 @@ import json
 import os
 import re
 import shutil
+import subprocess
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
@@ -34,65 +35,66 @@ STEPS = ("fetch voc", "fetch backbone_r50", "prepare voc", "train voc_r50", "eva
 
 
 class Place:
-    """A checkout in ``root``: its files and its params."""
+    """A checkout in the folder ``root``: its files and its params."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
 
-    def path(self, name: str) -> Path:
-        return self.root / name
-
     def copy(self, root: Path) -> Self:
         """The same checkout elsewhere, with the same times and links."""
-        shutil.copytree(self.root, root, symlinks=True)
+        subprocess.run(["cp", "-a", str(self.root), str(root)], check=True, timeout=60)
         return type(self)(root)
+
+    def path(self, name: str) -> Path:
+        return self.root / name
 
     def json(self, name: str) -> Any:
         return json.loads(self.path(name).read_text())
 
     def params(self) -> dict[str, Any]:
+        """params.yaml as it is."""
         return yaml.safe_load(self.path("params.yaml").read_text())
 
     def write_params(self, params: dict[str, Any], name: str = "params.yaml") -> None:
+        """Replace params.yaml, or write another file like it."""
         self.path(name).write_text(yaml.safe_dump(params, sort_keys=False))
 
     def edit_params(self, change: Callable[[dict[str, Any]], Any]) -> None:
+        """Change what params.yaml holds."""
         params = self.params()
         change(params)
         self.write_params(params)
-
-    def set_urls(self, urls: Mapping[str, list[str]] | None) -> None:
-        """Offer archives at these URLs; with None, no archive at any."""
-        params = self.params()
-        offered = {name: [] for name in params["places"]} if urls is None else urls
-        for name, addresses in offered.items():
-            params["places"].setdefault(name, {"about_gb": 1.0})["urls"] = list(addresses)
-        self.write_params(params)
-
-    def flip(self, name: str, place: int | None = None, every: int | None = None) -> None:
-        """Flip a bit of one byte, by default the middle one, or of every so many; the file keeps its size and time."""
-        path = self.path(name)
-        before, data = path.stat(), bytearray(path.read_bytes())
-        first = len(data) // 2 if place is None else place
-        for at in range(0, len(data), every) if every else [first]:
-            data[at] ^= 1
-        path.write_bytes(data)
-        os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
-
-
-class Ground(Place):
-    """A checkout in which commands run while it is the working folder."""
 
     def put(self, path: str, value: Any) -> None:
         """Set one value of params.yaml, named by a dotted path."""
         *parents, last = path.split(".")
 
         def change(params: dict[str, Any]) -> None:
+            place: Any = params
             for key in parents:
-                params = params[key]
-            params[last] = value
+                place = place[int(key) if isinstance(place, list) else key]
+            place[last] = value
 
         self.edit_params(change)
+
+    def set_urls(self, urls: Mapping[str, list[str]] | None) -> None:
+        """Offer archives at these URLs; with None, no archive at any."""
+
+        def change(params: dict[str, Any]) -> None:
+            for name, addresses in (urls or {name: [] for name in params["places"]}).items():
+                params["places"].setdefault(name, {"about_gb": 1.0})["urls"] = list(addresses)
+
+        self.edit_params(change)
+
+
+class Ground(Place):
+    """A checkout in which commands run while it is the working folder."""
+
+    def flip(self, name: str) -> None:
+        """Flip a bit in the middle of a file."""
+        data = bytearray(self.path(name).read_bytes())
+        data[len(data) // 2] ^= 1
+        self.path(name).write_bytes(data)
 
     def archives(self, dataset: str, archives: Mapping[str, Members]) -> None:
         """Write archives as if they had been fetched."""

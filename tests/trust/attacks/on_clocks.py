@@ -5,76 +5,49 @@ from __future__ import annotations
 import os
 import time
 
-from tests.trust.attacks.attack import RIGHT, Attack
-from tests.trust.attacks.base import AGAIN, RUN, VOC
-from tests.trust.attacks.site import Site
+from tests.trust.attacks.attack import RIGHT, attacks
+from tests.trust.attacks.base import AGAIN, LR, OTHER_SHA, RUN, VOC
+from tests.trust.attacks.site import Site, Step, flip, while_put
 
-SCORE = "pointrend/evaluation/segmenters.py"
-FUTURE = time.time() + 10 * 365 * 86400
-
-
-def set_times(site: Site, moment: float) -> None:
-    for path in site.root.rglob("*"):
-        if not path.is_symlink():
-            os.utime(path, (moment, moment))
+IN_TEN_YEARS = time.time() + 10 * 365 * 86400
 
 
-def all_1970(site: Site) -> None:
-    """Other training, copied by rsync -a from a machine without a clock."""
-    with site.while_put(recipe__lr=0.5):
-        site.point(*AGAIN)
-    set_times(site, 0)
-
-
-def all_future(site: Site) -> None:
-    with site.while_put(recipe__lr=0.5):
-        site.point(*AGAIN)
-    set_times(site, FUTURE)
-
-
-def future_and_again(site: Site) -> None:
-    """Files from the future do not keep a stage from being redone."""
-    set_times(site, FUTURE)
-    site.flip(f"{RUN}/metrics.json")
-    site.point(*AGAIN)
-
-
-def labels_of_same_time(site: Site) -> None:
-    site.flip(f"{VOC}/val.labels.bin")
-    site.point("evaluate voc_r50", expect=None)
-
-
-def model_of_same_time(site: Site) -> None:
-    site.flip(f"{RUN}/model.safetensors")
-    site.point("evaluate voc_r50", expect=3)
+def all_times(moment: float) -> Step:
+    """As rsync -a copies from a machine with a wrong clock."""
+    return lambda site: [os.utime(path, (moment, moment)) for path in site.root.rglob("*") if not path.is_symlink()]
 
 
 def archive_of_same_time(site: Site) -> None:
     """The archive that is linked to is another one of the same size and time."""
     link = site.path("data/archives/official/benchmark.tgz")
-    copy = link.resolve().read_bytes()
-    times = link.resolve().stat()
-    link.unlink()
-    link.write_bytes(copy[:-1] + bytes([copy[-1] ^ 1]))
-    os.utime(link, ns=(times.st_atime_ns, times.st_mtime_ns))
-    site.point("fetch voc", expect=None)
+    site.take(link.resolve(), link)
+    site.retimed("data/archives/official/benchmark.tgz", lambda data: data[:-1] + bytes([data[-1] ^ 1]))
+    site.do("fetch voc -> ?")
 
 
 def score_of_same_time(site: Site) -> None:
     """One digit of metrics.json, at the same time."""
-    path = site.path(f"{RUN}/metrics.json")
-    times = path.stat()
-    miou = str(site.json(f"{RUN}/metrics.json")["miou"])
-    site.edit(f"{RUN}/metrics.json", f'"miou": {miou}', f'"miou": {"9" + miou[1:]}')
-    os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
+    miou = str(site.json(f"{RUN}/metrics.json")["miou"]).encode()
+    site.retimed(f"{RUN}/metrics.json", lambda data: data.replace(b'"miou": ' + miou, b'"miou": 9' + miou[1:], 1))
 
 
+OTHER_LR = while_put(LR, *AGAIN)
+attack = attacks("clocks")
 ATTACKS = (
-    Attack("another lr, all times 1970", "clocks", all_1970, "stale: trained", wrong=True),
-    Attack("another lr, all times in ten years", "clocks", all_future, "stale: trained", wrong=True, long=True),
-    Attack("times in ten years, then all again", "clocks", future_and_again, RIGHT),
-    Attack("val labels of the same size and time", "clocks", labels_of_same_time, "val.labels.bin"),
-    Attack("a model of the same size and time", "clocks", model_of_same_time, "has another sha256 than when"),
-    Attack("an archive of the same size and time", "clocks", archive_of_same_time, "benchmark.tgz is not"),
-    Attack("metrics.json of the same size and time", "clocks", score_of_same_time, "is of another scoring"),
+    attack("another lr, all times 1970", "stale: trained", OTHER_LR, all_times(0), wrong=True),
+    attack(
+        *("another lr, all times in ten years", "stale: trained", OTHER_LR, all_times(IN_TEN_YEARS)),
+        **{"wrong": True, "long": True},
+    ),
+    attack("times in ten years, then all again", RIGHT, all_times(IN_TEN_YEARS), flip(f"{RUN}/metrics.json"), *AGAIN),
+    attack(
+        *("val labels of the same size and time", "val.labels.bin"),
+        *(flip(f"{VOC}/val.labels.bin"), "evaluate voc_r50 -> ?"),
+    ),
+    attack(
+        *("a model of the same size and time", OTHER_SHA),
+        *(flip(f"{RUN}/model.safetensors"), "evaluate voc_r50 -> 3"),
+    ),
+    attack("an archive of the same size and time", "benchmark.tgz is not", archive_of_same_time),
+    attack("metrics.json of the same size and time", "is of another scoring|is of a different", score_of_same_time),
 )

@@ -2,115 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
 from pointrend.results.run_files import STALE
-from tests.trust.attacks.attack import RIGHT, Attack
-from tests.trust.attacks.base import AGAIN, RUN, VOC, at_hand
-from tests.trust.attacks.site import Site
+from tests.trust.attacks.attack import RIGHT, attacks
+from tests.trust.attacks.base import AGAIN, LIMIT_4, LR, OTHER_RUN, RUN, VOC, at_hand
+from tests.trust.attacks.site import Site, Step, drop, engine, put, restoring, swap, while_put
 
 SNAKEMAKE = "snakemake --cores 1"
+COMMIT = "dvc commit --force --quiet"
+TRAINS = "--scale paper train voc_r50"
 
 
-def plans(site: Site, *commands: str) -> None:
-    """What Snakemake would run, which must be these verbs."""
-    site.must_say(site.engine(f"{SNAKEMAKE} -n -p"), *commands)
+def plans(command: str) -> Step:
+    """What Snakemake would run, which must have this verb."""
+    return engine(f"{SNAKEMAKE} -n -p", command)
 
 
-def dvc_plans(site: Site, *stages: str) -> None:
-    site.must_say(site.engine("dvc status"), *stages)
+def dvc_plans(stage: str) -> Step:
+    return engine("dvc status", f"{stage}@paper-voc-r50-0")
 
 
-def edited_lr(*commands: str) -> Callable[[Site], Any]:
-    """Another lr in params.yaml, and commands that are to make an engine believe that nothing has to be done."""
-
-    def steps(site: Site) -> None:
-        site.put(recipe__lr=0.5)
-        for command in commands:
-            site.engine(command, expect=None)
-        plans(site, "--scale paper train voc_r50")
-        dvc_plans(site, "train@paper-voc-r50-0")
-
-    return steps
+def believing(options: str) -> tuple[Step, ...]:
+    """Another lr, and a Snakemake that is told that nothing has to be done."""
+    return put(LR), engine(f"{SNAKEMAKE} {options} -> ?"), plans(TRAINS), dvc_plans("train")
 
 
-def touched_then_bridged(site: Site) -> None:
-    """Snakemake believes it; DVC is to believe Snakemake."""
-    site.put(recipe__lr=0.5)
-    site.engine(f"{SNAKEMAKE} --touch --forceall", expect=None)
-    site.point("bridge dvc", expect=3)
-    dvc_plans(site, "train@paper-voc-r50-0")
-
-
-def committed_then_bridged(site: Site) -> None:
-    """DVC believes it; Snakemake is to believe DVC."""
-    site.put(recipe__lr=0.5)
-    site.engine("dvc commit --force --quiet")
-    site.point("bridge snakemake", expect=3)
-    plans(site, "--scale paper train voc_r50")
-
-
-def one_forced(site: Site) -> None:
-    """Training alone is forced with another lr; the score is that of before."""
-    site.put(recipe__lr=0.5)
-    site.engine("dvc repro --single-item --force train@paper-voc-r50-0")
-    dvc_plans(site, "evaluate@paper-voc-r50-0")
-
-
-def old_lock(site: Site) -> None:
-    """All of another lr by DVC, then dvc checkout of the dvc.lock of before, with the params of now."""
-    with site.restored("dvc.lock"):
-        site.put(recipe__lr=0.5)
-        site.engine("dvc repro --quiet")
-    site.engine("dvc checkout --force --quiet")
-    plans(site, "--scale paper train voc_r50")
-
-
-def old_params(site: Site) -> None:
-    """All of another lr by Snakemake, then the params of before, and Snakemake is told to look at times alone."""
-    with site.restored("params.yaml"):
-        site.put(recipe__lr=0.5)
-        site.engine(SNAKEMAKE)
-    site.engine(f"{SNAKEMAKE} --rerun-triggers mtime --touch", expect=None)
-    plans(site, "--scale paper train voc_r50")
-
-
-def lost_output(name: str, *commands: str) -> Callable[[Site], Any]:
+def made_again(name: str, verb: str) -> tuple[Step, ...]:
     """One output removed; the engine makes it again."""
-
-    def steps(site: Site) -> None:
-        site.drop(name)
-        plans(site, *commands)
-        with at_hand(site):
-            site.engine(SNAKEMAKE)
-
-    return steps
-
-
-def swapped_then_run(site: Site) -> None:
-    """The folders of two runs swapped, with an engine that looks at times."""
-    site.swap(RUN, "runs/paper/voc_r101-s0")
-    site.engine(f"{SNAKEMAKE} --touch", expect=None)
-    plans(site, "--scale paper train voc_r50")
-
-
-def limited_data(site: Site) -> None:
-    """Data prepared with a limit, committed to DVC as they are."""
-    with site.while_put(scales__paper__limit=4):
-        site.point("prepare voc")
-    site.engine("dvc commit --force --quiet", expect=None)
-    site.point("bridge snakemake", expect=3)
-    site.point("evaluate voc_r50", expect=2)
-
-
-def trained_by_hand(site: Site) -> None:
-    """--set, which no engine sees, and both engines told that all is done."""
-    site.point(*(f"--set lr=0.5 {command}" for command in AGAIN))
-    site.engine(f"{SNAKEMAKE} --touch --forceall", expect=None)
-    site.engine("dvc commit --force --quiet", expect=None)
-    site.point("bridge dvc", expect=3)
-    site.point("bridge snakemake", expect=3)
+    return drop(name), plans(f"--scale paper {verb}"), at_hand("offered", engine(SNAKEMAKE))
 
 
 def edited_through_a_link(site: Site) -> None:
@@ -122,53 +40,57 @@ def edited_through_a_link(site: Site) -> None:
     site.edit(str(cached), f'"miou": {miou}', f'"miou": 9{miou}')
 
 
-LINKED = "edited through a link of DVC's cache"
+attack = attacks("engines", base="engines")
 ATTACKS = (
-    Attack(LINKED, "engines", edited_through_a_link, "is of another scoring", wrong=True),
+    attack(
+        *("edited through a link of DVC's cache", "is of another scoring|is of a different", edited_through_a_link),
+        **{"wrong": True, "base": "hand"},
+    ),
+    attack("lr edited, snakemake --touch", STALE, *believing("--touch")),
+    attack(
+        *("lr edited, snakemake --touch --forceall, bridge dvc", STALE, put(LR)),
+        *(engine(f"{SNAKEMAKE} --touch --forceall -> ?"), "bridge dvc -> 3", dvc_plans("train")),
+    ),
+    attack("lr edited, --rerun-triggers mtime", STALE, *believing("--rerun-triggers mtime -n")),
     *(
-        Attack(name, "engines", steps, ends, base="engines", **more)
-        for name, steps, ends, more in (
-            ("lr edited, snakemake --touch", edited_lr(f"{SNAKEMAKE} --touch"), STALE, {}),
-            ("lr edited, snakemake --touch --forceall, bridge dvc", touched_then_bridged, STALE, {}),
-            ("lr edited, --rerun-triggers mtime", edited_lr(f"{SNAKEMAKE} --rerun-triggers mtime -n"), STALE, {}),
-            (
-                "lr edited, --allowed-rules compare report",
-                edited_lr(f"{SNAKEMAKE} --allowed-rules compare report"),
-                STALE,
-                {},
-            ),
-            ("lr edited, --omit-from train", edited_lr(f"{SNAKEMAKE} --omit-from train"), STALE, {}),
-            (
-                "lr edited, --until prepare --ignore-incomplete",
-                edited_lr(f"{SNAKEMAKE} --until prepare --ignore-incomplete"),
-                STALE,
-                {},
-            ),
-            ("lr edited, dvc commit -f, bridge snakemake", committed_then_bridged, STALE, {}),
-            ("lr edited, dvc repro -s --force train", one_forced, "scores other weights", {}),
-            ("dvc checkout of an old dvc.lock, new params", old_lock, STALE, {}),
-            ("snakemake with another lr, old params, mtime", old_params, STALE, {"wrong": True}),
-            ("runs swapped, snakemake --touch", swapped_then_run, "is of run voc_r101", {}),
-            ("limit while preparing, dvc commit -f", limited_data, "4 images of train were kept", {}),
-            ("--set lr=0.5 by hand, both engines forced", trained_by_hand, STALE, {"wrong": True}),
-            (
-                "evaluate.json removed, snakemake",
-                lost_output(f"{RUN}/evaluate.json", "--scale paper evaluate voc_r50"),
-                RIGHT,
-                {},
-            ),
-            (
-                "train.json removed, snakemake",
-                lost_output(f"{RUN}/train.json", "--scale paper train voc_r50"),
-                RIGHT,
-                {},
-            ),
-            (
-                "val labels removed, snakemake",
-                lost_output(f"{VOC}/val.labels.bin", "--scale paper prepare voc"),
-                RIGHT,
-                {},
-            ),
+        attack(f"lr edited, {options}", STALE, *believing(options))
+        for options in (
+            *("--allowed-rules compare report", "--omit-from train", "--until prepare --ignore-incomplete"),
         )
     ),
+    attack(
+        *("lr edited, dvc commit -f, bridge snakemake", STALE),
+        *(put(LR), engine(COMMIT), "bridge snakemake -> 3", plans(TRAINS)),
+    ),
+    attack(
+        *("lr edited, dvc repro -s --force train", "scores other weights", put(LR)),
+        *(engine("dvc repro --single-item --force train@paper-voc-r50-0"), dvc_plans("evaluate")),
+    ),
+    attack(
+        *("dvc checkout of an old dvc.lock, new params", STALE),
+        *(restoring("dvc.lock", put(LR), engine("dvc repro --quiet")), engine("dvc checkout --force --quiet")),
+        plans(TRAINS),
+    ),
+    attack(
+        *("snakemake with another lr, old params, mtime", STALE, while_put(LR, engine(SNAKEMAKE))),
+        *(engine(f"{SNAKEMAKE} --rerun-triggers mtime --touch -> ?"), plans(TRAINS)),
+        wrong=True,
+    ),
+    attack(
+        *("runs swapped, snakemake --touch", "is of run voc_r101"),
+        *(swap(RUN, OTHER_RUN), engine(f"{SNAKEMAKE} --touch -> ?"), plans(TRAINS)),
+    ),
+    attack(
+        *("limit while preparing, dvc commit -f", "4 images of train were kept", while_put(LIMIT_4, "prepare voc")),
+        *(engine(f"{COMMIT} -> ?"), "bridge snakemake -> 3", "evaluate voc_r50 -> 2"),
+    ),
+    attack(
+        *("--set lr=0.5 by hand, both engines forced", STALE, *(f"--set lr=0.5 {verb}" for verb in AGAIN)),
+        *(engine(f"{SNAKEMAKE} --touch --forceall -> ?"), engine(f"{COMMIT} -> ?")),
+        *("bridge dvc -> 3", "bridge snakemake -> 3"),
+        wrong=True,
+    ),
+    attack("evaluate.json removed, snakemake", RIGHT, *made_again(f"{RUN}/evaluate.json", "evaluate voc_r50")),
+    attack("train.json removed, snakemake", RIGHT, *made_again(f"{RUN}/train.json", "train voc_r50")),
+    attack("val labels removed, snakemake", RIGHT, *made_again(f"{VOC}/val.labels.bin", "prepare voc")),
 )
