@@ -20,8 +20,7 @@ class Disk:
     """Counts the calls; the one with the number ``fails`` raises, after half of its bytes are written."""
 
     fails: int
-    number: int
-    """errno."""
+    number: int  # errno
     calls: list[str] = field(default_factory=list)
 
     def refuse(self, name: str) -> bool:

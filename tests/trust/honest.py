@@ -29,11 +29,12 @@ from tests.trust.attacks import (
 )
 from tests.trust.attacks.attack import KINDS, Attack, Outcome, attempt
 from tests.trust.attacks.base import make_base, truth_of
+from tests.trust.campaign import markdown
 from tests.trust.document import write_table
 
 MODULES = (on_params, on_environment, on_folders, on_backups, on_clocks, on_copies, on_engines, on_verbs, on_code)
 ATTACKS: tuple[Attack, ...] = tuple(attack for module in MODULES for attack in module.ATTACKS)
-HEAD = "| kind | what was done | what is said of it |\n|-|-|-|\n"
+HEAD = ("kind", "what was done", "what is said of it")
 
 
 def chosen(names: Iterable[str]) -> list[Attack]:
@@ -65,24 +66,20 @@ def main() -> int:
     parser.add_argument("names", nargs="*", metavar="NAME")
     parser.add_argument("--write", action="store_true", help="put the table into docs/reliability.md")
     options = parser.parse_args()
-    rows, defects = "", 0
+    rows, defects = [HEAD], 0
     with tempfile.TemporaryDirectory() as folder:
         attack_one = attempts(Path(folder))
         for attack in chosen(options.names):
             start = used()
             outcome = attack_one(attack)
             defects += bool(outcome.faults)
-            row = f"| {attack.kind} | {attack.name} | {outcome.says} |"
-            rows += f"{row}\n"
-            print(
-                f"{row} {used() - start:.1f} s",
-                *(f"  DEFECT: {fault}" for fault in outcome.faults),
-                sep="\n",
-                flush=True,
-            )
+            rows.append((attack.kind, attack.name, outcome.says))
+            row = markdown(*rows[-1:]).splitlines()[0]
+            found = (f"  DEFECT: {fault}" for fault in outcome.faults)
+            print(f"{row} {used() - start:.1f} s", *found, sep="\n", flush=True)
     print(f"{defects} defects")
     if options.write:
-        write_table("honest", HEAD + rows)
+        write_table("honest", markdown(*rows))
     return 1 if defects else 0
 
 

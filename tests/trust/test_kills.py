@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.trust.kills import STAGES, Campaign, content
+from tests.trust.campaign import content
+from tests.trust.kills import STAGES, Campaign
 
 KILLS, SEED = 10, 7
 

@@ -17,9 +17,9 @@ from pointrend.cli import main
 from pointrend.errors import TrainingStopped
 from pointrend.jobs.lease import Held, Watch
 from pointrend.training.checkpoints import KEPT
+from tests.trust.campaign import content
 from tests.trust.conftest import MakeGround
 from tests.trust.ground import Ground
-from tests.trust.kills import content
 from tests.trust.takeovers import Campaign
 
 TAKEOVERS, SEED = 4, 5
