@@ -16,24 +16,16 @@ from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch is imported
 
-from tests.trust.attacks import (
-    on_backups,
-    on_clocks,
-    on_code,
-    on_copies,
-    on_engines,
-    on_environment,
-    on_folders,
-    on_params,
-    on_verbs,
-)
+from tests.trust.attacks import on_backups, on_code, on_commands, on_folders, on_settings
 from tests.trust.attacks.attack import KINDS, Attack, Outcome, attempt
 from tests.trust.attacks.base import make_base, truth_of
 from tests.trust.campaign import markdown
 from tests.trust.document import write_table
 
-MODULES = (on_params, on_environment, on_folders, on_backups, on_clocks, on_copies, on_engines, on_verbs, on_code)
-ATTACKS: tuple[Attack, ...] = tuple(attack for module in MODULES for attack in module.ATTACKS)
+MODULES = (on_settings, on_folders, on_backups, on_commands, on_code)
+ATTACKS: tuple[Attack, ...] = tuple(
+    sorted((attack for module in MODULES for attack in module.ATTACKS), key=lambda attack: KINDS.index(attack.kind))
+)
 HEAD = ("kind", "what was done", "what is said of it")
 
 

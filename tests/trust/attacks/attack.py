@@ -72,7 +72,7 @@ def attempt(attack: Attack, base: Site, truth: Truth) -> Outcome:
         site.do(*attack.steps)
         if attack.touches and site.tree() == before:
             site.faults.append("the attack changed nothing")
-        (site.own if attack.own else site.do)(*attack.then)
+        site.do(*(f"own {verb}" if attack.own else verb for verb in attack.then))
         rows = _rows(site)
         faults = [*site.faults, *_wrong_rows(rows, truth), *_not_as_expected(attack, site, rows, truth)]
         return Outcome(_in_short(attack, site, rows), faults)

@@ -14,7 +14,7 @@ from pointrend.archives.demo.packing import write_archive
 from pointrend.archives.verification import digest_file
 from pointrend.files import write_json
 from tests.released import FIRST_NAME, offer_weights, thin_state
-from tests.trust.attacks.site import Site, Step, drop, engine, under, while_put
+from tests.trust.attacks.site import Site, Step, under
 from tests.workflow.checkout import Checkout
 
 RUNS = ("voc_r50", "voc_r101")
@@ -43,7 +43,7 @@ PARTS = ("pictures.bin", "labels.bin", "index.json")
 AGAIN = ("train voc_r50", "evaluate voc_r50")
 RESULTS = "results/paper/results.json"
 OTHER_SHA = "has another sha256 than when|has a different sha256 than when"
-LR, LIMIT_4 = {"recipe.lr": 0.5}, {"scales.paper.limit": 4}
+LR, LIMIT_4 = "recipe.lr 0.5", "scales.paper.limit 4"
 
 Digests = dict[str, dict[str, str]]
 
@@ -73,31 +73,24 @@ def at_hand(folder: str, *steps: Step) -> Step:
 
 
 # moves away what was downloaded, and the copies of it, so that it is fetched again
-forget_archives = drop("data/archives/official", "data/paper/archives/voc")
+FORGET_ARCHIVES = "drop data/archives/official data/paper/archives/voc"
 
 
-def other_archives(*steps: Step, kept: bool = False) -> Step:
-    """Fetch and prepare other archives under checksums of their own, which may be kept, and take more steps."""
+def other_archives(*steps: Step) -> Step:
+    """Fetch and prepare other archives under checksums of their own, and take more steps."""
 
     def step(site: Site) -> None:
-        others = pins(digests_of(site.root.parent / "others"))
-        with_them = (forget_archives, at_hand("others", "fetch voc", "prepare voc", *steps))
-        if kept:
-            site.put("datasets.voc.archives", others)
-            site.do(*with_them)
-        else:
-            site.do(while_put({"datasets.voc.archives": others}, *with_them))
+        site.put("datasets.voc.archives", pins(digests_of(site.root.parent / "others")))
+        site.do(FORGET_ARCHIVES, at_hand("others", "fetch voc", "prepare voc", *steps))
 
     return step
 
 
-def anew(*verbs: str) -> Step:
-    """Train voc_r50 from its beginning and score it, or run other verbs."""
-    return lambda site: site.do(drop("checkpoints", RUN), *(verbs or AGAIN))
-
-
-# the same, whatever comes
-anew_or_not = anew(*(f"{verb} -> ?" for verb in AGAIN))
+# train voc_r50 from its beginning and score it, or try to
+FORGET_RUN = f"drop checkpoints {RUN}"
+ANEW = (FORGET_RUN, *AGAIN)
+AGAIN_OR_NOT = tuple(f"{verb} -> ?" for verb in AGAIN)
+ANEW_OR_NOT = (FORGET_RUN, *AGAIN_OR_NOT)
 
 
 def make_base(folder: Path, made_by: str = "hand") -> Site:
@@ -129,7 +122,7 @@ def make_base(folder: Path, made_by: str = "hand") -> Site:
     if made_by == "engines":
         site.put("scales.paper.published", [])  # which DVC would want to be asked for
         commands = ("git init --quiet", "snakemake --cores 2", "pointrend bridge dvc")
-        made = (*(engine(command) for command in commands), "verify")
+        made = (*commands, "verify")
     site.do(at_hand("offered", *made))
     if site.faults:
         raise RuntimeError(f"the checkout to be attacked could not be made: {site.faults}")

@@ -1,10 +1,12 @@
-"""Parts of an older state restored over a newer one, and files changed for a while."""
+"""Parts of an older state restored over a newer one, files changed for a while, and times that are wrong."""
 
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
+import time
 from typing import Any
 
 import numpy as np
@@ -13,24 +15,25 @@ from pointrend.files import canonical_json
 from tests.trust.attacks.attack import RIGHT, attacks
 from tests.trust.attacks.base import (
     AGAIN,
+    ANEW_OR_NOT,
     LR,
     OF_SCORE,
     OF_TRAINING,
+    OTHER_SHA,
     PARTS,
     RESULTS,
     RUN,
     VOC,
-    anew_or_not,
     other_archives,
 )
-from tests.trust.attacks.site import Site, Step, flip, put, restoring, while_put
+from tests.trust.attacks.site import Site, Step, restoring, while_put
 
 SCORED = tuple(f"{RUN}/{name}" for name in OF_SCORE)
 TRAINED = tuple(f"{RUN}/{name}" for name in OF_TRAINING)
 INDEX, LABELS = f"{VOC}/val.index.json", f"{VOC}/val.labels.bin"
 SPLITS = tuple(f"{VOC}/{split}.{part}" for split in ("train", "val") for part in PARTS)
 PAGES = ("README.md", "results/paper/README.md", "results/paper/index.html")
-RETRAINED = (put(LR), *AGAIN)
+RETRAINED = (f"put {LR}", *AGAIN)
 
 
 def newer_kept(*names: str) -> Step:
@@ -99,7 +102,7 @@ OTHER_RESULTS = "is not the one whose"
 OF_RESULTS = {"then": ("report", "verify")}
 TRAIN_IMAGES = f"{VOC}/train.pictures.bin"
 attack = attacks("backups")
-ATTACKS = (
+ON_BACKUPS = (
     attack(
         *("old train.json, new model", "scores other weights"),
         restoring(("params.yaml", f"{RUN}/train.json"), *RETRAINED),
@@ -120,15 +123,15 @@ ATTACKS = (
     attack("new counts alone", "is not the one that metrics.json", newer_kept(f"{RUN}/confusion.parquet")),
     attack(
         *("old manifest, new data", "manifest.json"),
-        *(restoring(("params.yaml", f"{VOC}/manifest.json"), other_archives(kept=True)), anew_or_not),
+        *(restoring(("params.yaml", f"{VOC}/manifest.json"), other_archives()), *ANEW_OR_NOT),
     ),
     attack(
         *("new manifest, old data", "manifest.json"),
-        *(restoring(SPLITS, other_archives(kept=True)), anew_or_not),
+        *(restoring(SPLITS, other_archives()), *ANEW_OR_NOT),
     ),
     attack(
         *("old archives, new data and score", "had md5"),
-        restoring(("params.yaml", "data/archives", "data/paper/archives"), other_archives(kept=True), *AGAIN),
+        restoring(("params.yaml", "data/archives", "data/paper/archives"), other_archives(), *AGAIN),
         wrong=True,
     ),
     attack(
@@ -158,12 +161,56 @@ ATTACKS = (
     ),
     attack(
         *("other training images while training", "train.pictures.bin"),
-        restoring(TRAIN_IMAGES, flip(TRAIN_IMAGES), anew_or_not),
+        restoring(TRAIN_IMAGES, f"flip {TRAIN_IMAGES}", *ANEW_OR_NOT),
     ),
-    attack("other training images, kept", "train.pictures.bin", flip(TRAIN_IMAGES), anew_or_not),
+    attack("other training images, kept", "train.pictures.bin", f"flip {TRAIN_IMAGES}", *ANEW_OR_NOT),
     attack("cp -al, then another training", RIGHT, linked_backup),
     attack("a figure typed into results.json", "is not what its own", typed_figure, **OF_RESULTS),
     attack("a fingerprint typed into train.json", "is not as it was written", typed_fingerprint, wrong=True),
     attack("a figure typed into README.md", "README.md", edited_readme, then=("verify",)),
     attack("definition.json of another release", "lr 0.02 (published 0.01)", older_definition),
+)
+
+IN_TEN_YEARS = time.time() + 10 * 365 * 86400
+
+
+def all_times(moment: float) -> Step:
+    """As rsync -a copies from a machine with a wrong clock."""
+    return lambda site: [os.utime(path, (moment, moment)) for path in site.root.rglob("*") if not path.is_symlink()]
+
+
+def archive_of_same_time(site: Site) -> None:
+    """The archive that is linked to is another one of the same size and time."""
+    link = site.path("data/archives/official/benchmark.tgz")
+    site.take(link.resolve(), link)
+    site.retimed("data/archives/official/benchmark.tgz", lambda data: data[:-1] + bytes([data[-1] ^ 1]))
+    site.do("fetch voc -> ?")
+
+
+def score_of_same_time(site: Site) -> None:
+    """One digit of metrics.json, at the same time."""
+    miou = str(site.json(f"{RUN}/metrics.json")["miou"]).encode()
+    site.retimed(f"{RUN}/metrics.json", lambda data: data.replace(b'"miou": ' + miou, b'"miou": 9' + miou[1:], 1))
+
+
+OTHER_LR = while_put(LR, *AGAIN)
+attack = attacks("clocks")
+ATTACKS = (
+    *ON_BACKUPS,
+    attack("another lr, all times 1970", "stale: trained", OTHER_LR, all_times(0), wrong=True),
+    attack(
+        *("another lr, all times in ten years", "stale: trained", OTHER_LR, all_times(IN_TEN_YEARS)),
+        **{"wrong": True, "long": True},
+    ),
+    attack("times in ten years, then all again", RIGHT, all_times(IN_TEN_YEARS), f"flip {RUN}/metrics.json", *AGAIN),
+    attack(
+        *("val labels of the same size and time", "val.labels.bin"),
+        *(f"flip {VOC}/val.labels.bin", "evaluate voc_r50 -> ?"),
+    ),
+    attack(
+        *("a model of the same size and time", OTHER_SHA),
+        *(f"flip {RUN}/model.safetensors", "evaluate voc_r50 -> 3"),
+    ),
+    attack("an archive of the same size and time", "benchmark.tgz is not", archive_of_same_time),
+    attack("metrics.json of the same size and time", "is of another scoring|is of a different", score_of_same_time),
 )

@@ -11,8 +11,8 @@ from pointrend.files import canonical_json
 from pointrend.results.run_files import STALE, STALE_SCORE
 from pointrend.settings.definition import CODE
 from tests.trust.attacks.attack import RIGHT, attacks
-from tests.trust.attacks.base import AGAIN, OF_TRAINING, RUN
-from tests.trust.attacks.site import PROGRAMS, Site, Step, edit, own, restoring
+from tests.trust.attacks.base import AGAIN, AGAIN_OR_NOT, OF_TRAINING, RUN
+from tests.trust.attacks.site import PROGRAMS, Site, Step, edit, restoring
 
 Edit = tuple[str, str, str]
 EVALUATE = "evaluate voc_r50"
@@ -29,14 +29,16 @@ TRAINING: dict[str, Edit] = {
     "flip upside down": UPSIDE_DOWN,
     "loss without its weight": ("pointrend/model/pointrend.py", "arch.coarse_loss_weight * loss", "0 * loss"),
 }
+OWN_AGAIN = tuple(f"own {verb}" for verb in AGAIN)
 NO_THINGS = (VOC_CODE, "ignored=[255]", "ignored=[255, *range(1, 21)]")
+OWN_EVALUATE = f"own {EVALUATE}"
 OTHER_CODE = f"is not the one that the golden numbers were checked with ({CODE})"
 PREPARED = "prepared by other code|prepared by different code"
 
 
 def back(change: Edit, *commands: str) -> Step:
     """Edit, run verbs, edit back."""
-    return restoring(change[0], edit(*change), own(*commands))
+    return restoring(change[0], edit(*change), *(f"own {command}" for command in commands))
 
 
 def same_time(site: Site) -> None:
@@ -101,13 +103,14 @@ ATTACKS = (
         for name, change in SCORING.items()
     ),
     attack(
-        *("score without refinement, left", f"evaluate {OTHER_CODE}", edit(*WITHOUT_REFINEMENT), own(EVALUATE)), **LEFT
+        *("score without refinement, left", f"evaluate {OTHER_CODE}", edit(*WITHOUT_REFINEMENT), f"own {EVALUATE}"),
+        **LEFT,
     ),
     *(
         attack(f"train: {name}, edited back", STALE, back(change, *AGAIN), wrong=True)
         for name, change in TRAINING.items()
     ),
-    attack("train: flip upside down, left", f"train {OTHER_CODE}", edit(*UPSIDE_DOWN), own(*AGAIN), **LEFT),
+    attack("train: flip upside down, left", f"train {OTHER_CODE}", edit(*UPSIDE_DOWN), *OWN_AGAIN, **LEFT),
     attack(
         *("train by other code, old train.json", "scores other weights"),
         restoring(tuple(f"{RUN}/{name}" for name in OF_TRAINING), back(UPSIDE_DOWN, *AGAIN)),
@@ -115,19 +118,19 @@ ATTACKS = (
     ),
     attack("prepare: ignore all things, edited back", PREPARED, back(NO_THINGS, "prepare voc"), f"{EVALUATE} -> 2"),
     attack(
-        *("prepare: ignore all things, left", f"prepare {OTHER_CODE}", edit(*NO_THINGS), own("prepare voc", *AGAIN)),
+        *("prepare: ignore all things, left", f"prepare {OTHER_CODE}", edit(*NO_THINGS), "own prepare voc", *OWN_AGAIN),
         own=True,
     ),
     attack(
-        *("train and evaluate ignore all things", PREPARED, back(NO_THINGS, *(f"{verb} -> ?" for verb in AGAIN))),
+        *("train and evaluate ignore all things", PREPARED, back(NO_THINGS, *AGAIN_OR_NOT)),
         touches=False,
     ),
-    attack(*("an edit of the same size and time, left", f"evaluate {OTHER_CODE}", same_time, own(EVALUATE)), **LEFT),
+    attack(*("an edit of the same size and time, left", f"evaluate {OTHER_CODE}", same_time, OWN_EVALUATE), **LEFT),
     attack(
         *("an edit while the command starts", "was changed while this command was starting|changed while this command"),
         restoring("pointrend", edited_while_starting),
     ),
-    attack("bytecode of other code", RIGHT, stale_bytecode, own(EVALUATE)),
+    attack("bytecode of other code", RIGHT, stale_bytecode, OWN_EVALUATE),
     attack("another package first on PYTHONPATH", STALE_SCORE, shadowed, wrong=True),
     attack("code.json of another release", "the code of evaluate is not the one", older_code_json, long=False),
 )

@@ -1,4 +1,4 @@
-"""Files and folders moved, swapped and copied, hashes and all."""
+"""Files and folders moved, swapped and copied, hashes and all; and copies that are not whole."""
 
 from __future__ import annotations
 
@@ -6,9 +6,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from tests.trust.attacks.attack import attacks
+from tests.trust.attacks.attack import RIGHT, attacks
 from tests.trust.attacks.base import (
     AGAIN,
+    AGAIN_OR_NOT,
+    ANEW_OR_NOT,
     LR,
     OF_SCORE,
     OTHER_RUN,
@@ -19,9 +21,9 @@ from tests.trust.attacks.base import (
     RUN,
     SECOND_SEED,
     VOC,
-    anew_or_not,
 )
-from tests.trust.attacks.site import Site, Step, drop, put, swap, take, under, while_put
+from tests.trust.attacks.site import Site, Step, under, while_put
+from tests.trust.cases import MISSING, cut
 
 OF_R101 = "is of run voc_r101 seed 0, not of run voc_r50"
 # files of a run, and what is said where two runs have exchanged them
@@ -37,7 +39,7 @@ IN_BOTH = {
 }
 EVALUATE_OR_NOT = "evaluate voc_r50 -> ?"
 OF_SEED_0 = "is of voc_r50 seed 0 (fingerprint"
-SHORT = put({"scales.pilot.limit": 4, "scales.pilot.pretrained": False})
+SHORT = ("put scales.pilot.limit 4", "put scales.pilot.pretrained false")
 
 
 def at_pilot(*steps: str) -> Step:
@@ -58,7 +60,7 @@ def other_checkpoints(copy: Callable[[Site, Path, Path], Any]) -> Step:
         site.do(while_put(LR, "train voc_r50"))
         (theirs,) = set(ours.parent.iterdir()) - {ours}
         copy(site, theirs, ours)
-        site.do(*(f"{verb} -> ?" for verb in AGAIN))
+        site.do(*AGAIN_OR_NOT)
 
     return step
 
@@ -77,7 +79,7 @@ def without_newest(site: Site, theirs: Path, ours: Path) -> None:
 
 def checkpoints_of_seed_0(site: Site) -> None:
     """In the folder of seed 1, of whose fingerprint nothing is known but its folder."""
-    site.do(put({"seeds": [0, 1]}), "train voc_r50 --seed 1")
+    site.do("put seeds [0, 1]", "train voc_r50 --seed 1")
     (ours,) = site.path("checkpoints/paper/voc_r50-s1").iterdir()
     (theirs,) = site.path("checkpoints/paper/voc_r50-s0").iterdir()
     site.drop(SECOND_SEED)
@@ -94,31 +96,31 @@ def manifest_says_pins(site: Site) -> None:
 
 def results_of_another_scale(site: Site) -> None:
     results = site.json(RESULTS)
-    site.do(put({"scales.pilot.pretrained": False}), under({"POINTREND_SCALE": "pilot"}, "compare"))
+    site.do("put scales.pilot.pretrained false", under({"POINTREND_SCALE": "pilot"}, "compare"))
     site.take("results/pilot/results.json", RESULTS)
     assert site.json(RESULTS) != results
 
 
-exchanged_splits = swap(f"{VOC}/train.", f"{VOC}/val.", *PARTS)
+EXCHANGED = f"swap {VOC}/train. {VOC}/val. {' '.join(PARTS)}"
 attack = attacks("folders")
-ATTACKS = (
-    attack("the folders of two runs swapped", "is of run voc_r101", swap(RUN, OTHER_RUN)),
+ON_FOLDERS = (
+    attack("the folders of two runs swapped", "is of run voc_r101", f"swap {RUN} {OTHER_RUN}"),
     attack(
-        *("a run that is a link to another", OF_R101, drop(RUN)),
+        *("a run that is a link to another", OF_R101, f"drop {RUN}"),
         lambda site: site.path(RUN).symlink_to("voc_r101-s0"),
     ),
     *(
-        attack(f"{name} of two runs swapped", reason, swap(f"{RUN}/", f"{OTHER_RUN}/", name))
+        attack(f"{name} of two runs swapped", reason, f"swap {RUN}/ {OTHER_RUN}/ {name}")
         for name, reason in IN_BOTH.items()
     ),
     attack("two drawings swapped", "is not the one that metrics.json names", swapped_pictures),
     attack(
         *("models swapped, then evaluate", OTHER_SHA),
-        *(swap(f"{RUN}/", f"{OTHER_RUN}/", "model.safetensors"), "evaluate voc_r50 -> 3"),
+        *(f"swap {RUN}/ {OTHER_RUN}/ model.safetensors", "evaluate voc_r50 -> 3"),
     ),
     attack(
         *("seed 0 copied to seed 1", "is of run voc_r50 seed 0, not of run voc_r50 seed 1"),
-        *(take(RUN, SECOND_SEED), put({"seeds": [0, 1]})),
+        *(f"take {RUN} {SECOND_SEED}", "put seeds [0, 1]"),
     ),
     attack("checkpoints of seed 0 for seed 1", "seed", checkpoints_of_seed_0),
     attack(
@@ -131,27 +133,73 @@ ATTACKS = (
         long=True,
     ),
     attack(
-        *("data of another scale", "limit None", SHORT, at_pilot("fetch voc", "prepare voc")),
-        *(take("data/pilot/voc", VOC), "evaluate voc_r50 -> 2"),
+        *("data of another scale", "limit None", *SHORT, at_pilot("fetch voc", "prepare voc")),
+        *(f"take data/pilot/voc {VOC}", "evaluate voc_r50 -> 2"),
     ),
     attack(
-        *("val of another scale, manifest of ours", "val.", SHORT, at_pilot("fetch voc", "prepare voc")),
-        *(take("data/pilot/voc/val.", f"{VOC}/val.", *PARTS), EVALUATE_OR_NOT),
+        *("val of another scale, manifest of ours", "val.", *SHORT, at_pilot("fetch voc", "prepare voc")),
+        *(f"take data/pilot/voc/val. {VOC}/val. {' '.join(PARTS)}", EVALUATE_OR_NOT),
     ),
-    attack("train and val files exchanged, then evaluate", "val.", exchanged_splits, EVALUATE_OR_NOT),
-    attack("train and val files exchanged, then train", "train.", exchanged_splits, EVALUATE_OR_NOT, anew_or_not),
+    attack("train and val files exchanged, then evaluate", "val.", EXCHANGED, EVALUATE_OR_NOT),
+    attack("train and val files exchanged, then train", "train.", EXCHANGED, EVALUATE_OR_NOT, *ANEW_OR_NOT),
     attack(
         *("a run of another scale", "scale pilot"),
-        put({"scales.pilot.recipe": {}, "scales.pilot.limit": None, "scales.pilot.pretrained": False}),
-        put({"scales.pilot.inference": "exact"}),
+        *("put scales.pilot.recipe {}", "put scales.pilot.limit null", "put scales.pilot.pretrained false"),
+        "put scales.pilot.inference exact",
         at_pilot("fetch voc", "fetch backbone_r50", "prepare voc", *AGAIN),
-        take("runs/pilot/voc_r50-s0", RUN),
+        f"take runs/pilot/voc_r50-s0 {RUN}",
     ),
     attack("the archives' manifest says pins", "archives", manifest_says_pins),
     attack("results.json of another scale", "scale", results_of_another_scale, then=("report", "verify")),
-    attack("released weights' folder as a run", "voc_r50 not run", take(RELEASED_RUN, RUN)),
+    attack("released weights' folder as a run", "voc_r50 not run", f"take {RELEASED_RUN} {RUN}"),
     attack(
         *("released weights' score in a run", "scores other weights"),
-        take(f"{RELEASED_RUN}/", f"{RUN}/", *OF_SCORE),
+        f"take {RELEASED_RUN}/ {RUN}/ {' '.join(OF_SCORE)}",
     ),
+)
+
+
+def only_figures(site: Site) -> None:
+    """What some would keep: the figure and its counts."""
+    for path in site.path(RUN).iterdir():
+        if path.name not in ("metrics.json", "confusion.parquet"):
+            site.drop(str(path))
+
+
+def resumed_copy(site: Site) -> None:
+    """rsync --append: the end of one file, the beginning of another."""
+    path, other = (site.path(f"{run}/confusion.parquet") for run in (RUN, OTHER_RUN))
+    one, two = path.read_bytes(), other.read_bytes()
+    path.write_bytes(two[: len(two) // 2] + one[len(two) // 2 :])
+
+
+def lost(name: str) -> Step:
+    return f"drop {RUN}/{name}"
+
+
+def half(name: str) -> Step:
+    """A file as a copy leaves it that was broken off."""
+    return cut(f"{RUN}/{name}")
+
+
+OTHER_COUNTS = "is not the one that metrics.json"
+attack = attacks("copies")
+ATTACKS = (
+    *ON_FOLDERS,
+    attack("no train.json", "voc_r50 not run", lost("train.json")),
+    attack("no evaluate.json", "evaluate.json is not there|evaluate.json not found", lost("evaluate.json")),
+    attack("no metrics.json", "trained but not evaluated", lost("metrics.json")),
+    attack("no confusion.parquet", OTHER_COUNTS, lost("confusion.parquet")),
+    attack("no metrics.jsonl", "metrics.jsonl is not there|metrics.jsonl not found", lost("metrics.jsonl")),
+    attack("half of the drawings", MISSING, lambda site: min(site.path(f"{RUN}/pictures").iterdir()).unlink()),
+    attack("metrics.json and counts alone", "not run", only_figures),
+    attack("a counts file cut off", OTHER_COUNTS, half("confusion.parquet")),
+    attack("a counts file of two halves", OTHER_COUNTS, resumed_copy),
+    attack("a train.json cut off", "cannot read", half("train.json")),
+    attack("a metrics.jsonl cut off", "is not the one that train.json names", half("metrics.jsonl")),
+    attack("a model cut off, then evaluate", OTHER_SHA, half("model.safetensors"), "evaluate voc_r50 -> 3"),
+    attack("val cut off, then evaluate", "val.labels.bin", cut(f"{VOC}/val.labels.bin"), "evaluate voc_r50 -> ?"),
+    attack("no model: too large to be copied", RIGHT, lost("model.safetensors")),
+    attack("no data: too large to be copied", "manifest.json", "drop data"),
+    attack("no published/definition.json", "definition.json", "drop published/definition.json"),
 )

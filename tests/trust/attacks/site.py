@@ -16,12 +16,15 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from pointrend.cli import main
 from tests.trust.ground import SETTINGS, Place
 
 # what no command gets from whoever runs the attacks
 FROM_OUTSIDE = (*SETTINGS, "WORLD_SIZE", "RANK", "LOCAL_RANK", "TMPDIR", "PYTHONPATH")
 KNOWN_FAILURES = (2, 3)
+PROCESSES = ("snakemake", "dvc", "git", "pointrend")
 PROGRAMS = Path(sys.executable).parent
 LOGGER = logging.getLogger("pointrend")
 Step = str | Callable[["Site"], Any]
@@ -42,12 +45,28 @@ class Site(Place):
         self.codes: dict[str, int] = {}  # the last exit code of every verb
 
     def do(self, *steps: Step) -> None:
-        """Run commands in this process, and other steps."""
+        """Take some steps.
+
+        ``put PATH VALUE`` sets a value of params.yaml; ``drop``, ``take``, ``swap`` and ``flip`` are the methods of
+        these names; ``own VERB ...`` runs a verb by this checkout's own code, ``snakemake``, ``dvc`` and ``git`` run in
+        a process, and any other line is a verb in this process.
+        """
         for step in steps:
-            if isinstance(step, str):
-                self._run(step, self._in_process)
-            else:
+            if not isinstance(step, str):
                 step(self)
+                continue
+            word, _, rest = step.partition(" ")
+            if word == "put":
+                path, _, value = rest.partition(" ")
+                self.put(path, yaml.safe_load(value))
+            elif word in ("drop", "take", "swap", "flip"):
+                getattr(self, word)(*rest.split())
+            elif word in PROCESSES:
+                self._engine(step)
+            elif word == "own":
+                self._run(rest, lambda words: self.process(sys.executable, "-m", "pointrend", *words))
+            else:
+                self._run(step, self._in_process)
 
     def tree(self) -> dict[str, Any]:
         """Content and time of every file, by name."""
@@ -73,18 +92,21 @@ class Site(Place):
         """Change every fifth byte of a file, which keeps its size and its time."""
         self.retimed(name, lambda data: bytes(byte ^ (place % 5 == 0) for place, byte in enumerate(data)))
 
-    def swap(self, one: str, other: str) -> None:
-        """Exchange two files or folders."""
+    def swap(self, one: str, other: str, *names: str) -> None:
+        """Exchange two files or folders, or two of each of these names that begin so."""
         between = self.path("between")
-        self.path(one).rename(between)
-        self.path(other).rename(self.path(one))
-        between.rename(self.path(other))
+        for name in names or ("",):
+            self.path(one + name).rename(between)
+            self.path(other + name).rename(self.path(one + name))
+            between.rename(self.path(other + name))
 
-    def take(self, source: Path | str, target: Path | str) -> None:
-        """Replace a file or folder by a copy of another one, times included."""
-        self.drop(str(target))
-        (self.root / target).parent.mkdir(parents=True, exist_ok=True)
-        subprocess.run(["cp", "-a", str(self.root / source), str(self.root / target)], check=True, timeout=60)
+    def take(self, source: Path | str, target: Path | str, *names: str) -> None:
+        """Replace a file or folder by a copy of another one, times included; or those of these names that begin so."""
+        for name in names or ("",):
+            self.drop(f"{target}{name}")
+            self.path(f"{target}{name}").parent.mkdir(parents=True, exist_ok=True)
+            words = ["cp", "-a", *(str(self.path(f"{place}{name}")) for place in (source, target))]
+            subprocess.run(words, check=True, timeout=60)
 
     def drop(self, *names: str) -> None:
         """Remove files or folders."""
@@ -106,30 +128,18 @@ class Site(Place):
             self.take(kept / name, name)
         shutil.rmtree(kept)
 
-    # -- settings
-
-    @contextlib.contextmanager
-    def env(self, **values: Any) -> Iterator[None]:
-        """More environment for the block alone."""
-        before, self.environment = self.environment, self.environment | {key: str(values[key]) for key in values}
-        yield
-        self.environment = before
-
     # -- commands
 
-    def own(self, *commands: str) -> None:
-        """Run verbs by this checkout's own code, in processes of their own."""
-        for command in commands:
-            self._run(command, lambda words: self.process(sys.executable, "-m", "pointrend", *words))
-
-    def engine(self, line: str, *fragments: str) -> None:
-        """Run snakemake, dvc or git, which must print these fragments."""
+    def _engine(self, line: str) -> None:
+        """Run snakemake, dvc or git, which must print what comes after ``=>``."""
+        line, _, fragment = line.partition(" => ")
         command, expect = _parsed(line)
         code, printed = self.process(*command.split())
         self.said += printed
         if expect not in (None, code):
             self.faults.append(f"{command} ended with {code}: {printed[-600:]}")
-        self.faults += [f"{part!r} is not in {printed[-600:]!r}" for part in fragments if part not in printed]
+        if fragment not in printed:
+            self.faults.append(f"{fragment!r} is not in {printed[-600:]!r}")
 
     def _run(self, line: str, run: Callable[[list[str]], tuple[int, str]]) -> None:
         command, expect = _parsed(line)
@@ -203,11 +213,6 @@ def _set_environment(values: Mapping[str, str]) -> None:
 # -- steps of attacks
 
 
-def put(values: Mapping[str, Any]) -> Step:
-    """Set values of params.yaml."""
-    return lambda site: [site.put(path, value) for path, value in values.items()]
-
-
 def restoring(names: tuple[str, ...] | str, *steps: Step) -> Step:
     """Take some steps, then restore files or folders."""
 
@@ -218,52 +223,24 @@ def restoring(names: tuple[str, ...] | str, *steps: Step) -> Step:
     return step
 
 
-def while_put(values: Mapping[str, Any], *steps: Step) -> Step:
-    """Take some steps under other values of params.yaml."""
-    return restoring("params.yaml", put(values), *steps)
+def while_put(change: str, *steps: Step) -> Step:
+    """Take some steps under another value of params.yaml, ``PATH VALUE``."""
+    return restoring("params.yaml", f"put {change}", *steps)
 
 
 def under(values: Mapping[str, str], *steps: Step) -> Step:
-    """Take some steps with more environment; ROOT in a value is the checkout."""
+    """Take some steps with more environment, or all from now on; ROOT in a value is the checkout."""
 
     def step(site: Site) -> None:
-        with site.env(**{name: value.replace("ROOT", str(site.root)) for name, value in values.items()}):
-            site.do(*steps)
+        before = site.environment
+        added = {name: value.replace("ROOT", str(site.root)) for name, value in values.items()}
+        site.environment = before | added
+        site.do(*steps)
+        if steps:
+            site.environment = before
 
     return step
 
 
-def from_now(values: Mapping[str, str]) -> Step:
-    """More environment until the end."""
-    return lambda site: site.environment.update(
-        {name: value.replace("ROOT", str(site.root)) for name, value in values.items()}
-    )
-
-
-def drop(*names: str) -> Step:
-    return lambda site: site.drop(*names)
-
-
-def take(source: str, target: str, *names: str) -> Step:
-    """Replace a file or folder, or files in a folder, by a copy of another one."""
-    return lambda site: [site.take(f"{source}{name}", f"{target}{name}") for name in names or ("",)]
-
-
-def swap(one: str, other: str, *names: str) -> Step:
-    return lambda site: [site.swap(f"{one}{name}", f"{other}{name}") for name in names or ("",)]
-
-
-def flip(name: str) -> Step:
-    return lambda site: site.flip(name)
-
-
 def edit(name: str, old: str, new: str) -> Step:
     return lambda site: site.edit(name, old, new)
-
-
-def own(*commands: str) -> Step:
-    return lambda site: site.own(*commands)
-
-
-def engine(line: str, *fragments: str) -> Step:
-    return lambda site: site.engine(line, *fragments)
