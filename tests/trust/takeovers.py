@@ -172,7 +172,6 @@ def held_by(ground: Ground, trainer: TrainerProcess) -> bool:
 
 
 def until(condition: Callable[[], Any]) -> None:
-    """Return as soon as ``condition`` holds."""
     deadline = time.monotonic() + MOST_SECONDS
     while not condition():
         if time.monotonic() > deadline:

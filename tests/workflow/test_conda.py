@@ -36,16 +36,16 @@ def conda(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The folder of the conda that commands find."""
     home = tmp_path / "conda"
     (home / "bin").mkdir(parents=True)
-    real = Path(sys.executable).with_name("pointrend")
+    real = shlex.quote(str(Path(sys.executable).with_name("pointrend")))
     programs = {
+        "bin/activate": 'export PATH="$1/bin:$PATH"\n',
         "bin/conda": CONDA.format(home=home),
         "python": NOTES.format(name="python", home=home, then=""),
-        "pointrend": NOTES.format(name="pointrend", home=home, then=f'exec {shlex.quote(str(real))} "$@"'),
+        "pointrend": NOTES.format(name="pointrend", home=home, then=f'exec {real} "$@"'),
     }
     for name, text in programs.items():
         (home / name).write_text(text)
         (home / name).chmod(0o755)
-    (home / "bin/activate").write_text('export PATH="$1/bin:$PATH"\n')
     monkeypatch.setenv("PATH", f"{home / 'bin'}:{os.environ['PATH']}")
     return home
 

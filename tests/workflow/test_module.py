@@ -1,11 +1,10 @@
-"""Another workflow can use this one as a module, beside rules of its own."""
+"""The workflow beside others: what Snakemake's linter reports, and another workflow that uses this one as a module."""
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
-from tests.workflow.checkout import Checkout
+from tests.workflow.checkout import Checkout, copy_parts
 
 OUTER = """
 module pointrend:
@@ -27,13 +26,16 @@ rule mine:
 """
 
 
+def test_snakemakes_linter_finds_nothing(tmp_path: Path) -> None:
+    found = Checkout(tmp_path / "pointrend").run("snakemake", "--lint")
+    assert found == "Congratulations, your workflow is in a good condition!\n"
+
+
 def test_another_workflow_uses_this_one(tmp_path: Path) -> None:
-    inner = Checkout(tmp_path / "pointrend")
-    outer = tmp_path / "outer"
-    outer.mkdir()
+    inner, outer = Checkout(tmp_path / "pointrend"), tmp_path / "outer"
+    copy_parts(outer, ("published", "README.md"))
+    (outer / "params.yaml").write_bytes((inner.root / "params.yaml").read_bytes())
     (outer / "Snakefile").write_text(OUTER.format(snakefile=inner.root / "Snakefile"))
-    for name in ("params.yaml", "published", "README.md"):
-        (shutil.copytree if (inner.root / name).is_dir() else shutil.copy)(inner.root / name, outer / name)
     printed = inner.run("snakemake", "--cores", "2", "--directory", str(outer), "--snakefile", str(outer / "Snakefile"))
     assert int((outer / "mine.txt").read_text()) == (outer / "results/demo/results.json").stat().st_size
     assert "pointrend_train" in printed
