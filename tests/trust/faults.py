@@ -60,7 +60,6 @@ def failing(fails: int, number: int) -> Iterator[Disk]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Path, "write_bytes", written)
         patch.setattr(safetensors.torch, "save_file", saved)
-        patch.setattr(tempfile, "mkstemp", plain("create", tempfile.mkstemp))
-        patch.setattr(os, "fsync", plain("sync", os.fsync))
-        patch.setattr(os, "replace", plain("rename", os.replace))
+        for module, call, name in ((tempfile, "mkstemp", "create"), (os, "fsync", "sync"), (os, "replace", "rename")):
+            patch.setattr(module, call, plain(name, getattr(module, call)))
         yield disk

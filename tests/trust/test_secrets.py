@@ -30,31 +30,23 @@ SECRETS = {
 }
 
 
-def official(ground: Ground, url: str, at_hand: Path) -> None:
+def official(ground: Ground, url: str, folder: Path) -> None:
     """Scale pilot on tiny archives: one at an address with credentials, after an address that has nothing."""
-    paths = write_archives(at_hand, archive_members()["voc"])
-    place, host = url.split("//")
+    paths = write_archives(folder, archive_members()["voc"])
+    address = url.replace("//", "//canary-name:canary-secret@")
+    md5 = {name: hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest() for name, path in paths.items()}
 
     def change(params: dict[str, Any]) -> None:
+        scales = params["scales"]
         params["scale"] = "pilot"
         params["datasets"]["voc"]["images"] = {"train": 4, "val": 2}
-        params["datasets"]["voc"]["archives"] = [
-            {"name": name, "md5": hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest()}
-            for name, path in paths.items()
-        ]
-        for name in paths:
-            params["places"][name]["urls"] = [
-                f"{place}//canary-name:canary-secret@{host}/nothing/{name}?token=canary-token",
-                f"{place}//canary-name:canary-secret@{host}/{name}?token=canary-token#canary-part",
-            ]
-        demo, pilot = params["scales"]["demo"], params["scales"]["pilot"]
-        params["scales"]["pilot"] = {
-            **pilot,
-            **{key: demo[key] for key in ("recipe", "operation", "datasets")},
-            "pretrained": False,
-        }
+        params["datasets"]["voc"]["archives"] = [{"name": name, "md5": md5[name]} for name in paths]
+        scales["pilot"] |= {key: scales["demo"][key] for key in ("recipe", "operation", "datasets")}
+        scales["pilot"]["pretrained"] = False
 
-    ground.edit(change)
+    ground.edit_params(change)
+    ends = ("nothing/{}?token=canary-token", "{}?token=canary-token#canary-part")
+    ground.set_urls({name: [f"{address}/{end.format(name)}" for end in ends] for name in paths})
 
 
 def test_a_whole_run_keeps_all_secrets(
@@ -114,6 +106,6 @@ def test_a_page_shows_hostile_names_as_text(tmp_path: Path) -> None:
     assert page.count("<script") == plain.count("<script")
     readme = render_readme(results, published())
     assert "<script" not in readme.replace("\\<script", "")
-    for place in (results, results["runs"][0]):
-        place["scale" if place is results else "run"] = HOSTILE
+    for key, place in (("scale", results), ("run", results["runs"][0])):
+        place[key] = HOSTILE
         assert "String should match pattern" in str(fault_of_form(sealed(results)))
