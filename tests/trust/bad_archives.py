@@ -13,6 +13,7 @@ import io
 import itertools
 import struct
 import tarfile
+import time
 import zipfile
 from collections.abc import Callable, Iterator
 from types import SimpleNamespace
@@ -37,7 +38,8 @@ def from_server(behave: Behave, body: bytes = GOOD) -> Held:
 
     @contextlib.contextmanager
     def serve(ground: Ground) -> Iterator[None]:
-        quick = patched(archives__download__time=SimpleNamespace(sleep=lambda seconds: None))
+        clock = SimpleNamespace(sleep=lambda seconds: None, monotonic=time.monotonic)
+        quick = patched({"archives.download.time": clock})
         with misbehaving(behave) as asked, quick(ground):
             md5 = hashlib.md5(body, usedforsecurity=False).hexdigest()
             ground.put("scale", "pilot")
@@ -152,7 +154,7 @@ def deflated(archive: str) -> Spoil:
 
 def limit(**limits: int) -> Spoil:
     """Other limits: an archive that goes beyond the real ones would be too large for a test."""
-    return patched(**{f"datasets__prepare__archives__{name}": value for name, value in limits.items()})
+    return patched({f"datasets.prepare.archives.{name}": value for name, value in limits.items()})
 
 
 def long_header(kind: bytes) -> Spoil:

@@ -103,6 +103,7 @@ PAGES = {"results.json": 0o644, "README.md": 0o600, "index.html": 0o600}
 OTHER_SETTING = put("runs.voc_r50.lr", 0.02)
 AT_HAND = "my 'archives' $(touch canary)"
 ADDRESS = {"MASTER_ADDR": "127.0.0.1"}
+STEP = "training.loop.Trainer._step"
 NO_MEMORY = raising(torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB."))
 NO_INTERFACE = OSError(99, "Cannot assign requested address")
 DENIED = "Permission denied"
@@ -142,7 +143,7 @@ CASES = (
     done("full disk, counts", full(1000), "File too large", command=EVALUATE),
     fetch("full disk, download", both(from_server(send_good), full(100_000)), "data.zip", "downloaded", "is kept"),
     done(
-        *("no loopback", patched(archives__loopback__ThreadingHTTPServer=raising(NO_INTERFACE))),
+        *("no loopback", patched({"archives.loopback.ThreadingHTTPServer": raising(NO_INTERFACE)})),
         *("cannot serve on 127.0.0.1", "loopback interface"),
         command="fetch voc",
     ),
@@ -175,7 +176,7 @@ CASES = (
     train(
         *(
             "no memory left on the device",
-            both(OTHER_SETTING, patched(training__loop__Trainer___step=NO_MEMORY)),
+            both(OTHER_SETTING, patched({STEP: NO_MEMORY})),
         ),
         *(SCARCE, "batch of 2"),
     ),
@@ -187,7 +188,7 @@ CASES = (
         *("no memory left for a picture", scarce(2**28), SCARCE, "smaller pictures|smaller images"),
         command="--set base_size=[8192,8192] evaluate voc_r50",
     ),
-    ade("no memory left", patched(datasets__prepare__prepare__decode_samples=raising(MemoryError())), SCARCE),
+    ade("no memory left", patched({"datasets.prepare.prepare.decode_samples": raising(MemoryError())}), SCARCE),
     done("no git, no repository", environment(PATH="/nonexistent"), "all hold", command="verify", code=0),
     train("no HOME", homeless, code=0),
     done("wrong locale", ascii_terminal, "'voc_\\u65e5\\u672c'", "no run|unknown run", command="train voc_日本"),

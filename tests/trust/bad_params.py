@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable
 from typing import Any
 
 from tests.trust.cases import MISSING, Case, Spoil, append, both, cases, environment, nothing, put, remove, write
@@ -52,11 +53,6 @@ def renamed(kind: str, old: str, new: str) -> Spoil:
     return lambda ground: ground.edit_params(lambda params: rename(params, kind, old, new))
 
 
-def size(gigabytes: float) -> Spoil:
-    """Say that the download of an archive has this size."""
-    return lambda ground: ground.edit_params(lambda p: p["places"]["benchmark.tgz"].update(about_gb=gigabytes))
-
-
 def alias_bomb() -> str:
     """A YAML list of a few lines that would be written out as three billion words."""
     text = "&a [x, x, x, x, x, x, x]"
@@ -89,6 +85,10 @@ def typed(name: str, command: str, *words: str) -> Case:
     return Case(name, nothing, words, command)
 
 
+def mirrors(name: str, change: Callable[[dict[str, Any]], Any], *words: str) -> Case:
+    return Case(name, lambda ground: ground.edit_mirrors(change), words, "--scale pilot plan")
+
+
 plan = cases(command="plan")
 BOOLEAN = "truth value|boolean"
 CASES = (
@@ -97,8 +97,8 @@ CASES = (
     plan("key that is no text", put("1", 1), "unknown key '1'"),
     plan("text for a number", put("recipe.lr", "fast"), "recipe.lr", "(got 'fast')"),
     plan("list for a number", put("recipe.epochs", [1]), "recipe.epochs", "(got [1])"),
-    plan("truth value for a number", put("recipe.lr", True), "recipe", "lr: ", "True", BOOLEAN),
-    plan("truth value in a list", put("seeds", [True]), "seeds: ", "True", BOOLEAN),
+    plan("boolean for a number", put("recipe.lr", True), "recipe", "lr: ", "True", BOOLEAN),
+    plan("boolean in a list", put("seeds", [True]), "seeds: ", "True", BOOLEAN),
     plan("number for a mapping", put("datasets.voc", 3), "datasets.voc", "(got 3)"),
     plan("negative lr", put("recipe.lr", -0.1), "recipe.lr", "greater than 0"),
     plan("infinite lr", put("recipe.lr", float("inf")), "recipe.lr", "finite"),
@@ -114,7 +114,7 @@ CASES = (
     plan("scale beyond all use", put("recipe.scale_range", [1e300, 1e300]), "scale_range.0", "equal to 20"),
     plan("scale of almost nothing", put("recipe.scale_range", [1e-300, 1.0]), "equal to 0.05"),
     plan("no number in a list", put("recipe.scale_range", [float("nan"), 1.0]), "scale_range", "finite"),
-    plan("size beyond all use", size(1e300), "about_gb"),
+    mirrors("size beyond all use", lambda files: files["benchmark.tgz"].update(about_gb=1e300), "about_gb"),
     plan("number with a leading zero", also("x: 010\n"), "column 4: 010 means", "leading zeros"),
     plan("number with colons", also("x: 1:30\n"), "1:30 means", "plain number"),
     plan("truth value of YAML 1.1", also("x: [no]\n"), "column 5: no means", "true or false"),
@@ -129,7 +129,7 @@ CASES = (
     plan("duplicate key", params("scale: demo\nscale: paper\n"), "line 2, column 1", "'scale'"),
     plan("missing dataset", pop("datasets", "voc"), "runs.voc_r50.dataset", "'voc'"),
     plan("run that is no pair", put("runs.voc_r50.backbone", "r101"), "every dataset with every|each dataset"),
-    plan("file without a place", lambda g: g.edit_params(lambda p: p["places"].clear()), "places: ", "'VOCtrainval_11"),
+    mirrors("file without a mirror", lambda files: files.clear(), "no 'VOCtrainval_11-May-2012.tar'"),
     plan("bad YAML", params("scale: [demo\nseeds: 1\n"), "params.yaml line 2, column 6"),
     plan("tab in YAML", params("scale:\n\t- demo\n"), "params.yaml line 2, column 1"),
     plan("YAML that is a list", params("- a\n- b\n"), "not a mapping"),
@@ -169,7 +169,7 @@ CASES = (
     plan("pin of no kind", pins('{"files": {"benchmark.tgz": 3}}'), "benchmark.tgz", "(got 3)"),
     plan("pin that anything fits", pins('{"files": {"benchmark.tgz": {"sha256": ""}}}'), "sha256", NAME),
     plan("pins that are a folder", pins(None), "directory"),
-    typed("process of no number", "track follow --while-pid -5", "'-5' is no", "number"),
+    typed("process of no number", "track follow --while-pid -5", "'-5' is no", "process"),
     typed("verb that is none", "trian voc_r50", "no verb 'trian'|invalid choice: 'trian'"),
     typed("argument that is none", "plan --fast", "--fast", "pointrend plan --help"),
     typed("argument that is missing", "train", "RUN", "pointrend train --help"),

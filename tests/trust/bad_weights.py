@@ -179,7 +179,7 @@ UNREADABLE = "not a readable weights file"
 NO_MAP = "is no label map|is not a label map"
 IN_FILE = "is a file, not a folder"
 NOT_IMAGE = "is not a picture|is not an image|cannot be decoded"
-NO_IMAGE = "no picture in photos|no image in photos|no images in photos"
+NO_IMAGE = "no image found in photos|no picture in photos|no image in photos|no images in photos"
 NOT_FILE = "is not a file"
 CASES = (
     weights("pickle that would run code", pth(lambda state: {"model": Harmful()}), UNREADABLE),
@@ -264,7 +264,7 @@ CASES = (
     predict("picture that is none", photos(a_jpg=b"x"), "photos/a.jpg", NOT_IMAGE),
     predict("picture that is empty", photos(a_jpg=b""), "photos/a.jpg"),
     predict("picture that is cut", photos(a_png=GOOD[:300]), "photos/a.png", NOT_IMAGE),
-    predict("photo damaged in the middle", photos(a_jpg=hurt()), "photos/a.jpg is damaged, the image data end"),
+    predict("photo damaged in the middle", photos(a_jpg=hurt()), "photos/a.jpg", "is damaged, the image data end"),
     predict("photo with a wrong checksum", photos(a_png=flipped(GOOD, 30)), "photos/a.png", NOT_IMAGE),
     predict("folder for a photo", folder("photos/a.jpg"), "photos/a.jpg", NOT_FILE),
     predict("photo that links to itself", both(folder("photos"), link("photos/a.jpg", "a.jpg")), "a.jpg", NOT_FILE),

@@ -6,7 +6,7 @@ Besides the case itself, here are the ways to spoil a checkout that several tabl
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
@@ -17,7 +17,7 @@ from tests.trust.ground import Ground
 
 Spoil = Callable[[Ground], Any]
 Held = Callable[[Ground], AbstractContextManager[Any]]
-MISSING = "is not there|are not there|not found|does not exist|is missing"
+MISSING = "is not there|are not there|not found|does not exist|do not exist|is missing"
 
 
 def nothing(ground: Ground) -> None:
@@ -113,14 +113,14 @@ def environment(**values: str) -> Held:
     return held
 
 
-def patched(**values: Any) -> Held:
-    """Set attributes of our modules; dots in their names are written as two underscores."""
+def patched(values: Mapping[str, Any]) -> Held:
+    """Set attributes of our modules, by their dotted names."""
 
     @contextlib.contextmanager
     def held(ground: Ground) -> Iterator[None]:
         with pytest.MonkeyPatch.context() as patch:
             for name, value in values.items():
-                patch.setattr(f"pointrend.{name.replace('__', '.')}", value)
+                patch.setattr(f"pointrend.{name}", value)
             yield
 
     return held

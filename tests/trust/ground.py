@@ -77,14 +77,18 @@ class Place:
 
         self.edit_params(change)
 
+    def edit_mirrors(self, change: Callable[[dict[str, Any]], Any]) -> None:
+        """Change where files come from."""
+        self.edit_params(lambda params: change(params["places"]))
+
     def set_urls(self, urls: Mapping[str, list[str]] | None) -> None:
         """Offer archives at these URLs; with None, no archive at any."""
 
-        def change(params: dict[str, Any]) -> None:
-            for name, addresses in (urls or {name: [] for name in params["places"]}).items():
-                params["places"].setdefault(name, {"about_gb": 1.0})["urls"] = list(addresses)
+        def change(mirrors: dict[str, Any]) -> None:
+            for name, addresses in (urls or {name: [] for name in mirrors}).items():
+                mirrors.setdefault(name, {"about_gb": 1.0})["urls"] = list(addresses)
 
-        self.edit_params(change)
+        self.edit_mirrors(change)
 
 
 class Ground(Place):

@@ -10,14 +10,14 @@ import argparse
 import os
 import sys
 import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch is imported
 
 from tests.trust.attacks import on_backups, on_code, on_commands, on_folders, on_settings
-from tests.trust.attacks.attack import KINDS, Attack, Outcome, attempt
+from tests.trust.attacks.attack import KINDS, RIGHT, Attack, Outcome, attempt
 from tests.trust.attacks.base import make_base, truth_of
 from tests.trust.campaign import markdown
 from tests.trust.document import write_table
@@ -26,7 +26,6 @@ MODULES = (on_settings, on_folders, on_backups, on_commands, on_code)
 ATTACKS: tuple[Attack, ...] = tuple(
     sorted((attack for module in MODULES for attack in module.ATTACKS), key=lambda attack: KINDS.index(attack.kind))
 )
-HEAD = ("kind", "what was done", "what is said of it")
 
 
 def chosen(names: Iterable[str]) -> list[Attack]:
@@ -48,6 +47,17 @@ def attempts(folder: Path) -> Callable[[Attack], Outcome]:
     return lambda attack: attempt(attack, base_of(attack.base), truth_of(base_of(attack.base)))
 
 
+def table(outcomes: Mapping[Attack, Outcome]) -> str:
+    """How many attacks of each kind ended how, as a Markdown table."""
+    rows: list[tuple[object, ...]] = [("kind", "attacks", "right numbers", "a named reason", "defects")]
+    for kind in KINDS:
+        of_kind = {attack: outcome for attack, outcome in outcomes.items() if attack.kind == kind}
+        right = sum(attack.ends == RIGHT for attack in of_kind)
+        defects = sum(bool(outcome.faults) for outcome in of_kind.values())
+        rows.append((kind, len(of_kind), right, len(of_kind) - right, defects))
+    return markdown(*rows)
+
+
 def used() -> float:
     """Seconds of processors that this process and those that it has started have used."""
     return sum(os.times()[:4])
@@ -58,20 +68,18 @@ def main() -> int:
     parser.add_argument("names", nargs="*", metavar="NAME")
     parser.add_argument("--write", action="store_true", help="put the table into docs/reliability.md")
     options = parser.parse_args()
-    rows, defects = [HEAD], 0
+    outcomes: dict[Attack, Outcome] = {}
     with tempfile.TemporaryDirectory() as folder:
         attack_one = attempts(Path(folder))
         for attack in chosen(options.names):
             start = used()
-            outcome = attack_one(attack)
-            defects += bool(outcome.faults)
-            rows.append((attack.kind, attack.name, outcome.says))
-            row = markdown(*rows[-1:]).splitlines()[0]
-            found = (f"  DEFECT: {fault}" for fault in outcome.faults)
-            print(f"{row} {used() - start:.1f} s", *found, sep="\n", flush=True)
+            outcome = outcomes[attack] = attack_one(attack)
+            ended = f"{attack.kind}: {attack.name}: {outcome.says} ({used() - start:.1f} s)"
+            print(ended, *(f"  DEFECT: {fault}" for fault in outcome.faults), sep="\n", flush=True)
+    defects = sum(bool(outcome.faults) for outcome in outcomes.values())
     print(f"{defects} defects")
     if options.write:
-        write_table("honest", markdown(*rows))
+        write_table("honest", table(outcomes))
     return 1 if defects else 0
 
 
