@@ -71,6 +71,7 @@ def test_runs_seeds_and_targets_select(done: Checkout) -> None:
     output = done.run("snakemake", "--cores", "2", "-n", "--forceall", "voc_r101")
     assert "runs/demo/voc_r101-s0/metrics.json" in output
     assert "voc_r50" not in output
+    assert "  scored  " not in output
     assert "evaluate" not in done.run("snakemake", "--cores", "2", "-n", "--forceall", "trained")
 
 
