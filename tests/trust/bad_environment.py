@@ -173,13 +173,7 @@ CASES = (
     pair("port taken", by_hand(**ADDRESS, MASTER_PORT="PORT"), " at 127.0.0.1:", "address already in use", "free one"),
     pair("no port named", by_hand(**ADDRESS), "at 127.0.0.1:$MASTER_PORT", "MASTER_PORT expected"),
     pair("port that is no number", by_hand(**ADDRESS, MASTER_PORT="x"), "at 127.0.0.1:x"),
-    train(
-        *(
-            "no memory left on the device",
-            both(OTHER_SETTING, patched({STEP: NO_MEMORY})),
-        ),
-        *(SCARCE, "batch of 2"),
-    ),
+    train("no memory left on the device", both(OTHER_SETTING, patched({STEP: NO_MEMORY})), SCARCE, "batch of 2"),
     Case(
         *("no memory left for a batch", scarce(2**30), (SCARCE, "smaller batch_size")),
         *("--set crop_size=[8192,8192] --set batch_size=4 train voc_r50", "prepared"),

@@ -133,10 +133,7 @@ CASES = (
     ade("picture of 0 bytes", image(b""), *UNREADABLE),
     ade("truncated JPEG", image(GOOD[: len(GOOD) // 2]), *UNREADABLE),
     ade("JPEG damaged in the middle", image(hurt(), HURT_MASK), *DAMAGED, "data end too"),
-    ade(
-        *("damaged JPEG that is official", official(hurt())),
-        **{"code": 0, "then": read_as_opencv_reads(hurt(), "pilot")},
-    ),
+    ade("damaged JPEG that is official", official(hurt()), code=0, then=read_as_opencv_reads(hurt(), "pilot")),
     ade("JPEG without its end", image(GOOD[:-2]), *UNREADABLE),
     ade("PNG with a wrong checksum", image(flipped(noise("RGB"), 30)), *UNREADABLE),
     ade("mask with a wrong checksum", mask(flipped(GOOD_MASK, 72)), ID, "the mask is damaged, the checksum at byte"),
@@ -165,10 +162,7 @@ CASES = (
     ade("label out of table", mask(encoded(values(1, [1, 151], width=9))), ID, "label value 151", "ADE20K"),
     ade("missing mask", without(MASK), ID, "has no mask"),
     ade("missing picture", without(IMAGE), ID, "mask has no picture|mask has no image"),
-    ade(
-        *("mask that is all ignored", mask(encoded(values(1, [0], width=9)))),
-        **{"code": 0, "then": ignored_everywhere},
-    ),
+    ade("mask that is all ignored", mask(encoded(values(1, [0], width=9))), code=0, then=ignored_everywhere),
     listed("list with CRLF", voc_list(b"c\r\na\r\n")),
     listed("list with blanks", voc_list(b"\n c \n\n\ta\n\n")),
     listed("list without a last newline", voc_list(b"c\na")),

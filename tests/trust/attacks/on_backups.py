@@ -21,8 +21,10 @@ from tests.trust.attacks.base import (
     OF_TRAINING,
     OTHER_SHA,
     PARTS,
+    REFUSED,
     RESULTS,
     RUN,
+    TRIED,
     VOC,
     other_archives,
 )
@@ -43,7 +45,7 @@ def newer_kept(*names: str) -> Step:
 
 def while_scored(name: str, change: Step, *others: str) -> Step:
     """Score while prepared files are other ones, and restore them."""
-    return restoring((name, *others), change, "evaluate voc_r50 -> ?")
+    return restoring((name, *others), change, TRIED)
 
 
 def in_index(change: Any) -> Step:
@@ -113,9 +115,7 @@ ON_BACKUPS = (
         wrong=True,
     ),
     attack("new training, old evaluation", "stale: trained", newer_kept(*TRAINED)),
-    attack(
-        *("old figures, new training, new params", "scores other weights", restoring(SCORED, *RETRAINED)), long=True
-    ),
+    attack("old figures, new training, new params", "scores other weights", restoring(SCORED, *RETRAINED), long=True),
     attack(
         *("old metrics.json, new counts", "is of another scoring|is of a different scoring"),
         restoring(("params.yaml", *TRAINED, f"{RUN}/metrics.json"), *RETRAINED),
@@ -125,10 +125,7 @@ ON_BACKUPS = (
         *("old manifest, new data", "manifest.json"),
         *(restoring(("params.yaml", f"{VOC}/manifest.json"), other_archives()), *ANEW_OR_NOT),
     ),
-    attack(
-        *("new manifest, old data", "manifest.json"),
-        *(restoring(SPLITS, other_archives()), *ANEW_OR_NOT),
-    ),
+    attack("new manifest, old data", "manifest.json", restoring(SPLITS, other_archives()), *ANEW_OR_NOT),
     attack(
         *("old archives, new data and score", "had md5"),
         restoring(("params.yaml", "data/archives", "data/paper/archives"), other_archives(), *AGAIN),
@@ -150,10 +147,7 @@ ON_BACKUPS = (
         *("2 images in val while scoring", "val.", while_scored(INDEX, shorten_val, LABELS, f"{VOC}/val.pictures.bin")),
         touches=False,
     ),
-    attack(
-        *("other labels while scoring", "val.labels.bin", while_scored(LABELS, easier_labels)),
-        touches=False,
-    ),
+    attack("other labels while scoring", "val.labels.bin", while_scored(LABELS, easier_labels), touches=False),
     attack(
         *("ids exchanged while scoring", "val.index.json"),
         while_scored(INDEX, in_index(lambda index: index | {"ids": [*index["ids"][1::-1], *index["ids"][2:]]})),
@@ -203,14 +197,8 @@ ATTACKS = (
         **{"wrong": True, "long": True},
     ),
     attack("times in ten years, then all again", RIGHT, all_times(IN_TEN_YEARS), f"flip {RUN}/metrics.json", *AGAIN),
-    attack(
-        *("val labels of the same size and time", "val.labels.bin"),
-        *(f"flip {VOC}/val.labels.bin", "evaluate voc_r50 -> ?"),
-    ),
-    attack(
-        *("a model of the same size and time", OTHER_SHA),
-        *(f"flip {RUN}/model.safetensors", "evaluate voc_r50 -> 3"),
-    ),
+    attack("val labels of the same size and time", "val.labels.bin", f"flip {VOC}/val.labels.bin", TRIED),
+    attack("a model of the same size and time", OTHER_SHA, f"flip {RUN}/model.safetensors", REFUSED),
     attack("an archive of the same size and time", "benchmark.tgz is not", archive_of_same_time),
     attack("metrics.json of the same size and time", "is of another scoring|is of a different", score_of_same_time),
 )

@@ -121,10 +121,7 @@ ATTACKS = (
         *("prepare: ignore all things, left", f"prepare {OTHER_CODE}", edit(*NO_THINGS), "own prepare voc", *OWN_AGAIN),
         own=True,
     ),
-    attack(
-        *("train and evaluate ignore all things", PREPARED, back(NO_THINGS, *AGAIN_OR_NOT)),
-        touches=False,
-    ),
+    attack("train and evaluate ignore all things", PREPARED, back(NO_THINGS, *AGAIN_OR_NOT), touches=False),
     attack(*("an edit of the same size and time, left", f"evaluate {OTHER_CODE}", same_time, OWN_EVALUATE), **LEFT),
     attack(
         *("an edit while the command starts", "was changed while this command was starting|changed while this command"),

@@ -18,6 +18,7 @@ from tests.trust.attacks.base import (
     OF_TRAINING,
     OTHER_RUN,
     OTHER_SHA,
+    REFUSED,
     RUN,
     SECOND_SEED,
     TRAINED,
@@ -86,11 +87,8 @@ ON_VERBS = (
         f"take elsewhere/ {RUN}/ metrics.json confusion.parquet",
         wrong=True,
     ),
-    attack(
-        *("evaluate with a renamed model", OTHER_SHA),
-        *(f"take {OTHER_RUN}/ {RUN}/ model.safetensors", f"{EVALUATE} -> 3"),
-    ),
-    attack("evaluate of a run copied over", "not of run voc_r50 seed 0", f"take {OTHER_RUN} {RUN}", f"{EVALUATE} -> 3"),
+    attack("evaluate with a renamed model", OTHER_SHA, f"take {OTHER_RUN}/ {RUN}/ model.safetensors", REFUSED),
+    attack("evaluate of a run copied over", "not of run voc_r50 seed 0", f"take {OTHER_RUN} {RUN}", REFUSED),
     attack(
         *("train --seed 1 copied over seed 0", "is of run voc_r50 seed 1"),
         *("train voc_r50 --seed 1", "evaluate voc_r50 --seed 1", f"take {SECOND_SEED} {RUN}"),
@@ -98,7 +96,7 @@ ON_VERBS = (
     ),
     attack(
         *("seed 1 scored as seed 0", "is of run voc_r50 seed 1", "train voc_r50 --seed 1"),
-        *(f"take {SECOND_SEED}/ {RUN}/ {' '.join(OF_TRAINING)}", f"{EVALUATE} -> 3"),
+        *(f"take {SECOND_SEED}/ {RUN}/ {' '.join(OF_TRAINING)}", REFUSED),
     ),
     of_seeds("1", "not run"),
     of_seeds("0,1", RIGHT),

@@ -16,10 +16,12 @@ from tests.trust.attacks.base import (
     OTHER_RUN,
     OTHER_SHA,
     PARTS,
+    REFUSED,
     RELEASED_RUN,
     RESULTS,
     RUN,
     SECOND_SEED,
+    TRIED,
     VOC,
 )
 from tests.trust.attacks.site import Site, Step, under, while_put
@@ -37,7 +39,6 @@ IN_BOTH = {
     "evaluate.json": OF_R101,
     "scores.json": "scores.json does not follow from metrics.json",
 }
-EVALUATE_OR_NOT = "evaluate voc_r50 -> ?"
 OF_SEED_0 = "is of voc_r50 seed 0 (fingerprint"
 SHORT = ("put scales.pilot.limit 4", "put scales.pilot.pretrained false")
 
@@ -114,10 +115,7 @@ ON_FOLDERS = (
         for name, reason in IN_BOTH.items()
     ),
     attack("two drawings swapped", "is not the one that metrics.json names", swapped_pictures),
-    attack(
-        *("models swapped, then evaluate", OTHER_SHA),
-        *(f"swap {RUN}/ {OTHER_RUN}/ model.safetensors", "evaluate voc_r50 -> 3"),
-    ),
+    attack("models swapped, then evaluate", OTHER_SHA, f"swap {RUN}/ {OTHER_RUN}/ model.safetensors", REFUSED),
     attack(
         *("seed 0 copied to seed 1", "is of run voc_r50 seed 0, not of run voc_r50 seed 1"),
         *(f"take {RUN} {SECOND_SEED}", "put seeds [0, 1]"),
@@ -138,10 +136,10 @@ ON_FOLDERS = (
     ),
     attack(
         *("val of another scale, manifest of ours", "val.", *SHORT, at_pilot("fetch voc", "prepare voc")),
-        *(f"take data/pilot/voc/val. {VOC}/val. {' '.join(PARTS)}", EVALUATE_OR_NOT),
+        *(f"take data/pilot/voc/val. {VOC}/val. {' '.join(PARTS)}", TRIED),
     ),
-    attack("train and val files exchanged, then evaluate", "val.", EXCHANGED, EVALUATE_OR_NOT),
-    attack("train and val files exchanged, then train", "train.", EXCHANGED, EVALUATE_OR_NOT, *ANEW_OR_NOT),
+    attack("train and val files exchanged, then evaluate", "val.", EXCHANGED, TRIED),
+    attack("train and val files exchanged, then train", "train.", EXCHANGED, TRIED, *ANEW_OR_NOT),
     attack(
         *("a run of another scale", "scale pilot"),
         *("put scales.pilot.recipe {}", "put scales.pilot.limit null", "put scales.pilot.pretrained false"),
@@ -197,8 +195,8 @@ ATTACKS = (
     attack("a counts file of two halves", OTHER_COUNTS, resumed_copy),
     attack("a train.json cut off", "cannot read", half("train.json")),
     attack("a metrics.jsonl cut off", "is not the one that train.json names", half("metrics.jsonl")),
-    attack("a model cut off, then evaluate", OTHER_SHA, half("model.safetensors"), "evaluate voc_r50 -> 3"),
-    attack("val cut off, then evaluate", "val.labels.bin", cut(f"{VOC}/val.labels.bin"), "evaluate voc_r50 -> ?"),
+    attack("a model cut off, then evaluate", OTHER_SHA, half("model.safetensors"), REFUSED),
+    attack("val cut off, then evaluate", "val.labels.bin", cut(f"{VOC}/val.labels.bin"), TRIED),
     attack("no model: too large to be copied", RIGHT, lost("model.safetensors")),
     attack("no data: too large to be copied", "manifest.json", "drop data"),
     attack("no published/definition.json", "definition.json", "drop published/definition.json"),

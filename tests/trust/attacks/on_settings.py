@@ -202,8 +202,6 @@ ATTACKS = (
         *(under(ROUNDED, FORGET_RUN, "train voc_r50"), f"drop {RUN}/train.json", *AGAIN),
         long=True,
     ),
-    attack(
-        *("oneDNN told to use bfloat16", "FPMATH_MODE=BF16 ("), under({"ONEDNN_DEFAULT_FPMATH_MODE": "BF16"}, *ANEW)
-    ),
+    attack("oneDNN told to use bfloat16", "FPMATH_MODE=BF16 (", under({"ONEDNN_DEFAULT_FPMATH_MODE": "BF16"}, *ANEW)),
     attack("POINTREND_ENGINE left over", RIGHT, left_over(POINTREND_ENGINE="snakemake"), long=True),
 )
