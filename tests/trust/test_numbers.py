@@ -162,8 +162,15 @@ def test_the_learning_rate_stays_between_its_ends(
     later = data.draw(st.integers(first, total - 1))
 
     def rate(iteration: int, warmup_iterations: int) -> float:
-        rule = {"lr": lr, "power": power, "min_lr_ratio": least, "warmup_ratio": 0.1}
-        return learning_rate(iteration, total, warmup_iterations=warmup_iterations, **rule)
+        return learning_rate(
+            iteration,
+            total,
+            lr=lr,
+            power=power,
+            min_lr_ratio=least,
+            warmup_iterations=warmup_iterations,
+            warmup_ratio=0.1,
+        )
 
     assert lr * least * (1 - 1e-9) <= rate(later, 0) <= rate(first, 0) <= lr * (1 + 1e-9)
     assert 0 <= rate(first, warmup) <= rate(first, 0) * (1 + 1e-9)
