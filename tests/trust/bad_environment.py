@@ -5,9 +5,7 @@ from __future__ import annotations
 import contextlib
 import shutil
 import socket
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
-from typing import Any
+from collections.abc import Iterator
 
 import pytest
 import torch
@@ -15,15 +13,26 @@ import torch
 from tests.archives.fetching import GOOD, send_good
 from tests.datasets.layouts import encoded, pixels
 from tests.trust.bad_archives import fetched, from_server
-from tests.trust.bad_params import environment
 from tests.trust.bad_weights import PREDICT, photos
-from tests.trust.cases import Case, nothing
+from tests.trust.cases import (
+    Case,
+    Held,
+    Spoil,
+    both,
+    cases,
+    environment,
+    nothing,
+    patched,
+    put,
+    raising,
+    write,
+)
 from tests.trust.ground import Ground
 from tests.trust.poor_machine import no_room, read_only, scarce_memory, umask, unreadable
 
-Held = Callable[[Ground], AbstractContextManager[Any]]
 RUN = "runs/demo/voc_r50-s0"
-ARCHIVES = "data/demo/archives/voc"
+ARCHIVES = "data/demo/archives"
+TRAIN, EVALUATE, PAIR = "train voc_r50", "evaluate voc_r50", "--set gpus=2 train voc_r50"
 
 
 def locked(name: str) -> Held:
@@ -38,45 +47,13 @@ def full(most_bytes: int) -> Held:
     return lambda ground: no_room(most_bytes)
 
 
-def file_for_folder(name: str) -> Callable[[Ground], None]:
+def scarce(most_bytes: int) -> Held:
+    return lambda ground: scarce_memory(most_bytes)
+
+
+def file_for_folder(name: str) -> Spoil:
     """An ordinary file where a folder should be."""
-
-    def spoil(ground: Ground) -> None:
-        path = ground.path(name)
-        shutil.rmtree(path, ignore_errors=True)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text("mine")
-
-    return spoil
-
-
-def put(name: str) -> Callable[[Ground], None]:
-    """A file of the user's."""
-    return lambda ground: ground.path(name).write_text("mine") and None
-
-
-def another_training(most_bytes: int) -> Held:
-    """A full disk, met by a training of another setting."""
-
-    @contextlib.contextmanager
-    def spoil(ground: Ground) -> Iterator[None]:
-        ground.put("runs.voc_r50.lr", 0.02)
-        with no_room(most_bytes):
-            yield
-
-    return spoil
-
-
-@contextlib.contextmanager
-def no_loopback(ground: Ground) -> Iterator[None]:
-    """An interface that is down, or no port that is free."""
-
-    def refuse(*_: object) -> None:
-        raise OSError(99, "Cannot assign requested address")
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("pointrend.archives.loopback.ThreadingHTTPServer", refuse)
-        yield
+    return both(lambda ground: shutil.rmtree(ground.path(name), ignore_errors=True), write(name))
 
 
 def by_hand(**changes: str) -> Held:
@@ -94,37 +71,10 @@ def by_hand(**changes: str) -> Held:
 
 
 @contextlib.contextmanager
-def full_device(ground: Ground) -> Iterator[None]:
-    """A device whose memory a batch does not fit into, met by a training of another setting."""
-
-    def refuse(*_: object) -> None:
-        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB.")
-
-    ground.put("runs.voc_r50.lr", 0.02)
+def homeless(ground: Ground) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("pointrend.training.loop.TrainStep.__call__", refuse)
-        yield
-
-
-@contextlib.contextmanager
-def full_memory(ground: Ground) -> Iterator[None]:
-    """A machine whose memory ends while pictures are decoded."""
-
-    def refuse(*_: object) -> None:
-        raise MemoryError
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("pointrend.datasets.prepare.prepare.decode_samples", refuse)
-        yield
-
-
-@contextlib.contextmanager
-def without(*names: str, path: str | None = None) -> Iterator[None]:
-    with pytest.MonkeyPatch.context() as patch:
-        for name in names:
+        for name in ("HOME", "XDG_CACHE_HOME", "USER"):
             patch.delenv(name, raising=False)
-        if path is not None:
-            patch.setenv("PATH", path)
         yield
 
 
@@ -139,216 +89,106 @@ def ascii_terminal(ground: Ground) -> Iterator[None]:
 
 
 def private_pages(ground: Ground) -> None:
-    for name in ("results.json", "README.md", "index.html"):
-        assert ground.path(f"results/demo/{name}").stat().st_mode & 0o777 == (
-            0o600 if name != "results.json" else 0o644
-        )
+    modes = {name: ground.path(f"results/demo/{name}").stat().st_mode & 0o777 for name in PAGES}
+    assert modes == PAGES
 
 
-def from_elsewhere(place: str) -> Held:
+def elsewhere(name: str, place: str, *words: str, offered: Spoil = nothing) -> Case:
     """POINTREND_ARCHIVES names ``place``; a server has the file as well."""
-
-    @contextlib.contextmanager
-    def spoil(ground: Ground) -> Iterator[None]:
-        with from_server(send_good)(ground), environment(POINTREND_ARCHIVES=place)(ground):
-            yield
-
-    return spoil
+    spoil = both(offered, from_server(send_good), environment(POINTREND_ARCHIVES=place))
+    return fetch(name, spoil, *words, code=0, then=fetched)
 
 
-def at_hand(ground: Ground) -> AbstractContextManager[Any]:
-    """A folder with blanks and quotes in its name has the file."""
-    folder = ground.path("my 'archives' $(touch canary)")
-    folder.mkdir()
-    (folder / "data.zip").write_bytes(GOOD)
-    return from_elsewhere(str(folder))(ground)
-
-
-def no_place_for_labels(ground: Ground) -> None:
-    photos(a_png=encoded(pixels(1, 30, 40)))(ground)
-    file_for_folder("labels")(ground)
-
-
-@contextlib.contextmanager
-def full_while_downloading(ground: Ground) -> Iterator[None]:
-    with from_server(send_good)(ground), no_room(100_000):
-        yield
-
-
-ROOM = "free space or correct permissions"
+PAGES = {"results.json": 0o644, "README.md": 0o600, "index.html": 0o600}
+OTHER_SETTING = put("runs.voc_r50.lr", 0.02)
+AT_HAND = "my 'archives' $(touch canary)"
+ADDRESS = {"MASTER_ADDR": "127.0.0.1"}
+STEP = "training.loop.TrainStep.__call__"
+NO_MEMORY = raising(torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB."))
+NO_INTERFACE = OSError(99, "Cannot assign requested address")
+DENIED = "Permission denied"
+ROOM = "free space or correct permissions|free disk space or correct|free space or fix"
+SCARCE = "not enough memory"
+bare = cases(state="bare")
+done = cases(state="done")
+fetch = cases(command="fetch voc")
+ade = cases(state="ade20k", command="prepare ade20k")
+train = cases(state="done", command=TRAIN)
+pair = cases(state="done", command=PAIR)
 CASES = (
-    Case("read-only results", "done", locked("results/demo"), "report", 2, ("results/demo", "Permission denied", ROOM)),
-    Case("read-only data", "ade20k", locked("data/demo"), "prepare ade20k", 2, ("Permission denied", ROOM)),
-    Case("read-only run", "done", locked(RUN), "evaluate voc_r50", 2, (RUN, "Permission denied")),
-    Case("read-only checkout", "bare", locked("."), "fetch voc", 2, ("Permission denied",)),
-    Case("unreadable params", "bare", secret("params.yaml"), "plan", 2, ("params.yaml", "Permission denied")),
-    Case(
-        "unreadable weights", "done", secret(f"{RUN}/model.safetensors"), "evaluate voc_r50", 2, ("Permission denied",)
+    done("read-only results", locked("results/demo"), "results/demo", DENIED, ROOM, command="report"),
+    ade("read-only data", locked("data/demo"), DENIED, ROOM),
+    done("read-only run", locked(RUN), RUN, DENIED, command=EVALUATE),
+    fetch("read-only checkout", locked("."), DENIED),
+    bare("unreadable params", secret("params.yaml"), "params.yaml", DENIED, command="plan"),
+    done("unreadable weights", secret(f"{RUN}/model.safetensors"), DENIED, command=EVALUATE),
+    ade("unreadable archive", secret(f"{ARCHIVES}/ade20k/ADEChallengeData2016.zip"), DENIED),
+    done("unreadable counts", secret(f"{RUN}/confusion.parquet"), DENIED, command="compare"),
+    fetch("file for the logs", file_for_folder("logs"), "logs", ROOM),
+    fetch("file for the data", file_for_folder("data"), "data", "Not a directory"),
+    done("file for a run", file_for_folder(RUN), RUN, "Not a directory", command=EVALUATE),
+    done("file for the results", file_for_folder("results/demo"), "results/demo", command="compare"),
+    train("file for the checkpoints", file_for_folder("checkpoints"), "checkpoints"),
+    done(
+        *("file among archives", write(f"{ARCHIVES}/voc/my.tar"), f"{ARCHIVES}/voc/my.tar", "move it away"),
+        command="fetch voc",
     ),
-    Case(
-        "unreadable archive",
-        "ade20k",
-        secret("data/demo/archives/ade20k/ADEChallengeData2016.zip"),
-        "prepare ade20k",
-        2,
-        ("Permission denied",),
+    done(
+        *("file for the label maps", both(photos(a_png=encoded(pixels(1, 30, 40))), write("labels")), "labels"),
+        command=PREDICT,
     ),
-    Case("unreadable counts", "done", secret(f"{RUN}/confusion.parquet"), "compare", 2, ("Permission denied",)),
-    Case("file for the logs", "bare", file_for_folder("logs"), "fetch voc", 2, ("logs", ROOM)),
-    Case("file for the data", "bare", file_for_folder("data"), "fetch voc", 2, ("data", "Not a directory")),
-    Case("file for a run", "done", file_for_folder(RUN), "evaluate voc_r50", 2, (RUN, "Not a directory")),
-    Case("file for the results", "done", file_for_folder("results/demo"), "compare", 2, ("results/demo",)),
-    Case("file for the checkpoints", "done", file_for_folder("checkpoints"), "train voc_r50", 2, ("checkpoints",)),
-    Case(
-        "file among archives", "done", put(f"{ARCHIVES}/my.tar"), "fetch voc", 2, (f"{ARCHIVES}/my.tar", "move it away")
+    ade("full disk, prepare", full(300), "File too large"),
+    train("full disk, first checkpoint", both(OTHER_SETTING, full(50_000)), "File too large"),
+    done("full disk, pages", full(1000), "File too large", command="report"),
+    done("full disk, counts", full(1000), "File too large", command=EVALUATE),
+    fetch("full disk, download", both(from_server(send_good), full(100_000)), "data.zip", "downloaded", "is kept"),
+    done(
+        *("no loopback", patched({"archives.loopback.ThreadingHTTPServer": raising(NO_INTERFACE)})),
+        *("cannot serve on 127.0.0.1", "loopback interface"),
+        command="fetch voc",
     ),
-    Case("file for the label maps", "done", no_place_for_labels, PREDICT, 2, ("labels",)),
-    Case("full disk, prepare", "ade20k", full(300), "prepare ade20k", 2, ("File too large",)),
-    Case("full disk, first checkpoint", "done", another_training(50_000), "train voc_r50", 2, ("File too large",)),
-    Case("full disk, pages", "done", full(1000), "report", 2, ("File too large",)),
-    Case("full disk, counts", "done", full(1000), "evaluate voc_r50", 2, ("File too large",)),
-    Case(
-        "full disk, download",
-        "bare",
-        full_while_downloading,
-        "fetch voc",
-        2,
-        ("data.zip", "what has been downloaded is kept"),
+    done("no CUDA", nothing, "no CUDA device", "device: auto", command="--set device=cuda train voc_r50"),
+    train("torchrun of another size", environment(WORLD_SIZE="3"), "3 process", "unset WORLD_SIZE if the shell"),
+    train(
+        *("torchrun that somebody left", environment(WORLD_SIZE="4", RANK="3", LOCAL_RANK="x", MASTER_PORT="junk")),
+        *("gpus: 1", "unset WORLD_SIZE, RANK, LOCAL_RANK, MASTER_PORT if the shell"),
     ),
-    Case("no loopback", "done", no_loopback, "fetch voc", 2, ("cannot serve on 127.0.0.1", "loopback interface up")),
-    Case("no CUDA", "done", nothing, "--set device=cuda train voc_r50", 2, ("no CUDA device", "device: auto")),
-    Case(
-        "torchrun of another size",
-        "done",
-        environment(WORLD_SIZE="3"),
-        "train voc_r50",
-        2,
-        ("3 process(es) were started, says WORLD_SIZE", "unset WORLD_SIZE if the shell"),
+    pair(
+        *("rank beyond the size", by_hand(RANK="7", **ADDRESS, MASTER_PORT="PORT")),
+        *("RANK is 7", "WORLD_SIZE=2", "unset WORLD_SIZE, RANK, MASTER_ADDR, MASTER_PORT"),
     ),
-    Case(
-        "torchrun that somebody left",
-        "done",
-        environment(WORLD_SIZE="4", RANK="3", LOCAL_RANK="x", MASTER_PORT="junk"),
-        "train voc_r50",
-        2,
-        ("has gpus: 1", "unset WORLD_SIZE, RANK, LOCAL_RANK, MASTER_PORT if the shell"),
+    pair("rank of no number", by_hand(RANK="x"), "RANK is x"),
+    pair("no rank", by_hand(RANK=""), "RANK is not set"),
+    pair(
+        *("network interface that is not there", environment(GLOO_SOCKET_IFNAME="lo,nope0")),
+        *("GLOO_SOCKET_IFNAME=lo,nope0", "network interface", "name one of lo", "or unset"),
     ),
-    Case(
-        "rank beyond the size",
-        "done",
-        by_hand(RANK="7", MASTER_ADDR="127.0.0.1", MASTER_PORT="PORT"),
-        "--set gpus=2 train voc_r50",
-        2,
-        ("RANK is 7, which is no number below WORLD_SIZE=2", "unset WORLD_SIZE, RANK, MASTER_ADDR, MASTER_PORT"),
+    pair(
+        *("network interface for NCCL that is not there", environment(NCCL_SOCKET_IFNAME="=l,nope")),
+        *("NCCL_SOCKET_IFNAME==l,nope", "network interface"),
+        command="--set gpus=2 --set device=cuda train voc_r50",
     ),
+    train("torchrun of no size", environment(WORLD_SIZE="x"), "x process"),
+    train("rank that somebody left", environment(RANK="3", WORLD_SIZE=""), "attempt", code=0),
+    pair("port taken", by_hand(**ADDRESS, MASTER_PORT="PORT"), " at 127.0.0.1:", "address already in use", "free one"),
+    pair("no port named", by_hand(**ADDRESS), "at 127.0.0.1:$MASTER_PORT", "MASTER_PORT expected"),
+    pair("port that is no number", by_hand(**ADDRESS, MASTER_PORT="x"), "at 127.0.0.1:x"),
+    train("no memory left on the device", both(OTHER_SETTING, patched({STEP: NO_MEMORY})), SCARCE, "batch of 2"),
     Case(
-        "rank of no number",
-        "done",
-        by_hand(RANK="x"),
-        "--set gpus=2 train voc_r50",
-        2,
-        ("RANK is x",),
+        *("no memory left for a batch", scarce(2**30), (SCARCE, "smaller batch_size")),
+        *("--set crop_size=[8192,8192] --set batch_size=4 train voc_r50", "prepared"),
     ),
-    Case("no rank", "done", by_hand(RANK=""), "--set gpus=2 train voc_r50", 2, ("RANK is not set",)),
-    Case(
-        "network interface that is not there",
-        "done",
-        environment(GLOO_SOCKET_IFNAME="lo,nope0"),
-        "--set gpus=2 train voc_r50",
-        2,
-        ("GLOO_SOCKET_IFNAME=lo,nope0 names a network interface that is not there", "name one of lo", "or unset"),
+    done(
+        *("no memory left for a picture", scarce(2**28), SCARCE, "smaller pictures|smaller images"),
+        command="--set base_size=[8192,8192] evaluate voc_r50",
     ),
-    Case(
-        "network interface for NCCL that is not there",
-        "done",
-        environment(NCCL_SOCKET_IFNAME="=l,nope"),
-        "--set gpus=2 --set device=cuda train voc_r50",
-        2,
-        ("NCCL_SOCKET_IFNAME==l,nope names a network interface",),
-    ),
-    Case("torchrun of no size", "done", environment(WORLD_SIZE="x"), "train voc_r50", 2, ("x process(es)",)),
-    Case(
-        "rank that somebody left",
-        "done",
-        lambda g: environment(RANK="3", WORLD_SIZE="")(g),
-        "train voc_r50",
-        0,
-        ("attempt",),
-    ),
-    Case(
-        "port taken",
-        "done",
-        by_hand(MASTER_ADDR="127.0.0.1", MASTER_PORT="PORT"),
-        "--set gpus=2 train voc_r50",
-        2,
-        ("the processes cannot meet at 127.0.0.1:", "address already in use", "name a free one"),
-    ),
-    Case(
-        "no port named",
-        "done",
-        by_hand(MASTER_ADDR="127.0.0.1"),
-        "--set gpus=2 train voc_r50",
-        2,
-        ("cannot meet at 127.0.0.1:$MASTER_PORT", "MASTER_PORT expected"),
-    ),
-    Case(
-        "port that is no number",
-        "done",
-        by_hand(MASTER_ADDR="127.0.0.1", MASTER_PORT="x"),
-        "--set gpus=2 train voc_r50",
-        2,
-        ("cannot meet at 127.0.0.1:x",),
-    ),
-    Case(
-        "no memory left on the device", "done", full_device, "train voc_r50", 2, ("not enough memory for a batch of 2",)
-    ),
-    Case(
-        "no memory left for a batch",
-        "prepared",
-        lambda g: scarce_memory(2**30),
-        "--set crop_size=[8192,8192] --set batch_size=4 train voc_r50",
-        2,
-        ("there is not enough memory", "smaller batch_size"),
-    ),
-    Case(
-        "no memory left for a picture",
-        "done",
-        lambda g: scarce_memory(2**28),
-        "--set base_size=[8192,8192] evaluate voc_r50",
-        2,
-        ("there is not enough memory", "smaller images"),
-    ),
-    Case("no memory left", "ade20k", full_memory, "prepare ade20k", 2, ("there is not enough memory",)),
-    Case("no git, no repository", "done", lambda g: without(path="/nonexistent"), "verify", 0, ("all hold",)),
-    Case("no HOME", "done", lambda g: without("HOME", "XDG_CACHE_HOME", "USER"), "train voc_r50", 0, ()),
-    Case("wrong locale", "done", ascii_terminal, "train voc_日本", 2, ("there is no run 'voc_\\u65e5\\u672c'",)),
-    Case("umask 077", "done", lambda g: umask(0o077), "report", 0, (), private_pages),
-    Case(
-        "archives of an unknown user",
-        "bare",
-        from_elsewhere("~nobody-of-that-name/x"),
-        "fetch voc",
-        0,
-        ("passed over",),
-        fetched,
-    ),
-    Case(
-        "archives at an odd address",
-        "bare",
-        from_elsewhere("ftp://me:SECRET@127.0.0.1/x"),
-        "fetch voc",
-        0,
-        ("ftp://127.0.0.1/x",),
-        fetched,
-    ),
-    Case(
-        "archives that are not there",
-        "bare",
-        from_elsewhere("/nonexistent"),
-        "fetch voc",
-        0,
-        ("/nonexistent is neither",),
-        fetched,
-    ),
-    Case("archives in a shell's folder", "bare", at_hand, "fetch voc", 0, (), fetched),
+    ade("no memory left", patched({"datasets.prepare.prepare.decode_samples": raising(MemoryError())}), SCARCE),
+    done("no git, no repository", environment(PATH="/nonexistent"), "all hold", command="verify", code=0),
+    train("no HOME", homeless, code=0),
+    done("wrong locale", ascii_terminal, "'voc_\\u65e5\\u672c'", "no run|unknown run", command="train voc_日本"),
+    done("umask 077", lambda ground: umask(0o077), command="report", code=0, then=private_pages),
+    elsewhere("archives of an unknown user", "~nobody-of-that-name/x", "~nobody-of-that-name", "passed over|skipped"),
+    elsewhere("archives at an odd address", "ftp://me:SECRET@127.0.0.1/x", "ftp://127.0.0.1/x"),
+    elsewhere("archives that are not there", "/nonexistent", "/nonexistent is neither"),
+    elsewhere("archives in a shell's folder", f"ROOT/{AT_HAND}", offered=write(f"{AT_HAND}/data.zip", GOOD)),
 )

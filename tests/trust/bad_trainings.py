@@ -1,32 +1,31 @@
-"""Pictures and sizes that do not go together, through `train` as it is typed."""
+"""Images and sizes that do not go together, through `train` as it is typed."""
 
 from __future__ import annotations
 
 import contextlib
-import json
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 
 from pointrend.cli import main
-from pointrend.files import read_json, sha256_file, write_json
+from pointrend.files import sha256_file, write_json
 from pointrend.settings.fingerprints import training_fingerprint
 from pointrend.settings.project import Project
 from tests.datasets.layouts import archive_members, encoded, pixels, values
-from tests.trust.cases import Case
+from tests.trust.cases import Case, Spoil, both, cases, put
 from tests.trust.ground import Ground
 
 TINY = "width=4 fpn_channels=8 scale_channels=8 point_channels=8 train_points=16 batch_size=2 epochs=1 log_every=1"
+DATA = "data/demo/voc"
+SIDEWAYS = "ulm/ulm_1 of train is 6x9|ulm/ulm_1 (train) is portrait, 6x9|ulm/ulm_1 (train) is upright, 6x9"
 
 
 def train(dataset: str, *more: str) -> str:
     """A training of a few iterations."""
-    chosen = " ".join(f"--set {value}" for value in (*TINY.split(), *more))
-    return f"{chosen} train {dataset}_r50"
+    return " ".join((*(f"--set {value}" for value in (*TINY.split(), *more)), f"train {dataset}_r50"))
 
 
-def prepared(dataset: str) -> Callable[[Ground], None]:
-    """Prepare what the archives hold: pictures of 8 by 6 pixels, and some that are a little wider."""
+def prepared(dataset: str) -> Spoil:
+    """Prepare what the archives hold: images of 8 by 6 pixels, and some that are a little wider."""
 
     def prepare(ground: Ground) -> None:
         with contextlib.chdir(ground.root):
@@ -36,40 +35,24 @@ def prepared(dataset: str) -> Callable[[Ground], None]:
 
 
 def upright(ground: Ground) -> None:
-    """One of Cityscapes' pictures stands upright."""
+    """One of Cityscapes' images is upright."""
     archives = archive_members()["cityscapes"]
-    pictures, masks = archives.values()
-    pictures["leftImg8bit/train/ulm/ulm_1_leftImg8bit.png"] = encoded(pixels(1, 9, 6))
+    images, masks = archives.values()
+    images["leftImg8bit/train/ulm/ulm_1_leftImg8bit.png"] = encoded(pixels(1, 9, 6))
     masks["gtFine/train/ulm/ulm_1_gtFine_labelIds.png"] = encoded(values(1, [7, 26], 9, 6))
     ground.archives("cityscapes", archives)
-    prepared("cityscapes")(ground)
 
 
-def unreadable(ground: Ground) -> None:
-    """A picture of VOC's compact form is damaged."""
-    ground.put("operation.store", "compact")
-    prepared("voc")(ground)
-    data = ground.path("data/demo/voc/train.pictures.bin")
+def damaged(ground: Ground) -> None:
+    """An image of VOC's compact form is damaged, and the manifest describes it so."""
+    data = ground.path(f"{DATA}/train.pictures.bin")
     data.write_bytes(data.read_bytes()[:-40] + bytes(40))
-    manifest = ground.path("data/demo/voc/manifest.json")
-    record = {"bytes": data.stat().st_size, "sha256": sha256_file(data)}
-    said = read_json(manifest)
-    write_json(manifest, {**said, "files": {**said["files"], data.name: record}})
+    manifest = ground.json(f"{DATA}/manifest.json")
+    manifest["files"][data.name] = {"bytes": data.stat().st_size, "sha256": sha256_file(data)}
+    write_json(ground.path(f"{DATA}/manifest.json"), manifest)
 
 
-def flipped(name: str) -> Callable[[Ground], None]:
-    """One bit of a prepared file is not what it was."""
-
-    def flip(ground: Ground) -> None:
-        path = ground.path(f"data/demo/voc/{name}")
-        data = bytearray(path.read_bytes())
-        data[len(data) // 2] ^= 1
-        path.write_bytes(data)
-
-    return flip
-
-
-def of_seed_0(names: str) -> Callable[[Ground], None]:
+def of_seed_0(names: str) -> Spoil:
     """What the training of seed 0 left, copied to where that of seed 1 looks."""
 
     def copy(ground: Ground) -> None:
@@ -87,55 +70,49 @@ def of_seed_0(names: str) -> Callable[[Ground], None]:
     return copy
 
 
-def trained(dataset: str) -> Callable[[Ground], None]:
-    def look(ground: Ground) -> None:
-        record = json.loads(ground.path(f"runs/demo/{dataset}_r50-s0/train.json").read_text())
-        assert record["setting"]["dataset"] == dataset
-
-    return look
-
-
 def small(dataset: str) -> Case:
-    """Pictures smaller than the crop, also when they are resized."""
-    name = f"pictures smaller than the crop, {dataset}"
-    return Case(name, dataset, prepared(dataset), train(dataset, "base_size=[64,24]"), 0, (), trained(dataset))
+    """Images smaller than the crop, also when they are resized."""
+
+    def trained(ground: Ground) -> None:
+        assert ground.json(f"runs/demo/{dataset}_r50-s0/train.json")["setting"]["dataset"] == dataset
+
+    name, typed = f"pictures smaller than the crop, {dataset}", train(dataset, "base_size=[64,24]")
+    return Case(name, prepared(dataset), (), typed, state=dataset, code=0, then=trained)
 
 
-def refused(name: str, dataset: str, spoil: Callable[[Ground], None], command: str, *words: str) -> Case:
-    return Case(name, dataset, spoil, command, 2, words)
-
-
-OF_SEED_0 = ("is of voc_r50 seed 0 (fingerprint ", "), not of voc_r50 seed 1 (fingerprint ", "move it back")
-UNREADABLE = ("e of train in data/demo/voc cannot be decoded", "prepare")
+voc = cases(state="voc")
+seed_1 = cases(state="done", command="train voc_r50 --seed 1")
+OF_SEED_0 = ("voc_r50 seed 0 (fingerprint ", "voc_r50 seed 1 (fingerprint ", "move it back")
+UNREADABLE = (f"e of train in {DATA}|e (train) in {DATA}", "cannot be decoded", "prepare")
+COMPACT = both(put("operation.store", "compact"), prepared("voc"), damaged)
 CASES = (
     small("voc"),
     small("ade20k"),
     small("cityscapes"),
-    refused(
+    Case(
         "upright picture, lying crop",
-        "cityscapes",
-        upright,
+        both(upright, prepared("cityscapes")),
+        (SIDEWAYS, "128x64", "square crop_size"),
         train("cityscapes"),
-        "ulm/ulm_1 (train) is portrait, 6x9, but crop_size is landscape, 128x64",
-        "square crop_size",
+        state="cityscapes",
     ),
-    refused("all of another seed's", "done", of_seed_0("*"), "train voc_r50 --seed 1", "attempts.json", *OF_SEED_0),
-    refused(
-        "another seed's checkpoints", "done", of_seed_0("0*"), "train voc_r50 --seed 1", "4-000001.json", *OF_SEED_0
-    ),
+    seed_1("all of another seed's", of_seed_0("*"), "attempts.json", *OF_SEED_0),
+    seed_1("another seed's checkpoints", of_seed_0("0*"), "4-000001.json", *OF_SEED_0),
     *(
         Case(
-            f"flipped bit in {name}", "prepared", flipped(name), "train voc_r50", 3, (name, "does not have", "prepare")
+            f"flipped bit in {name}",
+            lambda ground, name=name: ground.flip(f"{DATA}/{name}"),
+            (f"{DATA}/{name}", "manifest.json", "prepare"),
+            "train voc_r50",
+            state="prepared",
+            code=3,
         )
         for name in ("train.pictures.bin", "train.labels.bin", "train.index.json")
     ),
-    refused("unreadable prepared picture", "voc", unreadable, train("voc"), *UNREADABLE),
-    refused("unreadable prepared picture, loader process", "voc", unreadable, train("voc", "workers=1"), *UNREADABLE),
-    refused(
-        "one cell for batch norm",
-        "voc",
-        prepared("voc"),
-        train("voc", "crop_size=[32,32]", "batch_size=1"),
-        "batch norm needs more than one cell",
+    voc("unreadable prepared picture", COMPACT, *UNREADABLE, command=train("voc")),
+    voc("unreadable prepared picture, loader process", COMPACT, *UNREADABLE, command=train("voc", "workers=1")),
+    voc(
+        *("one cell for batch norm", prepared("voc"), "more than one cell", "batch_size 1"),
+        command=train("voc", "crop_size=[32,32]", "batch_size=1"),
     ),
 )

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.trust.ground import Ground, clean_environment, make
+from tests.trust.ground import SETTINGS, Ground, clean_environment, make
 
 MakeGround = Callable[[str], Ground]
 
@@ -40,7 +40,5 @@ def ground_of(made: Callable[[str], Ground], tmp_path: Path, monkeypatch: pytest
 
 @pytest.fixture(autouse=True)
 def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
-    from tests.trust.ground import SETTINGS
-
     for name in SETTINGS:
         monkeypatch.delenv(name, raising=False)

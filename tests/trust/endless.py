@@ -8,10 +8,8 @@ real training loop, with its log, its records and its checkpoints.
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
-import sys
 import tempfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -24,32 +22,16 @@ from pointrend.model import resnet
 from pointrend.training.distributed import Processes
 from pointrend.training.loop import Trainer
 from tests.tiny import tiny_setting, write_tiny_store
-from tests.trust.document import write_table
+from tests.trust.campaign import campaign, markdown
 
 LOG_EVERY = 20
-WARM_UP = 0.25
-"""Share of the iterations after which memory must be flat."""
-MOST_MEMORY_BYTES = 1024
-"""An iteration; docs/reliability.md says so."""
-MOST_RECORD_BYTES = 400
-"""Of metrics.jsonl; docs/reliability.md says what that makes of a whole run."""
+WARM_UP = 0.25  # share of the iterations after which memory must be flat
+MOST_MEMORY_BYTES = 1024  # per iteration, as docs/reliability.md states
+MOST_RECORD_BYTES = 400  # of metrics.jsonl; docs/reliability.md states what that makes of a whole run
 SMALL = (
-    *(
-        "crop_size=[32, 32]",
-        "base_size=[80, 40]",
-        "batch_size=2",
-        "width=2",
-        "train_points=16",
-        "subdivision_points=16",
-    ),
-    *(
-        "subdivision_steps=1",
-        "fpn_channels=4",
-        "scale_channels=4",
-        "point_channels=4",
-        "checkpoint_minutes=0.1",
-        "lr=0.0001",
-    ),
+    *("crop_size=[32, 32]", "base_size=[80, 40]", "batch_size=2", "width=2", "train_points=16", "lr=0.0001"),
+    *("subdivision_points=16", "subdivision_steps=1", "fpn_channels=4", "scale_channels=4", "point_channels=4"),
+    "checkpoint_minutes=0.1",
 )
 
 
@@ -58,15 +40,11 @@ class Observation:
     """What a training took after its warm-up."""
 
     iterations: int
-    memory_bytes_an_iteration: float
-    """Slope of the resident memory, by least squares."""
-    file_handles: tuple[int, int]
-    """Fewest and most."""
-    record_bytes: float
-    """Of metrics.jsonl, a record on average."""
+    memory_bytes_an_iteration: float  # slope of the resident memory, by least squares
+    file_handles: tuple[int, int]  # fewest and most
+    record_bytes: float  # of metrics.jsonl, per record on average
     longest_record_bytes: int
-    checkpoints: int
-    """Left on the disk at the end."""
+    checkpoints: int  # left on the disk at the end
 
     def defects(self) -> list[str]:
         """What docs/reliability.md says and does not hold, a line each."""
@@ -80,13 +58,13 @@ class Observation:
         return [what for what, held in holds.items() if not held]
 
 
-def observe(iterations: int, folder: Path) -> Observation:
+def observe(iterations: int, folder: Path, seed: int = 0) -> Observation:
     """Train ``iterations`` iterations in ``folder`` and look on."""
     torch.set_num_threads(1)
     resnet.BLOCKS[50] = (1, 1, 1, 1)
     store = write_tiny_store(folder / "store", pictures=4)
     setting = tiny_setting(*SMALL, f"epochs={-(-iterations // 2)}", f"log_every={LOG_EVERY}")
-    trainer = Trainer(setting, 0, store, folder / "checkpoints", None, Processes(0, 1, torch.device("cpu")))
+    trainer = Trainer(setting, seed, store, folder / "checkpoints", None, Processes(0, 1, torch.device("cpu")))
     seen: list[tuple[int, int, int]] = []
     report = trainer._report
 
@@ -123,21 +101,14 @@ def table(seen: Observation) -> str:
         "bytes a record, on average and at most": f"{seen.record_bytes:.0f}, {seen.longest_record_bytes}",
         "checkpoints at the end": str(seen.checkpoints),
     }
-    return "| what | seen |\n|-|-|\n" + "".join(f"| {what} | {value} |\n" for what, value in rows.items())
+    return markdown(("what", "seen"), *rows.items())
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("iterations", type=int)
-    parser.add_argument("--write", action="store_true", help="put the table into docs/reliability.md")
-    chosen = parser.parse_args()
-    with tempfile.TemporaryDirectory() as place:
-        seen = observe(chosen.iterations, Path(place))
-    print(json.dumps(asdict(seen)), *seen.defects(), sep="\n")
-    if chosen.write:
-        write_table("endless", table(seen))
-    return 1 if seen.defects() else 0
+def run(iterations: int, seed: int) -> tuple[str, str, list[str]]:
+    with tempfile.TemporaryDirectory() as folder:
+        seen = observe(iterations, Path(folder), seed)
+    return json.dumps(asdict(seen)), table(seen), seen.defects()
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    campaign("endless", run)

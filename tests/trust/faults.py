@@ -20,8 +20,7 @@ class Disk:
     """Counts the calls; the one with the number ``fails`` raises, after half of its bytes are written."""
 
     fails: int
-    number: int
-    """errno."""
+    number: int  # errno
     calls: list[str] = field(default_factory=list)
 
     def refuse(self, name: str) -> bool:
@@ -61,7 +60,6 @@ def failing(fails: int, number: int) -> Iterator[Disk]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Path, "write_bytes", written)
         patch.setattr(safetensors.torch, "save_file", saved)
-        patch.setattr(tempfile, "mkstemp", plain("create", tempfile.mkstemp))
-        patch.setattr(os, "fsync", plain("sync", os.fsync))
-        patch.setattr(os, "replace", plain("rename", os.replace))
+        for module, call, name in ((tempfile, "mkstemp", "create"), (os, "fsync", "sync"), (os, "replace", "rename")):
+            patch.setattr(module, call, plain(name, getattr(module, call)))
         yield disk

@@ -4,79 +4,113 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import json
 import os
 import re
 import shutil
+import subprocess
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import pytest
 import yaml
 
 from pointrend.archives.verification import digest_file
 from pointrend.cli import main
-from pointrend.files import sha256_file, write_json
+from pointrend.files import write_json
 from tests.datasets.layouts import Members, archive_members, write_archives
+from tests.mirrors import edit_mirrors
 from tests.workflow.checkout import keep_dataset
 
 ROOT = Path(__file__).parents[2]
 SETTINGS = (
-    "POINTREND_SCALE",
-    "POINTREND_PINS",
-    "POINTREND_ARCHIVES",
-    "POINTREND_PARAMS",
-    "POINTREND_ENGINE",
+    *("POINTREND_SCALE", "POINTREND_PINS", "POINTREND_ARCHIVES", "POINTREND_PARAMS", "POINTREND_ENGINE"),
     "DVC_STAGE",
 )
+# what a command may leave although it failed: its log, locks, the part of a download, the course of a training
 PASSING = re.compile(r"^logs/|\.lock$|\.part(\.json)?$|/lease/|^checkpoints/.*/(metrics.jsonl|attempts.json)$")
-"""What a command may leave although it failed: its log, locks, the part of a download, the course of a training."""
+# images of train and val in the archives of tests.datasets.layouts
 COUNTS = {"voc": (4, 2), "ade20k": (3, 2), "cityscapes": (3, 1)}
-"""Pictures of train and val in the archives of tests.datasets.layouts."""
+STEPS = ("fetch voc", "fetch backbone_r50", "prepare voc", "train voc_r50", "evaluate voc_r50", "compare", "report")
 
 
-class Ground:
-    """A checkout in ``root``; commands run in it while it is the working folder."""
+class Place:
+    """A checkout in the folder ``root``: its files and its params."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
 
+    def copy(self, root: Path) -> Self:
+        """The same checkout elsewhere, with the same times and links."""
+        subprocess.run(["cp", "-a", str(self.root), str(root)], check=True, timeout=60)
+        return type(self)(root)
+
     def path(self, name: str) -> Path:
         return self.root / name
 
+    def json(self, name: str) -> Any:
+        return json.loads(self.path(name).read_text())
+
     def params(self) -> dict[str, Any]:
+        """params.yaml as it is."""
         return yaml.safe_load(self.path("params.yaml").read_text())
 
-    def edit(self, change: Callable[[dict[str, Any]], Any]) -> None:
-        """Change params.yaml."""
+    def write_params(self, params: dict[str, Any], name: str = "params.yaml") -> None:
+        """Replace params.yaml, or write another file like it."""
+        self.path(name).write_text(yaml.safe_dump(params, sort_keys=False))
+
+    def edit_params(self, change: Callable[[dict[str, Any]], Any]) -> None:
+        """Change what params.yaml holds."""
         params = self.params()
         change(params)
-        self.path("params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
+        self.write_params(params)
 
     def put(self, path: str, value: Any) -> None:
         """Set one value of params.yaml, named by a dotted path."""
         *parents, last = path.split(".")
 
         def change(params: dict[str, Any]) -> None:
+            place: Any = params
             for key in parents:
-                params = params[key]
-            params[last] = value
+                place = place[int(key) if isinstance(place, list) else key]
+            place[last] = value
 
-        self.edit(change)
+        self.edit_params(change)
 
-    def archives(self, dataset: str, archives: Mapping[str, Members]) -> dict[str, Path]:
+    def edit_mirrors(self, change: Callable[[dict[str, Any]], Any]) -> None:
+        """Change where files come from."""
+        edit_mirrors(change, self.root)
+
+    def set_urls(self, urls: Mapping[str, list[str]] | None) -> None:
+        """Offer archives at these URLs; with None, no archive at any."""
+
+        def change(mirrors: dict[str, Any]) -> None:
+            for name, addresses in (urls or {name: [] for name in mirrors}).items():
+                mirrors.setdefault(name, {"about_gb": 1.0})["urls"] = list(addresses)
+
+        self.edit_mirrors(change)
+
+
+class Ground(Place):
+    """A checkout in which commands run while it is the working folder."""
+
+    def flip(self, name: str) -> None:
+        """Flip a bit in the middle of a file."""
+        data = bytearray(self.path(name).read_bytes())
+        data[len(data) // 2] ^= 1
+        self.path(name).write_bytes(data)
+
+    def archives(self, dataset: str, archives: Mapping[str, Members]) -> None:
         """Write archives as if they had been fetched."""
-        paths = write_archives(self.path(f"data/demo/archives/{dataset}"), archives)
+        write_archives(self.path(f"data/demo/archives/{dataset}"), archives)
         self.note_archives(dataset)
-        return paths
 
     def note_archives(self, dataset: str) -> None:
-        """Write the manifest of the archives that lie there."""
+        """Write the manifest of the archives that are in their folder."""
         folder = self.path(f"data/demo/archives/{dataset}")
-        files = {
-            path.name: {"bytes": path.stat().st_size, "md5": digest_file(path).md5, "sha256": sha256_file(path)}
-            for path in sorted(folder.iterdir())
-        }
+        digests = {path.name: (path.stat().st_size, digest_file(path)) for path in sorted(folder.iterdir())}
+        files = {name: {"bytes": size, "md5": d.md5, "sha256": d.sha256} for name, (size, d) in digests.items()}
         write_json(folder.with_suffix(".json"), {"name": dataset, "set": "demo", "files": files})
 
     def tree(self) -> dict[str, str]:
@@ -92,10 +126,6 @@ class Ground:
                 except PermissionError:
                     found[name] = f"unreadable, {path.stat().st_size} bytes"
         return found
-
-    def copy(self, root: Path) -> Ground:
-        shutil.copytree(self.root, root, symlinks=True)
-        return Ground(root)
 
 
 def bare(root: Path) -> Ground:
@@ -126,11 +156,8 @@ def one_run(root: Path) -> Ground:
         demo["recipe"] |= {"batch_size": 2, "epochs": 2, "width": 4, "point_channels": 8, "fpn_channels": 8}
         demo["operation"] |= {"log_every": 1, "checkpoint_minutes": 0}
 
-    ground.edit(make_tiny)
+    ground.edit_params(make_tiny)
     return ground
-
-
-STEPS = ("fetch voc", "fetch backbone_r50", "prepare voc", "train voc_r50", "evaluate voc_r50", "compare", "report")
 
 
 def run(ground: Ground, steps: Sequence[str] = STEPS) -> Ground:
@@ -143,15 +170,13 @@ def run(ground: Ground, steps: Sequence[str] = STEPS) -> Ground:
 
 def make(state: str, root: Path) -> Ground:
     """A checkout in one of the states: ``bare``, the name of a dataset, ``one run``, ``prepared`` or ``done``."""
-    if state == "bare":
-        return bare(root)
-    if state == "one run":
-        return one_run(root)
-    if state == "done":
-        return run(one_run(root))
-    if state == "prepared":
-        return run(one_run(root), STEPS[:3])
-    return with_archives(root, state)
+    makers: dict[str, Callable[[Path], Ground]] = {
+        "bare": bare,
+        "one run": one_run,
+        "prepared": lambda root: run(one_run(root), STEPS[:3]),
+        "done": lambda root: run(one_run(root)),
+    }
+    return makers[state](root) if state in makers else with_archives(root, state)
 
 
 @contextlib.contextmanager

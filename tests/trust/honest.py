@@ -16,24 +16,16 @@ from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch is imported
 
-from tests.trust.attacks import (
-    on_backups,
-    on_clocks,
-    on_code,
-    on_copies,
-    on_engines,
-    on_environment,
-    on_folders,
-    on_params,
-    on_verbs,
-)
+from tests.trust.attacks import on_backups, on_code, on_commands, on_folders, on_settings
 from tests.trust.attacks.attack import KINDS, RIGHT, Attack, Outcome, attempt
 from tests.trust.attacks.base import make_base, truth_of
+from tests.trust.campaign import markdown
 from tests.trust.document import write_table
 
-MODULES = (on_params, on_environment, on_folders, on_backups, on_clocks, on_copies, on_engines, on_verbs, on_code)
-ATTACKS: tuple[Attack, ...] = tuple(attack for module in MODULES for attack in module.ATTACKS)
-HEAD = "| kind | attacks | right numbers | a named reason | defects |\n|-|-|-|-|-|\n"
+MODULES = (on_settings, on_folders, on_backups, on_commands, on_code)
+ATTACKS: tuple[Attack, ...] = tuple(
+    sorted((attack for module in MODULES for attack in module.ATTACKS), key=lambda attack: KINDS.index(attack.kind))
+)
 
 
 def chosen(names: Iterable[str]) -> list[Attack]:
@@ -57,13 +49,13 @@ def attempts(folder: Path) -> Callable[[Attack], Outcome]:
 
 def table(outcomes: Mapping[Attack, Outcome]) -> str:
     """How many attacks of each kind ended how, as a Markdown table."""
-    rows = ""
+    rows: list[tuple[object, ...]] = [("kind", "attacks", "right numbers", "a named reason", "defects")]
     for kind in KINDS:
         of_kind = {attack: outcome for attack, outcome in outcomes.items() if attack.kind == kind}
         right = sum(attack.ends == RIGHT for attack in of_kind)
         defects = sum(bool(outcome.faults) for outcome in of_kind.values())
-        rows += f"| {kind} | {len(of_kind)} | {right} | {len(of_kind) - right} | {defects} |\n"
-    return HEAD + rows
+        rows.append((kind, len(of_kind), right, len(of_kind) - right, defects))
+    return markdown(*rows)
 
 
 def used() -> float:
@@ -82,12 +74,8 @@ def main() -> int:
         for attack in chosen(options.names):
             start = used()
             outcome = outcomes[attack] = attack_one(attack)
-            print(
-                f"{attack.kind}: {attack.name}: {outcome.says} ({used() - start:.1f} s)",
-                *(f"  DEFECT: {fault}" for fault in outcome.faults),
-                sep="\n",
-                flush=True,
-            )
+            ended = f"{attack.kind}: {attack.name}: {outcome.says} ({used() - start:.1f} s)"
+            print(ended, *(f"  DEFECT: {fault}" for fault in outcome.faults), sep="\n", flush=True)
     defects = sum(bool(outcome.faults) for outcome in outcomes.values())
     print(f"{defects} defects")
     if options.write:

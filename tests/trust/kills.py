@@ -5,13 +5,10 @@
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import itertools
-import json
 import os
 import random
-import re
 import shutil
 import signal
 import subprocess
@@ -22,19 +19,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pointrend.files import SEAL, sha256_file
-from tests.trust.document import write_table
+from tests.trust.campaign import MOST_SECONDS, campaign, contents, differences, markdown
 from tests.trust.ground import ROOT, SETTINGS, STEPS, Ground, one_run
 
 STAGES = tuple(step for step in STEPS if step != "fetch backbone_r50")
-TIMES = {
-    *("time", "seconds", "images_per_second", "data_wait_share", "memory_mb", "machine", "attempts"),
-    *("curves", "train_sha256", SEAL),
-}
-"""Keys in the records of a training whose values are times, or say which machine it was and how it was started."""
-HASH = "[0-9a-f]{64}"
-PASSING = (".lock", ".log", ".digests.json")
-MOST_SECONDS = 120
 
 
 @dataclass
@@ -48,7 +36,7 @@ class Tally:
 
 
 def command(ground: Ground, stage: str) -> subprocess.Popen[bytes]:
-    """Start a stage in a process group of its own."""
+    """Start a stage in its own process group."""
     env = {key: value for key, value in os.environ.items() if key not in SETTINGS}
     return subprocess.Popen(
         [sys.executable, "-m", "pointrend", "--quiet", *stage.split()],
@@ -72,7 +60,7 @@ def finish(ground: Ground, stage: str) -> str:
 
 
 def kill(ground: Ground, stage: str, after: float) -> bool:
-    """Kill a stage ``after`` so many seconds; whether it was still at work."""
+    """Kill a stage ``after`` this many seconds; whether it was still at work."""
     with command(ground, stage) as process:
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.communicate(timeout=after)
@@ -80,45 +68,6 @@ def kill(ground: Ground, stage: str, after: float) -> bool:
         os.killpg(process.pid, signal.SIGKILL)
         process.communicate(timeout=MOST_SECONDS)
     return process.returncode == -signal.SIGKILL
-
-
-def content(path: Path) -> Any:
-    """What a file must say again: its sha256, but for times, the machine, and hashes of files that tell them."""
-    text = path.read_text(encoding="utf-8") if path.suffix in (".json", ".jsonl", ".md", ".html") else ""
-    if path.name in ("train.json", "evaluate.json"):
-        return _without_times(json.loads(text))
-    if path.name == "metrics.jsonl":
-        return [_without_times(json.loads(line)) for line in text.splitlines()]
-    if path.name == "results.json":
-        return re.sub(rf'"(train.json|evaluate.json|metrics.jsonl|sha256)": "{HASH}"|"attempts": \d+', "", text)
-    if path.name in ("README.md", "index.html"):
-        return re.sub(rf"{HASH}|<dt>attempts</dt><dd>\d+", "", text)
-    return sha256_file(path)
-
-
-def _without_times(record: dict[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in record.items() if key not in TIMES}
-
-
-def files(ground: Ground) -> dict[str, Path]:
-    """All files that a stage left, by name; checkpoints apart, which may be of other iterations."""
-    names = {path.relative_to(ground.root).as_posix(): path for path in ground.root.rglob("*") if path.is_file()}
-    return {
-        name: path
-        for name, path in names.items()
-        if not name.endswith(PASSING) and not name.startswith(("logs/", "checkpoints/"))
-    }
-
-
-def differences(calm: dict[str, Any], ground: Ground) -> list[str]:
-    """Files that are missing, too many, or that say something else than on a calm machine."""
-    found = {name: content(path) for name, path in files(ground).items()}
-    leftovers = [path.name for path in ground.root.glob("checkpoints/**/.*.tmp")]
-    return leftovers + sorted(
-        name
-        for name in calm.keys() | found.keys()
-        if name not in calm or name not in found or calm[name] != found[name]
-    )
 
 
 class Campaign:
@@ -137,7 +86,7 @@ class Campaign:
             if problem := finish(ground, step):
                 raise RuntimeError(f"{step} undisturbed: {problem}")
             self.tallies[step] = Tally(time.monotonic() - start)
-            self.calm[step] = {name: content(path) for name, path in files(ground).items()}
+            self.calm[step] = contents(ground)
 
     def run(self, kills: int, most_in_a_row: int = 3) -> None:
         """Try ``kills`` kills, up to ``most_in_a_row`` of a stage before it may end, each stage in turn."""
@@ -149,8 +98,7 @@ class Campaign:
                 return
 
     def _round(self, stage: str, row: int) -> None:
-        tally, place = self.tallies[stage], self.folder / "round"
-        ground = self.before[stage].copy(place)
+        tally, ground = self.tallies[stage], self.before[stage].copy(self.folder / "round")
         moments = [self.random.uniform(0, 1.1 * tally.seconds) for _ in range(row)]
         for after in moments:
             tally.kills += 1
@@ -158,7 +106,7 @@ class Campaign:
         wrong = finish(ground, stage) or ", ".join(differences(self.calm[stage], ground))
         if wrong:
             tally.defects.append(f"{stage} killed after {', '.join(f'{after:.2f}' for after in moments)} s: {wrong}")
-        shutil.rmtree(place)
+        shutil.rmtree(ground.root)
 
     @property
     def defects(self) -> list[str]:
@@ -167,29 +115,18 @@ class Campaign:
 
     def table(self) -> str:
         """The tallies as a Markdown table."""
-        counts = [(f"`{stage}`", tally.kills, tally.at_work, len(tally.defects)) for stage, tally in self._tallied()]
-        total = ("all", *(sum(column) for column in list(zip(*counts, strict=True))[1:]))
-        head = "| stage | kills | met it at work | defects |\n|-|-|-|-|\n"
-        return head + "".join(f"| {' | '.join(map(str, row))} |\n" for row in [*counts, total])
-
-    def _tallied(self) -> list[tuple[str, Tally]]:
-        return [(stage, self.tallies[stage]) for stage in STAGES]
+        tallies = {f"`{stage}`": self.tallies[stage] for stage in STAGES}
+        rows = [(stage, tally.kills, tally.at_work, len(tally.defects)) for stage, tally in tallies.items()]
+        total = ("all", *(sum(column) for column in list(zip(*rows, strict=True))[1:]))
+        return markdown(("stage", "kills", "met it at work", "defects"), *rows, total)
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("kills", type=int)
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--write", action="store_true", help="put the table into docs/reliability.md")
-    chosen = parser.parse_args()
+def run(kills: int, seed: int) -> tuple[str, str, list[str]]:
     with tempfile.TemporaryDirectory() as folder:
-        campaign = Campaign(Path(folder), chosen.seed)
-        campaign.run(chosen.kills)
-    print(campaign.table(), *campaign.defects, sep="\n")
-    if chosen.write:
-        write_table("kills", campaign.table())
-    return 1 if campaign.defects else 0
+        tried = Campaign(Path(folder), seed)
+        tried.run(kills)
+    return tried.table(), tried.table(), tried.defects
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    campaign("kills", run)

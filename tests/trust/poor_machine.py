@@ -7,19 +7,12 @@ import ctypes
 import os
 import resource
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 
-_CAPABILITIES_V3 = 0x20080522
-_OVERRIDES = (1 << 1) | (1 << 2) | (1 << 3)
-"""CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH and CAP_FOWNER: what lets root write where it may not."""
-
-
-class _Header(ctypes.Structure):
-    _fields_ = (("version", ctypes.c_uint32), ("pid", ctypes.c_int))
-
-
-class _Data(ctypes.Structure):
-    _fields_ = (("effective", ctypes.c_uint32), ("permitted", ctypes.c_uint32), ("inheritable", ctypes.c_uint32))
+CAPABILITIES_V3 = 0x20080522
+# CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH and CAP_FOWNER: what lets root write where it may not
+OVERRIDES = (1 << 1) | (1 << 2) | (1 << 3)
 
 
 @contextlib.contextmanager
@@ -29,58 +22,43 @@ def without_privileges() -> Iterator[None]:
         yield
         return
     libc = ctypes.CDLL(None, use_errno=True)
-    header, data = _Header(_CAPABILITIES_V3, 0), (_Data * 2)()
-    if libc.capget(ctypes.byref(header), data) != 0:
-        raise OSError(ctypes.get_errno(), "capget")
-    before = data[0].effective
-    data[0].effective = before & ~_OVERRIDES
-    if libc.capset(ctypes.byref(header), data) != 0:
-        raise OSError(ctypes.get_errno(), "capset")
+    header = (ctypes.c_uint32 * 2)(CAPABILITIES_V3, 0)  # version, this thread
+    data = (ctypes.c_uint32 * 6)()  # effective, permitted and inheritable, twice
+
+    def call(name: str) -> None:
+        if getattr(libc, name)(ctypes.byref(header), data) != 0:
+            raise OSError(ctypes.get_errno(), name)
+
+    call("capget")
+    before = data[0]
+    data[0] = before & ~OVERRIDES
+    call("capset")
     try:
         yield
     finally:
-        data[0].effective = before
-        if libc.capset(ctypes.byref(header), data) != 0:
-            raise OSError(ctypes.get_errno(), "capset")
+        data[0] = before
+        call("capset")
 
 
 @contextlib.contextmanager
-def read_only(folder: Path) -> Iterator[None]:
+def _with_mode(path: Path, mode: int) -> Iterator[None]:
+    before = path.stat().st_mode
+    path.chmod(mode)
+    try:
+        with without_privileges():
+            yield
+    finally:
+        path.chmod(before)
+
+
+def read_only(folder: Path) -> AbstractContextManager[None]:
     """Nothing can be written into ``folder``."""
-    mode = folder.stat().st_mode
-    folder.chmod(0o555)
-    try:
-        with without_privileges():
-            yield
-    finally:
-        folder.chmod(mode)
+    return _with_mode(folder, 0o555)
 
 
-@contextlib.contextmanager
-def unreadable(file: Path) -> Iterator[None]:
+def unreadable(file: Path) -> AbstractContextManager[None]:
     """``file`` cannot be read."""
-    mode = file.stat().st_mode
-    file.chmod(0o200)
-    try:
-        with without_privileges():
-            yield
-    finally:
-        file.chmod(mode)
-
-
-@contextlib.contextmanager
-def no_room(most_bytes: int) -> Iterator[None]:
-    """No file can grow beyond ``most_bytes``: the system refuses the write, as it does on a full disk."""
-    with _limited(resource.RLIMIT_FSIZE, most_bytes):
-        yield
-
-
-@contextlib.contextmanager
-def scarce_memory(most_bytes: int) -> Iterator[None]:
-    """This process cannot take ``most_bytes`` more of memory than it has."""
-    pages = int(Path("/proc/self/statm").read_text().split()[0])
-    with _limited(resource.RLIMIT_AS, pages * resource.getpagesize() + most_bytes):
-        yield
+    return _with_mode(file, 0o200)
 
 
 @contextlib.contextmanager
@@ -91,6 +69,17 @@ def _limited(what: int, most: int) -> Iterator[None]:
         yield
     finally:
         resource.setrlimit(what, before)
+
+
+def no_room(most_bytes: int) -> AbstractContextManager[None]:
+    """No file can grow beyond ``most_bytes``: the system refuses the write, as it does on a full disk."""
+    return _limited(resource.RLIMIT_FSIZE, most_bytes)
+
+
+def scarce_memory(most_bytes: int) -> AbstractContextManager[None]:
+    """This process cannot take ``most_bytes`` more of memory than it has."""
+    pages = int(Path("/proc/self/statm").read_text().split()[0])
+    return _limited(resource.RLIMIT_AS, pages * resource.getpagesize() + most_bytes)
 
 
 @contextlib.contextmanager

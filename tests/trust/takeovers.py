@@ -8,7 +8,6 @@ different ones, so that a stopped one is not known to be alive; their patience i
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import multiprocessing
 import os
@@ -18,7 +17,7 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -31,17 +30,15 @@ from pointrend.errors import TrainingStopped
 from pointrend.jobs import lease
 from pointrend.jobs.lease import newest
 from pointrend.training.checkpoints import KEPT
-from tests.trust.document import write_table
-from tests.trust.ground import SETTINGS, STEPS, Ground, one_run, run
-from tests.trust.kills import content, files
+from tests.trust.campaign import MOST_SECONDS, campaign, contents, differences, markdown
+from tests.trust.ground import SETTINGS, STEPS, Ground, one_run
+from tests.trust.ground import run as run_steps
 
 TRAIN = "train voc_r50"
 EPOCHS = 15
 BEAT, STALE, POLL = 0.1, 0.6, 0.02
-EARLY = 0.2
-"""Share of the stops that may come before the trainer has the lease."""
+EARLY = 0.2  # share of the stops that may come before the trainer has the lease
 STOPPED = str(TrainingStopped.exit_code)
-MOST_SECONDS = 120
 FORK = multiprocessing.get_context("fork")
 
 
@@ -105,13 +102,13 @@ class Campaign:
         self.folder, self.random, self.tally = folder, random.Random(seed), Tally()
         self.ground = one_run(folder / "before")
         self.ground.put("scales.demo.recipe.epochs", EPOCHS)
-        run(self.ground, STEPS[:3])
+        run_steps(self.ground, STEPS[:3])
         calm = self.ground.copy(folder / "calm")
         start = time.monotonic()
         if (ended := TrainerProcess(calm, "calm").end()) != "0":
             raise RuntimeError(f"{TRAIN} undisturbed: {ended}")
         self.seconds = time.monotonic() - start
-        self.calm = {name: content(path) for name, path in files(calm).items()}
+        self.calm = contents(calm)
 
     def run(self, takeovers: int) -> None:
         """Try ``takeovers`` takeovers, over as many trainings as that takes."""
@@ -132,7 +129,7 @@ class Campaign:
         # On a busy machine the last one may itself have lost its lease, to one that was stopped before it had any.
         ended = holder.end()
         wrong = [] if ended == "0" or (ended == STOPPED and self.finished) else [ended]
-        wrong += differences(self.calm, ground)
+        wrong += differences(self.calm, ground) + left_over(ground)
         if wrong:
             tally.defects.append(f"takeovers {first + 1} to {tally.tried}, after {', '.join(story)} s: {wrong}")
         shutil.rmtree(ground.root)
@@ -164,7 +161,7 @@ class Campaign:
             "noticed by the old trainer (exit code 75)": self.tally.noticed,
             "defects": len(self.tally.defects),
         }
-        return "| what | seen |\n|-|-|\n" + "".join(f"| {what} | {count} |\n" for what, count in rows.items())
+        return markdown(("what", "seen"), *rows.items())
 
 
 def held_by(ground: Ground, trainer: TrainerProcess) -> bool:
@@ -175,7 +172,6 @@ def held_by(ground: Ground, trainer: TrainerProcess) -> bool:
 
 
 def until(condition: Callable[[], Any]) -> None:
-    """Return as soon as ``condition`` holds."""
     deadline = time.monotonic() + MOST_SECONDS
     while not condition():
         if time.monotonic() > deadline:
@@ -183,32 +179,18 @@ def until(condition: Callable[[], Any]) -> None:
         time.sleep(POLL)
 
 
-def differences(calm: dict[str, Any], ground: Ground) -> list[str]:
-    """Files that are missing, too many, or other than in a calm training, and what was left lying about."""
-    found = {name: content(path) for name, path in files(ground).items()}
-    wrong = [name for name in calm.keys() | found.keys() if calm.get(name) != found.get(name)]
-    states = [path.name for path in ground.root.glob("checkpoints/**/*.safetensors")]
-    return sorted(wrong) + _names(ground.root.rglob(".*.tmp")) + (sorted(states) if len(states) != KEPT else [])
+def left_over(ground: Ground) -> list[str]:
+    """Checkpoints, if they are not as many as are kept."""
+    states = sorted(path.name for path in ground.root.glob("checkpoints/**/*.safetensors"))
+    return states if len(states) != KEPT else []
 
 
-def _names(paths: Iterator[Path]) -> list[str]:
-    return sorted(path.name for path in paths)
-
-
-def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("takeovers", type=int)
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--write", action="store_true", help="put the table into docs/reliability.md")
-    chosen = parser.parse_args()
+def run(takeovers: int, seed: int) -> tuple[str, str, list[str]]:
     with tempfile.TemporaryDirectory() as folder:
-        campaign = Campaign(Path(folder), chosen.seed)
-        campaign.run(chosen.takeovers)
-    print(campaign.table(), *campaign.tally.defects, sep="\n")
-    if chosen.write:
-        write_table("takeovers", campaign.table())
-    return 1 if campaign.tally.defects else 0
+        tried = Campaign(Path(folder), seed)
+        tried.run(takeovers)
+    return tried.table(), tried.table(), tried.tally.defects
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    campaign("takeovers", run)

@@ -21,7 +21,7 @@ def attack_one(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Attack], O
 
 
 def test_there_are_many_attacks_of_every_kind() -> None:
-    assert len({attack.name for attack in ATTACKS}) == len(ATTACKS) >= 120
+    assert len({attack.name for attack in ATTACKS}) == len(ATTACKS) >= 180
     assert Counter(attack.kind for attack in ATTACKS).keys() == set(KINDS) == {attack.kind for attack in QUICK}
     assert all(attack.ends for attack in ATTACKS)
 

@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from tests.trust.conftest import MakeGround
-from tests.trust.ground import ROOT
+from tests.trust.ground import ROOT, Ground
 
 POOR = {
     "C without UTF-8": {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"},
@@ -17,36 +17,34 @@ POOR = {
 }
 
 
+def run(ground: Ground, *words: str, env: dict[str, str], options: tuple[str, ...] = ()) -> tuple[int, bytes]:
+    """The exit code of a verb in a process, and what it printed."""
+    done = subprocess.run(
+        [sys.executable, *options, "-m", "pointrend", *words],
+        cwd=ground.root,
+        env={**os.environ, **env, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        timeout=120,
+        check=False,
+    )
+    return done.returncode, done.stdout + done.stderr
+
+
 @pytest.mark.parametrize("place", POOR)
 def test_what_a_terminal_cannot_show_is_written_otherwise(place: str, ground_of: MakeGround) -> None:
     ground = ground_of("done")
     for words, code, shown in (
         (("report", "--show"), 0, b"\\u2013"),
-        (("predict", "voc_日本", "--weights", "n", "--images", "n", "--out", "x"), 2, b"there is no run 'voc_\\u"),
+        (("predict", "voc_日本", "--weights", "n", "--images", "n", "--out", "x"), 2, b"no run 'voc_\\u"),
     ):
-        ran = subprocess.run(
-            [sys.executable, "-m", "pointrend", *words],
-            cwd=ground.root,
-            env={**os.environ, **POOR[place], "PYTHONPATH": str(ROOT)},
-            capture_output=True,
-            timeout=120,
-            check=False,
-        )
-        assert ran.returncode == code, ran.stderr
-        assert shown in ran.stdout + ran.stderr, (words, ran.stdout + ran.stderr)
-        assert b"Traceback" not in ran.stderr
+        ended, printed = run(ground, *words, env=POOR[place])
+        assert ended == code, printed
+        assert shown in printed, words
+        assert b"Traceback" not in printed
 
 
 def test_no_file_is_read_in_the_encoding_of_the_place(ground_of: MakeGround) -> None:
-    """Python says where one is."""
-    ground = ground_of("done")
-    command = [sys.executable, "-X", "warn_default_encoding", "-W", "error::EncodingWarning:pointrend"]
-    ran = subprocess.run(
-        [*command, "-m", "pointrend", "verify"],
-        cwd=ground.root,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        timeout=120,
-        check=False,
-    )
-    assert ran.returncode == 0, ran.stderr
+    """Python warns where one is."""
+    options = ("-X", "warn_default_encoding", "-W", "error::EncodingWarning:pointrend")
+    code, printed = run(ground_of("done"), "verify", env={}, options=options)
+    assert code == 0, printed

@@ -74,12 +74,9 @@ def test_the_streaming_confusion_is_that_of_a_loop_over_pixels_and_of_scikit_lea
 
 @examples(40)
 @given(scored(), st.randoms(use_true_random=False))
-def test_shuffled_pictures_give_the_same_bits(drawn: tuple[int, Pairs], shuffle: random.Random) -> None:
+def test_shuffled_images_give_the_same_bits(drawn: tuple[int, Pairs], shuffle: random.Random) -> None:
     classes, pairs = drawn
-    before = streamed(classes, pairs).counts()
-    shuffled = list(pairs)
-    shuffle.shuffle(shuffled)
-    after = streamed(classes, shuffled).counts()
+    before, after = (streamed(classes, some).counts() for some in (pairs, shuffle.sample(pairs, len(pairs))))
     np.testing.assert_array_equal(before.iou(), after.iou())
     np.testing.assert_array_equal(before.miou(), after.miou())
 
@@ -90,9 +87,8 @@ def test_relabelling_changes_no_mean(drawn: tuple[int, Pairs], data: st.DataObje
     classes, pairs = drawn
     table = np.full(256, 255, np.uint8)
     table[:classes] = data.draw(st.permutations(range(classes)))
-    before, after = (
-        streamed(classes, some).counts() for some in (pairs, [(table[guess], table[truth]) for guess, truth in pairs])
-    )
+    relabelled = [(table[guess], table[truth]) for guess, truth in pairs]
+    before, after = (streamed(classes, some).counts() for some in (pairs, relabelled))
     np.testing.assert_array_equal(before.iou(), after.iou()[table[:classes]])
     np.testing.assert_allclose(before.miou(), after.miou(), rtol=0, atol=1e-14)
 
@@ -139,20 +135,15 @@ def test_a_store_returns_what_went_in(
         np.testing.assert_array_equal(store.label(index), label)
 
 
-def drawn_sizes(count: int) -> list[tuple[int, int, int, int, int]]:
-    """(pictures, batch a process, processes, seed, epoch), the sizes of real runs among them."""
-    rng = random.Random(20)
-    real = [(10582, 4, 4, 0, 1), (20210, 2, 8, 1, 130), (2975, 2, 4, 2, 220), (2975, 8, 1, 0, 3), (96, 8, 1, 0, 60)]
-    return real + [
-        (rng.randint(1, 400), rng.randint(1, 32), rng.randint(1, 16), rng.randint(0, 2**31), rng.randint(1, 300))
-        for _ in range(count - len(real))
-    ]
+# (images, batch per process, processes, seed, epoch) of real runs
+REAL_SIZES = [(10582, 4, 4, 0, 1), (20210, 2, 8, 1, 130), (2975, 2, 4, 2, 220), (2975, 8, 1, 0, 3), (96, 8, 1, 0, 60)]
 
 
 def test_500_sizes_give_the_iterations_and_the_order_of_torchs_sampler() -> None:
-    for pictures, batch, processes, seed, epoch in drawn_sizes(500 * FACTOR):
-        ranks = {0, processes - 1, seed % processes}
-        for rank in ranks:
+    rng, most = random.Random(20), (400, 32, 16, 2**31, 300)
+    drawn = [tuple(rng.randint(at != 3, size) for at, size in enumerate(most)) for _ in range(500 * FACTOR)]
+    for pictures, batch, processes, seed, epoch in REAL_SIZES + drawn[len(REAL_SIZES) :]:
+        for rank in {0, processes - 1, seed % processes}:
             samples: Any = range(pictures)
             sampler: Any = DistributedSampler(samples, processes, rank, shuffle=True, seed=seed, drop_last=False)
             sampler.set_epoch(epoch)

@@ -30,7 +30,7 @@ from pointrend.settings.params_file import parse_override
 from pointrend.settings.validation import validated
 from tests.datasets.layouts import archive_members, encoded, pixels, sbd_mask, values, write_archives
 from tests.results.pages import page_of
-from tests.results.runs import published, results_of
+from tests.results.runs import finish, published, results_of, selected
 from tests.trust.ground import ROOT, Ground
 from tests.trust.profiles import examples
 
@@ -116,11 +116,7 @@ def test_params_of_any_values(tree: Any) -> None:
 )
 def test_values_typed(text: str) -> None:
     if survives(lambda: parse_override(text)) is not None:
-        survives(lambda: load_params_once().setting("voc_r50", (text,)))
-
-
-def load_params_once() -> Params:
-    return validated(Params, PARAMS, "params.yaml")
+        survives(lambda: validated(Params, PARAMS, "params.yaml").setting("voc_r50", (text,)))
 
 
 @examples(150)
@@ -196,16 +192,14 @@ def test_results_with_a_right_hash_and_any_values(folder: Path, results: dict[st
         return  # no JSON could hold this
     read = survives(lambda: read_results(folder / "results.json"))
     if read is not None:
-        survives(lambda: page_of(read, folder))
-        survives(lambda: render_readme(read, published()))
+        for render in (lambda: page_of(read, folder), lambda: render_readme(read, published())):
+            survives(render)
         terminal_table(read)
 
 
 @examples(40)
 @given(data=st.data())
 def test_counts_of_any_bytes(folder: Path, data: st.DataObject) -> None:
-    from tests.results.runs import finish, selected
-
     run = selected(folder / "counts")
     if not run.folder.exists():
         finish(run)
@@ -228,10 +222,7 @@ def test_an_index_of_any_values(folder: Path, data: st.DataObject) -> None:
         assert store.picture(0).shape == (*store.sizes[0], 3)
 
 
-RUN_FILES = ("train.json", "metrics.json")
-
-
-@pytest.mark.parametrize("name", RUN_FILES)
+@pytest.mark.parametrize("name", ["train.json", "metrics.json"])
 @examples(25)
 @given(data=st.data())
 def test_files_of_a_run_with_any_values_through_compare(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +15,7 @@ from pointrend.results.compare import sealed
 from pointrend.results.form import fault_of_form
 from pointrend.results.report import render_readme
 from tests.datasets.layouts import archive_members, write_archives
-from tests.mirrors import set_urls
-from tests.results.pages import page_of
+from tests.results.pages import PageReader, page_of
 from tests.results.runs import published, results_of
 from tests.trust.conftest import MakeGround
 from tests.trust.ground import STEPS, Ground
@@ -31,29 +29,23 @@ SECRETS = {
 }
 
 
-def official(ground: Ground, url: str, at_hand: Path) -> None:
+def official(ground: Ground, url: str, folder: Path) -> None:
     """Scale pilot on tiny archives: one at an address with credentials, after an address that has nothing."""
-    paths = write_archives(at_hand, archive_members()["voc"])
-    place, host = url.split("//")
+    paths = write_archives(folder, archive_members()["voc"])
+    address = url.replace("//", "//canary-name:canary-secret@")
+    md5 = {name: hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest() for name, path in paths.items()}
 
     def change(params: dict[str, Any]) -> None:
+        scales = params["scales"]
         params["scale"] = "pilot"
         params["datasets"]["voc"]["images"] = {"train": 4, "val": 2}
-        params["datasets"]["voc"]["archives"] = [
-            {"name": name, "md5": hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest()}
-            for name, path in paths.items()
-        ]
-        demo, pilot = params["scales"]["demo"], params["scales"]["pilot"]
-        params["scales"]["pilot"] = {
-            **pilot,
-            **{key: demo[key] for key in ("recipe", "operation", "datasets")},
-            "pretrained": False,
-        }
+        params["datasets"]["voc"]["archives"] = [{"name": name, "md5": md5[name]} for name in paths]
+        scales["pilot"] |= {key: scales["demo"][key] for key in ("recipe", "operation", "datasets")}
+        scales["pilot"]["pretrained"] = False
 
-    ground.edit(change)
-    forms = ("/nothing/{}?token=canary-token", "/{}?token=canary-token#canary-part")
-    account = f"{place}//canary-name:canary-secret@{host}"
-    set_urls({name: [account + form.format(name) for form in forms] for name in paths}, ground.root)
+    ground.edit_params(change)
+    ends = ("nothing/{}?token=canary-token", "{}?token=canary-token#canary-part")
+    ground.set_urls({name: [f"{address}/{end.format(name)}" for end in ends] for name in paths})
 
 
 def test_a_whole_run_keeps_all_secrets(
@@ -71,26 +63,24 @@ def test_a_whole_run_keeps_all_secrets(
     logging.shutdown()
     printed = capfd.readouterr()
     assert "canary" not in (printed.out + printed.err).replace("canary-path", "")
-    written = [path for path in ground.root.rglob("*") if path.is_file() and path.name != "mirrors.json"]
+    written = [
+        path for path in ground.root.rglob("*") if path.is_file() and path.name not in ("params.yaml", "mirrors.json")
+    ]
     assert len(written) > 30
     for path in written:
         assert b"canary" not in path.read_bytes().replace(b"canary-path", b""), path
 
 
-class Tags(HTMLParser):
+class Tags(PageReader):
     """All tags and attributes of a page."""
 
     def __init__(self, page: str) -> None:
-        super().__init__()
-        self.tags: set[str] = set()
         self.attributes: set[str] = set()
-        self.links: list[str] = []
-        self.feed(page)
+        super().__init__(page)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.add(tag)
+        super().handle_starttag(tag, attrs)
         self.attributes |= {name for name, _ in attrs}
-        self.links += [str(value) for name, value in attrs if name in ("href", "src")]
 
 
 HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(1)>\"'&|`[a](javascript:b)"
@@ -108,11 +98,11 @@ def test_a_page_shows_hostile_names_as_text(tmp_path: Path) -> None:
         row["sigma_source"] = HOSTILE
     page = page_of(results, tmp_path)
     after = Tags(page)
-    assert (after.tags, after.attributes) == (before.tags, before.attributes)
-    assert not [link for link in after.links if link.startswith("javascript:")]
+    assert (set(after.tags), after.attributes) == (set(before.tags), before.attributes)
+    assert not [link for link in after.links + after.pictures if link.startswith("javascript:")]
     assert page.count("<script") == plain.count("<script")
     readme = render_readme(results, published())
     assert "<script" not in readme.replace("\\<script", "")
-    for place in (results, results["runs"][0]):
-        place["scale" if place is results else "run"] = HOSTILE
+    for key, place in (("scale", results), ("run", results["runs"][0])):
+        place[key] = HOSTILE
         assert "String should match pattern" in str(fault_of_form(sealed(results)))

@@ -2,31 +2,24 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+import copy
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 
 from pointrend.engines.workflow import Workflow
 from pointrend.errors import ParamsError
-from tests.trust.bad_params import renamed
-from tests.trust.ground import Ground
+from tests.trust.bad_params import rename
 from tests.workflow.checkout import Checkout
 
 CANARY = "canary"
-HOSTILE = {
+HOSTILE: dict[str, Callable[[dict[str, Any]], None]] = {
     "seed": lambda params: params.update(seeds=[f"0' || touch {CANARY} || '"]),
-    "dataset": lambda params: renamed_in(params, "datasets", "voc", f"voc$(touch {CANARY})"),
-    "scale": lambda params: renamed_in(params, "scales", "demo", f"demo\ntouch {CANARY}\n"),
+    "dataset": lambda params: rename(params, "datasets", "voc", f"voc$(touch {CANARY})"),
+    "scale": lambda params: rename(params, "scales", "demo", f"demo\ntouch {CANARY}\n"),
 }
 ENGINES = {"snakemake": ("snakemake", "--cores", "1"), "dvc": ("dvc", "repro")}
-
-
-def renamed_in(params: dict, kind: str, old: str, new: str) -> None:
-    class Parsed(Ground):
-        def edit(self, change: object) -> None:
-            change(params)  # type: ignore[operator]
-
-    renamed(kind, old, new)(Parsed(Path()))
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +34,7 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
 @pytest.mark.parametrize("place", HOSTILE)
 def test_a_hostile_params_file_executes_nothing(checkout: Checkout, place: str, engine: str) -> None:
     whole = checkout.params()
-    params = checkout.params()
+    params = copy.deepcopy(whole)
     HOSTILE[place](params)
     checkout.write_params(params)
     try:

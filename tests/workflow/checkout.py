@@ -56,14 +56,9 @@ class Checkout:
         programs = Path(sys.executable).parent
         env = {key: value for key, value in os.environ.items() if not key.startswith("POINTREND_")}
         env |= {"PATH": f"{programs}:{env['PATH']}", "PYTHONPATH": str(self.root)}
-        return subprocess.Popen(
-            [str(programs / command[0]), *command[1:]],
-            cwd=self.root,
-            env=env | {"DVC_SITE_CACHE_DIR": str(self.root.parent / "dvc")},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
+        env |= {"DVC_SITE_CACHE_DIR": str(self.root.parent / "dvc")}
+        both = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+        return subprocess.Popen([str(programs / command[0]), *command[1:]], cwd=self.root, env=env, **both)
 
     def copy(self, root: Path) -> Checkout:
         """The same checkout elsewhere, with the same times and links."""
@@ -81,8 +76,7 @@ class Checkout:
     def of_voc(cls, root: Path) -> Checkout:
         """One in which nothing has run, with the runs voc_r50 and voc_r101 alone."""
         checkout = cls(root)
-        params = checkout.params()
-        keep_dataset(params, "voc")
+        keep_dataset(params := checkout.params(), "voc")
         checkout.write_params(params)
         return checkout
 
@@ -105,18 +99,13 @@ class Checkout:
 
     def planned(self, *config: str) -> Counter[str]:
         """The jobs that snakemake would run, counted by rule."""
-        output = self.run("snakemake", "--cores", "2", "-n", "--quiet", "reason", *_config(config))
+        output = self.snakemake(*config, options=("-n", "--quiet", "reason"))
         rules = re.findall(r"^(?:local)?rule (\w+):", output, re.MULTILINE)
         return Counter(rule for rule in rules if rule != "all")
 
-    def planned_runs(self) -> set[str]:
-        """Which runs snakemake would train."""
-        output = self.run("snakemake", "--cores", "2", "-n")
-        return set(re.findall(r"runs/demo/(\w+)-s\d+/train.json", "".join(re.findall(r"output: .*", output))))
-
-    def snakemake(self, *config: str) -> str:
+    def snakemake(self, *config: str, options: tuple[str, ...] = ()) -> str:
         """Run the workflow."""
-        return self.run("snakemake", "--cores", "2", *_config(config))
+        return self.run("snakemake", "--cores", "2", *options, *(("--config", *config) if config else ()))
 
 
 def copy_parts(root: Path, names: Iterable[str]) -> None:
@@ -128,10 +117,6 @@ def copy_parts(root: Path, names: Iterable[str]) -> None:
             shutil.copytree(source, root / name, ignore=shutil.ignore_patterns("__pycache__"))
         else:
             shutil.copy(source, root / name)
-
-
-def _config(config: tuple[str, ...]) -> list[str]:
-    return ["--config", *config] if config else []
 
 
 def keep_dataset(params: dict, kept: str) -> None:

@@ -1,11 +1,18 @@
-"""Another workflow can use this one as a module, beside rules of its own."""
+"""The workflow for others: Snakemake's linter, its use as a module, and with --software-deployment-method conda.
+
+conda is played by a script that notes how it was called and makes an environment of two programs.
+"""
 
 from __future__ import annotations
 
-import shutil
+import os
+import shlex
+import sys
 from pathlib import Path
 
-from tests.workflow.checkout import Checkout
+import pytest
+
+from tests.workflow.checkout import Checkout, copy_parts
 
 OUTER = """
 module pointrend:
@@ -27,14 +34,65 @@ rule mine:
 """
 
 
+def test_snakemakes_linter_finds_nothing(tmp_path: Path) -> None:
+    found = Checkout(tmp_path / "pointrend").run("snakemake", "--lint")
+    assert found == "Congratulations, your workflow is in a good condition!\n"
+
+
 def test_another_workflow_uses_this_one(tmp_path: Path) -> None:
-    inner = Checkout(tmp_path / "pointrend")
-    outer = tmp_path / "outer"
-    outer.mkdir()
+    inner, outer = Checkout(tmp_path / "pointrend"), tmp_path / "outer"
+    copy_parts(outer, ("published", "README.md"))
+    (outer / "params.yaml").write_bytes((inner.root / "params.yaml").read_bytes())
     (outer / "Snakefile").write_text(OUTER.format(snakefile=inner.root / "Snakefile"))
-    for name in ("params.yaml", "published", "README.md"):
-        (shutil.copytree if (inner.root / name).is_dir() else shutil.copy)(inner.root / name, outer / name)
     printed = inner.run("snakemake", "--cores", "2", "--directory", str(outer), "--snakefile", str(outer / "Snakefile"))
     assert int((outer / "mine.txt").read_text()) == (outer / "results/demo/results.json").stat().st_size
     assert "pointrend_train" in printed
     assert not (inner.root / "runs").exists()
+
+
+CONDA = """#!/usr/bin/env bash
+case "$1 $2" in
+    "info --json") echo '{{"conda_prefix": "{home}", "platform": "linux-64"}}' ;;
+    "--version "*) echo conda 24.7.1 ;;
+    "config --get") echo '{{"get": {{"channel_priority": "strict"}}}}' ;;
+    "env create")
+        for prefix; do :; done
+        mkdir --parents "$prefix/bin"
+        cp {home}/python {home}/pointrend "$prefix/bin" ;;
+esac
+"""
+NOTES = """#!/usr/bin/env bash
+echo "{name} $*" >> {home}/notes
+{then}
+"""
+
+
+@pytest.fixture
+def conda(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder of the conda that commands find."""
+    home = tmp_path / "conda"
+    (home / "bin").mkdir(parents=True)
+    real = shlex.quote(str(Path(sys.executable).with_name("pointrend")))
+    programs = {
+        "bin/activate": 'export PATH="$1/bin:$PATH"\n',
+        "bin/conda": CONDA.format(home=home),
+        "python": NOTES.format(name="python", home=home, then=""),
+        "pointrend": NOTES.format(name="pointrend", home=home, then=f'exec {real} "$@"'),
+    }
+    for name, text in programs.items():
+        (home / name).write_text(text)
+        (home / name).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{home / 'bin'}:{os.environ['PATH']}")
+    return home
+
+
+def test_jobs_run_in_the_environment_that_conda_made(conda: Path, tmp_path: Path) -> None:
+    checkout = Checkout(tmp_path / "pointrend")
+    target = "data/demo/archives/backbone_r50.json"
+    checkout.run("snakemake", target, "--cores", "1", "--software-deployment-method", "conda")
+    install = "python -m pip install --disable-pip-version-check --no-deps"
+    assert (conda / "notes").read_text().splitlines() == [
+        f"{install} --require-hashes -r requirements.lock",
+        f"{install} --no-build-isolation -e .",
+        "pointrend --scale demo fetch backbone_r50",
+    ]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,12 +9,10 @@ from typing import Any
 from pointrend.errors import PointrendError
 from pointrend.results.compare import read_results
 from tests.trust.attacks.base import RESULTS, RUNS, SHOWN
-from tests.trust.attacks.site import Site
+from tests.trust.attacks.site import Site, Step
 
-Steps = Callable[[Site], Any]
 Truth = Mapping[tuple[str, str], float]
-RIGHT = "the right numbers"
-"""How an attack may end, beside a named reason."""
+RIGHT = "the right numbers"  # how an attack may end, besides a named reason
 KINDS = ("params", "environment", "folders", "backups", "clocks", "copies", "engines", "verbs", "code")
 SHOWN_LETTERS = 100
 
@@ -26,21 +23,14 @@ class Attack:
 
     name: str
     kind: str
-    steps: Steps
-    ends: str
-    """:data:`RIGHT`, or a part of a reason in results.json or of what a command prints."""
-    wrong: bool = False
-    """Whether a metrics.json with a wrong mIoU must be left, without which the attack would show nothing."""
-    touches: bool = True
-    """Whether a file must have changed."""
-    then: tuple[str, ...] = SHOWN
-    """The verbs after the attack."""
-    base: str = "hand"
-    """Who made the results that are attacked: see :func:`tests.trust.attacks.base.make_base`."""
-    long: bool = False
-    """Whether it takes long, by processes of its own for example."""
-    own: bool = False
-    """Whether the verbs after it are run by the checkout's own code."""
+    ends: str  # RIGHT, or a part of a reason in results.json or of what a command prints; a|b: either
+    steps: tuple[Step, ...]
+    wrong: bool = False  # whether a metrics.json with a wrong mIoU must be left
+    touches: bool = True  # whether a file must have changed
+    then: tuple[str, ...] = tuple(f"{verb} -> ?" for verb in SHOWN)  # the verbs after the attack
+    base: str = "hand"  # who made the results that are attacked: see make_base
+    long: bool = False  # whether it takes long, by processes of its own for example
+    own: bool = False  # whether the verbs after it are run by the checkout's own code
 
     def __str__(self) -> str:
         return self.name
@@ -49,6 +39,21 @@ class Attack:
     def slow(self) -> bool:
         """Whether the suite does without it."""
         return self.long or self.base == "engines"
+
+    def meant(self, text: str) -> bool:
+        """Whether this is how it must end."""
+        return any(part in text for part in self.ends.split("|"))
+
+
+def attacks(kind: str, **common: Any) -> Callable[..., Attack]:
+    """A maker of attacks of a kind."""
+
+    def attack(name: str, ends: str, *steps: Step, **own: Any) -> Attack:
+        if "then" in own:
+            own["then"] = tuple(f"{verb} -> ?" for verb in own["then"])
+        return Attack(name, kind, ends, steps, **{**common, **own})
+
+    return attack
 
 
 @dataclass
@@ -63,20 +68,16 @@ def attempt(attack: Attack, base: Site, truth: Truth) -> Outcome:
     """Attack a copy of ``base``, which is made beside it and removed."""
     site = base.copy(base.root.with_name("attacked"))
     try:
-        return _attempted(attack, site, truth)
+        before = site.tree() if attack.touches else {}
+        site.do(*attack.steps)
+        if attack.touches and site.tree() == before:
+            site.faults.append("the attack changed nothing")
+        site.do(*(f"own {verb}" if attack.own else verb for verb in attack.then))
+        rows = _rows(site)
+        faults = [*site.faults, *_wrong_rows(rows, truth), *_not_as_expected(attack, site, rows, truth)]
+        return Outcome(_in_short(attack, site, rows), faults)
     finally:
         site.drop("")
-
-
-def _attempted(attack: Attack, site: Site, truth: Truth) -> Outcome:
-    before = site.tree() if attack.touches else {}
-    attack.steps(site)
-    if attack.touches and site.tree() == before:
-        site.faults.append("the attack changed nothing")
-    (site.own if attack.own else site.point)(*attack.then, expect=None)
-    rows = _rows(site)
-    faults = [*site.faults, *_wrong_rows(rows, truth), *_not_as_expected(attack, site, rows, truth)]
-    return Outcome(_in_short(attack, site, rows), faults)
 
 
 def _rows(site: Site) -> list[dict[str, Any]]:
@@ -104,9 +105,9 @@ def _not_as_expected(attack: Attack, site: Site, rows: list[dict[str, Any]], tru
     if attack.ends == RIGHT:
         comparable = {(row["run"], row["kind"]) for row in rows if row["comparable"] and row["miou"] is not None}
         if not {(run, "trained") for run in RUNS} <= comparable or site.codes["verify"] != 0:
-            faults.append(f"not the right numbers: {_reasons(rows)}, {site.said[-300:]}")
-    elif not any(attack.ends in text for text in (*_verdicts(rows), site.said)):
-        faults.append(f"{attack.ends!r} was not said: {_reasons(rows)}, {site.said[-300:]}")
+            faults.append(f"not the right numbers: {_verdicts(rows)}, {site.said[-300:]}")
+    elif not any(attack.meant(text) for text in (*_verdicts(rows), site.said)):
+        faults.append(f"{attack.ends!r} was not said: {_verdicts(rows)}, {site.said[-300:]}")
     if attack.wrong and not any(_figure(site, run, kind) not in (None, truth[run, kind]) for run, kind in truth):
         faults.append("the attack left no wrong number")
     return faults
@@ -114,12 +115,8 @@ def _not_as_expected(attack: Attack, site: Site, rows: list[dict[str, Any]], tru
 
 def _figure(site: Site, run: str, kind: str) -> float | None:
     """The mIoU in a metrics.json, if there is one."""
-    path = site.path(f"runs/paper/{run}-{'s0' if kind == 'trained' else kind}/metrics.json")
-    return json.loads(path.read_text())["miou"] if path.is_file() else None
-
-
-def _reasons(rows: list[dict[str, Any]]) -> list[str]:
-    return [reason for row in rows for reason in row["reasons"]]
+    name = f"runs/paper/{run}-{'s0' if kind == 'trained' else kind}/metrics.json"
+    return site.json(name)["miou"] if site.path(name).is_file() else None
 
 
 def _verdicts(rows: list[dict[str, Any]]) -> list[str]:
@@ -133,6 +130,6 @@ def _in_short(attack: Attack, site: Site, rows: list[dict[str, Any]]) -> str:
     if attack.ends == RIGHT:
         return f"{RIGHT}; {verify}"
     texts = [*_verdicts(rows), *site.said.splitlines()]
-    said = next((text for text in texts if attack.ends in text), attack.ends)
+    said = next((text for text in texts if attack.meant(text)), attack.ends)
     said = said.replace(f"{site.root}/", "").replace(f"{site.root.parent}/", "../").replace("|", "/")
     return f"{said[:SHOWN_LETTERS]}{'…' if len(said) > SHOWN_LETTERS else ''}; {verify}"

@@ -6,7 +6,6 @@ published/definition.json of this checkout says that exactly this was published,
 from __future__ import annotations
 
 from collections.abc import Iterable
-from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +13,8 @@ from pointrend.archives.demo.layouts import SceneCounts, sbd, voc
 from pointrend.archives.demo.packing import write_archive
 from pointrend.archives.verification import digest_file
 from pointrend.files import write_json
-from tests.mirrors import edit_mirrors
 from tests.released import FIRST_NAME, offer_weights, thin_state
-from tests.trust.attacks.site import Site
+from tests.trust.attacks.site import Site, Step, under
 from tests.workflow.checkout import Checkout
 
 RUNS = ("voc_r50", "voc_r101")
@@ -35,10 +33,18 @@ TRAINED = tuple(f"{verb} {run}" for run in RUNS for verb in ("train", "evaluate"
 RELEASED = ("fetch released_voc_r50", "evaluate voc_r50 --released")
 SHOWN = ("compare", "report", "verify")
 
-RUN, OTHER_RUN = (f"runs/paper/{run}-s0" for run in RUNS)
+RUN, OTHER_RUN, SECOND_SEED, RELEASED_RUN = (
+    f"runs/paper/{run}" for run in ("voc_r50-s0", "voc_r101-s0", "voc_r50-s1", "voc_r50-released")
+)
+OF_TRAINING = ("train.json", "model.safetensors", "metrics.jsonl", "curve.csv")
+OF_SCORE = ("metrics.json", "confusion.parquet", "evaluate.json", "scores.json", "pictures")
 VOC = "data/paper/voc"
+PARTS = ("pictures.bin", "labels.bin", "index.json")
 AGAIN = ("train voc_r50", "evaluate voc_r50")
+TRIED, REFUSED = "evaluate voc_r50 -> ?", "evaluate voc_r50 -> 3"
 RESULTS = "results/paper/results.json"
+OTHER_SHA = "has another sha256 than when|has a different sha256 than when"
+LR, LIMIT_4 = "recipe.lr 0.5", "scales.paper.limit 4"
 
 Digests = dict[str, dict[str, str]]
 
@@ -62,25 +68,30 @@ def pins(digests: Digests) -> list[dict[str, str]]:
     return [{"name": name, **digest} for name, digest in digests.items()]
 
 
-def at_hand(site: Site, folder: str = "offered") -> AbstractContextManager[None]:
-    """Archives are taken from a folder beside the checkout: ``offered``, the right ones, or ``others``."""
-    return site.env(POINTREND_ARCHIVES=site.root.parent / folder)
+def at_hand(folder: str, *steps: Step) -> Step:
+    """Take archives from a folder beside the checkout: ``offered``, the right ones, or ``others``."""
+    return under({"POINTREND_ARCHIVES": f"ROOT/../{folder}"}, *steps)
 
 
-def forget_archives(site: Site) -> None:
-    """Move away what was downloaded, and the copies of it, so that it is fetched again."""
-    site.drop("data/archives/official", "data/paper/archives/voc")
+# moves away what was downloaded, and the copies of it, so that it is fetched again
+FORGET_ARCHIVES = "drop data/archives/official data/paper/archives/voc"
 
 
-def train_anew(site: Site, expect: int | None = 0) -> None:
-    """Train voc_r50 from its beginning and score it, or try to."""
-    site.drop("checkpoints", RUN)
-    site.point(*AGAIN, expect=expect)
+def other_archives(*steps: Step) -> Step:
+    """Fetch and prepare other archives under checksums of their own, and take more steps."""
+
+    def step(site: Site) -> None:
+        site.put("datasets.voc.archives", pins(digests_of(site.root.parent / "others")))
+        site.do(FORGET_ARCHIVES, at_hand("others", "fetch voc", "prepare voc", *steps))
+
+    return step
 
 
-def other_pins(site: Site) -> list[dict[str, str]]:
-    """The other archives as params.yaml lists them."""
-    return pins(digests_of(site.root.parent / "others"))
+# train voc_r50 from its beginning and score it, or try to
+FORGET_RUN = f"drop checkpoints {RUN}"
+ANEW = (FORGET_RUN, *AGAIN)
+AGAIN_OR_NOT = tuple(f"{verb} -> ?" for verb in AGAIN)
+ANEW_OR_NOT = (FORGET_RUN, *AGAIN_OR_NOT)
 
 
 def make_base(folder: Path, made_by: str = "hand") -> Site:
@@ -101,22 +112,19 @@ def make_base(folder: Path, made_by: str = "hand") -> Site:
     params["operation"] |= OPERATION
     params["datasets"]["voc"] |= {"images": images, "recipe": OF_DATASET, "archives": pins(digests)}
     params["scales"]["paper"] |= {"pretrained": False, "pictures": 0}
-    edit_mirrors(
-        lambda files: [mirrors.update(urls=[]) for mirrors in files.values()], site.root
-    )  # nothing is downloaded
     site.write_params(params)
+    site.set_urls(None)  # nothing leaves this machine
     definition = site.json("published/definition.json")
     definition["recipe"] |= RECIPE | {"pretrained": False}
     definition["datasets"]["voc"] = {"images": images, "archives": digests, "recipe": OF_DATASET}
     del definition["free"]["gpus"]["least"]
     write_json(site.path("published/definition.json"), definition)
+    made: tuple[Step, ...] = (*DATA, *TRAINED, *RELEASED, *SHOWN)
     if made_by == "engines":
-        site.put(scales__paper__published=[])  # which DVC would want to be asked for
-    with at_hand(site):
-        if made_by == "engines":
-            for command in ("git init --quiet", "snakemake --cores 2", "pointrend bridge dvc"):
-                site.engine(command)
-        site.point(*DATA, *TRAINED, *RELEASED, *SHOWN) if made_by == "hand" else site.point("verify")
+        site.put("scales.paper.published", [])  # which DVC would want to be asked for
+        commands = ("git init --quiet", "snakemake --cores 2", "pointrend bridge dvc")
+        made = (*commands, "verify")
+    site.do(at_hand("offered", *made))
     if site.faults:
         raise RuntimeError(f"the checkout to be attacked could not be made: {site.faults}")
     return site

@@ -1,31 +1,50 @@
-"""Files and folders moved, swapped and copied, hashes and all."""
+"""Files and folders moved, swapped and copied, hashes and all; and copies that are not whole."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
-from pointrend.files import read_json
-from tests.trust.attacks.attack import Attack
-from tests.trust.attacks.base import AGAIN, OTHER_RUN, RESULTS, RUN, VOC, train_anew
-from tests.trust.attacks.site import Site
+from tests.trust.attacks.attack import RIGHT, attacks
+from tests.trust.attacks.base import (
+    AGAIN,
+    AGAIN_OR_NOT,
+    ANEW_OR_NOT,
+    LR,
+    OF_SCORE,
+    OTHER_RUN,
+    OTHER_SHA,
+    PARTS,
+    REFUSED,
+    RELEASED_RUN,
+    RESULTS,
+    RUN,
+    SECOND_SEED,
+    TRIED,
+    VOC,
+)
+from tests.trust.attacks.site import Site, Step, under, while_put
+from tests.trust.cases import MISSING, cut
 
-SECOND_SEED = "runs/paper/voc_r50-s1"
+OF_R101 = "is of run voc_r101 seed 0, not of run voc_r50"
+# files of a run, and what is said where two runs have exchanged them
 IN_BOTH = {
-    "train.json": "is of run voc_r101 seed 0, not of run voc_r50 seed 0",
+    "train.json": OF_R101,
     "model.safetensors": "model.safetensors is not the one whose sha256 is in results.json",
     "metrics.jsonl": "metrics.jsonl is not the one that train.json names",
     "curve.csv": "curve.csv is not the one that train.json names",
     "metrics.json": "metrics.json scores other weights than train.json names",
     "confusion.parquet": "confusion.parquet is not the one that metrics.json was made from",
-    "evaluate.json": "is of run voc_r101 seed 0, not of run voc_r50 seed 0",
+    "evaluate.json": OF_R101,
     "scores.json": "scores.json does not follow from metrics.json",
 }
-"""Files of a run, and what is said where two runs have exchanged them."""
+OF_SEED_0 = "is of voc_r50 seed 0 (fingerprint"
+SHORT = ("put scales.pilot.limit 4", "put scales.pilot.pretrained false")
 
 
-def swapped(name: str) -> Callable[[Site], Any]:
-    return lambda site: site.swap(f"{RUN}/{name}", f"{OTHER_RUN}/{name}")
+def at_pilot(*steps: str) -> Step:
+    return under({"POINTREND_SCALE": "pilot", "POINTREND_ARCHIVES": "ROOT/../offered"}, *steps)
 
 
 def swapped_pictures(site: Site) -> None:
@@ -34,158 +53,151 @@ def swapped_pictures(site: Site) -> None:
     site.swap(str(one), str(other))
 
 
-def swapped_models_scored(site: Site) -> None:
-    swapped("model.safetensors")(site)
-    site.point("evaluate voc_r50", expect=3)
+def other_checkpoints(copy: Callable[[Site, Path, Path], Any]) -> Step:
+    """Copy from the checkpoints of a training with another lr to those of the published one, which goes on."""
+
+    def step(site: Site) -> None:
+        (ours,) = site.path("checkpoints/paper/voc_r50-s0").iterdir()
+        site.do(while_put(LR, "train voc_r50"))
+        (theirs,) = set(ours.parent.iterdir()) - {ours}
+        copy(site, theirs, ours)
+        site.do(*AGAIN_OR_NOT)
+
+    return step
 
 
-def second_seed(site: Site) -> None:
-    site.take(RUN, SECOND_SEED)
-    site.put(seeds=[0, 1])
+def file_by_file(site: Site, theirs: Path, ours: Path) -> None:
+    for path in sorted(theirs.glob("*.safetensors")):
+        for name in (path.name, f"{path.stem}.json"):
+            site.take(theirs / name, ours / name)
 
 
-def copied_checkpoints(site: Site) -> None:
-    """Every checkpoint of seed 0 in the folder of seed 1, of whose fingerprint nothing is known but its folder."""
-    site.put(seeds=[0, 1])
-    site.point("train voc_r50 --seed 1")
+def without_newest(site: Site, theirs: Path, ours: Path) -> None:
+    newest = max(theirs.glob("*.safetensors"))
+    site.drop(str(newest), str(newest.with_suffix(".json")))
+    site.take(theirs, ours)
+
+
+def checkpoints_of_seed_0(site: Site) -> None:
+    """In the folder of seed 1, of whose fingerprint nothing is known but its folder."""
+    site.do("put seeds [0, 1]", "train voc_r50 --seed 1")
     (ours,) = site.path("checkpoints/paper/voc_r50-s1").iterdir()
     (theirs,) = site.path("checkpoints/paper/voc_r50-s0").iterdir()
     site.drop(SECOND_SEED)
-    site.take(theirs, str(ours))
-    site.point("train voc_r50 --seed 1", "evaluate voc_r50 --seed 1", expect=None)
+    site.take(theirs, ours)
+    site.do("train voc_r50 --seed 1 -> ?", "evaluate voc_r50 --seed 1 -> ?")
 
 
-def other_checkpoints(site: Site) -> None:
-    """Those of a training with another lr, in the folder of the published one."""
-    (ours,) = site.path("checkpoints/paper/voc_r50-s0").iterdir()
-    with site.while_put(recipe__lr=0.5):
-        site.point("train voc_r50")
-    (theirs,) = set(site.path("checkpoints/paper/voc_r50-s0").iterdir()) - {ours}
-    site.take(theirs, str(ours))
-    site.point("train voc_r50", "evaluate voc_r50", expect=None)
-
-
-def other_checkpoint_files(site: Site) -> None:
-    """The same, file by file: the newest checkpoint alone, among those that are there."""
-    (ours,) = site.path("checkpoints/paper/voc_r50-s0").iterdir()
-    with site.while_put(recipe__lr=0.5):
-        site.point("train voc_r50")
-    (theirs,) = set(site.path("checkpoints/paper/voc_r50-s0").iterdir()) - {ours}
-    for path in sorted(theirs.glob("*.safetensors")):
-        for name in (path.name, f"{path.stem}.json"):
-            site.take(theirs / name, str(ours / name))
-    site.point("train voc_r50", "evaluate voc_r50", expect=None)
-
-
-def unfinished_checkpoints_of_another(site: Site) -> None:
-    """The middle of a training with another lr, in the folder of the published one, which goes on from there."""
-    (ours,) = site.path("checkpoints/paper/voc_r50-s0").iterdir()
-    with site.while_put(recipe__lr=0.5):
-        site.point("train voc_r50")
-    (theirs,) = set(site.path("checkpoints/paper/voc_r50-s0").iterdir()) - {ours}
-    newest = max(theirs.glob("*.safetensors"))
-    site.drop(str(newest), str(newest.with_suffix(".json")))
-    site.take(theirs, str(ours))
-    site.point("train voc_r50", "evaluate voc_r50", expect=None)
-
-
-def data_of_another_scale(site: Site) -> None:
-    """The same archives with a limit, prepared at scale pilot, in the place of paper's."""
-    site.put(scales__pilot__limit=4, scales__pilot__pretrained=False)
-    with site.env(POINTREND_SCALE="pilot", POINTREND_ARCHIVES=site.root.parent / "offered"):
-        site.point("fetch voc", "prepare voc")
-    site.take("data/pilot/voc", VOC)
-    site.point("evaluate voc_r50", expect=2)
-
-
-def data_files_of_another_scale(site: Site) -> None:
-    """Only its files: the manifest is still paper's."""
-    site.put(scales__pilot__limit=4, scales__pilot__pretrained=False)
-    with site.env(POINTREND_SCALE="pilot", POINTREND_ARCHIVES=site.root.parent / "offered"):
-        site.point("fetch voc", "prepare voc")
-    for part in ("pictures.bin", "labels.bin", "index.json"):
-        site.take(f"data/pilot/voc/val.{part}", f"{VOC}/val.{part}")
-    site.point("evaluate voc_r50", expect=None)
-
-
-def exchanged_splits(site: Site) -> None:
-    """What was trained with is scored."""
-    for part in ("pictures.bin", "labels.bin", "index.json"):
-        site.swap(f"{VOC}/train.{part}", f"{VOC}/val.{part}")
-    site.point("evaluate voc_r50", expect=None)
-
-
-def exchanged_splits_trained(site: Site) -> None:
-    exchanged_splits(site)
-    train_anew(site, expect=None)
-
-
-def run_of_another_scale(site: Site) -> None:
-    site.put(scales__pilot__recipe={}, scales__pilot__limit=None, scales__pilot__pretrained=False)
-    site.put(scales__pilot__inference="exact")
-    with site.env(POINTREND_SCALE="pilot", POINTREND_ARCHIVES=site.root.parent / "offered"):
-        site.point("fetch voc", "fetch backbone_r50", "prepare voc", *AGAIN)
-    site.take("runs/pilot/voc_r50-s0", RUN)
-
-
-def manifest_of_other_archives(site: Site) -> None:
-    """data/paper/archives/voc.json as a fetch with pins writes it, and the archives with it."""
-    manifest = site.json("data/paper/archives/voc.json")
-    site.path("data/paper/archives/voc.json").write_text(
-        str(manifest).replace("'", '"').replace("official", "pins-00000000")
-    )
-    site.point("prepare voc", expect=None)
+def manifest_says_pins(site: Site) -> None:
+    """The archives' manifest as a fetch with pins writes it."""
+    path = site.path("data/paper/archives/voc.json")
+    path.write_text(path.read_text().replace("official", "pins-00000000"))
+    site.do("prepare voc -> ?")
 
 
 def results_of_another_scale(site: Site) -> None:
     results = site.json(RESULTS)
-    site.put(scales__pilot__pretrained=False)
-    with site.env(POINTREND_SCALE="pilot"):
-        site.point("compare")
+    site.do("put scales.pilot.pretrained false", under({"POINTREND_SCALE": "pilot"}, "compare"))
     site.take("results/pilot/results.json", RESULTS)
-    assert read_json(site.path(RESULTS)) != results
+    assert site.json(RESULTS) != results
 
 
-def released_as_trained(site: Site) -> None:
-    """The folder of the released weights in the place of a training."""
-    site.take("runs/paper/voc_r50-released", RUN)
+EXCHANGED = f"swap {VOC}/train. {VOC}/val. {' '.join(PARTS)}"
+attack = attacks("folders")
+ON_FOLDERS = (
+    attack("the folders of two runs swapped", "is of run voc_r101", f"swap {RUN} {OTHER_RUN}"),
+    attack(
+        *("a run that is a link to another", OF_R101, f"drop {RUN}"),
+        lambda site: site.path(RUN).symlink_to("voc_r101-s0"),
+    ),
+    *(
+        attack(f"{name} of two runs swapped", reason, f"swap {RUN}/ {OTHER_RUN}/ {name}")
+        for name, reason in IN_BOTH.items()
+    ),
+    attack("two drawings swapped", "is not the one that metrics.json names", swapped_pictures),
+    attack("models swapped, then evaluate", OTHER_SHA, f"swap {RUN}/ {OTHER_RUN}/ model.safetensors", REFUSED),
+    attack(
+        *("seed 0 copied to seed 1", "is of run voc_r50 seed 0, not of run voc_r50 seed 1"),
+        *(f"take {RUN} {SECOND_SEED}", "put seeds [0, 1]"),
+    ),
+    attack("checkpoints of seed 0 for seed 1", "seed", checkpoints_of_seed_0),
+    attack(
+        *("checkpoints of another lr", f"attempts.json {OF_SEED_0}"),
+        other_checkpoints(lambda site, theirs, ours: site.take(theirs, ours)),
+    ),
+    attack("checkpoints of another lr among ours", OF_SEED_0, other_checkpoints(file_by_file)),
+    attack(
+        *("half a training of another lr goes on", f"attempts.json {OF_SEED_0}", other_checkpoints(without_newest)),
+        long=True,
+    ),
+    attack(
+        *("data of another scale", "limit None", *SHORT, at_pilot("fetch voc", "prepare voc")),
+        *(f"take data/pilot/voc {VOC}", "evaluate voc_r50 -> 2"),
+    ),
+    attack(
+        *("val of another scale, manifest of ours", "val.", *SHORT, at_pilot("fetch voc", "prepare voc")),
+        *(f"take data/pilot/voc/val. {VOC}/val. {' '.join(PARTS)}", TRIED),
+    ),
+    attack("train and val files exchanged, then evaluate", "val.", EXCHANGED, TRIED),
+    attack("train and val files exchanged, then train", "train.", EXCHANGED, TRIED, *ANEW_OR_NOT),
+    attack(
+        *("a run of another scale", "scale pilot"),
+        *("put scales.pilot.recipe {}", "put scales.pilot.limit null", "put scales.pilot.pretrained false"),
+        "put scales.pilot.inference exact",
+        at_pilot("fetch voc", "fetch backbone_r50", "prepare voc", *AGAIN),
+        f"take runs/pilot/voc_r50-s0 {RUN}",
+    ),
+    attack("the archives' manifest says pins", "archives", manifest_says_pins),
+    attack("results.json of another scale", "scale", results_of_another_scale, then=("report", "verify")),
+    attack("released weights' folder as a run", "voc_r50 not run", f"take {RELEASED_RUN} {RUN}"),
+    attack(
+        *("released weights' score in a run", "scores other weights"),
+        f"take {RELEASED_RUN}/ {RUN}/ {' '.join(OF_SCORE)}",
+    ),
+)
 
 
-def released_score_in_run(site: Site) -> None:
-    """The score of the released weights, with the training's train.json."""
-    for name in ("metrics.json", "confusion.parquet", "evaluate.json", "scores.json", "pictures"):
-        site.take(f"runs/paper/voc_r50-released/{name}", f"{RUN}/{name}")
+def only_figures(site: Site) -> None:
+    """What some would keep: the figure and its counts."""
+    for path in site.path(RUN).iterdir():
+        if path.name not in ("metrics.json", "confusion.parquet"):
+            site.drop(str(path))
 
 
-def linked(site: Site) -> None:
-    """One run's folder is a link to the other's."""
-    site.drop(RUN)
-    site.path(RUN).symlink_to("voc_r101-s0")
+def resumed_copy(site: Site) -> None:
+    """rsync --append: the end of one file, the beginning of another."""
+    path, other = (site.path(f"{run}/confusion.parquet") for run in (RUN, OTHER_RUN))
+    one, two = path.read_bytes(), other.read_bytes()
+    path.write_bytes(two[: len(two) // 2] + one[len(two) // 2 :])
 
 
-OF_ANOTHER = "attempts.json is of voc_r50 seed 0 (fingerprint"
+def lost(name: str) -> Step:
+    return f"drop {RUN}/{name}"
+
+
+def half(name: str) -> Step:
+    """A file as a copy leaves it that was broken off."""
+    return cut(f"{RUN}/{name}")
+
+
+OTHER_COUNTS = "is not the one that metrics.json"
+attack = attacks("copies")
 ATTACKS = (
-    Attack("the folders of two runs swapped", "folders", lambda site: site.swap(RUN, OTHER_RUN), "is of run voc_r101"),
-    Attack("a run that is a link to another", "folders", linked, "is of run voc_r101 seed 0, not of run voc_r50"),
-    *(Attack(f"{name} of two runs swapped", "folders", swapped(name), reason) for name, reason in IN_BOTH.items()),
-    Attack("two drawings swapped", "folders", swapped_pictures, "is not the one that metrics.json names"),
-    Attack("models swapped, then evaluate", "folders", swapped_models_scored, "has another sha256 than when"),
-    Attack("seed 0 copied to seed 1", "folders", second_seed, "is of run voc_r50 seed 0, not of run voc_r50 seed 1"),
-    Attack("checkpoints of seed 0 for seed 1", "folders", copied_checkpoints, "seed"),
-    Attack("checkpoints of another lr", "folders", other_checkpoints, OF_ANOTHER),
-    Attack(
-        "checkpoints of another lr among ours", "folders", other_checkpoint_files, "is of voc_r50 seed 0 (fingerprint"
-    ),
-    Attack(
-        "half a training of another lr goes on", "folders", unfinished_checkpoints_of_another, OF_ANOTHER, long=True
-    ),
-    Attack("data of another scale", "folders", data_of_another_scale, "limit None"),
-    Attack("val of another scale, manifest of ours", "folders", data_files_of_another_scale, "val."),
-    Attack("train and val files exchanged, then evaluate", "folders", exchanged_splits, "val."),
-    Attack("train and val files exchanged, then train", "folders", exchanged_splits_trained, "train."),
-    Attack("a run of another scale", "folders", run_of_another_scale, "scale pilot"),
-    Attack("the archives' manifest says pins", "folders", manifest_of_other_archives, "archives"),
-    Attack("results.json of another scale", "folders", results_of_another_scale, "scale", then=("report", "verify")),
-    Attack("released weights' folder as a run", "folders", released_as_trained, "voc_r50 not run"),
-    Attack("released weights' score in a run", "folders", released_score_in_run, "scores other weights"),
+    *ON_FOLDERS,
+    attack("no train.json", "voc_r50 not run", lost("train.json")),
+    attack("no evaluate.json", "evaluate.json is not there|evaluate.json not found", lost("evaluate.json")),
+    attack("no metrics.json", "trained but not evaluated", lost("metrics.json")),
+    attack("no confusion.parquet", OTHER_COUNTS, lost("confusion.parquet")),
+    attack("no metrics.jsonl", "metrics.jsonl is not there|metrics.jsonl not found", lost("metrics.jsonl")),
+    attack("half of the drawings", MISSING, lambda site: min(site.path(f"{RUN}/pictures").iterdir()).unlink()),
+    attack("metrics.json and counts alone", "not run", only_figures),
+    attack("a counts file cut off", OTHER_COUNTS, half("confusion.parquet")),
+    attack("a counts file of two halves", OTHER_COUNTS, resumed_copy),
+    attack("a train.json cut off", "cannot read", half("train.json")),
+    attack("a metrics.jsonl cut off", "is not the one that train.json names", half("metrics.jsonl")),
+    attack("a model cut off, then evaluate", OTHER_SHA, half("model.safetensors"), REFUSED),
+    attack("val cut off, then evaluate", "val.labels.bin", cut(f"{VOC}/val.labels.bin"), TRIED),
+    attack("no model: too large to be copied", RIGHT, lost("model.safetensors")),
+    attack("no data: too large to be copied", "manifest.json", "drop data"),
+    attack("no published/definition.json", "definition.json", "drop published/definition.json"),
 )

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import io
-import json
 import logging
 import os
 import shutil
@@ -13,41 +12,61 @@ import subprocess
 import sys
 import tempfile
 import traceback
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from pointrend.cli import main
-from tests.trust.ground import SETTINGS
+from tests.trust.ground import SETTINGS, Place
 
+# what no command gets from whoever runs the attacks
 FROM_OUTSIDE = (*SETTINGS, "WORLD_SIZE", "RANK", "LOCAL_RANK", "TMPDIR", "PYTHONPATH")
-"""What no command gets from whoever runs the attacks."""
 KNOWN_FAILURES = (2, 3)
+PROCESSES = ("snakemake", "dvc", "git", "pointrend")
 PROGRAMS = Path(sys.executable).parent
 LOGGER = logging.getLogger("pointrend")
+Step = str | Callable[["Site"], Any]
 
 
-@dataclass
-class Site:
-    """A checkout in ``root``, what its commands have printed, and what was wrong with how they ended."""
+class Site(Place):
+    """A checkout in ``root``, what its commands have printed, and what was wrong with how they ended.
 
-    root: Path
-    said: str = ""
-    faults: list[str] = field(default_factory=list)
-    environment: dict[str, str] = field(default_factory=dict)
-    codes: dict[str, int] = field(default_factory=dict)
-    """The last exit code of every command."""
+    A command is a line such as ``evaluate voc_r50 -> 2``, with the exit code that it must end with: 0 where none is
+    named, any where it is ``?``.
+    """
 
-    def path(self, name: str) -> Path:
-        return self.root / name
+    def __init__(self, root: Path) -> None:
+        super().__init__(root)
+        self.said = ""
+        self.faults: list[str] = []
+        self.environment: dict[str, str] = {}
+        self.codes: dict[str, int] = {}  # the last exit code of every verb
 
-    def copy(self, root: Path) -> Site:
-        """The same checkout elsewhere, with the same times and links."""
-        subprocess.run(["cp", "-a", str(self.root), str(root)], check=True, timeout=60)
-        return Site(root)
+    def do(self, *steps: Step) -> None:
+        """Take some steps.
+
+        ``put PATH VALUE`` sets a value of params.yaml; ``drop``, ``take``, ``swap`` and ``flip`` are the methods of
+        these names; ``own VERB ...`` runs a verb by this checkout's own code, ``snakemake``, ``dvc`` and ``git`` run in
+        a process, and any other line is a verb in this process.
+        """
+        for step in steps:
+            if not isinstance(step, str):
+                step(self)
+                continue
+            word, _, rest = step.partition(" ")
+            if word == "put":
+                path, _, value = rest.partition(" ")
+                self.put(path, yaml.safe_load(value))
+            elif word in ("drop", "take", "swap", "flip"):
+                getattr(self, word)(*rest.split())
+            elif word in PROCESSES:
+                self._engine(step)
+            elif word == "own":
+                self._run(rest, lambda words: self.process(sys.executable, "-m", "pointrend", *words))
+            else:
+                self._run(step, self._in_process)
 
     def tree(self) -> dict[str, Any]:
         """Content and time of every file, by name."""
@@ -56,9 +75,6 @@ class Site:
 
     # -- files
 
-    def json(self, name: str) -> Any:
-        return json.loads(self.path(name).read_text())
-
     def edit(self, name: str, old: str, new: str) -> None:
         """Replace the first ``old`` in a text file."""
         text = self.path(name).read_text()
@@ -66,26 +82,31 @@ class Site:
             raise ValueError(f"{name} does not have {old!r}")
         self.path(name).write_text(text.replace(old, new, 1))
 
+    def retimed(self, name: str, change: Callable[[bytes], bytes]) -> None:
+        """Change the content of a file and keep its time."""
+        before = self.path(name).stat()
+        self.path(name).write_bytes(change(self.path(name).read_bytes()))
+        os.utime(self.path(name), ns=(before.st_atime_ns, before.st_mtime_ns))
+
     def flip(self, name: str) -> None:
         """Change every fifth byte of a file, which keeps its size and its time."""
-        path = self.path(name)
-        before, data = path.stat(), bytearray(path.read_bytes())
-        data[::5] = bytes(byte ^ 1 for byte in data[::5])
-        path.write_bytes(data)
-        os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+        self.retimed(name, lambda data: bytes(byte ^ (place % 5 == 0) for place, byte in enumerate(data)))
 
-    def swap(self, one: str, other: str) -> None:
-        """Exchange two files or folders."""
+    def swap(self, one: str, other: str, *names: str) -> None:
+        """Exchange two files or folders, or two of each of these names that begin so."""
         between = self.path("between")
-        self.path(one).rename(between)
-        self.path(other).rename(self.path(one))
-        between.rename(self.path(other))
+        for name in names or ("",):
+            self.path(one + name).rename(between)
+            self.path(other + name).rename(self.path(one + name))
+            between.rename(self.path(other + name))
 
-    def take(self, source: Path | str, target: str) -> None:
-        """Put a copy of a file or folder, times included, in the place of another one."""
-        self.drop(target)
-        self.path(target).parent.mkdir(parents=True, exist_ok=True)
-        subprocess.run(["cp", "-a", str(self.path(str(source))), str(self.path(target))], check=True, timeout=60)
+    def take(self, source: Path | str, target: Path | str, *names: str) -> None:
+        """Replace a file or folder by a copy of another one, times included; or those of these names that begin so."""
+        for name in names or ("",):
+            self.drop(f"{target}{name}")
+            self.path(f"{target}{name}").parent.mkdir(parents=True, exist_ok=True)
+            words = ["cp", "-a", *(str(self.path(f"{place}{name}")) for place in (source, target))]
+            subprocess.run(words, check=True, timeout=60)
 
     def drop(self, *names: str) -> None:
         """Remove files or folders."""
@@ -98,122 +119,72 @@ class Site:
 
     @contextlib.contextmanager
     def restored(self, *names: str) -> Iterator[None]:
-        """Back up files or folders, and put the backup in their place when the block ends."""
+        """Back up files or folders, and restore them when the block ends."""
         kept = Path(tempfile.mkdtemp(prefix="backup-", dir=self.root.parent))
         for name in names:
-            (kept / name).parent.mkdir(parents=True, exist_ok=True)
-            subprocess.run(["cp", "-a", str(self.path(name)), str(kept / name)], check=True, timeout=60)
+            self.take(name, kept / name)
         yield
         for name in names:
             self.take(kept / name, name)
         shutil.rmtree(kept)
 
-    # -- settings
-
-    def params(self) -> dict[str, Any]:
-        return yaml.safe_load(self.path("params.yaml").read_text())
-
-    def write_params(self, params: dict[str, Any], name: str = "params.yaml") -> None:
-        self.path(name).write_text(yaml.safe_dump(params, sort_keys=False))
-
-    def put(self, **values: Any) -> None:
-        """Set values of params.yaml; dots in their paths are written as two underscores."""
-        params = self.params()
-        for place, value in values.items():
-            *parents, last = place.split("__")
-            inner = params
-            for key in parents:
-                inner = inner[int(key)] if isinstance(inner, list) else inner[key]
-            inner[last] = value
-        self.write_params(params)
-
-    @contextlib.contextmanager
-    def while_put(self, **values: Any) -> Iterator[None]:
-        """Other values of params.yaml for the block alone."""
-        with self.restored("params.yaml"):
-            self.put(**values)
-            yield
-
-    @contextlib.contextmanager
-    def env(self, **values: Any) -> Iterator[None]:
-        """More environment for the block alone."""
-        before, self.environment = self.environment, self.environment | {key: str(values[key]) for key in values}
-        yield
-        self.environment = before
-
     # -- commands
 
-    def point(self, *commands: str, expect: int | None = 0) -> int:
-        """Run verbs in this process; the exit code of the last one. ``expect`` None: whatever comes."""
-        for command in commands:
-            screen = io.StringIO()
-            code = self._in_process(["--quiet", *command.split()], screen)
-            self.ended(command, code, screen.getvalue(), expect)
-        return code
-
-    def own(self, *commands: str, expect: int | None = 0) -> int:
-        """Run verbs by this checkout's own code, in processes of their own."""
-        for command in commands:
-            code, printed = self.process(sys.executable, "-m", "pointrend", "--quiet", *command.split())
-            self.ended(command, code, printed, expect)
-        return code
-
-    def engine(self, command: str, expect: int | None = 0) -> str:
-        """Run snakemake, dvc or git; what it printed."""
-        name, *words = command.split()
-        program = PROGRAMS / name
-        code, printed = self.process(str(program) if program.exists() else name, *words)
+    def _engine(self, line: str) -> None:
+        """Run snakemake, dvc or git, which must print what comes after ``=>``."""
+        line, _, fragment = line.partition(" => ")
+        command, expect = _parsed(line)
+        code, printed = self.process(*command.split())
         self.said += printed
-        if expect is not None and code != expect:
+        if expect not in (None, code):
             self.faults.append(f"{command} ended with {code}: {printed[-600:]}")
-        return printed
+        if fragment not in printed:
+            self.faults.append(f"{fragment!r} is not in {printed[-600:]!r}")
 
-    def must_say(self, printed: str, *fragments: str) -> None:
-        """Note what a program should have printed and did not."""
-        self.faults += [
-            f"{fragment!r} is not in {printed[-600:]!r}" for fragment in fragments if fragment not in printed
-        ]
+    def _run(self, line: str, run: Callable[[list[str]], tuple[int, str]]) -> None:
+        command, expect = _parsed(line)
+        self.ended(command, *run(["--quiet", *command.split()]), expect)
 
-    def _in_process(self, words: list[str], screen: io.StringIO) -> int:
-        handlers, level = list(LOGGER.handlers), LOGGER.level
+    def _in_process(self, words: list[str]) -> tuple[int, str]:
+        handlers, level, screen = list(LOGGER.handlers), LOGGER.level, io.StringIO()
         try:
             with self._inside(), contextlib.redirect_stdout(screen), contextlib.redirect_stderr(screen):
-                return main(words)
+                code = main(words)
         except SystemExit as end:
-            return end.code if isinstance(end.code, int) else 1
+            code = end.code if isinstance(end.code, int) else 1
         except Exception:
             screen.write(traceback.format_exc())
-            return 1
+            code = 1
         finally:
             for handler in set(LOGGER.handlers) - set(handlers):
                 handler.close()
             LOGGER.handlers[:] = handlers
             LOGGER.setLevel(level)
+        return code, screen.getvalue()
 
     @contextlib.contextmanager
     def _inside(self) -> Iterator[None]:
         outside = dict(os.environ)
-        os.environ.clear()
-        os.environ.update(self._environment())
-        tempfile.tempdir = None  # TMPDIR is looked at anew
+        _set_environment(self._environment())
         try:
             with contextlib.chdir(self.root):
                 yield
         finally:
-            os.environ.clear()
-            os.environ.update(outside)
-            tempfile.tempdir = None
+            _set_environment(outside)
 
     def _environment(self) -> dict[str, str]:
         inherited = {name: value for name, value in os.environ.items() if name not in FROM_OUTSIDE}
         return inherited | {"OMP_NUM_THREADS": "1"} | self.environment
 
     def process(self, *words: str) -> tuple[int, str]:
-        env = {"PYTHONPATH": str(self.root), "DVC_SITE_CACHE_DIR": str(self.root.parent / "dvc"), **self._environment()}
-        if self.environment.get("PYTHONPATH"):
-            env["PYTHONPATH"] = f"{self.environment['PYTHONPATH']}{os.pathsep}{self.root}"
+        """Run a program; its exit code and what it printed."""
+        env = {"DVC_SITE_CACHE_DIR": str(self.root.parent / "dvc"), **self._environment()}
+        env["PYTHONPATH"] = os.pathsep.join(filter(None, (env.get("PYTHONPATH"), str(self.root))))
         env["PATH"] = f"{PROGRAMS}:{env['PATH']}"
-        done = subprocess.run(words, cwd=self.root, env=env, capture_output=True, text=True, timeout=400, check=False)
+        program = shutil.which(words[0], path=env["PATH"]) or words[0]
+        done = subprocess.run(
+            [program, *words[1:]], cwd=self.root, env=env, capture_output=True, text=True, timeout=400, check=False
+        )
         return done.returncode, done.stdout + done.stderr
 
     def ended(self, command: str, code: int, printed: str, expect: int | None) -> None:
@@ -223,5 +194,53 @@ class Site:
         errors = [line for line in printed.splitlines() if line.startswith("error: ")]
         if "Traceback" in printed or len(errors) != (code != 0) or code not in (0, *KNOWN_FAILURES):
             self.faults.append(f"{command} ended with {code} and not in one line: {printed[-600:]}")
-        elif expect is not None and code != expect:
+        elif expect not in (None, code):
             self.faults.append(f"{command} ended with {code}, not {expect}: {printed[-300:]}")
+
+
+def _parsed(line: str) -> tuple[str, int | None]:
+    """A command and its exit code; None for any."""
+    command, _, code = line.partition(" -> ")
+    return command, None if code == "?" else int(code or 0)
+
+
+def _set_environment(values: Mapping[str, str]) -> None:
+    os.environ.clear()
+    os.environ.update(values)
+    tempfile.tempdir = None  # TMPDIR is looked at anew
+
+
+# -- steps of attacks
+
+
+def restoring(names: tuple[str, ...] | str, *steps: Step) -> Step:
+    """Take some steps, then restore files or folders."""
+
+    def step(site: Site) -> None:
+        with site.restored(*((names,) if isinstance(names, str) else names)):
+            site.do(*steps)
+
+    return step
+
+
+def while_put(change: str, *steps: Step) -> Step:
+    """Take some steps under another value of params.yaml, ``PATH VALUE``."""
+    return restoring("params.yaml", f"put {change}", *steps)
+
+
+def under(values: Mapping[str, str], *steps: Step) -> Step:
+    """Take some steps with more environment, or all from now on; ROOT in a value is the checkout."""
+
+    def step(site: Site) -> None:
+        before = site.environment
+        added = {name: value.replace("ROOT", str(site.root)) for name, value in values.items()}
+        site.environment = before | added
+        site.do(*steps)
+        if steps:
+            site.environment = before
+
+    return step
+
+
+def edit(name: str, old: str, new: str) -> Step:
+    return lambda site: site.edit(name, old, new)
