@@ -89,7 +89,7 @@ check = cases(state="done", command="report --check", code=3)
 verify = cases(state="done", command="verify", code=3)
 evaluate = cases(state="done", command="evaluate voc_r50", code=3)
 OTHER_SCORING = ("evaluate.json", "is of another scoring than metrics.json|of a different scoring than metrics.json")
-OTHER_COUNTS = ("confusion.parquet", "that metrics.json was made from")
+OTHER_COUNTS = ("confusion.parquet", "that metrics.json names|confusion.parquet does not exist")
 NOT_AS_WRITTEN = "not as it was written|changed since it was written"
 OWN_SHA = ("results.json", "its own sha256")
 EDITED = edited(RESULTS, "runs.0.miou", 99.0)
