@@ -54,7 +54,7 @@ def test_everything_has_a_caption_and_labels(page: str) -> None:
     shown: dict[str, dict[str, Any]] = embedded(page, "results")
     assert all(result["caption"].startswith("<p>") for result in shown.values())
     assert (
-        "Scores of voc_r50, seed 0, on the validation pictures" in shown["runs/demo/voc_r50-s0/metrics.json"]["caption"]
+        "Scores of voc_r50, seed 0, on the validation images" in shown["runs/demo/voc_r50-s0/metrics.json"]["caption"]
     )
     assert shown["runs/demo/voc_r101-s0/curve.csv"]["labels"] == {
         "run": "voc_r101",

@@ -35,7 +35,7 @@ RECORDS = Records(PROJECT)
 if workflow.is_main_process:
     os.environ[COMMAND] = uuid.uuid4().hex
 else:
-    # Slurm tells every process of a job that its time is nearly over; this one has to outlive its training.
+    # Slurm warns every process of a job that its time is nearly over; this one has to outlive its training.
     signal.signal(signal.SIGUSR1, signal.SIG_IGN)
 
 

@@ -45,7 +45,7 @@ rule report:
         records("report"),
         metrics=rules.compare.input.metrics,
         curves=expand(rules.train.output.curve, run=WANTED.runs, seed=WANTED.seeds),
-        # Their hashes stand in results.json, so that they need no time stamps.
+        # results.json has their hashes, so their time stamps do not matter.
         pictures=ancient(
             expand(rules.evaluate.output.pictures, run=WANTED.runs, seed=WANTED.seeds)
         ),
@@ -96,7 +96,7 @@ rule track:
         command("track")
 
 
-# What can be said without any training. Both commands take what lies in runs/, whoever made it.
+# The results that need no training. Both commands read runs/, whichever engine wrote it.
 rule released:
     input:
         expand(rules.evaluate_released.output, run=WANTED.released),
