@@ -34,7 +34,6 @@ from pointrend.training import loop
 from pointrend.training import run as run_module
 from pointrend.training.distributed import Processes, join_processes
 from pointrend.training.loop import PretrainedBackbone, Trainer
-from tests.ranks import run_two
 from tests.tiny import ROOT
 from tests.training import by_recipe
 from tests.training.by_recipe import GPUS, IGNORED, PRETRAINED, RUNS
@@ -49,6 +48,7 @@ from tests.training.observed import (
     steps_of,
     write_data,
 )
+from tests.training.trainings import two_processes
 
 RANK = 3
 """Of the four, the one whose share of an epoch ends with what the sampler repeats."""
@@ -310,7 +310,8 @@ def test_a_network_refines_twice_at_8196_points(seen: Seen, monkeypatch: pytest.
 
 
 def test_two_processes_with_a_crop_each_train_one_network(voc: PaperData, out: Path) -> None:
-    run_two(Path(__file__).with_name("one_of_two.py"), voc.folder, out)
+    ran = two_processes(Path(__file__).with_name("one_of_two.py").read_text(), out, voc.folder, out)
+    assert ran.returncode == 0, ran.stderr[-3000:]
     one, other = (load_file(out / f"{rank}.safetensors") for rank in range(2))
     torch.manual_seed(SEED)
     initial = PointRend(by_recipe.network("voc_r50")).state_dict()

@@ -19,9 +19,9 @@ from tests.tiny import ROOT, tiny_setting
 ALONE = Processes(0, 1, torch.device("cpu"))
 
 
-def trainer(store: Path, checkpoints: Path, *more: str, seed: int = 0) -> Trainer:
+def trainer(store: Path, checkpoints: Path, *more: str) -> Trainer:
     """The trainer of a tiny run; ``more`` are further KEY=VALUE overrides."""
-    return Trainer(tiny_setting(*more), seed, store, checkpoints, None, ALONE)
+    return Trainer(tiny_setting(*more), 0, store, checkpoints, None, ALONE)
 
 
 def weights(trained: Trainer) -> dict[str, Tensor]:
