@@ -129,11 +129,6 @@ class Held:
                 path.unlink(missing_ok=True)
 
 
-def wait_until_free(folder: Path) -> None:
-    """Return when no process holds ``folder``."""
-    Watch(folder, wait=True).until_free()
-
-
 def newest(place: Path) -> Found:
     """The lease in ``place`` that counts; number 0 if there never was one."""
     while True:
@@ -152,7 +147,6 @@ class Watch:
         self.folder, self.wait = folder, wait
         self._last: tuple[int, int] | None = None  # number and time of renewal seen before
         self._since = 0.0
-        self._reported = False
 
     def until_free(self) -> Found:
         """The lease that counts, once it is free; errors as in :meth:`is_free`."""
@@ -168,16 +162,15 @@ class Watch:
         """
         if found.free or (found.local and not _alive(found.holder)):
             return True
-        renewed = self._last not in (None, (found.number, found.beat))
-        if renewed or self._last is None:
-            self._last, self._since = (found.number, found.beat), time.monotonic()
+        current, before = (found.number, found.beat), self._last
+        if current != before:
+            self._last, self._since = current, time.monotonic()
         if not found.local and time.monotonic() - self._since >= STALE_SECONDS:
             log.warning("%s was silent for %.0f s; its lease is taken over", found.who, STALE_SECONDS)
             return True
-        if (found.local or renewed) and not self.wait:
+        if not self.wait and (found.local or before not in (None, current)):
             raise TrainingError(f"{self.folder} is in use by {found.who}", "wait for it to end, or stop it")
-        if not self._reported:
-            self._reported = True
+        if before is None:
             what = "waiting for it to end" if self.wait else f"checking for {STALE_SECONDS:.0f} s whether it is alive"
             log.warning("%s is in use by %s; %s", self.folder, found.who, what)
         return False

@@ -23,7 +23,7 @@ from torch.utils.data import BatchSampler, DistributedSampler
 from pointrend.datasets.store import COMPACT, Store, StoreWriter
 from pointrend.errors import DatasetError, MachineError, ParamsError, PointrendError, TrainingStopped
 from pointrend.training import loader as module
-from pointrend.training.loader import TrainBatch, TrainSamples, epoch_batches, refuse_turned, sample_draws, train_loader
+from pointrend.training.loader import TrainBatch, epoch_batches, refuse_turned, train_loader
 from pointrend.training.schedule import iterations_per_epoch
 from pointrend.training.transforms import TrainPixels, TrainTransform
 from tests.datasets.layouts import pixels, values
@@ -115,15 +115,6 @@ def test_processes_and_batch_size_change_no_sample(store: Store) -> None:
     one, many = samples(1, 1), samples(3, 2)
     assert len(one) == len(many) == 11
     assert all(torch.equal(one[index], many[index]) for index in one)
-
-
-def test_a_sample_is_the_transform_with_its_own_draws(store: Store) -> None:
-    found = TrainSamples(store, TRANSFORM, seed=5, epoch=7).batch([4, 2])
-    for row, index in enumerate((4, 2)):
-        expected = TRANSFORM(store.picture(index), store.label(index), sample_draws(5, 7, index))
-        np.testing.assert_array_equal(found.pictures[row], expected.image)
-        np.testing.assert_array_equal(found.labels[row], expected.label)
-        assert (tuple(found.inside[row].tolist()), found.indices[row]) == (expected.inside, index)
 
 
 @pytest.mark.parametrize("workers", [0, 2])

@@ -8,13 +8,12 @@ from typing import Any
 import pytest
 
 from pointrend.errors import ParamsError
-from pointrend.settings.recipe import Recipe
 from pointrend.training.schedule import iterations_per_epoch, learning_rate
 from tests.golden_weights import GOLDEN
+from tests.training.trainings import PUBLISHED
 
 RUNS: dict[str, dict[str, Any]] = json.loads((GOLDEN / "lr_schedule.json").read_text())
 IMAGES_AND_BATCH = {"voc": (10582, 16), "ade20k": (20210, 16), "cityscapes": (2975, 8)}
-PUBLISHED = Recipe.model_construct(lr=0.01, poly_power=0.9, min_lr_ratio=0.01, warmup_iterations=200, warmup_ratio=0.1)
 
 
 @pytest.mark.parametrize("run", RUNS)

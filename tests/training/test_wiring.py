@@ -23,7 +23,7 @@ from torch.nn import functional
 from pointrend.errors import TrainingStopped
 from pointrend.files import sha256_file
 from pointrend.jobs import run as job
-from pointrend.jobs.preemption import STOP_SIGNALS, StopRequest
+from pointrend.jobs.run import STOP_SIGNALS, StopRequest
 from pointrend.model.norm import JoinedBatchNorm
 from pointrend.model.pointrend import Architecture, PointRend
 from pointrend.model.refinement import refine
@@ -50,10 +50,9 @@ from tests.training.observed import (
 )
 from tests.training.trainings import two_processes
 
-RANK = 3
-"""Of the four, the one whose share of an epoch ends with what the sampler repeats."""
+RANK = 3  # of the four, the one whose share of an epoch ends with what the sampler repeats
+# Runs that are seen at the beginning and around the end of the first epoch, too: both sizes of crop.
 THOROUGHLY = ("voc_r50", "cityscapes_r50")
-"""Runs that are seen at the beginning and around the end of the first epoch, too: both sizes of crop."""
 SGD = {"momentum": 0.9, "dampening": 0, "weight_decay": 5e-4, "nesterov": False, "maximize": False}
 NORMS = (nn.modules.batchnorm._BatchNorm, JoinedBatchNorm)
 
@@ -178,8 +177,7 @@ class Seen:
     trainer: Trainer
     pretrained: dict[str, Tensor]
     initial: dict[str, Tensor]
-    steps: dict[int, Step]
-    """By the number of iterations before them."""
+    steps: dict[int, Step]  # by the number of iterations before them
     planned: list[int]
 
 
