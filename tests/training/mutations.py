@@ -22,7 +22,7 @@ from typing import NamedTuple
 from tests.tiny import ROOT
 
 TESTS = "tests/training/test_wiring.py"
-COPIED = ("pointrend", "tests", "params.yaml", "pyproject.toml")
+COPIED = ("benchmarks", "pointrend", "tests", "params.yaml", "pyproject.toml")
 NO_COPY = shutil.ignore_patterns("__pycache__", "golden")
 SECONDS = 400
 PARAMS = "params.yaml"
@@ -154,6 +154,8 @@ def first_failure(root: Path) -> str | None:
         ran = subprocess.run(command, cwd=root, env=env, capture_output=True, text=True, timeout=SECONDS, check=False)
     except subprocess.TimeoutExpired:
         return None
+    if ran.returncode > 1:
+        raise SystemExit(f"{TESTS} cannot be run:\n{ran.stdout}")
     found = re.search(rf"^(FAILED|ERROR) {re.escape(TESTS)}::(\S+)", ran.stdout, re.MULTILINE)
     return found and f"{found[2]}{', when it was set up' if found[1] == 'ERROR' else ''}"
 

@@ -63,11 +63,6 @@ def test_everything_comes_back(tmp_path: Path) -> None:
         assert ours.stride() == theirs.stride()
 
 
-def test_an_empty_folder_has_none(tmp_path: Path) -> None:
-    assert load_checkpoint(tmp_path / "nothing", *network(0)) is None
-    assert last_iteration(tmp_path / "nothing") == 0
-
-
 def test_the_newest_is_used_and_of_our_files_few_are_kept(tmp_path: Path) -> None:
     save(tmp_path, 1)
     theirs = [tmp_path / name for name in ("best-so-far.safetensors", "000000001.safetensors", "1-1.safetensors")]

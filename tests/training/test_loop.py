@@ -56,32 +56,6 @@ def test_neither_workers_nor_checkpoints_nor_the_stores_form_change_the_result(s
         assert_equal(weights(plain), weights(other))
 
 
-@pytest.mark.parametrize("stop", [1, 2, 3, 4, 5])
-def test_a_killed_run_equals_an_uninterrupted_one_bit_for_bit(
-    store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stop: int
-) -> None:
-    whole = trainer(store, tmp_path / "whole")
-    whole.run()
-
-    stopped = trainer(store, tmp_path / "parts")
-    step = stopped.step
-
-    def killed(iteration: int, batch: loop.TrainBatch) -> tuple[torch.Tensor, torch.Tensor]:
-        if iteration == stop:
-            raise KeyboardInterrupt
-        return step(iteration, batch)
-
-    monkeypatch.setattr(stopped, "step", killed)
-    with pytest.raises(KeyboardInterrupt):
-        stopped.run()
-
-    resumed = trainer(store, tmp_path / "parts")
-    assert resumed.progress.iteration == stop
-    resumed.run()
-    assert_equal(weights(whole), weights(resumed))
-    assert losses(tmp_path / "whole") == losses(tmp_path / "parts")
-
-
 def test_records_after_the_last_checkpoint_are_cut_off(store: Path, tmp_path: Path) -> None:
     trainer(store, tmp_path, "checkpoint_minutes=10").run()
     with open(tmp_path / "metrics.jsonl", "a") as stream:
