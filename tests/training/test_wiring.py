@@ -308,8 +308,7 @@ def test_a_network_refines_twice_at_8196_points(seen: Seen, monkeypatch: pytest.
 
 
 def test_two_processes_with_a_crop_each_train_one_network(voc: PaperData, out: Path) -> None:
-    ran = two_processes(Path(__file__).with_name("one_of_two.py").read_text(), out, voc.folder, out)
-    assert ran.returncode == 0, ran.stderr[-3000:]
+    two_processes(Path(__file__).with_name("one_of_two.py").read_text(), out, voc.folder, out)
     one, other = (load_file(out / f"{rank}.safetensors") for rank in range(2))
     torch.manual_seed(SEED)
     initial = PointRend(by_recipe.network("voc_r50")).state_dict()

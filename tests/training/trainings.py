@@ -51,10 +51,12 @@ def losses(folder: Path) -> list[float]:
     return [record["loss"] for record in records(folder)]
 
 
-def two_processes(worker: str, folder: Path, *arguments: object, **variables: str) -> subprocess.CompletedProcess[str]:
-    """Run a program of Python, which is put into ``folder``, as two processes."""
+def two_processes(worker: str, folder: Path, *arguments: object, code: int = 0, **variables: str) -> str:
+    """Run a program of Python, which is put into ``folder``, as two processes that end with ``code``: their output."""
     (folder / "worker.py").write_text(worker)
     command = [sys.executable, "-m", "pointrend.jobs.torchrun", "--standalone", "--nproc-per-node=2"]
     command += map(str, (folder / "worker.py", *arguments))
     env = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", **variables}
-    return subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=400, check=False)
+    ran = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=400, check=False)
+    assert ran.returncode == code, ran.stderr[-3000:]
+    return ran.stdout
