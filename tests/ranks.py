@@ -1,26 +1,9 @@
-"""Trainings of several processes that torchrun starts."""
+"""The processes of a training that torchrun has started."""
 
 from __future__ import annotations
 
 import os
-import socket
-import subprocess
-import sys
 from pathlib import Path
-
-from tests.tiny import ROOT
-
-
-def run_two(script: Path, *arguments: Path, seconds: int = 240) -> None:
-    """Run a script of Python as two processes on this machine."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2", "--master-addr=127.0.0.1"]
-    command += [f"--master-port={port}", *map(str, (script, *arguments))]
-    env = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-    ran = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=seconds, check=False)
-    assert ran.returncode == 0, ran.stderr[-3000:]
 
 
 def process_of(launcher: int, rank: int) -> int:

@@ -15,7 +15,7 @@ import os
 
 from pointrend.commands.arguments import add_run, add_seed
 from pointrend.jobs.launch import RUNNING, start_processes
-from pointrend.jobs.lease import wait_until_free
+from pointrend.jobs.lease import Watch
 from pointrend.logs import calling_engine, log_to_file
 from pointrend.results.audit.watch import watch_training
 from pointrend.settings.fingerprints import training_fingerprint
@@ -35,7 +35,7 @@ def run(project: Project, arguments: argparse.Namespace) -> None:
     fingerprint = training_fingerprint(project, setting, seed)
     if setting.recipe.gpus > 1 and not os.environ.get(RUNNING):
         if calling_engine():
-            wait_until_free(project.checkpoint_folder(setting.run, seed, fingerprint))
+            Watch(project.checkpoint_folder(setting.run, seed, fingerprint), wait=True).until_free()
         start_processes(setting.recipe)
 
     from pointrend.jobs.run import run_training

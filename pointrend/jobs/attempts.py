@@ -40,11 +40,7 @@ class Attempts:
         if self.path.is_file():
             self.record = read_json(self.path, TrainingError, do, keys=self.record)
             training.check(self.record, self.path)
-
-    @property
-    def records(self) -> list[dict[str, Any]]:
-        """One record for every attempt so far, the first one first, this one included."""
-        return list(self.record["attempts"])
+        self.records: list[dict[str, Any]] = self.record["attempts"]  # the oldest first
 
     @contextmanager
     def attempt(self, iteration: int, code: Mapping[str, Any]) -> Iterator[None]:
@@ -57,12 +53,12 @@ class Attempts:
         """
         command = os.environ.get(COMMAND)
         self._refuse_useless(command, iteration)
-        self.record["attempts"].append({})
-        self._note(
+        self.records.append({})
+        self.note(
             iteration=iteration,
             lease=self._fence.number if self._fence else 0,
             **code,
-            machine=None,
+            machine=None,  # known once its processes have met
             command=command,
             host=socket.gethostname(),
             job=os.environ.get("SLURM_JOB_ID"),
@@ -72,35 +68,32 @@ class Attempts:
         try:
             yield
         except TrainingStopped as stopped:
-            self._note(ended=stopped.what)
+            self.note(ended=stopped.what)
             raise
         except (PointrendError, OSError) as error:
             self.record["failed"] = str(error)
             with suppress(OSError):  # on a full disk, say; the first error is the one to report
-                self._note(ended=str(error))
+                self.note(ended=str(error))
             raise
-        self._note(ended=DONE)
+        self.note(ended=DONE)
 
-    def runs_on(self, machine: Mapping[str, Any]) -> None:
-        """Record the machine of this attempt, which is known once its processes have met."""
-        self._note(machine=machine)
+    def note(self, **values: Any) -> None:
+        """Write the records, with these values in the last one."""
+        self.records[-1] |= values
+        write_json(self.path, self.record, self._fence)
 
     def _refuse_useless(self, command: str | None, iteration: int) -> None:
         if command is None or command != self.record["command"]:
             self.record |= {"command": command, "failed": None}
             return
-        last = self.record["attempts"][-TRIES_WITHOUT_PROGRESS:]
-        here = [attempt for attempt in last if (attempt["command"], attempt["iteration"]) == (command, iteration)]
-        stuck = [attempt for attempt in here if attempt["ended"] != DONE]
-        if self.record["failed"] is None and len(stuck) == TRIES_WITHOUT_PROGRESS:
-            what = f"{len(stuck)} consecutive attempts made no progress beyond iteration {iteration}"
+        last = self.records[-TRIES_WITHOUT_PROGRESS:]
+        stuck = [
+            (found["command"], found["iteration"]) == (command, iteration) and found["ended"] != DONE for found in last
+        ]
+        if self.record["failed"] is None and sum(stuck) == TRIES_WITHOUT_PROGRESS:
+            what = f"{TRIES_WITHOUT_PROGRESS} consecutive attempts made no progress beyond iteration {iteration}"
             self.record["failed"] = f"{what} (the last one ended: {last[-1]['ended'] or 'killed'})"
-            self._note()
+            self.note()
         if self.record["failed"] is not None:
             do = "correct that and type the command again"
             raise TrainingError(f"not tried again: {self.record['failed']}", do)
-
-    def _note(self, **values: Any) -> None:
-        """Write the records, with these values in the last one."""
-        self.record["attempts"][-1] |= values
-        write_json(self.path, self.record, self._fence)

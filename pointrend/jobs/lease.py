@@ -61,11 +61,6 @@ class Found:
         job = f", Slurm job {self.holder['job']}," if self.holder["job"] else ""
         return f"{self.holder['host']}{job} process {self.holder['pid']}"
 
-    @property
-    def local(self) -> bool:
-        """Whether its holder is or was a process of this machine."""
-        return bool(self.holder) and self.holder["machine"] == _machine()
-
 
 @contextmanager
 def lease(folder: Path, *others: Path, wait: bool = False) -> Iterator[Held]:
@@ -100,7 +95,7 @@ class Held:
     """A lease on ``folders[0]`` that this process holds: the right to write into all of ``folders``."""
 
     def __init__(self, path: Path, folders: tuple[Path, ...]) -> None:
-        self.path, self.folders, self.number = path, folders, _number(path)
+        self.path, self.folders, self.number = path, folders, int(path.stem)
         self.mark = f"{folders[0].name}-{path.stem}"
 
     def check(self) -> None:
@@ -129,20 +124,15 @@ class Held:
                 path.unlink(missing_ok=True)
 
 
-def wait_until_free(folder: Path) -> None:
-    """Return when no process holds ``folder``."""
-    Watch(folder, wait=True).until_free()
-
-
 def newest(place: Path) -> Found:
     """The lease in ``place`` that counts; number 0 if there never was one."""
     while True:
-        path = max(_leases(place), key=_number, default=None)
+        path = max(_leases(place), key=lambda path: int(path.stem), default=None)
         if path is None:
             return Found(0, 0, {}, free=True)
         with suppress(FileNotFoundError), open(path, encoding="utf-8") as stream:  # it may have been freed meanwhile
             beat, text = os.fstat(stream.fileno()).st_mtime_ns, stream.read()
-            return Found(_number(path), beat, json.loads(text) if text.endswith("\n") else {}, path.suffix == FREE)
+            return Found(int(path.stem), beat, json.loads(text) if text.endswith("\n") else {}, path.suffix == FREE)
 
 
 class Watch:
@@ -152,7 +142,6 @@ class Watch:
         self.folder, self.wait = folder, wait
         self._last: tuple[int, int] | None = None  # number and time of renewal seen before
         self._since = 0.0
-        self._reported = False
 
     def until_free(self) -> Found:
         """The lease that counts, once it is free; errors as in :meth:`is_free`."""
@@ -166,18 +155,18 @@ class Watch:
         Raises:
             TrainingError: the holder lives, and we do not wait.
         """
-        if found.free or (found.local and not _alive(found.holder)):
+        local = found.holder.get("machine") == _machine()
+        if found.free or (local and not _alive(found.holder)):
             return True
-        renewed = self._last not in (None, (found.number, found.beat))
-        if renewed or self._last is None:
-            self._last, self._since = (found.number, found.beat), time.monotonic()
-        if not found.local and time.monotonic() - self._since >= STALE_SECONDS:
+        current, before = (found.number, found.beat), self._last
+        if current != before:
+            self._last, self._since = current, time.monotonic()
+        if not local and time.monotonic() - self._since >= STALE_SECONDS:
             log.warning("%s was silent for %.0f s; its lease is taken over", found.who, STALE_SECONDS)
             return True
-        if (found.local or renewed) and not self.wait:
+        if not self.wait and (local or before not in (None, current)):
             raise TrainingError(f"{self.folder} is in use by {found.who}", "wait for it to end, or stop it")
-        if not self._reported:
-            self._reported = True
+        if before is None:
             what = "waiting for it to end" if self.wait else f"checking for {STALE_SECONDS:.0f} s whether it is alive"
             log.warning("%s is in use by %s; %s", self.folder, found.who, what)
         return False
@@ -193,7 +182,7 @@ def _create(place: Path, number: int) -> Path | None:
         return None
     # Our number may be out of date: others may have taken later ones, and removed this one, since we read the folder.
     others = [other for other in _leases(place) if other != path]
-    passed = any(_number(other) > number for other in others)
+    passed = any(int(other.stem) > number for other in others)
     for old in [path] if passed else others:
         old.unlink(missing_ok=True)  # a later holder may have removed it already
     return None if passed else path
@@ -246,7 +235,3 @@ def _start_time(pid: int) -> str | None:
 
 def _leases(place: Path) -> list[Path]:
     return [path for path in place.iterdir() if NAME.fullmatch(path.name)] if place.is_dir() else []
-
-
-def _number(path: Path) -> int:
-    return int(path.stem)

@@ -1,11 +1,19 @@
-"""One training as a job: its lease, attempts and processes, and the copy of the data that it reads."""
+"""One training as a job: its lease, attempts and processes, the copy of the data that it reads, and its end.
+
+A signal asks a training to stop: SIGTERM when its machine is needed, SIGUSR1 when a job's time is nearly over. Training
+goes on to the end of the iteration, writes a checkpoint, and raises TrainingStopped.
+"""
 
 from __future__ import annotations
 
 import logging
 import os
+import signal
+import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from types import FrameType
 from typing import Any
 
 import torch
@@ -17,7 +25,6 @@ from pointrend.files import Fence
 from pointrend.jobs.attempts import Attempts
 from pointrend.jobs.launch import check_interfaces
 from pointrend.jobs.lease import lease
-from pointrend.jobs.preemption import StopRequest, requeue_after, stop_requests
 from pointrend.jobs.staging import training_data
 from pointrend.logs import calling_engine, first_process
 from pointrend.settings.project import Project
@@ -27,11 +34,39 @@ from pointrend.training.loop import Trainer
 from pointrend.training.run import Training
 from pointrend.training.shared_memory import check_shared_memory
 
+STOP_SIGNALS = (signal.SIGTERM, signal.SIGUSR1)
 log = logging.getLogger(__name__)
 
 WatchRecords = Callable[[Mapping[str, Any]], None]
 # Makes what gets every record of the curve, from the run, its epochs, their iterations, and the first iteration.
 MakeWatch = Callable[[Project, str, int, int, int], WatchRecords | None]
+
+
+class StopRequest:
+    """The signal that asked this process to stop, if one has."""
+
+    def __init__(self) -> None:
+        self.signal: signal.Signals | None = None
+
+    def __call__(self) -> str | None:
+        """Name of the signal."""
+        return self.signal.name if self.signal else None
+
+    def note(self, number: int, frame: FrameType | None = None) -> None:
+        """Remember a signal; the first one counts."""
+        self.signal = self.signal or signal.Signals(number)
+
+
+@contextmanager
+def stop_requests() -> Iterator[StopRequest]:
+    """Turn :data:`STOP_SIGNALS` into a request within the block; in the main thread only."""
+    request = StopRequest()
+    before = {number: signal.signal(number, request.note) for number in STOP_SIGNALS}
+    try:
+        yield request
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def run_training(training: Training, make_watch: MakeWatch) -> None:
@@ -61,7 +96,7 @@ def _attempt(training: Training, make_watch: MakeWatch, stop: StopRequest) -> No
         attempts = Attempts(training.checkpoints, training.identity, held)
 
         def started(trainer: Trainer) -> WatchRecords | None:
-            attempts.runs_on(machine_record(trainer.processes.device))
+            attempts.note(machine=machine_record(trainer.processes.device))
             start, epochs = trainer.progress.iteration, setting.recipe.epochs
             return make_watch(training.project, setting.run, epochs, trainer.epoch_iterations, start)
 
@@ -94,3 +129,22 @@ def _train(
             what = f"{processes.device} has not enough memory for a batch of {recipe.batch_size}"
             raise MachineError(what, "set more gpus, or another device, in params.yaml") from problem
     return trainer
+
+
+def requeue_after(request: signal.Signals | None) -> None:
+    """Put this Slurm job back into the queue if SIGUSR1 announced that its time is nearly over.
+
+    So a training can take any number of jobs without using up an engine's retries. Where Slurm refuses, the exit code
+    makes the engine retry.
+    """
+    job = os.environ.get("SLURM_JOB_ID")
+    if job is None or request != signal.SIGUSR1:
+        return
+    requeue = ["scontrol", "requeue", job]
+    try:
+        subprocess.run(requeue, capture_output=True, text=True, timeout=60, check=True)  # noqa: S603 no shell, a number
+    except (OSError, subprocess.SubprocessError) as error:
+        problem = " ".join(str(getattr(error, "stderr", None) or error).split())
+        log.warning("cannot put job %s back into the queue: %s", job, problem)
+    else:
+        log.info("job %s is back in the queue", job)

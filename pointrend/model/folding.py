@@ -17,15 +17,13 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 from pointrend.model.heads import CoarseHead
 from pointrend.model.pointrend import PointRend, full_precision
 
-Norm = nn.BatchNorm1d | nn.BatchNorm2d
-
 
 def folded(model: PointRend) -> PointRend:
     """A copy of ``model`` in eval mode, without norms and with :class:`ClassifyingHead`, for inference alone."""
     network = copy.deepcopy(model).eval().requires_grad_(False)
     for parent in list(network.modules()):
         for (name, child), (norm_name, norm) in pairwise(list(parent.named_children())):
-            if isinstance(child, nn.Conv1d | nn.Conv2d) and isinstance(norm, Norm):
+            if isinstance(child, nn.Conv1d | nn.Conv2d) and isinstance(norm, nn.BatchNorm1d | nn.BatchNorm2d):
                 setattr(parent, name, fuse_conv_bn_eval(child, norm))
                 setattr(parent, norm_name, nn.Identity())
     network.coarse_head = cast(CoarseHead, ClassifyingHead(network.coarse_head))

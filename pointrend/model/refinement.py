@@ -14,7 +14,7 @@ from torch.nn import functional
 
 from pointrend.model.pointrend import PointRend
 from pointrend.model.points import cell_centres, cells_around, uncertainty
-from pointrend.model.resize import blocks_of_rows, mixed_rows, resized_rows, row_mix, wider
+from pointrend.model.resize import blocks_of_rows, mixed_rows, row_mix, wider
 
 
 @dataclass(frozen=True)
@@ -35,8 +35,11 @@ class RefinedMap:
 
     def rows(self, start: int, stop: int) -> Tensor:
         """Rows ``start`` to ``stop`` as logits (1, K, stop - start, w)."""
-        block = resized_rows(self.source, start, stop, self.size).contiguous()
-        width = self.size[1]
+        (height, width), source_height = self.size, self.source.shape[2]
+        block = self.source[:, :, start:stop]
+        if source_height != height:
+            block = mixed_rows(self.source, row_mix(start, stop, height, source_height, self.source))
+        block = wider(block, width).contiguous()
         first, last = (int(torch.searchsorted(self.cells, row * width)) for row in (start, stop))
         if first < last:
             block[0].flatten(1).index_copy_(1, self.cells[first:last] - start * width, self.logits[:, first:last])

@@ -50,10 +50,3 @@ def wider(maps: Tensor, width: int) -> Tensor:
     if maps.shape[3] == width:
         return maps
     return functional.interpolate(maps, (maps.shape[2], width), mode="bilinear", align_corners=False)
-
-
-def resized_rows(maps: Tensor, start: int, stop: int, size: tuple[int, int]) -> Tensor:
-    """Rows ``start`` to ``stop`` of maps (B, K, h, w) resized to ``size``, as (B, K, stop - start, size[1])."""
-    if maps.shape[2] == size[0]:
-        return wider(maps[:, :, start:stop], size[1])
-    return wider(mixed_rows(maps, row_mix(start, stop, size[0], maps.shape[2], maps)), size[1])

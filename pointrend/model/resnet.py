@@ -8,8 +8,7 @@ from torch import Tensor, nn
 from torchvision.models.resnet import Bottleneck
 from torchvision.ops import Conv2dNormActivation
 
-# Bottleneck blocks per stage, by depth.
-BLOCKS = {50: (3, 4, 6, 3), 101: (3, 4, 23, 3), 152: (3, 8, 36, 3)}
+BLOCKS = {50: (3, 4, 6, 3), 101: (3, 4, 23, 3), 152: (3, 8, 36, 3)}  # bottlenecks per stage, by depth
 OUTPUT_STRIDES = (8, 16, 32)
 
 

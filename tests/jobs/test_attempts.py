@@ -80,7 +80,7 @@ def test_code_and_machine_of_every_attempt_are_recorded(tmp_path: Path) -> None:
     attempt(tmp_path, 0, KILL)
     attempts = Attempts(tmp_path, OURS)
     with attempts.attempt(7, CODE | {"code_sha256": "d" * 64}):
-        attempts.runs_on({"device": "cpu"})
+        attempts.note(machine={"device": "cpu"})
     found = Attempts(tmp_path, OURS).records
     known = [(entry["iteration"], entry["code_sha256"][0], entry["machine"]) for entry in found]
     assert known == [(0, "c", None), (7, "d", {"device": "cpu"})]

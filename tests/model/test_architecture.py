@@ -39,14 +39,7 @@ def test_state_dict_has_the_published_names_shapes_and_types(run: str) -> None:
         assert str(ours[name].dtype) == f"torch.{entry['dtype']}", name
     parameters = set(to_upstream(dict(hollow_model(run).named_parameters())))
     assert parameters == {name for name, entry in expected.items() if entry["kind"] == "parameter"}
-
-
-@pytest.mark.parametrize("run", RUNS)
-def test_renaming_there_and_back(run: str) -> None:
-    state = hollow_model(run).state_dict()
-    assert list(from_upstream(to_upstream(state))) == list(state)
-    published = published_state(run)
-    assert to_upstream(from_upstream(published)) == published
+    assert list(from_upstream(ours)) == list(hollow_model(run).state_dict())
 
 
 @pytest.mark.parametrize(
@@ -111,12 +104,6 @@ def test_last_norms_can_start_at_zero() -> None:
     for module in model.modules():
         if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d):
             assert (module.weight == (0 if id(module) in last else 1)).all()
-
-
-def test_the_defaults_are_those_of_the_published_runs() -> None:
-    published = Architecture(num_classes=21, depth=50)
-    assert (published.oversampled_points, published.important_points) == (6144, 1536)
-    assert (published.subdivision_steps, published.subdivision_points) == (2, 8196)
 
 
 def test_an_unknown_depth_or_output_stride_is_refused() -> None:

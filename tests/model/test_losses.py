@@ -58,12 +58,3 @@ def test_without_labels_everything_is_zero() -> None:
     assert (loss.item(), valid.item()) == (0, 0)
     assert logits.grad is not None
     assert not logits.grad.any()
-
-
-@pytest.mark.parametrize(("small", "large"), SIZES)
-@pytest.mark.parametrize("rows", [1, 3, 100])
-def test_rows_are_those_of_the_resized_map(small: tuple[int, int], large: tuple[int, int], rows: int) -> None:
-    maps = case(small, large, torch.float64)[0]
-    expected = functional.interpolate(maps, large, mode="bilinear", align_corners=False)
-    parts = [resize.resized_rows(maps, start, min(start + rows, large[0]), large) for start in range(0, large[0], rows)]
-    torch.testing.assert_close(torch.cat(parts, dim=2), expected, rtol=0, atol=1e-14)

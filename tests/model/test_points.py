@@ -22,19 +22,6 @@ def centre(row: int, column: int) -> list[float]:
     return [(column + 0.5) / 4, (row + 0.5) / 3]
 
 
-@pytest.mark.parametrize(
-    ("points", "values"),
-    [
-        ([centre(0, 0), centre(1, 2), centre(2, 3)], [1, 7, 12]),
-        ([[2 / 4, 0.5 / 3], [1.5 / 4, 1 / 3]], [2.5, 4]),
-        ([[0, 0.5 / 3], [0, 0], [1, 1]], [1 / 2, 1 / 4, 12 / 4]),
-    ],
-    ids=["centres of cells", "between centres", "fading towards the border"],
-)
-def test_values_at_points(points: list[list[float]], values: list[float]) -> None:
-    assert sample_points(MAP, torch.tensor([points]))[0, 0].tolist() == pytest.approx(values, rel=1e-5)
-
-
 def test_a_label_is_that_of_the_pixel_a_point_lies_in() -> None:
     points = torch.tensor([[[0.26, 0.34], [0.74, 0.66], [0.99, 0.99], [0.0, 0.0]]])
     assert label_at_points(MAP[0].long(), points)[0].tolist() == [6, 7, 12, 1]

@@ -20,12 +20,10 @@ from pointrend.model.pointrend import Architecture
 
 GPUS = 4
 IGNORED = 255
-BASES = {"voc": (2048, 512), "ade20k": (2048, 512), "cityscapes": (2048, 1024)}
-"""Long and short side at scale 1."""
+BASES = {"voc": (2048, 512), "ade20k": (2048, 512), "cityscapes": (2048, 1024)}  # long and short side at scale 1
 PRETRAINED = {50: ("resnet50_v1c-2cccc1ad.pth", "2cccc1ad"), 101: ("resnet101_v1c-e67eebb6.pth", "e67eebb6")}
-MEAN = np.array([123.675, 116.28, 103.53])
+MEAN = np.array([123.675, 116.28, 103.53])  # of red, green and blue
 STD = np.array([58.395, 57.12, 57.375])
-"""Of red, green and blue."""
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ code is 1 where a mistake survives or its place in the code is no longer found.
 
 from __future__ import annotations
 
+import functools
 import os
 import re
 import shutil
@@ -21,17 +22,15 @@ from typing import NamedTuple
 from tests.tiny import ROOT
 
 TESTS = "tests/training/test_wiring.py"
-COPIED = ("pointrend", "tests", "params.yaml", "pyproject.toml")
+COPIED = ("benchmarks", "pointrend", "tests", "params.yaml", "pyproject.toml")
+NO_COPY = shutil.ignore_patterns("__pycache__", "golden")
 SECONDS = 400
 PARAMS = "params.yaml"
 POINTREND, POINTS, INPUTS = (f"pointrend/model/{name}.py" for name in ("pointrend", "points", "inputs"))
-LOADER, TRANSFORMS = (f"pointrend/training/{name}.py" for name in ("loader", "transforms"))
-LOOP, SCHEDULE, CHECKPOINTS, DISTRIBUTED = (
-    f"pointrend/training/{name}.py" for name in ("loop", "schedule", "checkpoints", "distributed")
+LOADER, TRANSFORMS, LOOP, SCHEDULE, CHECKPOINTS, DISTRIBUTED, COMMAND = (
+    f"pointrend/training/{name}.py"
+    for name in ("loader", "transforms", "loop", "schedule", "checkpoints", "distributed", "run")
 )
-COMMAND = "pointrend/training/run.py"
-
-
 OF_RECIPE = "**of_recipe)"  # the recipe's keys on their way to the network
 
 
@@ -52,27 +51,11 @@ class Mutation(NamedTuple):
 
 
 MUTATIONS = [
-    Mutation(
-        "norms not joined",
-        LOOP,
-        "model = convert_norms(model, device=processes.device)",
-        "pass",
-    ),
-    Mutation(
-        "weights of the losses swapped",
-        POINTREND,
-        OF_RECIPE,
-        "**of_recipe | {'point_loss_weight': setting.recipe.coarse_loss_weight,"
-        " 'coarse_loss_weight': setting.recipe.point_loss_weight})",
-    ),
+    Mutation("norms not joined", LOOP, "model = convert_norms(model, device=processes.device)", "pass"),
+    Mutation("weights of the losses swapped", POINTREND, OF_RECIPE, "**of_recipe | {'point_loss_weight': setting.recipe.coarse_loss_weight, 'coarse_loss_weight': setting.recipe.point_loss_weight})"),
     Mutation("weight decay 1e-4", LOOP, "weight_decay=recipe.weight_decay", "weight_decay=1e-4"),
     Mutation("momentum 0.85", LOOP, "momentum=recipe.momentum", "momentum=0.85"),
-    Mutation(
-        "padding is black",
-        INPUTS,
-        "floats.masked_fill_(~_inside(inside.to(device, non_blocking=True), height, width)[..., None], 0)",
-        "pass",
-    ),
+    Mutation("padding is black", INPUTS, "floats.masked_fill_(~_inside(inside.to(device, non_blocking=True), height, width)[..., None], 0)", "pass"),
     Mutation("schedule one shorter", LOOP, "iteration, self.iterations)", "iteration, self.iterations - 1)"),
     Mutation("same augmentation in every epoch", LOADER, "TrainSamples(store, transform, seed, epoch)", "TrainSamples(store, transform, seed, 1)"),
     Mutation("warm-up ratio 0.01", SCHEDULE, "1 - recipe.warmup_ratio", "1 - 0.01"),
@@ -106,20 +89,8 @@ MUTATIONS = [
     # The optimiser
     Mutation("Nesterov", LOOP, "fused=True", "nesterov=True, fused=True"),
     Mutation("dampening", LOOP, "fused=True", "dampening=0.1, fused=True"),
-    Mutation(
-        "no weight decay on norms and biases",
-        LOOP,
-        "        model.parameters(), lr=",
-        "        [{'params': [p for p in model.parameters() if p.dim() > 1]},"
-        " {'params': [p for p in model.parameters() if p.dim() == 1], 'weight_decay': 0}], lr=",
-    ),
-    Mutation(
-        "heads in a group of their own",
-        LOOP,
-        "        model.parameters(), lr=",
-        "        [{'params': model.backbone.parameters()},"
-        " {'params': [p for n, p in model.named_parameters() if 'backbone' not in n]}], lr=",
-    ),
+    Mutation("no weight decay on norms and biases", LOOP, "        model.parameters(), lr=", "        [{'params': [p for p in model.parameters() if p.dim() > 1]}, {'params': [p for p in model.parameters() if p.dim() == 1], 'weight_decay': 0}], lr="),
+    Mutation("heads in a group of their own", LOOP, "        model.parameters(), lr=", "        [{'params': model.backbone.parameters()}, {'params': [p for n, p in model.named_parameters() if 'backbone' not in n]}], lr="),
     Mutation("backbone frozen", LOOP, "        model.parameters(), lr=", "        [p for n, p in model.named_parameters() if 'backbone' not in n], lr="),
     Mutation("gradients add up", LOOP, "self.optimizer.zero_grad(set_to_none=True)", "pass"),
     Mutation("gradients clipped", LOOP, "        self.optimizer.step()", "        torch.nn.utils.clip_grad_norm_([p for g in self.optimizer.param_groups for p in g['params']], 0.1)\n        self.optimizer.step()"),
@@ -183,6 +154,8 @@ def first_failure(root: Path) -> str | None:
         ran = subprocess.run(command, cwd=root, env=env, capture_output=True, text=True, timeout=SECONDS, check=False)
     except subprocess.TimeoutExpired:
         return None
+    if ran.returncode > 1:
+        raise SystemExit(f"{TESTS} cannot be run:\n{ran.stdout}")
     found = re.search(rf"^(FAILED|ERROR) {re.escape(TESTS)}::(\S+)", ran.stdout, re.MULTILINE)
     return found and f"{found[2]}{', when it was set up' if found[1] == 'ERROR' else ''}"
 
@@ -206,7 +179,8 @@ def main(names: Sequence[str]) -> int:
     survived = 0
     with tempfile.TemporaryDirectory() as folder:
         for name in COPIED:
-            copied(ROOT / name, Path(folder, name))
+            copy = functools.partial(shutil.copytree, ignore=NO_COPY) if (ROOT / name).is_dir() else shutil.copy
+            copy(ROOT / name, Path(folder, name))
         if test := first_failure(Path(folder)):
             raise SystemExit(f"{test} fails without any mistake")
         for mutation in chosen:
@@ -214,14 +188,6 @@ def main(names: Sequence[str]) -> int:
             survived += test is None
             print(f"{mutation.name}: {f'caught by {test}' if test else 'SURVIVED'}", flush=True)
     return int(survived > 0)
-
-
-def copied(source: Path, target: Path) -> None:
-    """Copy a file, or a folder without its bytecode and golden numbers."""
-    if source.is_dir():
-        shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__", "golden"))
-    else:
-        shutil.copy(source, target)
 
 
 if __name__ == "__main__":

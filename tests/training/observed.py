@@ -36,11 +36,11 @@ from tests.training.by_recipe import GPUS, IGNORED, RUNS
 
 SEED = 7
 CPU = torch.device("cpu")
+# (height, width) of the few images that a dataset is made of here.
 SIZES = {"voc": [(375, 500), (500, 332), (281, 500)], "ade20k": [(512, 683), (683, 512), (256, 256)]}
 SIZES["cityscapes"] = [(512, 1024)] * 3
-"""(height, width) of the few images that a dataset is made of here."""
+# How they are encoded: thousands of copies must fit on the disk.
 SMALL = (cv2.IMWRITE_PNG_COMPRESSION, 9, cv2.IMWRITE_PNG_STRATEGY, cv2.IMWRITE_PNG_STRATEGY_DEFAULT)
-"""How they are encoded: thousands of copies must fit on the disk."""
 
 
 @dataclass(frozen=True)
@@ -107,7 +107,7 @@ def flags_turned() -> Iterator[None]:
 def paper_trainer(
     run: str, data: Path, out: Path, processes: Processes, *more: str, backbone: PretrainedBackbone | None = None
 ) -> Trainer:
-    """The trainer of a run at scale paper; loader processes, of which no result depends, are left out."""
+    """The trainer of a run at scale paper; loader processes, on which no result depends, are left out."""
     setting = load_params(ROOT / "params.yaml").at_scale("paper").setting(run, ("device=cpu", "workers=0", *more))
     return Trainer(setting, SEED, data, out, backbone, processes)
 
@@ -122,16 +122,14 @@ class Step:
     training: bool
     autocast: bool
     tf32: tuple[bool, bool]
+    # Arguments and results of the functions between the heads and the losses, by name.
     calls: dict[str, tuple[tuple[Any, ...], dict[str, Any], Any]] = field(default_factory=dict)
-    """Arguments and results of the functions between the heads and the losses, by name."""
     losses: dict[str, Tensor] = field(default_factory=dict)
+    # Gradient of the sum of both losses, of this process alone, by the weights of :func:`watched`.
     of_sum: list[Tensor] = field(default_factory=list)
-    """Gradient of the sum of both losses, of this process alone, by the weights of :func:`watched`."""
-    groups: list[dict[str, Any]] = field(default_factory=list)
-    """Those of the optimiser, parameters included."""
-    gradients: list[Tensor] = field(default_factory=list)
-    """What the optimiser was given for :func:`watched`; the weights before and after its update."""
-    before: list[Tensor] = field(default_factory=list)
+    groups: list[dict[str, Any]] = field(default_factory=list)  # of the optimiser, parameters included
+    gradients: list[Tensor] = field(default_factory=list)  # given to the optimiser for the weights of watched()
+    before: list[Tensor] = field(default_factory=list)  # those weights before and after its update
     after: list[Tensor] = field(default_factory=list)
 
 

@@ -63,36 +63,37 @@ def test_everything_comes_back(tmp_path: Path) -> None:
         assert ours.stride() == theirs.stride()
 
 
-def test_an_empty_folder_has_none(tmp_path: Path) -> None:
-    assert load_checkpoint(tmp_path / "nothing", *network(0)) is None
-    assert last_iteration(tmp_path / "nothing") == 0
-
-
-def test_the_newest_is_used_and_few_are_kept(tmp_path: Path) -> None:
-    for iteration in (1, 2, 3, 10):
+def test_the_newest_is_used_and_of_our_files_few_are_kept(tmp_path: Path) -> None:
+    save(tmp_path, 1)
+    theirs = [tmp_path / name for name in ("best-so-far.safetensors", "000000001.safetensors", "1-1.safetensors")]
+    for path in theirs:
+        path.write_bytes(b"of the user's")
+    for iteration in (2, 3, 10):
         save(tmp_path, iteration)
     assert resumed_at(tmp_path) == 10
-    assert len(list(tmp_path.glob("*.safetensors"))) == len(list(tmp_path.glob("*.json"))) == KEPT
+    assert len(list(tmp_path.glob("*.safetensors"))) - len(theirs) == len(list(tmp_path.glob("*.json"))) == KEPT
+    assert all(path.read_bytes() == b"of the user's" for path in theirs)
 
 
 def flip(path: Path) -> None:
     path.write_bytes(path.read_bytes()[:-1] + bytes([path.read_bytes()[-1] ^ 1]))
 
 
-@pytest.mark.parametrize("damage", [flip, lambda path: os.truncate(path, path.stat().st_size - 10), Path.unlink])
-def test_a_damaged_one_is_skipped(tmp_path: Path, damage: Damage, caplog: pytest.LogCaptureFixture) -> None:
+@pytest.mark.parametrize(
+    ("file", "damage"),
+    [
+        ("safetensors", flip),
+        ("safetensors", lambda path: os.truncate(path, path.stat().st_size - 10)),
+        ("safetensors", Path.unlink),
+        ("json", Path.unlink),
+    ],
+)
+def test_a_damaged_one_is_skipped(tmp_path: Path, file: str, damage: Damage, caplog: pytest.LogCaptureFixture) -> None:
     save(tmp_path, 1)
     save(tmp_path, 2)
-    damage(tmp_path / "000000002-000000.safetensors")
+    damage(tmp_path / f"000000002-000000.{file}")
     assert resumed_at(tmp_path) == 1
-    assert "is damaged; the one before it is used" in caplog.text
-
-
-def test_a_state_without_its_record_is_not_used(tmp_path: Path) -> None:
-    save(tmp_path, 1)
-    save(tmp_path, 2)
-    (tmp_path / "000000002-000000.json").unlink()
-    assert resumed_at(tmp_path) == 1
+    assert ("is damaged; the one before it is used" in caplog.text) == (file == "safetensors")
 
 
 def test_another_network_is_an_error(tmp_path: Path) -> None:
@@ -139,13 +140,3 @@ def test_of_two_holders_the_later_one_counts(tmp_path: Path) -> None:
     assert torch.equal(found[0].state_dict()["0.weight"], network(5)[0].state_dict()["0.weight"])
     save(tmp_path, 4, lease=5)
     assert sorted(path.name for path in tmp_path.glob("*.json")) == ["000000003-000005.json", "000000004-000005.json"]
-
-
-def test_only_files_of_ours_are_removed(tmp_path: Path) -> None:
-    save(tmp_path, 1)
-    theirs = [tmp_path / name for name in ("best-so-far.safetensors", "000000001.safetensors", "1-1.safetensors")]
-    for path in theirs:
-        path.write_bytes(b"of the user's")
-    for iteration in (2, 3, 4):
-        save(tmp_path, iteration)
-    assert all(path.read_bytes() == b"of the user's" for path in theirs)

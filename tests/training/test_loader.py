@@ -21,13 +21,15 @@ from hypothesis import strategies as st
 from torch.utils.data import BatchSampler, DistributedSampler
 
 from pointrend.datasets.store import COMPACT, Store, StoreWriter
-from pointrend.errors import DatasetError, MachineError, PointrendError, TrainingStopped
+from pointrend.errors import DatasetError, MachineError, ParamsError, PointrendError, TrainingStopped
 from pointrend.training import loader as module
-from pointrend.training.loader import TrainBatch, TrainSamples, epoch_batches, refuse_turned, sample_draws, train_loader
+from pointrend.training.loader import TrainBatch, epoch_batches, refuse_turned, train_loader
+from pointrend.training.schedule import iterations_per_epoch
 from pointrend.training.transforms import TrainPixels, TrainTransform
 from tests.datasets.layouts import pixels, values
 
 TRANSFORM = TrainTransform((128, 32), (24, 32))
+SEEDS = st.integers(0, 2**31)
 
 
 @pytest.fixture(scope="module")
@@ -65,23 +67,21 @@ def assert_equal(one: list[TrainBatch], other: list[TrainBatch]) -> None:
 
 
 @settings(deadline=None, max_examples=300)
-@given(
-    n=st.integers(1, 120),
-    processes=st.integers(1, 9),
-    batch=st.integers(1, 9),
-    seed=st.integers(0, 2**31),
-    epoch=st.integers(1, 300),
-    data=st.data(),
-)
+@given(st.integers(1, 120), st.integers(1, 16), st.integers(0, 15), st.integers(1, 9), SEEDS, st.integers(1, 300))
 def test_the_order_is_that_of_torchs_distributed_sampler(
-    n: int, processes: int, batch: int, seed: int, epoch: int, data: st.DataObject
+    n: int, processes: int, rank: int, batch: int, seed: int, epoch: int
 ) -> None:
-    rank = data.draw(st.integers(0, processes - 1))
+    rank %= processes
     samples: Any = range(n)
     sampler: Any = DistributedSampler(samples, processes, rank, shuffle=True, seed=seed, drop_last=False)
     sampler.set_epoch(epoch)
     expected = list(BatchSampler(sampler, batch, drop_last=True))
     assert epoch_batches(n, processes, rank, batch, seed, epoch) == expected
+    if expected:
+        assert iterations_per_epoch(n, processes, batch * processes) == len(expected)
+    else:
+        with pytest.raises(ParamsError, match="too few"):
+            iterations_per_epoch(n, processes, batch * processes)
 
 
 def test_batches_have_the_documented_form(store: Store) -> None:
@@ -115,22 +115,6 @@ def test_processes_and_batch_size_change_no_sample(store: Store) -> None:
     one, many = samples(1, 1), samples(3, 2)
     assert len(one) == len(many) == 11
     assert all(torch.equal(one[index], many[index]) for index in one)
-
-
-def test_seed_epoch_and_index_all_change_the_draws() -> None:
-    keys = [(seed, epoch, index) for seed in range(4) for epoch in range(4) for index in range(4)]
-    firsts = {sample_draws(*key).random_sample() for key in keys}
-    assert len(firsts) == len(keys)
-    assert sample_draws(1, 2, 3).random_sample() == sample_draws(1, 2, 3).random_sample()
-
-
-def test_a_sample_is_the_transform_with_its_own_draws(store: Store) -> None:
-    found = TrainSamples(store, TRANSFORM, seed=5, epoch=7).batch([4, 2])
-    for row, index in enumerate((4, 2)):
-        expected = TRANSFORM(store.picture(index), store.label(index), sample_draws(5, 7, index))
-        np.testing.assert_array_equal(found.pictures[row], expected.image)
-        np.testing.assert_array_equal(found.labels[row], expected.label)
-        assert (tuple(found.inside[row].tolist()), found.indices[row]) == (expected.inside, index)
 
 
 @pytest.mark.parametrize("workers", [0, 2])
@@ -195,21 +179,12 @@ def test_the_end_of_a_worker_is_an_error_and_not_waited_for(
     assert capfd.readouterr().err == ""
 
 
-@pytest.mark.parametrize(
-    ("limit", "stop", "error", "wrong"),
-    [
-        ("SILENT_SECONDS", False, MachineError, "returned nothing for 0 min; check that the prepared data can be read"),
-        ("STOP_SECONDS", True, TrainingStopped, "asked to stop while no batch came"),
-    ],
-)
-def test_silent_workers_end_the_training(
-    store: Store, monkeypatch: pytest.MonkeyPatch, limit: str, stop: bool, error: type[PointrendError], wrong: str
-) -> None:
+def test_silent_workers_end_the_training(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "LOOK_SECONDS", 0.2)
-    monkeypatch.setattr(module, limit, 1.0)
+    monkeypatch.setattr(module, "SILENT_SECONDS", 1.0)
     began = time.monotonic()
-    with pytest.raises(error, match=wrong):
-        next(loaded_by(store, lambda *_: time.sleep(300) or sample(0, 0, 0), stop=lambda: stop))
+    with pytest.raises(MachineError, match="returned nothing for 0 min; check that the prepared data can be read"):
+        next(loaded_by(store, lambda *_: time.sleep(300) or sample(0, 0, 0)))
     assert 1 <= time.monotonic() - began < 20
 
 
@@ -243,22 +218,18 @@ def test_a_crop_that_would_be_turned_is_refused(tmp_path: Path, crop: tuple[int,
 LEAVES = """
 import sys
 from pathlib import Path
-from pointrend.training.loader import train_loader
 from pointrend.datasets.store import Store
-from pointrend.training.transforms import TrainTransform
+from tests.training.test_loader import loaded_by, sample
 
-def broken(*_):
-    raise KeyError
-broken.crop_size = 1, 1
+def load(*_):
+    return [sample(0, 0, 0)][int(sys.argv[2])]
 
-store = Store(Path(sys.argv[1]), "train")
-transform = broken if sys.argv[2] == "broken" else TrainTransform((128, 32), (24, 32))
-batches = train_loader(store, transform, batch_size_per_process=1, processes=1, rank=0, seed=0, epoch=1, workers=1)
+batches = loaded_by(Store(Path(sys.argv[1]), "train"), load)
 next(batches)
 """
 
 
-@pytest.mark.parametrize(("transform", "code"), [("whole", 0), ("broken", 1)])
-def test_a_process_that_ends_does_not_wait_for_its_workers(store: Store, transform: str, code: int) -> None:
-    command = [sys.executable, "-c", LEAVES, str(store.folder), transform]
+@pytest.mark.parametrize("code", [0, 1])
+def test_a_process_that_ends_does_not_wait_for_its_workers(store: Store, code: int) -> None:
+    command = [sys.executable, "-c", LEAVES, str(store.folder), str(code)]
     assert subprocess.run(command, capture_output=True, timeout=60, check=False).returncode == code

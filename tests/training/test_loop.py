@@ -1,4 +1,4 @@
-"""The training loop: resumed runs, several processes, bad losses."""
+"""The training loop: resumed runs and bad losses."""
 
 from __future__ import annotations
 
@@ -12,11 +12,9 @@ import torch
 
 from pointrend.datasets.store import Store, StoreWriter
 from pointrend.errors import ParamsError, TrainingError
-from pointrend.model.weights import load_weights
 from pointrend.training import loop
-from pointrend.training.loop import step_seed
 from tests.tiny import ITERATIONS, write_tiny_store
-from tests.training.trainings import assert_equal, losses, records, trainer, two_processes, weights
+from tests.training.trainings import assert_equal, losses, records, trainer, weights
 
 
 @pytest.fixture(scope="module")
@@ -58,48 +56,12 @@ def test_neither_workers_nor_checkpoints_nor_the_stores_form_change_the_result(s
         assert_equal(weights(plain), weights(other))
 
 
-@pytest.mark.parametrize("stop", [1, 2, 3, 4, 5])
-def test_a_killed_run_equals_an_uninterrupted_one_bit_for_bit(
-    store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stop: int
-) -> None:
-    whole = trainer(store, tmp_path / "whole")
-    whole.run()
-
-    stopped = trainer(store, tmp_path / "parts")
-    step = stopped.step
-
-    def killed(iteration: int, batch: loop.TrainBatch) -> tuple[torch.Tensor, torch.Tensor]:
-        if iteration == stop:
-            raise KeyboardInterrupt
-        return step(iteration, batch)
-
-    monkeypatch.setattr(stopped, "step", killed)
-    with pytest.raises(KeyboardInterrupt):
-        stopped.run()
-
-    resumed = trainer(store, tmp_path / "parts")
-    assert resumed.progress.iteration == stop
-    resumed.run()
-    assert_equal(weights(whole), weights(resumed))
-    assert losses(tmp_path / "whole") == losses(tmp_path / "parts")
-
-
 def test_records_after_the_last_checkpoint_are_cut_off(store: Path, tmp_path: Path) -> None:
     trainer(store, tmp_path, "checkpoint_minutes=10").run()
     with open(tmp_path / "metrics.jsonl", "a") as stream:
         stream.write('{"iteration": 99}\n{"itera')
     trainer(store, tmp_path).run()
     assert len(losses(tmp_path)) == ITERATIONS
-
-
-def test_another_seed_gives_another_network(store: Path, tmp_path: Path) -> None:
-    zero, one = (weights(trainer(store, tmp_path / f"{seed}", seed=seed)) for seed in range(2))
-    assert not torch.equal(zero["backbone.stem.0.weight"], one["backbone.stem.0.weight"])
-
-
-def test_step_seeds_differ_by_seed_iteration_and_rank() -> None:
-    seeds = {step_seed(seed, iteration, rank) for seed in range(3) for iteration in range(50) for rank in range(4)}
-    assert len(seeds) == 600
 
 
 def test_a_loss_that_is_not_finite_names_the_images(
@@ -135,31 +97,3 @@ def test_batches_without_a_label_are_counted_and_change_no_weight_by_nan(store: 
     found: list[dict[str, Any]] = records(tmp_path / "c")
     assert [record["loss"] for record in found] == [0.0] * ITERATIONS
     assert [record["empty_batches"] for record in found] == [1, 2, 3, 4, 5, 6]
-
-
-WORKER = """
-import sys
-from pathlib import Path
-from pointrend.training.distributed import join_processes
-from pointrend.training.loop import Trainer
-from pointrend.model.weights import save_weights
-from tests.tiny import tiny_setting
-
-store, out = Path(sys.argv[1]), Path(sys.argv[2])
-with join_processes(2, "cpu", 1) as processes:
-    model = Trainer(tiny_setting("gpus=2"), 0, store, out, None, processes).run()
-    if processes.first:
-        save_weights(model, out / "model.safetensors")
-"""
-
-
-def test_two_processes_under_torchrun_train_one_network(store: Path, tmp_path: Path) -> None:
-    """Gloo, two processes of two images; in float32 their sums differ from one process's only by rounding."""
-    out = tmp_path / "two"
-    ran = two_processes(WORKER, tmp_path, store, out)
-    assert ran.returncode == 0, ran.stderr
-    assert len(losses(out)) == ITERATIONS
-    untrained = trainer(store, tmp_path / "shape")
-    before = weights(untrained)
-    load_weights(out / "model.safetensors", untrained.model)
-    assert not torch.equal(before["backbone.stem.0.weight"], weights(untrained)["backbone.stem.0.weight"])

@@ -1,4 +1,4 @@
-"""Iterations and learning rates, against golden numbers and against torch's own sampler."""
+"""Iterations and learning rates, against golden numbers; tests/training/test_loader.py has torch's own sampler."""
 
 from __future__ import annotations
 
@@ -6,19 +6,14 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from torch.utils.data import DataLoader
-from torch.utils.data.distributed import DistributedSampler
 
 from pointrend.errors import ParamsError
-from pointrend.settings.recipe import Recipe
 from pointrend.training.schedule import iterations_per_epoch, learning_rate
 from tests.golden_weights import GOLDEN
+from tests.training.trainings import PUBLISHED
 
 RUNS: dict[str, dict[str, Any]] = json.loads((GOLDEN / "lr_schedule.json").read_text())
 IMAGES_AND_BATCH = {"voc": (10582, 16), "ade20k": (20210, 16), "cityscapes": (2975, 8)}
-PUBLISHED = Recipe.model_construct(lr=0.01, poly_power=0.9, min_lr_ratio=0.01, warmup_iterations=200, warmup_ratio=0.1)
 
 
 @pytest.mark.parametrize("run", RUNS)
@@ -28,25 +23,6 @@ def test_published_iterations(run: str) -> None:
         expected = RUNS[run][f"iters_per_epoch_{processes}gpu"]
         assert iterations_per_epoch(images, processes, batch_size) == expected, processes
     assert RUNS[run]["max_epochs"] * iterations_per_epoch(images, 4, batch_size) == RUNS[run]["max_iters"]
-
-
-@pytest.mark.parametrize(("dataset", "expected"), [("voc", 662), ("ade20k", 1264)])
-def test_sixteen_processes_give_one_iteration_more(dataset: str, expected: int) -> None:
-    images, batch_size = IMAGES_AND_BATCH[dataset]
-    assert iterations_per_epoch(images, 16, batch_size) == expected
-
-
-@settings(deadline=None, max_examples=200)
-@given(images=st.integers(1, 3000), processes=st.integers(1, 9), share=st.integers(1, 9))
-def test_iterations_are_those_of_sampler_and_loader(images: int, processes: int, share: int) -> None:
-    for rank in {0, processes - 1}:
-        sampler = DistributedSampler(range(images), num_replicas=processes, rank=rank)
-        expected = len(DataLoader(range(images), batch_size=share, sampler=sampler, drop_last=True))
-        if expected:
-            assert iterations_per_epoch(images, processes, share * processes) == expected
-        else:
-            with pytest.raises(ParamsError, match="too few"):
-                iterations_per_epoch(images, processes, share * processes)
 
 
 def test_a_batch_must_be_shared_evenly() -> None:

@@ -135,8 +135,7 @@ with join_processes(2, "cpu", 1) as processes:
 
 def test_two_processes_compiled_and_in_bf16(tmp_path: Path) -> None:
     """Gloo and torch.compile's own tracing; the C++ that inductor makes of it would take minutes."""
-    ran = two_processes(WORKER, tmp_path, write_tiny_store(tmp_path / "store"), tmp_path)
-    assert ran.returncode == 0, ran.stderr[-3000:]
+    two_processes(WORKER, tmp_path, write_tiny_store(tmp_path / "store"), tmp_path)
     plain, compiled, bf16 = (losses(tmp_path / name) for name in ("plain", "compiled", "bf16"))
     assert len(plain) == 3
     assert compiled == pytest.approx(plain, rel=1e-4)

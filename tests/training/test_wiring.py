@@ -23,7 +23,7 @@ from torch.nn import functional
 from pointrend.errors import TrainingStopped
 from pointrend.files import sha256_file
 from pointrend.jobs import run as job
-from pointrend.jobs.preemption import STOP_SIGNALS, StopRequest
+from pointrend.jobs.run import STOP_SIGNALS, StopRequest
 from pointrend.model.norm import JoinedBatchNorm
 from pointrend.model.pointrend import Architecture, PointRend
 from pointrend.model.refinement import refine
@@ -34,7 +34,6 @@ from pointrend.training import loop
 from pointrend.training import run as run_module
 from pointrend.training.distributed import Processes, join_processes
 from pointrend.training.loop import PretrainedBackbone, Trainer
-from tests.ranks import run_two
 from tests.tiny import ROOT
 from tests.training import by_recipe
 from tests.training.by_recipe import GPUS, IGNORED, PRETRAINED, RUNS
@@ -49,11 +48,11 @@ from tests.training.observed import (
     steps_of,
     write_data,
 )
+from tests.training.trainings import two_processes
 
-RANK = 3
-"""Of the four, the one whose share of an epoch ends with what the sampler repeats."""
+RANK = 3  # of the four, the one whose share of an epoch ends with what the sampler repeats
+# Runs that are seen at the beginning and around the end of the first epoch, too: both sizes of crop.
 THOROUGHLY = ("voc_r50", "cityscapes_r50")
-"""Runs that are seen at the beginning and around the end of the first epoch, too: both sizes of crop."""
 SGD = {"momentum": 0.9, "dampening": 0, "weight_decay": 5e-4, "nesterov": False, "maximize": False}
 NORMS = (nn.modules.batchnorm._BatchNorm, JoinedBatchNorm)
 
@@ -178,8 +177,7 @@ class Seen:
     trainer: Trainer
     pretrained: dict[str, Tensor]
     initial: dict[str, Tensor]
-    steps: dict[int, Step]
-    """By the number of iterations before them."""
+    steps: dict[int, Step]  # by the number of iterations before them
     planned: list[int]
 
 
@@ -310,7 +308,7 @@ def test_a_network_refines_twice_at_8196_points(seen: Seen, monkeypatch: pytest.
 
 
 def test_two_processes_with_a_crop_each_train_one_network(voc: PaperData, out: Path) -> None:
-    run_two(Path(__file__).with_name("one_of_two.py"), voc.folder, out)
+    two_processes(Path(__file__).with_name("one_of_two.py").read_text(), out, voc.folder, out)
     one, other = (load_file(out / f"{rank}.safetensors") for rank in range(2))
     torch.manual_seed(SEED)
     initial = PointRend(by_recipe.network("voc_r50")).state_dict()

@@ -12,16 +12,21 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from pointrend.settings.recipe import Recipe
 from pointrend.training.distributed import Processes
 from pointrend.training.loop import Trainer
 from tests.tiny import ROOT, tiny_setting
 
 ALONE = Processes(0, 1, torch.device("cpu"))
+PUBLISHED = Recipe.model_construct(
+    **{"lr": 0.01, "momentum": 0.9, "weight_decay": 5e-4},
+    **{"poly_power": 0.9, "min_lr_ratio": 0.01, "warmup_iterations": 200, "warmup_ratio": 0.1},
+)
 
 
-def trainer(store: Path, checkpoints: Path, *more: str, seed: int = 0) -> Trainer:
+def trainer(store: Path, checkpoints: Path, *more: str) -> Trainer:
     """The trainer of a tiny run; ``more`` are further KEY=VALUE overrides."""
-    return Trainer(tiny_setting(*more), seed, store, checkpoints, None, ALONE)
+    return Trainer(tiny_setting(*more), 0, store, checkpoints, None, ALONE)
 
 
 def weights(trained: Trainer) -> dict[str, Tensor]:
@@ -46,10 +51,12 @@ def losses(folder: Path) -> list[float]:
     return [record["loss"] for record in records(folder)]
 
 
-def two_processes(worker: str, folder: Path, *arguments: object, **variables: str) -> subprocess.CompletedProcess[str]:
-    """Run a program of Python, which is put into ``folder``, as two processes."""
+def two_processes(worker: str, folder: Path, *arguments: object, code: int = 0, **variables: str) -> str:
+    """Run a program of Python, which is put into ``folder``, as two processes that end with ``code``: their output."""
     (folder / "worker.py").write_text(worker)
     command = [sys.executable, "-m", "pointrend.jobs.torchrun", "--standalone", "--nproc-per-node=2"]
     command += map(str, (folder / "worker.py", *arguments))
     env = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", **variables}
-    return subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=400, check=False)
+    ran = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=400, check=False)
+    assert ran.returncode == code, ran.stderr[-3000:]
+    return ran.stdout
