@@ -197,30 +197,21 @@ class Params(Strict):
         """
         self.known("run", run, self.runs)
         scale = self.scales[self.scale]
+        dataset, at = self.runs[run].dataset, f"scales.{self.scale}"
+        layers = ("recipe", f"datasets.{dataset}.recipe", f"{at}.recipe", f"{at}.datasets.{dataset}", f"runs.{run}")
         values: dict[str, Any] = {key: getattr(scale, key) for key in Recipe.keys_of_layer("scale")}
-        for path in (*self.recipe_paths(run), "operation", f"scales.{self.scale}.operation"):
+        for path in (*layers, "operation", f"{at}.operation"):  # the last one that names a key wins
             values |= {key: value for key, value in self.value(path).items() if value is not None}
-        del values["tracking"]  # no part of any run
+        backbone = values.pop("backbone")
+        del values["tracking"], values["dataset"]  # no part of the recipe
         for override in overrides:
             key, value = parse_override(override)
             self.known("key", key, Recipe.model_fields)
             values[key] = value
-        dataset, backbone = values.pop("dataset"), values.pop("backbone")
         do = "correct it where it was set, in params.yaml, with --set or --config"
         recipe = validated(Recipe, values, f"run {run} at scale {self.scale}", do)
         depth = self.backbones[backbone].depth
         return RunSetting(run=run, scale=self.scale, dataset=dataset, backbone=backbone, depth=depth, recipe=recipe)
-
-    def recipe_paths(self, run: str) -> tuple[str, ...]:
-        """Where params.yaml has the recipe of ``run``, as dotted paths; the last one that names a key wins."""
-        dataset = self.runs[run].dataset
-        return (
-            "recipe",
-            f"datasets.{dataset}.recipe",
-            f"scales.{self.scale}.recipe",
-            f"scales.{self.scale}.datasets.{dataset}",
-            f"runs.{run}",
-        )
 
     def value(self, path: str) -> Any:
         """The values of params.yaml at a dotted path; keys that it leaves out are left out."""

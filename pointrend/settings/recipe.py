@@ -19,6 +19,7 @@ Channels = Annotated[int, Field(gt=0, le=4096)]
 Weight = Annotated[float, Field(ge=0, le=1000)]
 Factor = Annotated[float, Field(ge=0.05, le=20)]
 UpTo65536 = Annotated[int, Field(gt=0, le=65_536)]
+UpTo1024 = Annotated[int, Field(ge=0, le=1024)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Pixels = Annotated[int, Field(gt=0, le=8192)]
 Pair = tuple[Pixels, Pixels]
@@ -69,13 +70,11 @@ class Recipe(Strict):
     gpus: UpTo65536 = setting("processes in all, one per GPU", part="machine")
     nodes: UpTo65536 = setting("machines that the GPUs are on", part="machine")
     device: Literal["cuda", "cpu", "auto"] = setting("where to train", part="machine")
-    threads: Annotated[int, Field(ge=0, le=1024)] = setting(
-        "CPU threads per process, 0: torch's choice", part="machine"
-    )
+    threads: UpTo1024 = setting("CPU threads per process, 0: torch's choice", part="machine")
     channels_last: bool = setting("memory layout of the network", part="machine")
     compile: bool = setting("train through torch.compile, which needs a C++ compiler", part="machine")
     loader: Literal["fast", "exact"] = setting("resize the crop alone, or step by step as published", part="machine")
-    workers: Annotated[int, Field(ge=0, le=1024)] = setting("loader processes per GPU", part="operation")
+    workers: UpTo1024 = setting("loader processes per GPU", part="operation")
     store: Literal["raw", "compact"] = setting("form of the prepared images, when next prepared", part="operation")
     stage_to_tmpdir: bool = setting("copy the prepared data to $TMPDIR first", part="operation")
     checkpoint_minutes: Annotated[float, Field(ge=0, le=100_000)] = setting(
