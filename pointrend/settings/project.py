@@ -152,10 +152,9 @@ class Project:
     def _mirrors(self) -> dict[str, Mirrors]:
         archives = [archive for dataset in self.params.datasets.values() for archive in dataset.archives]
         archives += [backbone.pretrained for backbone in self.params.backbones.values()]
-        published = [name for names in self.published_files().values() for name in names]
-        return load_mirrors(
-            self.published_folder / "mirrors.json", [*(archive.name for archive in archives), *published]
-        )
+        files = [archive.name for archive in archives]
+        files += [name for names in self.published_files().values() for name in names]
+        return load_mirrors(self.published_folder / "mirrors.json", files)
 
     def urls(self, file: str) -> tuple[str, ...]:
         """URLs of a file, the official one first. Raises ParamsError if the table of mirrors is wrong or lacks one."""
