@@ -11,24 +11,13 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, TypeAdapter, model_validator
+from pydantic import Field, TypeAdapter, create_model, model_validator
 
 from pointrend.errors import ParamsError
 from pointrend.files import sha256_json
 from pointrend.settings.archives import PUBLISHED_KINDS, Archive
 from pointrend.settings.params_file import nearest, parse_override, read_yaml
-from pointrend.settings.recipe import (
-    Count,
-    FileName,
-    Inference,
-    Name,
-    Operation,
-    OperationPart,
-    PositiveInt,
-    Recipe,
-    RecipePart,
-    RunPart,
-)
+from pointrend.settings.recipe import Count, FileName, Inference, Name, PositiveInt, Recipe
 from pointrend.settings.validation import Strict, validated
 
 _PLAIN: TypeAdapter[Any] = TypeAdapter(Any)
@@ -39,6 +28,23 @@ SCORING_KEYS = (
     *("base_size", "output_stride", "width", "fpn_channels", "scale_channels", "point_channels"),
     *("subdivision_steps", "subdivision_points"),
 )
+
+
+def _partial(name: str, layer: str, **more: Any) -> Any:
+    """The recipe's keys of one layer, all optional, to be merged into a whole recipe."""
+    fields: dict[str, Any] = dict(more)
+    for key in (key for key in Recipe.model_fields if key in Recipe.keys_of_layer(layer)):
+        field = Recipe.model_fields[key]
+        kind: Any = Annotated[(field.annotation, *field.metadata)] if field.metadata else field.annotation
+        fields[key] = (kind | None, Field(None, description=field.description))
+    return create_model(name, __base__=Strict, __doc__=f"Any keys of the {layer}.", **fields)
+
+
+RecipePart: Any = _partial("RecipePart", "recipe")
+OperationPart: Any = _partial("OperationPart", "operation")
+TRACKING = "whether track sync and track follow send anything to MLflow (docs/tracking.md)"
+Operation: Any = _partial("Operation", "operation", tracking=(bool, Field(description=TRACKING)))
+RunPart: Any = _partial("RunPart", "recipe", dataset=(Name, ...), backbone=(Name, ...))
 
 
 class Images(Strict):

@@ -8,7 +8,7 @@ from __future__ import annotations
 from functools import cache
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, create_model, model_validator
+from pydantic import Field, model_validator
 
 from pointrend.settings.validation import Strict
 
@@ -117,20 +117,3 @@ class Recipe(Strict):
 def _extra(name: str, key: str, default: str) -> str:
     extra = Recipe.model_fields[name].json_schema_extra
     return str(extra.get(key, default)) if isinstance(extra, dict) else default
-
-
-def _partial(name: str, layer: str, **more: Any) -> Any:
-    """The recipe's keys of one layer, all optional, to be merged into a whole recipe."""
-    fields: dict[str, Any] = dict(more)
-    for key in (key for key in Recipe.model_fields if key in Recipe.keys_of_layer(layer)):
-        field = Recipe.model_fields[key]
-        kind: Any = Annotated[(field.annotation, *field.metadata)] if field.metadata else field.annotation
-        fields[key] = (kind | None, Field(None, description=field.description))
-    return create_model(name, __base__=Strict, __doc__=f"Any keys of the {layer}.", **fields)
-
-
-RecipePart: Any = _partial("RecipePart", "recipe")
-OperationPart: Any = _partial("OperationPart", "operation")
-TRACKING = "whether track sync and track follow send anything to MLflow (docs/tracking.md)"
-Operation: Any = _partial("Operation", "operation", tracking=(bool, Field(description=TRACKING)))
-RunPart: Any = _partial("RunPart", "recipe", dataset=(Name, ...), backbone=(Name, ...))
