@@ -129,11 +129,6 @@ def test_only_plain_files_of_the_folder_are_served(at_hand: Path) -> None:
         requests.get(f"{base_url}/{NAME}", timeout=5)
 
 
-def test_archive_without_a_url_says_what_to_do(tmp_path: Path) -> None:
-    with pytest.raises(DownloadError, match=r"POINTREND_ARCHIVES, or add a URL for it to published/mirrors\.json"):
-        fetch(tmp_path)
-
-
 def test_wrong_checksum_leaves_nothing_and_goes_on_to_the_next_mirror(tmp_path: Path, good_server: Asked) -> None:
     keep = tmp_path / "mine.part"
     keep.write_bytes(b"not yours")
@@ -207,12 +202,6 @@ def test_disk_that_fills_up_is_one_line_and_keeps_the_part(tmp_path: Path, monke
         assert kept > 100_000
         assert_fetched(fetch(tmp_path, server.url), tmp_path)
     assert server.ranges[-1] == f"bytes={kept}-"
-
-
-def test_folder_that_cannot_be_made_is_one_line(tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("")
-    with pytest.raises(MachineError, match=r"cannot keep data\.zip"):
-        fetch(tmp_path / "file" / "folder")
 
 
 def test_proxy_is_not_asked_for_this_machines_own_server(
