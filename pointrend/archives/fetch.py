@@ -148,13 +148,8 @@ def _note_first(seen: Path, name: str, file: FetchedFile) -> None:
         what = f"{file.path} has sha256 {file.sha256}, but {seen} now has {known['sha256']}"
         raise CheckFailed(what, "move it away and fetch again")
     write_json(seen, notes)
-    logger.warning(
-        "%s: no checksum was ever published, so the first download is trusted; "
-        "its sha256 %s is now in %s and is enforced from now on",
-        name,
-        file.sha256,
-        seen,
-    )
+    noted = f"its sha256 {file.sha256} is now in {seen} and is enforced from now on"
+    logger.warning("%s: no checksum was ever published, so the first download is trusted; %s", name, noted)
 
 
 def _read_notes(seen: Path) -> dict[str, dict[str, Any]]:

@@ -28,6 +28,7 @@ from pointrend.errors import ParamsError
 
 SMALL = SceneCounts(train=8, val=4, height=48, width=64)
 TINY = SceneCounts(train=4, val=2, height=32, width=32)
+VOC_TAR, SBD_TGZ = "VOCtrainval_11-May-2012.tar", "benchmark.tgz"
 VOC, SBD = "VOCdevkit/VOC2012", "benchmark_RELEASE/dataset"
 
 
@@ -36,16 +37,6 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("demo")
     build_demo_archives(folder, SMALL)
     return folder
-
-
-@pytest.fixture(scope="module")
-def voc_members(built: Path) -> dict[str, bytes]:
-    return tar_members(built / "VOCtrainval_11-May-2012.tar")
-
-
-@pytest.fixture(scope="module")
-def sbd_members(built: Path) -> dict[str, bytes]:
-    return tar_members(built / "benchmark.tgz")
 
 
 def tar_members(path: Path) -> dict[str, bytes]:
@@ -173,8 +164,8 @@ def test_id_lists_overlap_as_the_official_ones() -> None:
     assert counts == (32, 80, 96, 24)
 
 
-def test_voc_layout(voc_members: dict[str, bytes]) -> None:
-    folders: dict[str, set[str]] = {}
+def test_voc_layout(built: Path) -> None:
+    voc_members, folders = tar_members(built / VOC_TAR), dict[str, set[str]]()
     for name in voc_members:
         folder, _, file = name.rpartition("/")
         folders.setdefault(folder.removeprefix(f"{VOC}/"), set()).add(Path(file).stem)
@@ -186,8 +177,8 @@ def test_voc_layout(voc_members: dict[str, bytes]) -> None:
     assert folders["JPEGImages"] == {*ids.train, *ids.sbd_train, *ids.sbd_val, *ids.val}
 
 
-def test_voc_masks_are_palette_images_with_borders(voc_members: dict[str, bytes]) -> None:
-    borders = []
+def test_voc_masks_are_palette_images_with_borders(built: Path) -> None:
+    voc_members, borders = tar_members(built / VOC_TAR), []
     for name, data in voc_members.items():
         if "SegmentationClass" not in name:
             continue
@@ -204,7 +195,8 @@ def test_voc_masks_are_palette_images_with_borders(voc_members: dict[str, bytes]
     assert 0.02 < np.mean(borders) < 0.25
 
 
-def test_sbd_labels_have_the_gtcls_structure(sbd_members: dict[str, bytes]) -> None:
+def test_sbd_labels_have_the_gtcls_structure(built: Path) -> None:
+    sbd_members = tar_members(built / SBD_TGZ)
     mats = {name: data for name, data in sbd_members.items() if name.endswith(".mat")}
     for data in mats.values():
         struct = gtcls(data)
@@ -222,8 +214,8 @@ def test_sbd_labels_have_the_gtcls_structure(sbd_members: dict[str, bytes]) -> N
     assert {Path(name).stem for name in mats} == {*listed[0], *listed[1]}
 
 
-def test_sbd_agrees_with_voc_off_the_borders(voc_members: dict[str, bytes], sbd_members: dict[str, bytes]) -> None:
-    both = 0
+def test_sbd_agrees_with_voc_off_the_borders(built: Path) -> None:
+    voc_members, sbd_members, both = tar_members(built / VOC_TAR), tar_members(built / SBD_TGZ), 0
     for name, data in voc_members.items():
         mat = sbd_members.get(f"{SBD}/cls/{Path(name).stem}.mat")
         if "SegmentationClass" not in name or mat is None:
@@ -268,7 +260,7 @@ def test_cityscapes_layout(built: Path) -> None:
 
 
 def test_archives_hold_no_time_or_owner(built: Path) -> None:
-    for name in ("VOCtrainval_11-May-2012.tar", "benchmark.tgz"):
+    for name in (VOC_TAR, SBD_TGZ):
         with tarfile.open(built / name) as archive:
             for entry in archive:
                 assert (entry.mtime, entry.uid, entry.gid, entry.uname, entry.gname) == (1336694400, 0, 0, "", "")
