@@ -20,16 +20,15 @@ from typing import Any
 
 import requests
 
-from pointrend.archives.download import Interrupted, PartFile, Patience, SourceFailed, persist, transfer_progress
+from pointrend.archives.download import Interrupted, PartFile, SourceFailed, persist, transfer_progress
 from pointrend.archives.fetch import Site
 from pointrend.logs import redacted
 from pointrend.settings.archives import Archive
 
 VARIABLES = ("CITYSCAPES_USERNAME", "CITYSCAPES_PASSWORD")
-_DOWNLOADER = "cityscapesscripts.download.downloader"
 
 
-def _download(url: str, archive: Archive, part: PartFile, bar: bool | None, patience: Patience) -> None:
+def _download(url: str, archive: Archive, part: PartFile) -> None:
     """Complete ``part`` from the official site with the account in the environment; raises :class:`SourceFailed`."""
     username, password = (os.environ.get(name) for name in VARIABLES)
     if not (username and password):
@@ -39,41 +38,36 @@ def _download(url: str, archive: Archive, part: PartFile, bar: bool | None, pati
     own = PartFile(part.path.with_name(f"{part.path.name}.d") / archive.name)
     own.path.parent.mkdir(exist_ok=True)
     try:
-        downloader = _official_downloader()
-        session = _login(downloader, (username, password))
-        persist(lambda: _download_package(downloader, session, archive, own, bar), own, patience)
+        downloader, session = _login({"username": username, "password": password})
+        persist(lambda: _download_package(downloader, session, archive, own), own)
     except SourceFailed as failure:
         reason = " ".join(redacted(str(failure), username, password).split())
         raise SourceFailed(reason, "check the account there and fetch again") from None
-    own.rename(part.path)
+    own.path.replace(part.path)
     own.path.parent.rmdir()
 
 
 CITYSCAPES = Site("https://www.cityscapes-dataset.com", _download)
 
 
-def _official_downloader() -> Any:
+def _login(account: dict[str, str]) -> tuple[Any, Any]:
+    """The package's module and its session, logged in."""
     try:
-        return importlib.import_module(_DOWNLOADER)
+        downloader = importlib.import_module("cityscapesscripts.download.downloader")
+        with _private_account_file(account), contextlib.redirect_stdout(sys.stderr):
+            return downloader, downloader.login()
     except ImportError as problem:
         raise SourceFailed(f"the package cityscapesscripts is not installed ({problem})") from None
-
-
-def _login(downloader: Any, account: tuple[str, str]) -> Any:
-    """The package's session, logged in."""
-    try:
-        with _private_account_file(account), contextlib.redirect_stdout(sys.stderr):
-            return downloader.login()
     except requests.RequestException as problem:
         raise SourceFailed(f"no login ({type(problem).__name__})") from None
     except Exception as problem:  # the package raises nothing more special
         raise SourceFailed(f"no login ({problem})") from None
 
 
-def _download_package(downloader: Any, session: Any, archive: Archive, part: PartFile, bar: bool | None) -> None:
+def _download_package(downloader: Any, session: Any, archive: Archive, part: PartFile) -> None:
     """One attempt, which continues what an earlier one left."""
     try:
-        with _reported(downloader, archive, part, bar):
+        with _reported(downloader, archive, part):
             downloader.download_packages(
                 session=session, package_names=[archive.name], destination_path=str(part.path.parent), resume=True
             )
@@ -91,32 +85,31 @@ def _download_package(downloader: Any, session: Any, archive: Archive, part: Par
 
 
 @contextlib.contextmanager
-def _private_account_file(account: tuple[str, str]) -> Iterator[None]:
+def _private_account_file(account: dict[str, str]) -> Iterator[None]:
     """Let the package find the account in a file that no other user can read and that is removed afterwards."""
-    before = os.environ.get("XDG_DATA_HOME")
+    before = {name: os.environ[name] for name in os.environ if name == "XDG_DATA_HOME"}
     with tempfile.TemporaryDirectory(prefix="pointrend-") as home:
         folder = Path(home) / "cityscapesscripts"
         folder.mkdir(mode=0o700)
-        handle = os.open(folder / "credentials.json", os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with open(handle, "w", encoding="utf-8") as stream:
-            json.dump({"username": account[0], "password": account[1]}, stream)
+        file = folder / "credentials.json"
+        file.touch(mode=0o600)
+        file.write_text(json.dumps(account))
         os.environ["XDG_DATA_HOME"] = home
         try:
             yield
         finally:
             del os.environ["XDG_DATA_HOME"]
-            if before is not None:
-                os.environ["XDG_DATA_HOME"] = before
+            os.environ.update(before)
 
 
 @contextlib.contextmanager
-def _reported(downloader: Any, archive: Archive, part: PartFile, bar: bool | None) -> Iterator[None]:
+def _reported(downloader: Any, archive: Archive, part: PartFile) -> Iterator[None]:
     """Report the package's progress in our way: its own bar would fill a log with garbage."""
     own = downloader.tqdm
     with (
         open(os.devnull, "w") as nowhere,
         contextlib.redirect_stdout(nowhere),
-        transfer_progress(archive.name, archive.bytes, part.size, bar) as advance,
+        transfer_progress(archive.name, archive.bytes, part.size) as advance,
     ):
         downloader.tqdm = lambda **_: contextlib.nullcontext(SimpleNamespace(update=advance))
         try:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
 import re
 import shutil
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from http import HTTPStatus
+from http.client import responses
 from pathlib import Path
 from typing import Any
 
@@ -17,15 +18,22 @@ import requests
 import urllib3
 from tqdm import tqdm
 
+from pointrend.archives.verification import OtherBytes
 from pointrend.errors import MachineError, PointrendError
 from pointrend.files import read_json, write_json
 from pointrend.logs import hides_bars, redacted
 from pointrend.settings.archives import Archive
 
+# How long a server is given:
+CONNECT_S = 20.0
+SILENT_S = 60.0  # longest wait for the next bytes
+FRUITLESS = 4  # attempts in a row that bring no new byte
+ATTEMPTS = 60  # attempts in all, each of which may add to the part
+PAUSE_S = 2.0  # pause before the next attempt; doubled after every fruitless one
+# How often progress is logged where no bar is shown:
 LEAST_PAUSE_S = 10.0  # shortest time between two plain lines of progress
 LONGEST_PAUSE_S = 60.0  # one is due after this time, or as soon as a tenth of the whole has been added
 _CHUNK = 1 << 17
-_MOST_REDIRECTS = 10
 _TRANSIENT = {408, 425, 429, 500, 502, 503, 504}  # statuses after which the same request may succeed a little later
 _LOOPBACK = re.compile(r"https?://(127\.0\.0\.1|\[::1\]|localhost)(:|/|$)", re.IGNORECASE)
 
@@ -33,20 +41,6 @@ Origin = dict[str, Any]  # which file on which server a part belongs to, by _ORI
 _ORIGIN_KEYS = {"url", "etag", "last_modified", "total"}
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Patience:
-    """How long a server is given. Times in seconds."""
-
-    connect_s: float = 20.0
-    silent_s: float = 60.0  # longest wait for the next bytes
-    fruitless: int = 4  # attempts in a row that bring no new byte
-    attempts: int = 60  # attempts in all, each of which may add to the part
-    pause_s: float = 2.0  # pause before the next attempt; doubled after every fruitless one
-
-
-PATIENCE = Patience()
 
 
 class SourceFailed(Exception):
@@ -58,10 +52,6 @@ class SourceFailed(Exception):
     def __init__(self, reason: str, do: str = "fetch again later") -> None:
         super().__init__(reason)
         self.do = do
-
-
-class OtherSize(SourceFailed):
-    """The source offers a file of another size."""
 
 
 class Interrupted(Exception):
@@ -98,32 +88,34 @@ class PartFile:
         self.path.unlink(missing_ok=True)
         self._origin_path.unlink(missing_ok=True)
 
-    def rename(self, target: Path) -> None:
-        """Give the part, now complete and checked, its final name."""
-        self.path.replace(target)
+    def complete(self, name: str) -> Path:
+        """Give the part, now verified, its final name in the same folder, once its bytes are on the disk."""
+        with open(self.path, "rb") as stream:
+            os.fsync(stream.fileno())
         self._origin_path.unlink(missing_ok=True)
+        return self.path.replace(self.path.with_name(name))
 
 
-def download(url: str, archive: Archive, part: PartFile, bar: bool | None, patience: Patience) -> None:
+def download(url: str, archive: Archive, part: PartFile) -> None:
     """Complete ``part`` from ``url``; the caller verifies the content.
 
-    Raises :class:`SourceFailed`; :class:`MachineError` if the disk has no room; OSError if it cannot be written.
+    Raises :class:`SourceFailed`; :class:`OtherBytes` if the size is another one; :class:`MachineError` if the disk has
+    no room; OSError if it cannot be written.
     """
     with requests.Session() as session:
-        session.max_redirects = _MOST_REDIRECTS
         session.headers.update({"User-Agent": "pointrend", "Accept-Encoding": "identity"})
         # A proxy set in the environment cannot reach this machine's own loopback.
         session.trust_env = not _LOOPBACK.match(redacted(url))
-        persist(lambda: _attempt(session, url, archive, part, bar, patience), part, patience)
+        persist(lambda: _attempt(session, url, archive, part), part)
 
 
-def persist(attempt: Callable[[], None], part: PartFile, patience: Patience) -> None:
-    """Repeat ``attempt``, which adds to ``part``, while it is interrupted and ``patience`` lasts.
+def persist(attempt: Callable[[], None], part: PartFile) -> None:
+    """Repeat ``attempt``, which adds to ``part``, while it is interrupted, a limited number of times.
 
     Raises :class:`SourceFailed` with the reason of the last interruption.
     """
     reason, fruitless = "it was not tried", 0
-    for _ in range(patience.attempts):
+    for _ in range(ATTEMPTS):
         size_before = part.size
         try:
             attempt()
@@ -131,22 +123,21 @@ def persist(attempt: Callable[[], None], part: PartFile, patience: Patience) -> 
         except Interrupted as interruption:
             reason = str(interruption)
         fruitless = 0 if part.size > size_before else fruitless + 1
-        if fruitless >= patience.fruitless:
+        if fruitless >= FRUITLESS:
             break
-        time.sleep(min(patience.pause_s * 2**fruitless, patience.silent_s))
+        time.sleep(min(PAUSE_S * 2**fruitless, SILENT_S))
     raise SourceFailed(reason)
 
 
 @contextlib.contextmanager
-def transfer_progress(name: str, total: int | None, done: int, bar: bool | None) -> Iterator[Callable[[int], None]]:
+def transfer_progress(name: str, total: int | None, done: int) -> Iterator[Callable[[int], None]]:
     """Report a transfer; yield a function to be called with every number of further bytes.
 
-    ``total``: the whole size, if known; ``done``: what earlier attempts brought; ``bar`` None: only on a terminal.
+    ``total``: the whole size, if known; ``done``: bytes from earlier attempts.
     """
-    shown_at, shown_done, disable = time.monotonic(), done, hides_bars() if bar is None else not bar
-    with tqdm(
-        desc=name, total=total, initial=done, disable=disable, unit="B", unit_scale=True, unit_divisor=1024
-    ) as shown:
+    shown_at, shown_done = time.monotonic(), done
+    style: dict[str, Any] = {"unit": "B", "unit_scale": True, "unit_divisor": 1024}
+    with tqdm(desc=name, total=total, initial=done, disable=hides_bars(), **style) as shown:
 
         def advance(count: int) -> None:
             nonlocal shown_at, shown_done, done
@@ -162,15 +153,13 @@ def transfer_progress(name: str, total: int | None, done: int, bar: bool | None)
         yield advance
 
 
-def _attempt(
-    session: requests.Session, url: str, archive: Archive, part: PartFile, bar: bool | None, patience: Patience
-) -> None:
+def _attempt(session: requests.Session, url: str, archive: Archive, part: PartFile) -> None:
     origin, headers = part.origin(), {}
     if origin and origin["url"] == redacted(url) and (validator := _validator(origin)):
         if part.size == archive.bytes:
             return
         headers = {"Range": f"bytes={part.size}-", "If-Range": validator}
-    with _response(session, url, headers, patience) as response:
+    with _response(session, url, headers) as response:
         if response.status_code == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE and headers:
             if response.headers.get("Content-Range", "").strip() == f"bytes */{part.size}":
                 return  # the part is complete already
@@ -180,8 +169,8 @@ def _attempt(
         total = _begin_or_continue(response, redacted(url), part, origin)
         _check_size(archive, total)
         _check_room(part, total)
-        with transfer_progress(archive.name, total, part.size, bar) as advance, open(part.path, "ab") as stream:
-            for chunk in _chunks(response, patience):
+        with transfer_progress(archive.name, total, part.size) as advance, open(part.path, "ab") as stream:
+            for chunk in _chunks(response):
                 stream.write(chunk)
                 advance(len(chunk))
                 _check_size(archive, stream.tell() if stream.tell() > (archive.bytes or 0) else None)
@@ -196,10 +185,10 @@ def _validator(origin: Origin) -> str | None:
     return etag if etag and not etag.startswith("W/") else origin["last_modified"]
 
 
-def _response(session: requests.Session, url: str, headers: dict[str, str], patience: Patience) -> requests.Response:
+def _response(session: requests.Session, url: str, headers: dict[str, str]) -> requests.Response:
     """The server's response, its body unread. The errors of requests contain the full URL, so none is passed on."""
     try:
-        return session.get(url, headers=headers, stream=True, timeout=(patience.connect_s, patience.silent_s))
+        return session.get(url, headers=headers, stream=True, timeout=(CONNECT_S, SILENT_S))
     except requests.TooManyRedirects:
         raise SourceFailed("it redirects without end") from None
     except requests.Timeout:
@@ -215,8 +204,7 @@ def _response(session: requests.Session, url: str, headers: dict[str, str], pati
 def _check_status(response: requests.Response) -> None:
     status = response.status_code
     if status not in (HTTPStatus.OK, HTTPStatus.PARTIAL_CONTENT):
-        known = status in HTTPStatus.__members__.values()
-        reason = f"HTTP {status} {HTTPStatus(status).phrase if known else ''}".strip()
+        reason = f"HTTP {status} {responses.get(status, '')}".strip()
         raise Interrupted(reason) if status in _TRANSIENT else SourceFailed(reason)
     if response.headers.get("Content-Type", "").lower().startswith(("text/html", "application/xhtml")):
         raise SourceFailed("a web page came instead of the file")
@@ -240,7 +228,7 @@ def _begin_or_continue(response: requests.Response, url: str, part: PartFile, or
 
 def _check_size(archive: Archive, total: int | None) -> None:
     if archive.bytes is not None and total is not None and total != archive.bytes:
-        raise OtherSize(f"it offers {total} bytes instead of {archive.bytes}")
+        raise OtherBytes(f"it offers {total} bytes instead of {archive.bytes}")
 
 
 def _check_room(part: PartFile, total: int | None) -> None:
@@ -253,12 +241,12 @@ def _check_room(part: PartFile, total: int | None) -> None:
         )
 
 
-def _chunks(response: requests.Response, patience: Patience) -> Iterator[bytes]:
+def _chunks(response: requests.Response) -> Iterator[bytes]:
     """The body's bytes as they are sent: servers label .tgz files as gzip-encoded, and decoding would unpack them."""
     raw: Any = response.raw
     try:
         yield from raw.stream(_CHUNK, decode_content=False)
     except urllib3.exceptions.ReadTimeoutError:
-        raise Interrupted(f"no data for {patience.silent_s:g} s") from None
+        raise Interrupted(f"no data for {SILENT_S:g} s") from None
     except urllib3.exceptions.HTTPError:
         raise Interrupted("the connection was cut") from None

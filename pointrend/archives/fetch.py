@@ -12,16 +12,9 @@ from typing import Any, NamedTuple
 
 from filelock import FileLock, Timeout
 
-from pointrend.archives.download import PATIENCE, OtherSize, PartFile, Patience, SourceFailed, download
+from pointrend.archives.download import PartFile, SourceFailed, download
 from pointrend.archives.verification import Digests, OtherBytes, WrongFile, verify_file
-from pointrend.errors import (
-    ArchiveError,
-    CheckFailed,
-    DownloadError,
-    MachineError,
-    OtherBytesError,
-    PointrendError,
-)
+from pointrend.errors import ArchiveError, CheckFailed, DownloadError, MachineError, OtherBytesError, PointrendError
 from pointrend.files import read_json, write_json
 from pointrend.logs import redacted
 from pointrend.settings.archives import Archive
@@ -44,43 +37,35 @@ class FetchedFile(Digests):
 
 
 class Site(NamedTuple):
-    """A place to download from; ``download`` is called as :func:`.download.download` is."""
+    """A server to download from; ``download`` is called as :func:`.download.download` is."""
 
     url: str
-    download: Callable[[str, Archive, PartFile, bool | None, Patience], None]
+    download: Callable[[str, Archive, PartFile], None]
 
 
 def fetch_archive(
-    archive: Archive,
-    urls: tuple[str, ...],
-    folder: Path,
-    at_hand: str | None = None,
-    site: Site | None = None,
-    progress: bool | None = None,
-    patience: Patience = PATIENCE,
+    archive: Archive, urls: tuple[str, ...], folder: Path, at_hand: str | None = None, site: Site | None = None
 ) -> FetchedFile:
     """Get ``archive`` under its official name into ``folder``; nothing gets that name before it is verified.
 
     ``at_hand`` (POINTREND_ARCHIVES) is a folder or base URL that is tried first, by file name: a right file in a
     folder is linked, a wrong one is passed over with a warning. Then ``urls``, which may carry credentials, are tried
-    in turn, and last ``site``. ``progress``: show a bar (None: if stderr is a terminal).
+    in turn, and last ``site``.
 
     Raises :class:`ArchiveError` if another file has the name (it is left alone), :class:`DownloadError` if no source
     has the archive (:class:`OtherBytesError` if one has another file under its name), :class:`MachineError` if the
     disk is full or the folder cannot be written.
     """
-    folder = Path(folder)
     target = folder / archive.name
-    from_server = at_hand is not None and at_hand.lower().startswith(("http://", "https://"))
     with exclusive(folder, archive.name):
         if target.exists():
             return _present(archive, target)
-        if at_hand is not None and not from_server and (linked := _link(archive, target, at_hand)):
-            return linked
-        if at_hand is not None and from_server:
+        if at_hand and at_hand.lower().startswith(("http://", "https://")):
             urls = (f"{at_hand.rstrip('/')}/{archive.name}", *urls)
+        elif at_hand and (linked := _link(archive, target, at_hand)):
+            return linked
         sources = [*(Site(url, download) for url in urls), *([site] if site else ())]
-        return _from_first(archive, sources, PartFile(folder / f"{archive.name}.part"), progress, patience)
+        return _from_first(archive, sources, PartFile(folder / f"{archive.name}.part"))
 
 
 def fetch_first_seen(
@@ -109,22 +94,25 @@ def fetch_first_seen(
     return file
 
 
-def _from_first(
-    archive: Archive, sources: list[Site], part: PartFile, progress: bool | None, patience: Patience
-) -> FetchedFile:
-    """Download from the first source that has the archive."""
+def _from_first(archive: Archive, sources: list[Site], part: PartFile) -> FetchedFile:
+    """Download from the first source that has the archive, verify it and give it its name."""
     failures: list[str] = []
     error, do = DownloadError, "fetch again later"
     for url, method in sources:
         source = redacted(url)
         try:
-            method(url, archive, part, progress, patience)
-            return _accept(archive, part, source)
-        except (SourceFailed, WrongFile) as failure:
+            method(url, archive, part)
+            digests = verify_file(archive, part.path)
+        except SourceFailed as failure:
             failures.append(f"{source}: {failure}")
-            if isinstance(failure, OtherSize | OtherBytes):
-                error = OtherBytesError
-            do = getattr(failure, "do", do)
+            do = failure.do
+        except WrongFile as failure:
+            failures.append(f"{source}: {failure}")
+            part.discard()
+            error = OtherBytesError if isinstance(failure, OtherBytes) else error
+        else:
+            logger.info("%s: %d bytes from %s", archive.name, digests.bytes, source)
+            return _fetched(digests, part.complete(archive.name), source)
         logger.warning("%s: %s", archive.name, failures[-1])
     if not sources:
         do = f"{PUT_AT_HAND}, or add a URL for it to published/mirrors.json"
@@ -139,14 +127,12 @@ def exclusive(folder: Path, name: str) -> Iterator[None]:
         folder.mkdir(parents=True, exist_ok=True)
         lock = FileLock(folder / f".{name}.lock")
         try:
-            lock.acquire(blocking=False)
+            held = lock.acquire(blocking=False)
         except Timeout:
             logger.info("%s is being fetched by another process; waiting for it", name)
-            lock.acquire()
-        try:
+            held = lock.acquire()
+        with held:
             yield
-        finally:
-            lock.release()
     except OSError as problem:
         raise MachineError(
             f"cannot keep {name} in {folder}: {problem.strerror or problem}",
@@ -162,13 +148,8 @@ def _note_first(seen: Path, name: str, file: FetchedFile) -> None:
         what = f"{file.path} has sha256 {file.sha256}, but {seen} now has {known['sha256']}"
         raise CheckFailed(what, "move it away and fetch again")
     write_json(seen, notes)
-    logger.warning(
-        "%s: no checksum was ever published, so the first download is trusted; "
-        "its sha256 %s is now in %s and is enforced from now on",
-        name,
-        file.sha256,
-        seen,
-    )
+    noted = f"its sha256 {file.sha256} is now in {seen} and is enforced from now on"
+    logger.warning("%s: no checksum was ever published, so the first download is trusted; %s", name, noted)
 
 
 def _read_notes(seen: Path) -> dict[str, dict[str, Any]]:
@@ -182,21 +163,6 @@ def _read_notes(seen: Path) -> dict[str, dict[str, Any]]:
     return notes
 
 
-def _accept(archive: Archive, part: PartFile, source: str) -> FetchedFile:
-    """Verify a part that should be complete and rename it; raises :class:`WrongFile` after removing it."""
-    try:
-        digests = verify_file(archive, part.path)
-    except WrongFile:
-        part.discard()
-        raise
-    with open(part.path, "rb") as stream:
-        os.fsync(stream.fileno())
-    target = part.path.with_name(archive.name)
-    part.rename(target)
-    logger.info("%s: %d bytes from %s", archive.name, digests.bytes, source)
-    return _fetched(digests, target, source)
-
-
 def _present(archive: Archive, target: Path) -> FetchedFile:
     try:
         digests = verify_file(archive, target, _remembered(target))
@@ -208,9 +174,9 @@ def _present(archive: Archive, target: Path) -> FetchedFile:
 
 def _link(archive: Archive, target: Path, at_hand: str) -> FetchedFile | None:
     """Link the archive from the folder ``at_hand``; None if that folder does not have it."""
-    place = Path(os.path.expanduser(at_hand))
-    candidate = place / archive.name
-    if not place.is_dir():
+    folder = Path(os.path.expanduser(at_hand))
+    candidate = folder / archive.name
+    if not folder.is_dir():
         # A URL of another kind, ftp:// for example, may hold a password as well.
         logger.warning("POINTREND_ARCHIVES: %s is neither a folder nor an http(s) URL; passed over", redacted(at_hand))
         return None

@@ -15,16 +15,14 @@ from urllib.parse import unquote, urlsplit
 from pointrend.errors import MachineError
 
 
-@contextlib.contextmanager
-def serve_folder(folder: Path) -> Iterator[str]:
-    """Serve the plain files directly in ``folder`` until the block ends; yield the base URL, ``http://127.0.0.1:<port>``."""
-    with serve(partial(_FileHandler, directory=str(folder))) as base_url:
-        yield base_url
+def serve_folder(folder: Path) -> contextlib.AbstractContextManager[str]:
+    """Serve the plain files directly in ``folder`` until the block ends, under the base URL that it yields."""
+    return serve(partial(_FileHandler, directory=str(folder)))
 
 
 @contextlib.contextmanager
 def serve(handler: Any) -> Iterator[str]:
-    """Run a request handler on a free loopback port in a thread and yield the base URL.
+    """Run a request handler on a free loopback port in a thread and yield the base URL, ``http://127.0.0.1:<port>``.
 
     Raises MachineError if this machine has no loopback interface or no free port.
     """

@@ -48,7 +48,7 @@ def check_out(project: Project, out: Path) -> None:
 
     Raises ParamsError if it is.
     """
-    place = Path(os.path.realpath(out))
+    found = Path(os.path.realpath(out))
     for name in OWN_FOLDERS:
-        if place.is_relative_to(os.path.realpath(project.root / name)):
-            raise ParamsError(f"--out {out} is in {name}/, which only the stages write to", "name another place")
+        if found.is_relative_to(os.path.realpath(project.root / name)):
+            raise ParamsError(f"--out {out} is in {name}/, which only the stages write to", "name another folder")

@@ -59,7 +59,7 @@ def _fetch(project: Project, name: str, archive: Archive) -> FetchedFile:
 
 
 def _draw_and_fetch(project: Project, name: str, archives: tuple[Archive, ...]) -> list[FetchedFile]:
-    """Draw the demo's archives, serve them on loopback, and download them as if from anywhere else."""
+    """Draw the demo's archives, serve them on loopback, and download them as from any server."""
     images, drawn, files = project.expected_images(name), project.archives_folder / "drawn", []
     made = build_demo_archives(drawn, SceneCounts(train=images.train, val=images.val))["files"]
     with serve_folder(drawn) as url:

@@ -6,10 +6,10 @@ import logging
 import time
 from pathlib import Path
 
-from pointrend.checkout.layout import STORE_PARTS
 from pointrend.datasets.store import PREPARE_AGAIN
 from pointrend.errors import CheckFailed
 from pointrend.files import read_json, sha256_file
+from pointrend.settings.project import STORE_PARTS
 
 log = logging.getLogger(__name__)
 # Reading more bytes than this takes seconds, so it is reported on the screen.

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from pointrend.checkout.code_digest import UNITS
-from pointrend.checkout.layout import STORE_FILES
+from pointrend.settings.project import STORE_FILES
 
 ONCE: tuple[str, ...] = ()
 EACH_RUN = ("dataset", "backbone", "seed")

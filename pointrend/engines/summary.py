@@ -9,11 +9,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pointrend.checkout.layout import DATABASE
 from pointrend.engines.workflow import Workflow
 from pointrend.errors import PointrendError, ResultsError
 from pointrend.files import read_json, sha256_file
-from pointrend.settings.project import Project
+from pointrend.settings.project import DATABASE, Project
 
 PAGES = ("index.html", "README.md")
 FAILED = (

@@ -72,14 +72,8 @@ class Definition(Strict):
             return [*reasons, "no recipe was published for this dataset"]
         if reasons:
             return reasons  # a scale implies the rest
-        return [
-            *self._values(setting, setting["recipe"].keys() - {"inference"}),
-            *self._data(setting, record["data"], ("train", "val")),
-            *self._depth(setting),
-            *self._weights(setting, record["backbone_sha256"]),
-            *_arithmetic(record),
-            *self._code(setting, "train", record["code_sha256"]),
-        ]
+        weights = self._weights(setting, record["backbone_sha256"])
+        return weights + self._reasons(record, "train", setting["recipe"].keys() - {"inference"}, ("train", "val"))
 
     def scoring_reasons(self, record: Record) -> list[str]:
         """Why a score is not comparable with the published number, from its evaluate.json.
@@ -89,13 +83,16 @@ class Definition(Strict):
         setting, archives = record["setting"], self._archive_set(record)
         if setting["dataset"] not in self.datasets:
             return [*archives, "nothing was published for this dataset"]
+        return archives + self._reasons(record, "evaluate", (*SCORING_KEYS, "inference"), ("val",))
+
+    def _reasons(self, record: Record, stage: str, keys: Iterable[str], splits: Iterable[str]) -> list[str]:
+        setting = record["setting"]
         return [
-            *archives,
-            *self._values(setting, (*SCORING_KEYS, "inference")),
-            *self._data(setting, record["data"], ("val",)),
+            *self._values(setting, keys),
+            *self._data(setting, record["data"], splits),
             *self._depth(setting),
             *_arithmetic(record),
-            *self._code(setting, "evaluate", record["code_sha256"]),
+            *self._code(setting, stage, record["code_sha256"]),
         ]
 
     def _archive_set(self, record: Record) -> list[str]:
@@ -142,15 +139,13 @@ class Definition(Strict):
     def _weights(self, setting: Record, sha256: str | None) -> list[str]:
         published = self.backbones.get(setting["backbone"])
         if published is None or not setting["recipe"]["pretrained"]:
-            return []  # `pretrained` has a reason of its own
-        shown = str(sha256)[:8]
+            return []  # each has a reason of its own
         same = str(sha256).startswith(published.sha256_prefix)
-        return [] if same else [f"backbone weights {shown} (published {published.sha256_prefix})"]
+        return [] if same else [f"backbone weights {str(sha256)[:8]} (published {published.sha256_prefix})"]
 
     def _code(self, setting: Record, stage: str, digest: str) -> list[str]:
-        if self.code[stage].get(setting["dataset"]) == digest:
-            return []
-        return [f"the code of {stage} is not the one that the golden numbers were checked with ({CODE})"]
+        reason = f"the code of {stage} is not the one that the golden numbers were checked with ({CODE})"
+        return [] if self.code[stage].get(setting["dataset"]) == digest else [reason]
 
 
 def _arithmetic(record: Record) -> list[str]:

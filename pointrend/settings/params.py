@@ -11,24 +11,13 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, TypeAdapter, model_validator
+from pydantic import Field, TypeAdapter, create_model, model_validator
 
 from pointrend.errors import ParamsError
 from pointrend.files import sha256_json
 from pointrend.settings.archives import PUBLISHED_KINDS, Archive
 from pointrend.settings.params_file import nearest, parse_override, read_yaml
-from pointrend.settings.recipe import (
-    Count,
-    FileName,
-    Inference,
-    Name,
-    Operation,
-    OperationPart,
-    PositiveInt,
-    Recipe,
-    RecipePart,
-    RunPart,
-)
+from pointrend.settings.recipe import Count, FileName, Inference, Name, PositiveInt, Recipe
 from pointrend.settings.validation import Strict, validated
 
 _PLAIN: TypeAdapter[Any] = TypeAdapter(Any)
@@ -39,6 +28,23 @@ SCORING_KEYS = (
     *("base_size", "output_stride", "width", "fpn_channels", "scale_channels", "point_channels"),
     *("subdivision_steps", "subdivision_points"),
 )
+
+
+def _partial(name: str, layer: str, **more: Any) -> Any:
+    """The recipe's keys of one layer, all optional, to be merged into a whole recipe."""
+    fields: dict[str, Any] = dict(more)
+    for key in (key for key in Recipe.model_fields if key in Recipe.keys_of_layer(layer)):
+        field = Recipe.model_fields[key]
+        kind: Any = Annotated[(field.annotation, *field.metadata)] if field.metadata else field.annotation
+        fields[key] = (kind | None, Field(None, description=field.description))
+    return create_model(name, __base__=Strict, __doc__=f"Any keys of the {layer}.", **fields)
+
+
+RecipePart: Any = _partial("RecipePart", "recipe")
+OperationPart: Any = _partial("OperationPart", "operation")
+TRACKING = "whether track sync and track follow send anything to MLflow (docs/tracking.md)"
+Operation: Any = _partial("Operation", "operation", tracking=(bool, Field(description=TRACKING)))
+RunPart: Any = _partial("RunPart", "recipe", dataset=(Name, ...), backbone=(Name, ...))
 
 
 class Images(Strict):
@@ -197,30 +203,21 @@ class Params(Strict):
         """
         self.known("run", run, self.runs)
         scale = self.scales[self.scale]
+        dataset, at = self.runs[run].dataset, f"scales.{self.scale}"
+        layers = ("recipe", f"datasets.{dataset}.recipe", f"{at}.recipe", f"{at}.datasets.{dataset}", f"runs.{run}")
         values: dict[str, Any] = {key: getattr(scale, key) for key in Recipe.keys_of_layer("scale")}
-        for path in (*self.recipe_paths(run), "operation", f"scales.{self.scale}.operation"):
+        for path in (*layers, "operation", f"{at}.operation"):  # the last one that names a key wins
             values |= {key: value for key, value in self.value(path).items() if value is not None}
-        del values["tracking"]  # no part of any run
+        backbone = values.pop("backbone")
+        del values["tracking"], values["dataset"]  # no part of the recipe
         for override in overrides:
             key, value = parse_override(override)
             self.known("key", key, Recipe.model_fields)
             values[key] = value
-        dataset, backbone = values.pop("dataset"), values.pop("backbone")
         do = "correct it where it was set, in params.yaml, with --set or --config"
         recipe = validated(Recipe, values, f"run {run} at scale {self.scale}", do)
         depth = self.backbones[backbone].depth
         return RunSetting(run=run, scale=self.scale, dataset=dataset, backbone=backbone, depth=depth, recipe=recipe)
-
-    def recipe_paths(self, run: str) -> tuple[str, ...]:
-        """Where params.yaml has the recipe of ``run``, as dotted paths; the last one that names a key wins."""
-        dataset = self.runs[run].dataset
-        return (
-            "recipe",
-            f"datasets.{dataset}.recipe",
-            f"scales.{self.scale}.recipe",
-            f"scales.{self.scale}.datasets.{dataset}",
-            f"runs.{run}",
-        )
 
     def value(self, path: str) -> Any:
         """The values of params.yaml at a dotted path; keys that it leaves out are left out."""

@@ -8,19 +8,21 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from pointrend.checkout.layout import Layout
 from pointrend.errors import ParamsError, PointrendError
 from pointrend.files import read_json, sha256_json
 from pointrend.settings.archives import DRAWN, OFFICIAL, PUBLISHED_KINDS, Archive, Mirrors, load_mirrors, load_pins
 from pointrend.settings.params import Images, Params, RunSetting, ScaleParams, load_params
 
 LOSSES = ("loss", "loss_point", "loss_coarse")  # keys of metrics.jsonl; the first is the sum of the others
+STORE_PARTS = ("pictures.bin", "labels.bin", "index.json")
+STORE_FILES = tuple(f"{split}.{part}" for split in ("train", "val") for part in STORE_PARTS)
+DATABASE = "mlflow.db"  # MLflow's database where no server is named
 BYTES_PER_PIXEL = {"raw": 4, "compact": 2}  # of the prepared form: 3 of the image and 1 of the label; about half of it
 
 
 @dataclass(frozen=True)
-class Project(Layout):
-    """A checkout at one scale. Its paths are those of :class:`Layout`."""
+class Project:
+    """A checkout at one scale: its values, and where its stages read and write."""
 
     root: Path
     params: Params
@@ -40,11 +42,6 @@ class Project(Layout):
         if params.scales[params.scale].data == "drawn":
             pins = at_hand = None
         return cls(params_file.parent, params, overrides, Path(pins) if pins else None, at_hand or None)
-
-    @property
-    def scale_name(self) -> str:
-        """The current scale."""
-        return self.params.scale
 
     @property
     def scale(self) -> ScaleParams:
@@ -156,8 +153,9 @@ class Project(Layout):
     def _mirrors(self) -> dict[str, Mirrors]:
         archives = [archive for dataset in self.params.datasets.values() for archive in dataset.archives]
         archives += [backbone.pretrained for backbone in self.params.backbones.values()]
-        published = [name for names in self.published_files().values() for name in names]
-        return load_mirrors(self.mirrors_file, [*(archive.name for archive in archives), *published])
+        files = [archive.name for archive in archives]
+        files += [name for names in self.published_files().values() for name in names]
+        return load_mirrors(self.published_folder / "mirrors.json", files)
 
     def urls(self, file: str) -> tuple[str, ...]:
         """URLs of a file, the official one first. Raises ParamsError if the table of mirrors is wrong or lacks one."""
@@ -177,3 +175,70 @@ class Project(Layout):
         if not all(isinstance(record, dict) and {"bytes", "md5", "sha256"} <= record.keys() for record in found):
             raise error(f"{path} lacks bytes, md5 or sha256 of a file", do)
         return records
+
+    # -- folders and files
+
+    def relative(self, path: Path) -> str:
+        """``path`` relative to the root."""
+        return str(path.relative_to(self.root))
+
+    def fetched(self, name: str) -> Path:
+        """Manifest of what ``fetch name`` got for this scale."""
+        return self.data_folder("archives") / f"{name}.json"
+
+    def fetched_file(self, name: str, file: str) -> Path:
+        """A file that ``fetch name`` got, linked to where the stages of this scale look for it."""
+        return self.data_folder("archives") / name / file
+
+    def data_folder(self, dataset: str) -> Path:
+        """The prepared form of a dataset; ``archives`` holds what the datasets are prepared from."""
+        return self.root / "data" / self.params.scale / dataset
+
+    def manifest(self, dataset: str) -> Path:
+        """Manifest of the prepared form."""
+        return self.data_folder(dataset) / "manifest.json"
+
+    @property
+    def runs_folder(self) -> Path:
+        """Outputs of all runs of this scale."""
+        return self.root / "runs" / self.params.scale
+
+    def run_folder(self, run: str, seed: int) -> Path:
+        """Outputs of training and scoring a run."""
+        return self.runs_folder / f"{run}-s{seed}"
+
+    def released_folder(self, run: str) -> Path:
+        """Outputs of scoring the released weights of a run."""
+        return self.runs_folder / f"{run}-released"
+
+    def audited_folder(self, run: str) -> Path:
+        """Outputs of auditing the published log and config of a run."""
+        return self.runs_folder / f"{run}-published"
+
+    @property
+    def checkpoints_folder(self) -> Path:
+        """Checkpoints of all runs of this scale."""
+        return self.root / "checkpoints" / self.params.scale
+
+    def checkpoint_folder(self, run: str, seed: int, fingerprint: str) -> Path:
+        """Checkpoints of one run under one fingerprint."""
+        return self.checkpoints_folder / f"{run}-s{seed}" / fingerprint[:16]
+
+    @property
+    def results_folder(self) -> Path:
+        """results.json and the pages of this scale."""
+        return self.root / "results" / self.params.scale
+
+    @property
+    def published_folder(self) -> Path:
+        """The published table and recipe, and the table of mirrors."""
+        return self.root / "published"
+
+    @property
+    def first_seen_file(self) -> Path:
+        """Checksums that were never published, as the first download found them."""
+        return self.published_folder / "released.lock.json"
+
+    def log_file(self, job: str) -> Path:
+        """Log of one job of the DAG, for example ``train-voc_r50-s0``."""
+        return self.root / "logs" / self.params.scale / f"{job}.log"

@@ -8,7 +8,7 @@ from __future__ import annotations
 from functools import cache
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, create_model, model_validator
+from pydantic import Field, model_validator
 
 from pointrend.settings.validation import Strict
 
@@ -19,6 +19,7 @@ Channels = Annotated[int, Field(gt=0, le=4096)]
 Weight = Annotated[float, Field(ge=0, le=1000)]
 Factor = Annotated[float, Field(ge=0.05, le=20)]
 UpTo65536 = Annotated[int, Field(gt=0, le=65_536)]
+UpTo1024 = Annotated[int, Field(ge=0, le=1024)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Pixels = Annotated[int, Field(gt=0, le=8192)]
 Pair = tuple[Pixels, Pixels]
@@ -69,12 +70,10 @@ class Recipe(Strict):
     gpus: UpTo65536 = setting("processes in all, one per GPU", part="machine")
     nodes: UpTo65536 = setting("machines that the GPUs are on", part="machine")
     device: Literal["cuda", "cpu", "auto"] = setting("where to train", part="machine")
-    threads: Annotated[int, Field(ge=0, le=1024)] = setting(
-        "CPU threads per process, 0: torch's choice", part="machine"
-    )
+    threads: UpTo1024 = setting("CPU threads per process, 0: torch's choice", part="machine")
     channels_last: bool = setting("memory layout of the network", part="machine")
     compile: bool = setting("train through torch.compile, which needs a C++ compiler", part="machine")
-    workers: Annotated[int, Field(ge=0, le=1024)] = setting("loader processes per GPU", part="operation")
+    workers: UpTo1024 = setting("loader processes per GPU", part="operation")
     store: Literal["raw", "compact"] = setting("form of the prepared images, when next prepared", part="operation")
     stage_to_tmpdir: bool = setting("copy the prepared data to $TMPDIR first", part="operation")
     checkpoint_minutes: Annotated[float, Field(ge=0, le=100_000)] = setting(
@@ -117,20 +116,3 @@ class Recipe(Strict):
 def _extra(name: str, key: str, default: str) -> str:
     extra = Recipe.model_fields[name].json_schema_extra
     return str(extra.get(key, default)) if isinstance(extra, dict) else default
-
-
-def _partial(name: str, layer: str, **more: Any) -> Any:
-    """The recipe's keys of one layer, all optional, to be merged into a whole recipe."""
-    fields: dict[str, Any] = dict(more)
-    for key in (key for key in Recipe.model_fields if key in Recipe.keys_of_layer(layer)):
-        field = Recipe.model_fields[key]
-        kind: Any = Annotated[(field.annotation, *field.metadata)] if field.metadata else field.annotation
-        fields[key] = (kind | None, Field(None, description=field.description))
-    return create_model(name, __base__=Strict, __doc__=f"Any keys of the {layer}.", **fields)
-
-
-RecipePart: Any = _partial("RecipePart", "recipe")
-OperationPart: Any = _partial("OperationPart", "operation")
-TRACKING = "whether track sync and track follow send anything to MLflow (docs/tracking.md)"
-Operation: Any = _partial("Operation", "operation", tracking=(bool, Field(description=TRACKING)))
-RunPart: Any = _partial("RunPart", "recipe", dataset=(Name, ...), backbone=(Name, ...))

@@ -17,9 +17,9 @@ from filelock import FileLock, Timeout
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
-from pointrend.checkout.layout import DATABASE
 from pointrend.errors import PointrendError, TrackingError
 from pointrend.logs import redacted
+from pointrend.settings.project import DATABASE
 from pointrend.tracking.address import REGISTRY, TRACKING, given_address, through_proxy, variable_at_fault
 from pointrend.tracking.database import address, make_current
 

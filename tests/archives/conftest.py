@@ -6,8 +6,16 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.archives.fetching import send_good
+from pointrend.archives import download
+from tests.archives.fetching import ATTEMPTS, FRUITLESS, send_good
 from tests.archives.servers import Asked, misbehaving
+
+
+@pytest.fixture(autouse=True)
+def _hasty(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Servers get few attempts and no pauses."""
+    for name, value in {"FRUITLESS": FRUITLESS, "ATTEMPTS": ATTEMPTS, "PAUSE_S": 0}.items():
+        monkeypatch.setattr(download, name, value)
 
 
 @pytest.fixture

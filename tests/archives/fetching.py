@@ -12,14 +12,13 @@ from typing import Any
 
 import pytest
 
-from pointrend.archives.download import Patience
 from pointrend.archives.fetch import FetchedFile, fetch_archive
 from pointrend.errors import DownloadError
 from pointrend.settings.archives import Archive
 from tests.archives.servers import Request, misbehaving
 
 NAME = "data.zip"
-QUICK = Patience(connect_s=5, silent_s=5, fruitless=2, attempts=12, pause_s=0)
+FRUITLESS, ATTEMPTS = 2, 12  # of the tests' downloads; see conftest.py
 PAGE = b"\n <!DOCTYPE html><html><body>Please log in.</body></html>"
 UNKNOWN = Archive(name=NAME)
 
@@ -46,7 +45,7 @@ UNSIZED = Archive(name=NAME, sha256=KNOWN.sha256)
 
 
 def fetch(folder: Path, *urls: str, archive: Archive = KNOWN, **more: Any) -> FetchedFile:
-    return fetch_archive(archive, urls, folder, **{"progress": False, "patience": QUICK, **more})
+    return fetch_archive(archive, urls, folder, **more)
 
 
 def send_good(request: Request) -> None:

@@ -1,10 +1,9 @@
-"""Cityscapes through the official package, played by a stand-in, whose signatures are held against the real one."""
+"""Cityscapes through the official package, most of the time played by a stand-in."""
 
 from __future__ import annotations
 
 import errno
 import importlib
-import inspect
 import io
 import json
 import logging
@@ -18,15 +17,12 @@ from typing import Any
 import pytest
 import requests
 
-from pointrend.archives import cityscapes_download
-from pointrend.archives.cityscapes_download import CITYSCAPES
-from pointrend.archives.download import Patience
+from pointrend.archives.cityscapes_download import CITYSCAPES, VARIABLES
+from pointrend.archives.loopback import serve_folder
 from pointrend.errors import DownloadError, MachineError
 from tests.archives import fetching
 from tests.archives.fetching import GOOD, KNOWN, NAME, OTHER, assert_fetched
-from tests.archives.servers import misbehaving
 
-QUICK = Patience(fruitless=2, attempts=5, pause_s=0)
 SITE = "https://www.cityscapes-dataset.com"
 
 
@@ -78,7 +74,7 @@ def downloader(monkeypatch: pytest.MonkeyPatch) -> Downloader:
 
 
 def fetch(folder: Path, *urls: str, at_hand: str | None = None) -> Any:
-    return fetching.fetch(folder, *urls, at_hand=at_hand, site=CITYSCAPES, patience=QUICK)
+    return fetching.fetch(folder, *urls, at_hand=at_hand, site=CITYSCAPES)
 
 
 def refusal(folder: Path) -> str:
@@ -91,14 +87,6 @@ def refusal(folder: Path) -> str:
     assert "POINTREND_ARCHIVES" in text
     assert "\n" not in text
     return text
-
-
-def test_real_package_has_the_functions_that_are_called() -> None:
-    real = importlib.import_module("cityscapesscripts.download.downloader")
-    assert not inspect.signature(real.login).parameters
-    parameters = inspect.signature(real.download_packages).parameters
-    assert list(parameters) == list(inspect.signature(Downloader().download_packages).parameters)
-    assert all(parameter.kind is inspect.Parameter.KEYWORD_ONLY for parameter in parameters.values())
 
 
 class Session:
@@ -135,23 +123,23 @@ def test_real_package_logs_in_resumes_and_reports_in_our_way(
     real = importlib.import_module("cityscapesscripts.download.downloader")
     session, own_bar = Session(), real.tqdm
     caplog.set_level(logging.INFO)
-    for name, value in zip(cityscapes_download.VARIABLES, ("me", "hunter2"), strict=True):
+    for name, value in zip(VARIABLES, ("me", "hunter2"), strict=True):
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
     monkeypatch.setattr(real.requests, "Session", lambda: session)
     monkeypatch.setattr("builtins.input", lambda *_: pytest.fail("it asks on the terminal"))
     monkeypatch.setattr("pointrend.archives.download.LEAST_PAUSE_S", 0)
+    monkeypatch.setattr("pointrend.archives.download.hides_bars", lambda: not bar)
     (tmp_path / f"{NAME}.part.d").mkdir()
     (tmp_path / f"{NAME}.part.d" / NAME).write_bytes(GOOD[: len(GOOD) // 2])
-    fetched = fetching.fetch(tmp_path, site=CITYSCAPES, patience=QUICK, progress=bar)
-    assert_fetched(fetched, tmp_path, SITE)
+    assert_fetched(fetch(tmp_path), tmp_path, SITE)
     assert session.posted == [{"username": "me", "password": "hunter2", "submit": "Login"}]
     assert os.environ["XDG_DATA_HOME"] == str(tmp_path)
     assert real.tqdm is own_bar
     shown = [record.getMessage() for record in caplog.records if "MiB" in record.getMessage()]
     assert shown == ([] if bar else [f"{NAME}: 0 MiB of 0 MiB ({share} %)" for share in (60, 70, 80, 90)])
     printed = capsys.readouterr()
-    assert printed.out == ""
+    assert printed.out == "", "the package's prints do not mix with ours"
     assert (f"{NAME}: 100%" in printed.err) is bar
 
 
@@ -164,7 +152,7 @@ def test_downloads_with_the_account(
     assert not downloader.account_file.exists()
     assert not downloader.account_file.parent.parent.exists()
     assert "XDG_DATA_HOME" not in os.environ
-    assert capsys.readouterr() == ("", ""), "the package's prints do not mix with ours"
+    assert capsys.readouterr() == ("", "")
 
 
 def test_what_is_at_hand_needs_no_account(
@@ -175,27 +163,21 @@ def test_what_is_at_hand_needs_no_account(
     at_hand.mkdir()
     (at_hand / NAME).write_bytes(GOOD)
     assert_fetched(fetch(tmp_path / "linked", at_hand=str(at_hand)), tmp_path / "linked", str(at_hand / NAME))
-    with misbehaving(lambda request: request.answer(200, GOOD)) as server:
-        url = f"{server.url}/{NAME}"
-        assert_fetched(fetch(tmp_path / "served", at_hand=server.url), tmp_path / "served", url)
-        assert_fetched(fetch(tmp_path / "demo", server.url), tmp_path / "demo", server.url)
-    assert_fetched(fetch(tmp_path / "demo"), tmp_path / "demo", "already there")
-    assert not downloader.accounts
+    with serve_folder(at_hand) as url:
+        assert_fetched(fetch(tmp_path / "served", at_hand=url), tmp_path / "served", f"{url}/{NAME}")
+        assert not downloader.accounts
+        monkeypatch.setenv("CITYSCAPES_PASSWORD", "hunter2")
+        (at_hand / NAME).unlink()
+        assert_fetched(fetch(tmp_path / "site", at_hand=url), tmp_path / "site", SITE)
 
 
-def test_server_at_hand_without_it_leaves_the_account(tmp_path: Path, downloader: Downloader) -> None:
-    with misbehaving(lambda request: request.answer(404)) as server:
-        assert_fetched(fetch(tmp_path, at_hand=server.url), tmp_path, SITE)
-
-
-@pytest.mark.parametrize("missing", ["CITYSCAPES_USERNAME", "CITYSCAPES_PASSWORD"])
+@pytest.mark.parametrize("missing", VARIABLES)
 def test_without_an_account_both_ways_are_named(
     tmp_path: Path, downloader: Downloader, monkeypatch: pytest.MonkeyPatch, missing: str
 ) -> None:
     monkeypatch.setenv(missing, "")
     text = refusal(tmp_path)
-    for hint in (NAME, SITE, "CITYSCAPES_USERNAME", "CITYSCAPES_PASSWORD", "POINTREND_ARCHIVES"):
-        assert hint in text
+    assert all(hint in text for hint in (NAME, SITE, *VARIABLES))
     assert not downloader.accounts
 
 

@@ -15,15 +15,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pointrend.archives.download import PartFile, Patience, transfer_progress
+from pointrend.archives import download
+from pointrend.archives.download import transfer_progress
 from pointrend.errors import DownloadError
 from pointrend.settings.archives import Archive
 from tests.archives.fetching import (
+    ATTEMPTS,
+    FRUITLESS,
     GOOD,
     NAME,
     OTHER,
-    PAGE,
-    QUICK,
     UNKNOWN,
     UNSIZED,
     assert_fetched,
@@ -34,14 +35,20 @@ from tests.archives.fetching import (
 )
 from tests.archives.servers import Asked, Request, misbehaving, resumable
 
-CUT = len(GOOD) * 3 // 10
-
 
 def leave_part(folder: Path, body: bytes, url: str) -> None:
     """What a killed process leaves: a part, and the note of what it is a part of."""
     note = {"etag": '"one"', "last_modified": None, "total": len(GOOD), "url": url}
     (folder / f"{NAME}.part").write_bytes(body)
     (folder / f"{NAME}.part.json").write_text(json.dumps(note))
+
+
+def whole_or_416(request: Request) -> None:
+    """Answer 416 to every range, as if it began at the end of the file or after it."""
+    if request.first_byte is None:
+        request.answer(200, GOOD, ETag='"one"')
+    else:
+        request.answer(416, Content_Range=f"bytes */{len(GOOD)}")
 
 
 def pour(*bodies: bytes) -> Callable[[Request], None]:
@@ -55,15 +62,6 @@ def pour(*bodies: bytes) -> Callable[[Request], None]:
         request.wfile.write(left.pop(0))
 
     return behave
-
-
-def test_cut_download_continues_where_it_was_cut(tmp_path: Path) -> None:
-    with misbehaving(resumable(GOOD, cut=lambda due: max(due * 3 // 10, min(due, 50_000)))) as server:
-        assert_fetched(fetch(tmp_path, server.url), tmp_path)
-        starts = [int(asked[6:-1]) if asked else 0 for asked in server.ranges]
-    assert starts[:2] == [0, CUT], "nothing that came is thrown away"
-    assert starts == sorted(set(starts))
-    assert server.requests[1][1]["If-Range"] == '"one"'
 
 
 def test_next_process_continues_where_the_last_one_stopped(tmp_path: Path) -> None:
@@ -103,19 +101,14 @@ def test_part_of_another_url_is_not_spliced(tmp_path: Path, good_server: Asked) 
     assert good_server.ranges == [None]
 
 
-def test_part_without_a_note_of_its_origin_is_begun_again(tmp_path: Path) -> None:
+@pytest.mark.parametrize("note", [None, "{", "[]", '{"url": 1}'])
+def test_part_without_a_whole_note_of_its_origin_is_begun_again(tmp_path: Path, note: str | None) -> None:
     (tmp_path / f"{NAME}.part").write_bytes(OTHER[:1000])
+    if note:
+        (tmp_path / f"{NAME}.part.json").write_text(note)
     with misbehaving(resumable(GOOD, cut=lambda due: due)) as server:
         assert_fetched(fetch(tmp_path, server.url), tmp_path)
     assert server.ranges == [None]
-
-
-def test_part_file_ignores_a_torn_note(tmp_path: Path) -> None:
-    part = PartFile(tmp_path / "x.part")
-    part.path.write_bytes(b"x")
-    for note in ("{", "[]", '{"url": 1}'):
-        (tmp_path / "x.part.json").write_text(note)
-        assert part.origin() is None
 
 
 def test_weak_etags_are_not_used_for_ranges(tmp_path: Path) -> None:
@@ -136,22 +129,12 @@ def test_server_without_ranges_is_asked_for_the_whole_again(tmp_path: Path) -> N
 
 
 def test_server_that_always_cuts_is_given_up(tmp_path: Path) -> None:
-    text = refusal(tmp_path, lambda r: r.answer(200, GOOD[:CUT], len(GOOD)), asked=1 + QUICK.fruitless)
-    assert "the connection was cut" in text
-
-
-def test_server_that_sends_a_byte_at_a_time_is_given_up(tmp_path: Path) -> None:
-    assert "cut" in refusal(tmp_path, resumable(GOOD, cut=lambda due: 1), asked=QUICK.attempts)
+    assert "cut" in refusal(tmp_path, lambda r: r.answer(200, GOOD[:9], len(GOOD)), asked=1 + FRUITLESS)
+    assert "cut" in refusal(tmp_path, resumable(GOOD, cut=lambda due: 1), asked=ATTEMPTS)
 
 
 def test_complete_part_left_by_a_killed_process_is_verified_and_named(tmp_path: Path) -> None:
-    def behave(request: Request) -> None:
-        if request.first_byte == len(GOOD):
-            request.answer(416, Content_Range=f"bytes */{len(GOOD)}")
-        else:
-            request.answer(200, GOOD, ETag='"one"')
-
-    with misbehaving(behave) as server:
+    with misbehaving(whole_or_416) as server:
         for archive in (known(), UNSIZED):
             leave_part(tmp_path, GOOD, server.url)
             assert_fetched(fetch(tmp_path, server.url, archive=archive), tmp_path)
@@ -160,30 +143,18 @@ def test_complete_part_left_by_a_killed_process_is_verified_and_named(tmp_path: 
 
 
 def test_part_longer_than_the_file_is_begun_again(tmp_path: Path) -> None:
-    with misbehaving(
-        lambda request: (
-            request.answer(416, Content_Range=f"bytes */{len(GOOD)}")
-            if request.first_byte
-            else request.answer(200, GOOD, ETag='"one"')
-        )
-    ) as server:
+    with misbehaving(whole_or_416) as server:
         leave_part(tmp_path, GOOD + b"more", server.url)
         assert_fetched(fetch(tmp_path, server.url), tmp_path)
 
 
-@pytest.mark.parametrize("kind", ["text/html; charset=utf-8", "application/octet-stream"])
-def test_web_page_is_not_saved_as_an_archive(tmp_path: Path, kind: str) -> None:
-    assert "web page" in refusal(tmp_path, lambda request: request.answer(200, PAGE, Content_Type=kind), UNKNOWN)
-    assert not (tmp_path / f"{NAME}.part").exists()
-
-
-@pytest.mark.parametrize("name", ["a.tar", "a.tgz", "a.tar.gz", "a.zip", "a.pth"])
-def test_archive_must_begin_as_its_ending_requires(tmp_path: Path, name: str) -> None:
-    text = refusal(tmp_path, lambda request: request.answer(200, b"\x00\x01" * 1000), Archive(name=name))
-    assert "does not begin as a" in text
-
-
-def test_log_file_may_begin_in_any_way(tmp_path: Path) -> None:
+def test_archive_must_begin_as_its_ending_requires_and_a_log_in_any_way(tmp_path: Path) -> None:
+    for name in ("a.tar", "a.tgz", "a.tar.gz", "a.zip", "a.pth"):
+        text = refusal(tmp_path, lambda request: request.answer(200, b"\x00\x01" * 1000), Archive(name=name))
+        assert "does not begin as a" in text
+    page = refusal(tmp_path, lambda request: request.answer(200, b"x", Content_Type="text/html; a=b"), UNKNOWN)
+    assert "web page" in page
+    assert not list(tmp_path.glob("*.part"))
     with misbehaving(lambda request: request.answer(200, b"2021-09-13 INFO", Content_Type="text/plain")) as server:
         assert fetch(tmp_path, server.url, archive=Archive(name="run.log")).bytes == 15
 
@@ -193,28 +164,14 @@ def test_status_is_reported_and_only_transient_ones_are_retried(tmp_path: Path, 
     assert f"HTTP {status}" in refusal(tmp_path, lambda request: request.answer(status), asked=asked)
 
 
-def test_transient_failure_is_retried(tmp_path: Path) -> None:
-    with misbehaving(
-        lambda request: request.answer(503) if len(server.requests) == 1 else send_good(request)
-    ) as server:
-        assert_fetched(fetch(tmp_path, server.url), tmp_path)
-
-
-def test_redirect_is_followed_and_a_loop_is_not(tmp_path: Path, good_server: Asked) -> None:
+def test_redirect_is_followed(tmp_path: Path, good_server: Asked) -> None:
     with misbehaving(lambda request: request.answer(302, Location=good_server.url)) as server:
-        assert_fetched(fetch(tmp_path / "followed", server.url), tmp_path / "followed", server.url)
-    (tmp_path / "loop").mkdir()
-    assert "redirects without end" in refusal(tmp_path / "loop", lambda r: r.answer(302, Location="/again"))
+        assert_fetched(fetch(tmp_path, server.url), tmp_path, server.url)
 
 
-def test_length_that_promises_more_than_comes_is_noticed(tmp_path: Path) -> None:
+def test_length_that_is_not_the_one_that_comes_is_noticed(tmp_path: Path) -> None:
     assert "cut" in refusal(tmp_path, lambda r: r.answer(200, GOOD, len(GOOD) + 5), UNSIZED)
-
-
-def test_length_that_promises_less_than_comes_is_noticed(tmp_path: Path) -> None:
-    short = len(GOOD) - 5
-    assert f"offers {short} bytes" in refusal(tmp_path, lambda r: r.answer(200, GOOD, short))
-    assert "sha256" in refusal(tmp_path, lambda r: r.answer(200, GOOD, short), UNSIZED)
+    assert "sha256" in refusal(tmp_path, lambda r: r.answer(200, GOOD, len(GOOD) - 5), UNSIZED)
 
 
 def test_endless_answer_without_a_length_is_stopped(tmp_path: Path) -> None:
@@ -246,7 +203,8 @@ def test_content_encoding_is_not_undone(tmp_path: Path) -> None:
     assert server.requests[0][1]["Accept-Encoding"] == "identity"
 
 
-def test_silent_server_is_given_up_in_time(tmp_path: Path) -> None:
+def test_silent_server_is_given_up_in_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(download, "SILENT_S", 0.2)
     release = threading.Event()
 
     def hang(request: Request) -> None:
@@ -254,28 +212,22 @@ def test_silent_server_is_given_up_in_time(tmp_path: Path) -> None:
             request.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nabc")
         release.wait(20)
 
-    hasty = Patience(connect_s=1, silent_s=0.2, fruitless=2, attempts=3, pause_s=0)
     began = time.monotonic()
     with misbehaving(hang) as server:
         try:
             with pytest.raises(DownloadError, match=r"no data for 0\.2 s"):
-                fetch(tmp_path, server.url, archive=UNKNOWN, patience=hasty)
+                fetch(tmp_path, server.url, archive=UNKNOWN)
         finally:
             release.set()
     assert time.monotonic() - began < 5
 
 
-def test_nobody_listening_is_reported(tmp_path: Path) -> None:
+@pytest.mark.parametrize("url", ["ftp://127.0.0.1/x", "127.0.0.1/x", "http://", "http://[::1/x"])
+def test_url_that_is_none_and_a_closed_port_are_reported(tmp_path: Path, url: str) -> None:
     with misbehaving(send_good) as server:
         closed = server.url
-    with pytest.raises(DownloadError, match="no connection"):
-        fetch(tmp_path, closed)
-
-
-@pytest.mark.parametrize("url", ["ftp://127.0.0.1/x", "127.0.0.1/x", "http://", "http://[::1/x"])
-def test_url_that_is_none_is_reported(tmp_path: Path, url: str) -> None:
-    with pytest.raises(DownloadError, match="the URL cannot be used"):
-        fetch(tmp_path, url)
+    with pytest.raises(DownloadError, match=r"the URL cannot be used .*: no connection"):
+        fetch(tmp_path, url, closed)
 
 
 def test_progress_is_plain_lines_off_a_terminal(
@@ -284,7 +236,7 @@ def test_progress_is_plain_lines_off_a_terminal(
     caplog.set_level(logging.INFO)
     now = [0.0]
     monkeypatch.setattr("time.monotonic", lambda: now[0])
-    with transfer_progress(NAME, 100 << 20, 20 << 20, bar=False) as advance:
+    with transfer_progress(NAME, 100 << 20, 20 << 20) as advance:
         for moment, mebibytes in ((9.0, 20), (11.0, 1), (12.0, 1), (22.0, 5), (30.0, 1), (71.5, 0)):
             now[0] = moment
             advance(mebibytes << 20)
@@ -292,9 +244,3 @@ def test_progress_is_plain_lines_off_a_terminal(
         "data.zip: 41 MiB of 100 MiB (41 %)",
         "data.zip: 48 MiB of 100 MiB (48 %)",
     ]
-
-
-def test_progress_is_a_bar_on_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
-    with transfer_progress(NAME, 1000, 0, bar=True) as advance:
-        advance(1000)
-    assert "data.zip: 100%" in capsys.readouterr().err

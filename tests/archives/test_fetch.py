@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 
 from pointrend.archives import verification
 from pointrend.archives.fetch import FetchedFile
@@ -19,19 +20,8 @@ from pointrend.archives.loopback import serve_folder
 from pointrend.errors import ArchiveError, DownloadError, MachineError
 from pointrend.logs import redacted
 from pointrend.settings.archives import Archive
-from tests.archives.fetching import (
-    FLIPPED,
-    GOOD,
-    KNOWN,
-    NAME,
-    OTHER,
-    PAGE,
-    assert_fetched,
-    fetch,
-    refusal,
-    send_good,
-)
-from tests.archives.servers import Asked, Request, misbehaving, resumable
+from tests.archives.fetching import FLIPPED, GOOD, KNOWN, NAME, OTHER, PAGE, assert_fetched, fetch, refusal, send_good
+from tests.archives.servers import Asked, misbehaving, resumable
 
 
 @pytest.fixture
@@ -43,33 +33,27 @@ def at_hand(tmp_path: Path) -> Path:
     return folder
 
 
-def test_downloads_and_verifies(tmp_path: Path, good_server: Asked) -> None:
-    url = f"{good_server.url}/{NAME}"
-    assert_fetched(fetch(tmp_path / "new" / "folder", url), tmp_path / "new" / "folder", url)
+WRONG = {"bytes": 5, "md5": "0" * 32, "sha256": "0" * 64, "sha256_prefix": "0" * 8}
 
 
-@pytest.mark.parametrize("given", ["md5", "sha256", "sha256_prefix", "nothing"])
+@pytest.mark.parametrize("given", WRONG)
 def test_any_checksum_will_do(tmp_path: Path, good_server: Asked, given: str) -> None:
     checksums = {**KNOWN.checksums, "sha256_prefix": str(KNOWN.sha256)[:8]}
-    archive = Archive(name=NAME, **({given: checksums[given]} if given in checksums else {}))
-    assert_fetched(fetch(tmp_path, good_server.url, archive=archive), tmp_path)
-    if given in checksums:
-        wrong = archive.model_copy(update={given: "0" * len(checksums[given])})
-        with pytest.raises(ArchiveError, match=f"its {given.removesuffix('_prefix')} is"):
-            fetch(tmp_path, archive=wrong)
+    folder, url = tmp_path / "new" / "folder", f"{good_server.url}/{NAME}"
+    assert_fetched(fetch(folder, url, archive=Archive(name=NAME, **{given: checksums[given]})), folder, url)
+    words = f"it has {len(GOOD)} bytes instead of 5" if given == "bytes" else f"its {given.removesuffix('_prefix')} is"
+    with pytest.raises(ArchiveError, match=words):
+        fetch(folder, archive=Archive(name=NAME, **{given: WRONG[given]}))
 
 
-def test_present_file_is_neither_downloaded_nor_hashed_again(
+def test_present_file_is_hashed_again_only_if_it_was_touched(
     tmp_path: Path, good_server: Asked, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fetch(tmp_path, good_server.url)
-    monkeypatch.setattr(verification, "digest_file", lambda path: pytest.fail("it is hashed again"))
-    assert_fetched(fetch(tmp_path, good_server.url), tmp_path, "already there")
+    with monkeypatch.context() as patch:
+        patch.setattr(verification, "digest_file", lambda path: pytest.fail("it is hashed again"))
+        assert_fetched(fetch(tmp_path, good_server.url), tmp_path, "already there")
     assert len(good_server.requests) == 1
-
-
-def test_present_file_that_was_touched_is_hashed_again(tmp_path: Path, good_server: Asked) -> None:
-    fetch(tmp_path, good_server.url)
     target = tmp_path / NAME
     target.write_bytes(FLIPPED)
     os.utime(target, ns=(0, target.stat().st_mtime_ns + 10**9))
@@ -77,42 +61,34 @@ def test_present_file_that_was_touched_is_hashed_again(tmp_path: Path, good_serv
         fetch(tmp_path, good_server.url)
 
 
-def test_present_file_put_there_by_hand_is_taken(tmp_path: Path) -> None:
-    (tmp_path / NAME).write_bytes(GOOD)
-    assert_fetched(fetch(tmp_path), tmp_path, "already there")
-
-
-@pytest.mark.parametrize("content", [b"", OTHER, GOOD[:-1], PAGE])
-def test_present_wrong_file_is_left_alone(tmp_path: Path, good_server: Asked, content: bytes) -> None:
-    (tmp_path / NAME).write_bytes(content)
-    with pytest.raises(ArchiveError, match="move it away and fetch again") as caught:
-        fetch(tmp_path, good_server.url)
-    assert str(tmp_path / NAME) in str(caught.value)
-    assert (tmp_path / NAME).read_bytes() == content
+def test_present_wrong_file_is_left_alone(tmp_path: Path, good_server: Asked) -> None:
+    target = tmp_path / NAME
+    for content in (b"", OTHER, GOOD[:-1], PAGE):
+        target.write_bytes(content)
+        with pytest.raises(ArchiveError, match=f"{target}.*; move it away and fetch again"):
+            fetch(tmp_path, good_server.url)
+        assert target.read_bytes() == content
     assert not good_server.requests
-
-
-def test_size_alone_is_enough_to_refuse(tmp_path: Path) -> None:
-    (tmp_path / NAME).write_bytes(GOOD)
-    with pytest.raises(ArchiveError, match=f"it has {len(GOOD)} bytes instead of 5"):
-        fetch(tmp_path, archive=Archive(name=NAME, bytes=5))
-
-
-def test_folder_under_the_name_is_left_alone(tmp_path: Path) -> None:
-    (tmp_path / NAME).mkdir()
+    target.write_bytes(GOOD)
+    assert_fetched(fetch(tmp_path), tmp_path, "already there")
+    target.unlink()
+    target.mkdir()
     with pytest.raises(ArchiveError, match="not a file"):
         fetch(tmp_path)
 
 
-def test_right_file_at_hand_is_linked(tmp_path: Path, good_server: Asked, at_hand: Path) -> None:
+def test_right_file_at_hand_is_linked(
+    tmp_path: Path, good_server: Asked, at_hand: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     folder = tmp_path / "archives"
     assert_fetched(fetch(folder, good_server.url, at_hand=str(at_hand)), folder, str(at_hand / NAME))
     assert (folder / NAME).is_symlink()
     assert not good_server.requests
     assert_fetched(fetch(folder, good_server.url), folder, "already there")
     shutil.rmtree(at_hand)
-    assert_fetched(fetch(folder, good_server.url), folder, good_server.url)
+    assert_fetched(fetch(folder, good_server.url, at_hand=str(at_hand)), folder, good_server.url)
     assert not (folder / NAME).is_symlink(), "a link to nothing is replaced"
+    assert f"{at_hand} is neither a folder nor" in caplog.text
 
 
 @pytest.mark.parametrize("content", [OTHER, PAGE, b"", None])
@@ -131,13 +107,6 @@ def test_wrong_file_at_hand_is_skipped_with_a_warning(
     assert content is None or (at_hand / NAME).read_bytes() == content
 
 
-def test_folder_at_hand_that_does_not_exist_is_reported(
-    tmp_path: Path, good_server: Asked, caplog: pytest.LogCaptureFixture
-) -> None:
-    assert_fetched(fetch(tmp_path, good_server.url, at_hand=str(tmp_path / "nowhere")), tmp_path)
-    assert "nowhere" in caplog.text
-
-
 def test_server_at_hand_is_tried_first(tmp_path: Path, good_server: Asked, at_hand: Path) -> None:
     with serve_folder(at_hand) as base_url:
         fetched = fetch(tmp_path / "one", good_server.url, at_hand=f"{base_url}/")
@@ -148,40 +117,39 @@ def test_server_at_hand_is_tried_first(tmp_path: Path, good_server: Asked, at_ha
         assert_fetched(fetched, tmp_path / "two", good_server.url)
 
 
-def test_archive_without_a_url_says_what_to_do(tmp_path: Path) -> None:
-    with pytest.raises(DownloadError, match=r"POINTREND_ARCHIVES, or add a URL for it to published/mirrors\.json"):
-        fetch(tmp_path)
+def test_only_plain_files_of_the_folder_are_served(at_hand: Path) -> None:
+    (at_hand / "sub").mkdir()
+    for hidden in (at_hand / ".hidden", at_hand / "sub" / "b.zip", at_hand.parent / "secret"):
+        hidden.write_bytes(b"x")
+    with serve_folder(at_hand) as base_url:
+        assert requests.get(f"{base_url}/{NAME}?key=1", timeout=5).content == GOOD
+        for path in ("", ".hidden", "%2e%2e/secret", "sub%2f..%2f..%2fsecret", "sub", "sub/", "sub/b.zip", "absent"):
+            assert requests.get(f"{base_url}/{path}", timeout=5).status_code == 404
+    with pytest.raises(requests.ConnectionError):
+        requests.get(f"{base_url}/{NAME}", timeout=5)
 
 
-def test_wrong_checksum_goes_on_to_the_next_mirror(
-    tmp_path: Path, good_server: Asked, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_wrong_checksum_leaves_nothing_and_goes_on_to_the_next_mirror(tmp_path: Path, good_server: Asked) -> None:
+    keep = tmp_path / "mine.part"
+    keep.write_bytes(b"not yours")
+    assert "its md5 is" in refusal(tmp_path, lambda request: request.answer(200, FLIPPED))
+    assert keep.read_bytes() == b"not yours"
+    assert not list(tmp_path.glob(f"{NAME}*"))
+    keep.unlink()
     with misbehaving(lambda request: request.answer(200, FLIPPED, ETag='"one"')) as server:
         assert_fetched(fetch(tmp_path, server.url, good_server.url), tmp_path, good_server.url)
     assert good_server.ranges == [None]
-    assert "md5" in caplog.text
-
-
-def test_wrong_checksum_everywhere_leaves_nothing(tmp_path: Path) -> None:
-    keep = tmp_path / "mine.part"
-    keep.write_bytes(b"not yours")
-    assert "md5" in refusal(tmp_path, lambda request: request.answer(200, FLIPPED))
-    assert keep.read_bytes() == b"not yours"
-    assert not list(tmp_path.glob(f"{NAME}*"))
 
 
 def test_all_mirrors_failing_is_one_line_with_each_reason(tmp_path: Path) -> None:
-    def behave(request: Request) -> None:
-        if request.path == "/page":
-            request.answer(200, PAGE, Content_Type="text/html")
-        else:
-            request.answer(404)
-
-    with misbehaving(behave) as server, pytest.raises(DownloadError) as caught:
-        fetch(tmp_path, f"{server.url}/none", f"{server.url}/page")
-    text = str(caught.value)
-    assert f"{server.url}/none: HTTP 404 Not Found; {server.url}/page: a web page" in text
-    assert "\n" not in text
+    with (
+        misbehaving(lambda r: r.answer(404 if r.path == "/none" else 410)) as server,
+        pytest.raises(
+            DownloadError,
+            match=rf"^[^\n]*{server.url}/none: HTTP 404 Not Found; {server.url}/other: HTTP 410 Gone[^\n]*$",
+        ),
+    ):
+        fetch(tmp_path, f"{server.url}/none", f"{server.url}/other")
 
 
 def test_secrets_in_urls_are_never_shown(
@@ -236,18 +204,12 @@ def test_disk_that_fills_up_is_one_line_and_keeps_the_part(tmp_path: Path, monke
     assert server.ranges[-1] == f"bytes={kept}-"
 
 
-def test_folder_that_cannot_be_made_is_one_line(tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("")
-    with pytest.raises(MachineError, match=r"cannot keep data\.zip"):
-        fetch(tmp_path / "file" / "folder")
-
-
 def test_proxy_is_not_asked_for_this_machines_own_server(
     tmp_path: Path, good_server: Asked, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
-    monkeypatch.delenv("no_proxy", raising=False)
-    monkeypatch.delenv("NO_PROXY", raising=False)
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
     assert_fetched(fetch(tmp_path, good_server.url), tmp_path)
 
 

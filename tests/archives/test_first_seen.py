@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -28,75 +27,58 @@ def first(folder: Path, seen: Path, *urls: str, archive: Archive = UNKNOWN, at_h
     return fetch_first_seen(archive, urls, folder, seen, at_hand)
 
 
-def test_the_first_download_is_noted_and_the_log_says_so(
+def test_the_first_download_is_noted_and_enforced_from_then_on(
     tmp_path: Path, seen: Path, good_server: Asked, caplog: pytest.LogCaptureFixture
 ) -> None:
-    url = f"{good_server.url}/{NAME}"
+    url, later = f"{good_server.url}/{NAME}", tmp_path / "b"
     assert_fetched(first(tmp_path / "a", seen, url), tmp_path / "a", url)
-    assert json.loads(seen.read_text()) == {NAME: {"bytes": len(GOOD), "sha256": SHA256, "source": url}}
+    noted = seen.read_bytes()
+    assert json.loads(noted) == {NAME: {"bytes": len(GOOD), "sha256": SHA256, "source": url}}
     (warning,) = (record.getMessage() for record in caplog.records if record.levelno == logging.WARNING)
     assert "no checksum was ever published" in warning
     assert SHA256 in warning
 
-
-@pytest.mark.parametrize("body", [OTHER, GOOD + b"more"])
-def test_from_then_on_it_is_enforced(
-    tmp_path: Path, seen: Path, good_server: Asked, caplog: pytest.LogCaptureFixture, body: bytes
-) -> None:
-    first(tmp_path / "a", seen, good_server.url)
-    before = seen.read_bytes()
     caplog.clear()
-    with misbehaving(lambda request: request.answer(200, body)) as server, pytest.raises(CheckFailed, match=str(seen)):
-        first(tmp_path / "b", seen, server.url)
-    assert not (tmp_path / "b" / NAME).exists()
-    assert_fetched(first(tmp_path / "b", seen, good_server.url), tmp_path / "b")
-    assert seen.read_bytes() == before
+    for body in (OTHER, GOOD + b"more"):
+        other = misbehaving(lambda request, body=body: request.answer(200, body))
+        with other as server, pytest.raises(CheckFailed, match=str(seen)):
+            first(later, seen, server.url)
+    with misbehaving(lambda request: request.answer(404)) as server, pytest.raises(DownloadError, match="404"):
+        first(later, seen, server.url)
+    assert not (later / NAME).exists()
+    (later / NAME).write_bytes(OTHER)
+    with pytest.raises(ArchiveError, match="move it away"):
+        first(later, seen, good_server.url)
+    (later / NAME).unlink()
+    assert_fetched(first(later, seen, good_server.url), later)
+    assert seen.read_bytes() == noted
     assert "no checksum was ever published" not in caplog.text
 
 
-def test_a_mirror_without_the_file_is_no_contradiction(tmp_path: Path, seen: Path, good_server: Asked) -> None:
-    first(tmp_path / "a", seen, good_server.url)
-    with misbehaving(lambda request: request.answer(404)) as server, pytest.raises(DownloadError, match="404"):
-        first(tmp_path / "b", seen, server.url)
-
-
-def test_a_present_file_is_compared_with_the_note(tmp_path: Path, seen: Path, good_server: Asked) -> None:
-    first(tmp_path / "a", seen, good_server.url)
-    (tmp_path / "b").mkdir()
-    (tmp_path / "b" / NAME).write_bytes(OTHER)
-    with pytest.raises(ArchiveError, match="move it away"):
-        first(tmp_path / "b", seen, good_server.url)
-
-
-def test_a_file_at_hand_is_noted_without_its_path(tmp_path: Path, seen: Path) -> None:
+def test_notes_of_other_files_are_kept_and_name_no_folder(tmp_path: Path, seen: Path, good_server: Asked) -> None:
     (tmp_path / "hand").mkdir()
     (tmp_path / "hand" / NAME).write_bytes(GOOD)
     first(tmp_path / "a", seen, at_hand=str(tmp_path / "hand"))
-    assert json.loads(seen.read_text())[NAME]["source"] == "a file at hand"
+    first(tmp_path / "a", seen, good_server.url, archive=Archive(name="two.zip"))
+    sources = {name: note["source"] for name, note in json.loads(seen.read_text()).items()}
+    assert sources == {NAME: "a file at hand", "two.zip": good_server.url}
 
 
-@pytest.mark.parametrize("kind", ["md5", "sha256", "sha256_prefix"])
+@pytest.mark.parametrize("checksum", [{"md5": KNOWN.md5}, {"sha256": SHA256}, {"sha256_prefix": SHA256[:8]}])
 def test_an_archive_with_its_own_checksum_is_not_noted(
-    tmp_path: Path, seen: Path, good_server: Asked, kind: str
+    tmp_path: Path, seen: Path, good_server: Asked, checksum: dict[str, str]
 ) -> None:
-    checksum = {"md5": KNOWN.md5, "sha256": SHA256, "sha256_prefix": SHA256[:8]}[kind]
-    first(tmp_path / "a", seen, good_server.url, archive=Archive(name=NAME, **{kind: checksum}))
+    first(tmp_path / "a", seen, good_server.url, archive=Archive(name=NAME, **checksum))
     assert not seen.exists()
-
-
-def test_notes_of_other_files_are_kept(tmp_path: Path, seen: Path, good_server: Asked) -> None:
-    for name in ("one.zip", "two.zip"):
-        first(tmp_path / "a", seen, good_server.url, archive=Archive(name=name))
-    assert json.loads(seen.read_text()).keys() == {"one.zip", "two.zip"}
 
 
 def test_other_bytes_noted_meanwhile_are_an_error(
     tmp_path: Path, seen: Path, good_server: Asked, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    plain: Callable[..., FetchedFile] = fetch.fetch_archive
+    plain = fetch.fetch_archive
 
     def meanwhile(*arguments: object) -> FetchedFile:
-        file = plain(*arguments)
+        file: FetchedFile = plain(*arguments)
         seen.parent.mkdir()
         seen.write_text(json.dumps({NAME: {"bytes": 1, "sha256": "0" * 64}}))
         return file
@@ -106,7 +88,7 @@ def test_other_bytes_noted_meanwhile_are_an_error(
         first(tmp_path / "a", seen, good_server.url)
 
 
-@pytest.mark.parametrize("content", ["", "[]", '{"a": 1}', '{"a": {"sha256": "0"}}', "{"])
+@pytest.mark.parametrize("content", ["[]", '{"a": 1}', '{"a": {"sha256": "0"}}', "{"])
 def test_a_broken_note_is_one_line(tmp_path: Path, seen: Path, good_server: Asked, content: str) -> None:
     seen.parent.mkdir()
     seen.write_text(content)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
-
 from pointrend.commands.fetch import MARK
 from tests.released import noise_masks, paper, prepare
 
@@ -17,11 +15,3 @@ def test_what_snakemake_leaves_among_archives_is_no_obstacle(offered: Path) -> N
     (FETCHED / MARK).touch()
     assert paper("fetch voc") == 0
     assert (FETCHED / MARK).exists()
-
-
-def test_a_file_of_the_users_among_archives_stays(offered: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    prepare(offered, noise_masks(2))
-    (FETCHED / "my.tar").write_text("mine")
-    assert paper("fetch voc") == 2
-    assert f"{FETCHED / 'my.tar'} was not put there by fetch" in capsys.readouterr().err
-    assert (FETCHED / "my.tar").read_text() == "mine"

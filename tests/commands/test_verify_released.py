@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,17 +13,8 @@ import pytest
 
 from pointrend.files import SEAL, sha256_file, write_json, write_sealed
 from pointrend.results.compare import read_results, sealed, write_results
-from tests.released import (
-    FIRST_NAME,
-    THIN,
-    noise_masks,
-    offer_weights,
-    paper,
-    prepare,
-    read_params,
-    thin_state,
-    write_params,
-)
+from tests import released
+from tests.released import FIRST_NAME, THIN, paper, read_params, write_params
 
 SCORED = Path("runs/paper/voc_r50-released")
 RESULTS = Path("results/paper/results.json")
@@ -38,8 +30,8 @@ FILES = (
 @pytest.fixture(autouse=True)
 def scored(offered: Path) -> None:
     """Released weights of a thin network, scored, compared and reported."""
-    prepare(offered, noise_masks(2), **THIN)
-    offer_weights(offered / FIRST_NAME, thin_state())
+    released.prepare(offered, released.noise_masks(2), **THIN)
+    released.offer_weights(offered / FIRST_NAME, released.thin_state())
     assert paper("fetch released_voc_r50") == paper("evaluate voc_r50 --released") == 0
     assert paper("compare") == paper("report") == 0
 
@@ -49,6 +41,15 @@ def verify(capsys: pytest.CaptureFixture[str]) -> tuple[int, str]:
     code = paper("verify")
     printed = capsys.readouterr()
     return code, printed.out + printed.err
+
+
+@contextlib.contextmanager
+def restored(*paths: Path) -> Iterator[None]:
+    """Let the block change these files."""
+    whole = {path: path.read_bytes() for path in paths}
+    yield
+    for path, content in whole.items():
+        path.write_bytes(content)
 
 
 def change_row(change: Callable[[dict[str, Any]], None]) -> None:
@@ -65,11 +66,11 @@ def test_one_byte_of_any_file_is_noticed_and_the_file_named(capsys: pytest.Captu
     assert "1 mIoU recomputed" in printed
     for path in FILES:
         whole = path.read_bytes()
-        # In the top README only what stands between the markers is the results'.
+        # In README.md, verify checks only the part between the markers.
         place = whole.index(b"| voc_r50") if path.name == "README.md" else len(whole) // 2
-        path.write_bytes(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
-        code, printed = verify(capsys)
-        path.write_bytes(whole)
+        with restored(path):
+            path.write_bytes(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
+            code, printed = verify(capsys)
         assert (code, printed.count("\n")) == (3, 1), (path, printed)
         assert str(path) in printed.partition("; ")[0]
     assert verify(capsys)[0] == 0
@@ -86,50 +87,49 @@ def test_another_file_than_the_first_download_does_not_pass(capsys: pytest.Captu
     assert f"{SEEN} does not exist; restore it" in verify(capsys)[1]
 
 
-@pytest.mark.parametrize(
-    ("key", "words"),
-    [
-        ("fingerprint", f"{SCORED}: stale: scored with other weights"),
-        ("model_sha256", f"{SCORED / 'evaluate.json'} is of another scoring than metrics.json"),
-        ("data_manifest_sha256", "results.json: provenance of voc_r50 (released) does not follow"),
-        ("code_sha256", f"{SCORED}: stale: scored with other weights"),
-    ],
-)
-def test_a_score_of_something_else_does_not_pass(key: str, words: str, capsys: pytest.CaptureFixture[str]) -> None:
+OTHER_SCORES = {
+    "fingerprint": f"{SCORED}: stale: scored with other weights",
+    "model_sha256": f"{SCORED / 'evaluate.json'} is of another scoring than metrics.json",
+    "data_manifest_sha256": "results.json: provenance of voc_r50 (released) does not follow",
+    "code_sha256": f"{SCORED}: stale: scored with other weights",
+}
+
+
+def test_a_score_of_something_else_does_not_pass(capsys: pytest.CaptureFixture[str]) -> None:
     path = SCORED / "evaluate.json"
-    record = json.loads(path.read_text()) | {key: "0" * 64}
-    del record[SEAL]
-    write_sealed(path, record)
-    change_row(lambda row: row["hashes"].update({"evaluate.json": sha256_file(path)}))
-    code, printed = verify(capsys)
-    assert code == 3
-    assert words in printed
+    for key, words in OTHER_SCORES.items():
+        with restored(path, RESULTS):
+            record = json.loads(path.read_text()) | {key: "0" * 64}
+            del record[SEAL]
+            write_sealed(path, record)
+            change_row(lambda row: row["hashes"].update({"evaluate.json": sha256_file(path)}))
+            code, printed = verify(capsys)
+        assert (code, words in printed) == (3, True), printed
 
 
-@pytest.mark.parametrize(
-    ("change", "words"),
-    [
-        (lambda row: {"miou": 1.0}, "results.json: miou of voc_r50 (released) does not follow from"),
-        (lambda row: {"verdict": "matches", "difference": 0.0}, DOES_NOT_FOLLOW),
-        (lambda row: {"verdict": "matches", "difference": row["miou"] - row["published_miou"]}, DOES_NOT_FOLLOW),
-        (lambda row: {"verdict": "unverified", "reasons": ["x"]}, "voc_r50 (released) is unverified: x"),
-    ],
-)
-def test_results_that_were_changed_and_sealed_again_do_not_pass(
-    change: Callable[[dict[str, Any]], dict[str, Any]], words: str, capsys: pytest.CaptureFixture[str]
-) -> None:
-    change_row(lambda row: row.update(change(row)))
-    code, printed = verify(capsys)
-    assert code == 3
-    assert words in printed
+OTHER_RESULTS: list[tuple[Callable[[dict[str, Any]], dict[str, Any]], str]] = [
+    (lambda row: {"miou": 1.0}, "results.json: miou of voc_r50 (released) does not follow from"),
+    (lambda row: {"verdict": "matches", "difference": 0.0}, DOES_NOT_FOLLOW),
+    (lambda row: {"verdict": "matches", "difference": row["miou"] - row["published_miou"]}, DOES_NOT_FOLLOW),
+    (lambda row: {"verdict": "unverified", "reasons": ["x"]}, "voc_r50 (released) is unverified: x"),
+]
 
 
-@pytest.mark.parametrize("remove", [lambda: FETCHED.unlink(), lambda: shutil.rmtree(SCORED)])
-def test_what_is_kept_elsewhere_is_noted(remove: Callable[[], None], capsys: pytest.CaptureFixture[str]) -> None:
-    remove()
-    code, printed = verify(capsys)
-    assert code == 0
-    assert "is not here: not checked" in printed
+def test_results_that_were_changed_and_sealed_again_do_not_pass(capsys: pytest.CaptureFixture[str]) -> None:
+    for change, words in OTHER_RESULTS:
+        with restored(RESULTS):
+            change_row(lambda row, change=change: row.update(change(row)))
+            code, printed = verify(capsys)
+        assert (code, words in printed) == (3, True), printed
+
+
+def test_what_is_kept_elsewhere_is_noted(capsys: pytest.CaptureFixture[str]) -> None:
+    for remove in (FETCHED.unlink, lambda: shutil.rmtree(SCORED)):
+        with restored(FETCHED):
+            remove()
+            code, printed = verify(capsys)
+        assert code == 0
+        assert "is not here: not checked" in printed
 
 
 def test_other_code_is_a_note_and_another_setting_fails(
@@ -163,29 +163,23 @@ def set_for_the_run(key: str, value: float) -> None:
     write_params(params)
 
 
-def fetch_other_weights() -> None:
-    found = json.loads(FETCHED.read_text())
-    found["files"][FIRST_NAME]["sha256"] = "0" * 64
-    write_json(FETCHED, found)
-
-
-def prepare_other_data() -> None:
-    manifest = Path("data/paper/voc/manifest.json")
-    write_json(manifest, json.loads(manifest.read_text()) | {"content": "0" * 64})
-
-
-def test_how_we_train_leaves_a_score_as_it_is() -> None:
+def test_a_score_goes_stale_with_what_it_follows_from_alone() -> None:
+    params, manifest = Path("params.yaml"), Path("data/paper/voc/manifest.json")
     before = compared()
-    set_for_the_run("lr", 0.5)
-    after = compared()
-    assert (after["miou"], after["hashes"], after["reasons"]) == (before["miou"], before["hashes"], before["reasons"])
-
-
-@pytest.mark.parametrize(
-    "change", [lambda: set_for_the_run("subdivision_points", 16), fetch_other_weights, prepare_other_data]
-)
-def test_a_score_goes_stale_with_what_it_follows_from(change: Callable[[], None]) -> None:
-    change()
-    row = compared()
-    assert (row["verdict"], row["miou"]) == ("not run", None)
-    assert row["reasons"][0].startswith("stale: scored with other weights")
+    with restored(params):
+        set_for_the_run("lr", 0.5)
+        after = compared()
+    assert all(after[key] == before[key] for key in ("miou", "hashes", "reasons"))
+    weights = json.loads(FETCHED.read_text())
+    weights["files"][FIRST_NAME]["sha256"] = "0" * 64
+    data = json.loads(manifest.read_text()) | {"content": "0" * 64}
+    for change in (
+        lambda: set_for_the_run("subdivision_points", 16),
+        lambda: write_json(FETCHED, weights),
+        lambda: write_json(manifest, data),
+    ):
+        with restored(params, FETCHED, manifest):
+            change()
+            row = compared()
+        assert (row["verdict"], row["miou"]) == ("not run", None)
+        assert row["reasons"][0].startswith("stale: scored with other weights")

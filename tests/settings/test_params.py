@@ -33,16 +33,6 @@ def params_from(tmp_path: Path, text: str) -> Params:
 
 
 @pytest.mark.parametrize("run", RUNS)
-@pytest.mark.parametrize("gpus", [1, 2, 4, 8])
-def test_iteration_totals_of_the_published_runs(run: str, gpus: int) -> None:
-    params = load_params(ROOT / "params.yaml").at_scale("paper")
-    setting = params.setting(run, (f"gpus={gpus}",))
-    images = params.datasets[setting.dataset].images.train
-    total = setting.recipe.epochs * iterations_per_epoch(images, gpus, setting.recipe.batch_size)
-    assert total == (81620 if setting.dataset == "cityscapes" and gpus == 1 else TOTALS[setting.dataset])
-
-
-@pytest.mark.parametrize("run", RUNS)
 def test_paper_scale_is_the_published_recipe(run: str) -> None:
     project = Project.load(ROOT / "params.yaml", "paper")
     setting = project.setting(run)
@@ -50,13 +40,10 @@ def test_paper_scale_is_the_published_recipe(run: str) -> None:
     assert wanted_reasons(project, setting, released=True) == []
     assert setting.recipe.output_stride == 32
     assert setting.recipe.subdivision_points == 8196
-
-
-@pytest.mark.parametrize("gpus", [3, 5, 6, 7, 9, 32])
-def test_gpu_counts_that_do_not_divide_the_batch_are_refused(gpus: int) -> None:
-    params = load_params(ROOT / "params.yaml").at_scale("paper")
-    with pytest.raises(ParamsError, match=f"batch_size 16 cannot be divided among {gpus} gpus"):
-        params.setting("voc_r50", (f"gpus={gpus}",))
+    images = project.params.datasets[setting.dataset].images.train
+    for gpus in (1, 2, 4, 8):
+        total = setting.recipe.epochs * iterations_per_epoch(images, gpus, setting.recipe.batch_size)
+        assert total == (81620 if setting.dataset == "cityscapes" and gpus == 1 else TOTALS[setting.dataset])
 
 
 def test_schema_file_is_up_to_date() -> None:
@@ -85,50 +72,23 @@ def test_keys_that_change_no_result_stay_out_of_the_fingerprint() -> None:
         assert key in json.dumps(same.deterministic())
 
 
-def test_a_deviation_from_the_published_recipe_is_named() -> None:
-    project = Project.load(ROOT / "params.yaml", "paper", ("output_stride=8",))
-    assert wanted_reasons(project, project.setting("voc_r50")) == ["output_stride 8 (published 32)"]
+DATASETS_OF_SCALE = "datasets: {voc: {}, ade20k: {}, cityscapes: {}}"
 
 
 @pytest.mark.parametrize(
     ("old", "new", "words"),
     [
-        ("voc_r50: {", "voc_r50: {lrr: 0.1, ", "runs.voc_r50: unknown key 'lrr' (did you mean 'lr'?)"),
         (VOC_R50, VOC_R50.replace("null", "-0.1"), "runs.voc_r50.lr: Input should be greater than 0 (got -0.1)"),
-        (VOC_R50, VOC_R50.replace("null", "fast"), "runs.voc_r50.lr: Input should be a valid number"),
-        ("voc_r101: {", "voc_r50: {", "duplicate key 'voc_r50'"),
         ("voc_r50: {dataset: voc", "voc_r50: {dataset: vok", "there is no 'vok' (did you mean 'voc'?)"),
         (VOC_R50, VOC_R50.replace("lr: null", "workers: 2"), "runs.voc_r50: unknown key 'workers'"),
-        (
-            VOC_R50,
-            VOC_R50.replace("backbone: r50", "backbone: r101"),
-            "every dataset with every backbone, voc_r50, voc_r101",
-        ),
-        (VOC_R50, "", "runs: must be every dataset with every backbone"),
+        (VOC_R50, "", "runs: must be every dataset with every backbone, voc_r50, voc_r101"),
         ("pretrained: false\n", "pretrained: true\n", "scales.demo: data: drawn needs pretrained: false"),
+        ("images: {train: 96, val: 24}", "images: null", "scales.demo: data: drawn needs images"),
         ("    limit: null\n", "", "scales.demo.limit: Field required"),
-        (
-            "datasets: {voc: {}, ade20k: {}, cityscapes: {}}",
-            "datasets: {voc: {}}",
-            "scales.pilot.datasets: name every dataset",
-        ),
-        ("scale: demo", "scale: dmo", "there is no 'dmo' (did you mean 'demo'?)"),
-        ("seeds: [0]", "seeds: [0, 0]", "seeds: each seed once"),
-        ("seeds: [0]", "seeds: []", "seeds:"),
-        ("seeds: [0]", "seeds: [0", "line "),
-        (
-            "published_scales: []",
-            "published_scales: [paper]",
-            "published_scales: must be [] or [demo], as",
-        ),
-        (
-            "published_scales: []",
-            "published_scales: [demo]",
-            "published_scales: scale demo has no published",
-        ),
+        (DATASETS_OF_SCALE, "datasets: {voc: {}}", "scales.pilot.datasets: name every dataset"),
+        ("published_scales: []", "published_scales: [paper]", "published_scales: must be [] or [demo], as"),
+        ("published_scales: []", "published_scales: [demo]", "published_scales: scale demo has no published"),
         ("output_stride: 32", "output_stride: 4", "output_stride: Input should be 8, 16 or 32"),
-        ("recipe:  ", "recipes:  ", "unknown key 'recipes' (did you mean 'recipe'?)"),
-        ("md5: 6cd6", "md5: xcd6", "archives.0.md5"),
         ("voc_r50:\n    log", "voc_r5:\n    log", "published: there is no 'voc_r5' (did you mean 'voc_r50'?)"),
         ("[log, cfg, released]", "[logs]", "scales.paper.published.0: Input should be 'log', 'cfg' or 'released'"),
     ],
@@ -139,30 +99,6 @@ def test_wrong_params_are_one_line(tmp_path: Path, text: str, old: str, new: str
         params_from(tmp_path, text.replace(old, new, 1))
     assert words in str(caught.value)
     assert "\n" not in str(caught.value)
-
-
-@pytest.mark.parametrize(
-    ("content", "words"),
-    [
-        ("- a\n- b\n", "not a mapping"),
-        ("", "not a mapping"),
-        ("a: {b\n", "line 2, column 1"),
-        ("x" * 1_000_001, "larger than"),
-    ],
-)
-def test_files_that_are_no_params(tmp_path: Path, content: str, words: str) -> None:
-    with pytest.raises(ParamsError, match=words):
-        params_from(tmp_path, content)
-
-
-def test_a_missing_file_is_named(tmp_path: Path) -> None:
-    with pytest.raises(ParamsError, match=r"nowhere.yaml does not exist"):
-        load_params(tmp_path / "nowhere.yaml")
-
-
-def test_unknown_run_names_the_nearest() -> None:
-    with pytest.raises(ParamsError, match=r"there is no run 'voc_r5' \(did you mean 'voc_r50'\?\)"):
-        load_params(ROOT / "params.yaml").setting("voc_r5")
 
 
 def test_params_yaml_has_no_value_twice(text: str) -> None:

@@ -11,7 +11,6 @@ import pytest
 import yaml
 from dvc.utils.serialize import parse_yaml
 
-from pointrend.errors import ParamsError
 from pointrend.settings.params_file import AMBIGUOUS, parse_override, read_yaml
 
 ROOT = Path(__file__).parents[2]
@@ -57,10 +56,3 @@ def test_the_projects_own_params_mean_the_same_to_dvc() -> None:
 def test_quotes_settle_it() -> None:
     assert parse_override("x='010'") == ("x", "010")
     assert parse_override('x="yes"') == ("x", "yes")
-
-
-def test_a_word_deep_inside_is_found_where_it_stands(tmp_path: Path) -> None:
-    path = tmp_path / "params.yaml"
-    path.write_text("a:\n  b: [1, {c: 010}]\n")
-    with pytest.raises(ParamsError, match=r"line 2, column 14: 010 means .*; write a number without leading zeros"):
-        read_yaml(path)

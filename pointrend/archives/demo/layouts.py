@@ -51,11 +51,6 @@ class VocIds:
     sbd_val: tuple[str, ...]
     scenes: dict[str, tuple[str, int]]  # the scene (split, index) of every id
 
-    @property
-    def trainaug(self) -> set[str]:
-        """Training ids."""
-        return {*self.train, *self.sbd_train, *self.sbd_val} - set(self.val)
-
 
 def voc_ids(counts: SceneCounts) -> VocIds:
     """Name the scenes: 2007_* are VOC training images, 2008_* SBD's alone, 2009_* VOC validation images."""
@@ -116,13 +111,6 @@ def cityscapes_labels(counts: SceneCounts) -> Iterator[Member]:
         yield f"gtFine/{place}_gtFine_labelIds.png", _png(label if split != "test" else np.zeros_like(label))
 
 
-def image_counts(counts: SceneCounts) -> dict[str, dict[str, int]]:
-    """Images per dataset and list, as the preparation has to find them."""
-    ids, plain = voc_ids(counts), {"train": counts.train, "val": counts.val}
-    found = {"train": len(ids.train), "val": len(ids.val), "sbd": len(ids.sbd_train) + len(ids.sbd_val)}
-    return {"voc": {**found, "trainaug": len(ids.trainaug)}, "ade20k": plain, "cityscapes": plain}
-
-
 # The members of every archive, by its official name.
 ARCHIVES = {
     "VOCtrainval_11-May-2012.tar": voc,
@@ -155,18 +143,11 @@ def _lines(ids: tuple[str, ...]) -> bytes:
 
 
 def _jpeg(picture: NDArray[np.uint8]) -> bytes:
-    return _encoded(".jpg", picture, cv2.IMWRITE_JPEG_QUALITY, 95)
+    return cv2.imencode(".jpg", picture, (cv2.IMWRITE_JPEG_QUALITY, 95))[1].tobytes()
 
 
 def _png(picture: NDArray[np.uint8]) -> bytes:
-    return _encoded(".png", picture, cv2.IMWRITE_PNG_COMPRESSION, 6)
-
-
-def _encoded(ending: str, picture: NDArray[np.uint8], *settings: int) -> bytes:
-    done, data = cv2.imencode(ending, picture, settings)
-    if not done:
-        raise RuntimeError(f"OpenCV cannot encode a {ending} image")
-    return data.tobytes()
+    return cv2.imencode(".png", picture, (cv2.IMWRITE_PNG_COMPRESSION, 6))[1].tobytes()
 
 
 def _palette_png(mask: NDArray[np.uint8]) -> bytes:

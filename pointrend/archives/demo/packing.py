@@ -7,6 +7,7 @@ import io
 import tarfile
 import zipfile
 from collections.abc import Iterable, Iterator
+from contextlib import nullcontext
 from pathlib import Path, PurePosixPath
 from typing import TypeAlias
 
@@ -17,37 +18,28 @@ _ZIP_TIME = (2012, 5, 11, 0, 0, 0)
 
 
 def write_archive(path: Path, name: str, members: Iterable[Member]) -> None:
-    """Pack ``members`` into ``path`` in the format that the ending of ``name`` says: .tar, .tgz or .zip.
+    """Pack ``members`` into ``path`` in the format of the ending of ``name``: .tar, .tgz or .zip.
 
     A directory gets an entry of its own before its first member, as in the official archives.
     """
-    if name.endswith(".tar"):
-        with tarfile.open(path, "w", format=tarfile.USTAR_FORMAT) as archive:
-            _fill_tar(archive, members)
-    elif name.endswith(".tgz"):
-        with (
-            open(path, "wb") as stream,
-            gzip.GzipFile("", "wb", compresslevel=6, fileobj=stream, mtime=0) as packed,
-            tarfile.open(fileobj=packed, mode="w", format=tarfile.USTAR_FORMAT) as archive,
-        ):
-            _fill_tar(archive, members)
-    elif name.endswith(".zip"):
+    if name.endswith(".zip"):
         with zipfile.ZipFile(path, "w") as archive:
             _fill_zip(archive, members)
-    else:
-        raise ValueError(f"no archive format for {name}")
+        return
+    with (
+        open(path, "wb") as stream,
+        gzip.GzipFile("", "wb", 6, stream, mtime=0) if name.endswith(".tgz") else nullcontext(stream) as file,
+        tarfile.open(fileobj=file, mode="w", format=tarfile.USTAR_FORMAT) as packed,
+    ):
+        _fill_tar(packed, members)
 
 
 def _fill_tar(archive: tarfile.TarFile, members: Iterable[Member]) -> None:
     for name, data in _with_directories(members):
         entry = tarfile.TarInfo(name)  # owner and group 0, without names
-        entry.mtime = _TIME
-        if data is None:
-            entry.type, entry.mode = tarfile.DIRTYPE, 0o755
-            archive.addfile(entry)
-        else:
-            entry.size, entry.mode = len(data), 0o644
-            archive.addfile(entry, io.BytesIO(data))
+        entry.mtime, entry.size = _TIME, len(data or b"")
+        entry.type, entry.mode = (tarfile.DIRTYPE, 0o755) if data is None else (tarfile.REGTYPE, 0o644)
+        archive.addfile(entry, io.BytesIO(data or b""))
 
 
 def _fill_zip(archive: zipfile.ZipFile, members: Iterable[Member]) -> None:
