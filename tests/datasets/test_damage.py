@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import itertools
 from collections.abc import Callable
-from typing import Any
 
 import cv2
 import numpy as np
@@ -86,10 +85,6 @@ def test_damage_that_libjpeg_warns_of_is_noticed(
     assert noticed >= least
 
 
-def without_the_last_part(data: bytes) -> bytes:
-    return data[: max(data.rindex(bytes((255, marker))) for marker in range(0xD0, 0xD8))] + data[-2:]
-
-
 @pytest.mark.parametrize(
     ("change", "form", "words"),
     [
@@ -99,7 +94,7 @@ def without_the_last_part(data: bytes) -> bytes:
         (lambda data: data[:-300] + b"\xff\x01" + data[-298:], "4:2:0", "byte"),
         (lambda data: data.replace(b"\xff\xd1", b"\xff\xd2", 1), "restarts", "restart markers out of order"),
         (lambda data: data.replace(b"\xff\xd3", b"", 1), "restarts", "restart markers out of order"),
-        (without_the_last_part, "restarts", "parts instead of"),
+        (lambda data: data[: data.index(b"\xff\xd3")] + data[-2:], "restarts", "parts instead of"),
         (lambda data: data[:-300] + b"\xff\x01" + data[-298:], "progressive", "byte"),
         (lambda data: data[:2] + b"\xff\xd0" + data[2:], "4:2:0", "a misplaced marker at byte 2"),
     ],
@@ -116,13 +111,3 @@ def test_every_byte_of_a_png_counts() -> None:
         data[place] ^= 1
         assert damage(bytes(data)), place
     assert damage(whole[:-12]) == "its end is missing"
-
-
-def test_any_bytes_give_an_answer() -> None:
-    rng: Any = np.random.default_rng(4)
-    whole = jpeg(photo(20, 30), form="restarts")
-    for _ in range(300):
-        data = bytearray(whole[: rng.integers(3, len(whole) + 1)])
-        for place in rng.integers(3, max(len(data), 4), 3):
-            data[place : place + 1] = rng.bytes(1)
-        assert isinstance(damage(bytes(data)), str | None)

@@ -59,6 +59,8 @@ def test_the_values_of_matlab_masks(height: int, width: int, others: bool) -> No
         (sbd_mask(VALUES).replace(b"IM", b"MI", 1), "it is not a MATLAB 5 file"),
         (mat(False, GTcls={"Segmentation": VALUES}), "it is not compressed"),
         (sbd_mask(VALUES)[:-1] + b"?", ".* incorrect data check"),
+        (mat(GTinst=np.eye(2)), r"'GTcls'\)"),
+        (mat(GTcls={"Categories": np.eye(2)}), "no field of name Segmentation"),
     ],
 )
 def test_other_matlab_files_are_refused(data: bytes, words: str) -> None:
