@@ -12,18 +12,9 @@ CASES = json.loads((GOLDEN / "metric.json").read_text())
 IGNORE = 255
 
 
-def golden_pairs(case: str) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Predictions and ground truths of a golden case, with 255 for its -1."""
+def golden_case(case: str) -> tuple[list[tuple[np.ndarray, np.ndarray]], np.ndarray]:
+    """Predictions and ground truths of a golden case, with 255 for its -1; IoU per class, NaN where it is absent."""
     with np.load(GOLDEN / "metric.npz") as arrays:
-        count = CASES[case]["n_images"]
-        truths = [arrays[f"{case}_gt{i}"] for i in range(count)]
-        return [
-            (arrays[f"{case}_pred{i}"], np.where(truth < 0, IGNORE, truth).astype(np.uint8))
-            for i, truth in enumerate(truths)
-        ]
-
-
-def golden_iou(case: str) -> np.ndarray:
-    """IoU per class of a golden case, NaN where a class is absent."""
-    with np.load(GOLDEN / "metric.npz") as arrays:
-        return arrays[f"{case}_iou"]
+        maps = [(arrays[f"{case}_pred{i}"], arrays[f"{case}_gt{i}"]) for i in range(CASES[case]["n_images"])]
+        pairs = [(guess, np.where(truth < 0, IGNORE, truth).astype(np.uint8)) for guess, truth in maps]
+        return pairs, arrays[f"{case}_iou"]

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pointrend.evaluation.confusion import Confusion, Counts
-from tests.evaluation.golden_metric import CASES, IGNORE, golden_iou, golden_pairs
+from tests.evaluation.golden_metric import CASES, IGNORE, golden_case
 
 
 def count(pairs: list[tuple[np.ndarray, np.ndarray]], num_classes: int) -> Counts:
@@ -18,9 +18,9 @@ def count(pairs: list[tuple[np.ndarray, np.ndarray]], num_classes: int) -> Count
 
 @pytest.mark.parametrize("case", CASES)
 def test_golden_metric(case: str) -> None:
-    expected = CASES[case]
-    counts = count(golden_pairs(case), expected["num_classes"])
-    np.testing.assert_allclose(counts.iou(), golden_iou(case), rtol=0, atol=1e-12, equal_nan=True)
+    expected, (pairs, iou) = CASES[case], golden_case(case)
+    counts = count(pairs, expected["num_classes"])
+    np.testing.assert_allclose(counts.iou(), iou, rtol=0, atol=1e-12, equal_nan=True)
     assert np.flatnonzero(np.isnan(counts.iou())).tolist() == expected["iou_nan_classes"]
     assert counts.miou() == pytest.approx(expected["miou"], rel=0, abs=1e-12)
     assert counts.all_accuracy() == pytest.approx(expected["all_accuracy"], rel=0, abs=1e-12)
@@ -59,37 +59,15 @@ def test_streaming_equals_sets_of_pixels(drawn: tuple[int, list[tuple[np.ndarray
     expected = [naive_iou(pairs, class_id) for class_id in range(num_classes)]
     assert [None if np.isnan(value) else float(value) for value in counts.iou()] == expected
     present = [value for value in expected if value is not None]
-    if present:
-        assert counts.miou() == pytest.approx(sum(present) / len(present), abs=1e-12)
-    else:
-        assert np.isnan(counts.miou())
-
-
-@given(image_pairs(), st.randoms())
-@settings(deadline=None, max_examples=40)
-def test_order_of_images_changes_nothing(drawn: tuple[int, list], random: st.Random) -> None:
-    num_classes, pairs = drawn
-    first = count(pairs, num_classes)
-    random.shuffle(pairs)
-    second = count(pairs, num_classes)
-    np.testing.assert_array_equal(first.iou(), second.iou())
-    assert first.miou() == second.miou() or np.isnan(first.miou())
-
-
-@given(image_pairs(), st.data())
-@settings(deadline=None, max_examples=40)
-def test_renaming_classes_renames_their_iou(drawn: tuple[int, list], data: st.DataObject) -> None:
-    num_classes, pairs = drawn
-    renamed_to = np.array([*data.draw(st.permutations(range(num_classes))), *[IGNORE] * (256 - num_classes)], np.uint8)
-    renamed = [(renamed_to[prediction], renamed_to[truth]) for prediction, truth in pairs]
-    before, after = count(pairs, num_classes), count(renamed, num_classes)
-    np.testing.assert_array_equal(before.iou(), after.iou()[renamed_to[:num_classes]])
-    np.testing.assert_allclose(before.miou(), after.miou(), rtol=0, atol=1e-12)
-    np.testing.assert_array_equal(before.all_accuracy(), after.all_accuracy())
+    miou = sum(present) / len(present) if present else np.nan
+    assert counts.miou() == pytest.approx(miou, abs=1e-12, nan_ok=True)
+    right = np.concatenate([(prediction == truth)[truth != IGNORE] for prediction, truth in pairs])
+    accuracy = right.mean() if len(right) else np.nan
+    assert counts.all_accuracy() == pytest.approx(accuracy, abs=1e-12, nan_ok=True)
 
 
 def test_an_image_returns_what_it_contributed() -> None:
-    pairs = golden_pairs("case0")
+    pairs, _ = golden_case("case0")
     confusion = Confusion(21)
     total = Counts.zeros(21)
     for prediction, truth in pairs:
