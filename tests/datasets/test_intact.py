@@ -10,14 +10,12 @@ import pytest
 from pointrend.datasets.intact import check_split, split_files
 from pointrend.errors import CheckFailed
 from pointrend.files import read_json, write_json
-from tests.tiny import write_manifest, write_tiny_store
+from tests.tiny import write_tiny_data
 
 
 @pytest.fixture(params=["raw", "compact"])
 def store(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
-    folder = write_tiny_store(tmp_path, form=request.param)
-    write_manifest(folder)
-    return folder
+    return write_tiny_data(tmp_path, request.param)
 
 
 def test_what_was_prepared_is_taken(store: Path, caplog: pytest.LogCaptureFixture) -> None:

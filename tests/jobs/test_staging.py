@@ -18,15 +18,14 @@ from pointrend.errors import CheckFailed
 from pointrend.jobs import staging
 from pointrend.jobs.staging import training_data
 from pointrend.training.distributed import Processes
-from tests.tiny import ROOT, write_manifest, write_tiny_store
+from tests.tiny import ROOT, write_tiny_data
 
 ALONE = Processes(0, 1, torch.device("cpu"))
 
 
 @pytest.fixture
 def data(tmp_path: Path) -> Path:
-    folder = write_tiny_store(tmp_path / "data")
-    write_manifest(folder)
+    folder = write_tiny_data(tmp_path / "data")
     return folder
 
 
