@@ -109,15 +109,3 @@ def test_a_class_with_more_pixels_than_float32_counts_is_counted_exactly() -> No
     pixels = np.ones((4097, 4097), np.uint8)  # 2**24 + 8193
     counts = count([(pixels, pixels)], 3)
     assert counts.true_positive.tolist() == [0, 4097**2, 0]
-
-
-def test_counting_in_parts_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    rng = np.random.default_rng(0)
-    prediction, truth = rng.integers(0, 4, (2, 9, 7), np.uint8)
-    whole = Confusion(4)
-    whole.add(prediction, truth)
-    monkeypatch.setattr("pointrend.evaluation.confusion.LARGEST_COUNT", 15)
-    parts = Confusion(4)
-    parts.add(prediction, truth)
-    np.testing.assert_array_equal(parts.matrix, whole.matrix)
-    assert whole.matrix.sum() == 63

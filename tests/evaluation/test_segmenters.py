@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import functools
 import json
-from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -18,7 +17,7 @@ from pointrend.errors import WeightsError
 from pointrend.evaluation.segmenters import Segmentation, Segmenter, label_map, segmenter
 from pointrend.model import resize
 from pointrend.model.folding import folded
-from pointrend.model.pointrend import Architecture, Inference, PointRend
+from pointrend.model.pointrend import Architecture, PointRend
 from pointrend.model.refinement import RefinedMap, refine
 from tests.golden_weights import GOLDEN, VOC_R50, golden_arrays, golden_batch, golden_facts, golden_model
 
@@ -49,25 +48,6 @@ def test_the_lowest_of_equal_logits_wins() -> None:
     logits = torch.zeros(1, 4, 2, 2)
     logits[0, 1, 0, 0] = logits[0, 3, 0, 0] = 1
     assert label_map(logits, 2, 2).tolist() == [[1, 0], [0, 0]]
-
-
-def answered(*cells: list[int]) -> Segmentation:
-    """From a network with one answer: everything is class 1 in the refined logits, and class 0 in the coarse ones."""
-    refined = torch.stack([torch.zeros(1, 8, 8), torch.ones(1, 8, 8)], dim=1)
-    model = Mock()
-    model.to().eval().infer.return_value = Inference(
-        refined, torch.zeros(1, 2, 2, 2), tuple(torch.tensor([step]) for step in cells)
-    )
-    return segmenter(model, "exact", "cpu")(torch.zeros(1, 3, 5, 7), (3, 4), "street/7")
-
-
-def test_a_segmentation_has_the_size_of_the_image() -> None:
-    found = answered([3], [0, 9])
-    assert found.refined.tolist() == [[1] * 4] * 3
-    assert found.coarse.tolist() == [[0] * 4] * 3
-    assert np.argwhere(found.last_refined).tolist() == [[0, 0], [1, 1]]
-    assert found.last_refined.shape == (8, 8)
-    assert not answered().last_refined.any()
 
 
 @functools.cache
@@ -141,6 +121,14 @@ def test_every_number_of_steps_and_points(steps: int) -> None:
     if steps:
         assert set(refined.cells.tolist()) == set(expected.refined_cells[-1][0].tolist())
         assert len(refined.cells) == THIN.subdivision_points
+
+
+@pytest.mark.parametrize("inference", ["fast", "exact"])
+def test_without_a_step_nothing_is_marked(inference: str) -> None:
+    model = PointRend(dataclasses.replace(THIN, subdivision_steps=0))
+    found = segmenter(model, inference, "cpu")(images(0), (30, 40), "street/7")
+    assert found.refined.shape == found.coarse.shape == (30, 40)
+    assert not found.last_refined.any()
 
 
 @pytest.mark.parametrize("block", [1, 3000, 2**20])
