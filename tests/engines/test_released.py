@@ -1,8 +1,9 @@
-"""Released weights are scored and reported without any training, by either engine."""
+"""What only scale paper has, by either engine: released weights are scored without any training, and logs audited."""
 
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,10 +12,14 @@ import pytest
 
 from pointrend.archives.loopback import serve_folder
 from tests.engines.conftest import small_checkout
+from tests.mirrors import set_urls
 from tests.released import FIRST_NAME, THIN, noise_masks, offer_voc, offer_weights, serve_from, thin_state
-from tests.workflow.checkout import Checkout
+from tests.results.audit.samples import LOGS, S21, VOC_R50, write_config
+from tests.workflow.checkout import Checkout, keep_dataset
 
 SNAKEMAKE = ("snakemake", "--cores", "2", "released", "--config", "scale=paper", "runs=voc_r50")
+NAMES = ("pointrend_resnet50os8_voc_train.log", "pointrend_resnet50os8_voc.py", "base_cfg.py")
+AUDIT = "runs/paper/voc_r50-published/audit.json"
 
 
 @pytest.fixture(scope="module")
@@ -76,3 +81,32 @@ def test_dvc_is_asked_for_the_scores_that_belong_to_the_scale(offering: Checkout
     (line,) = checkout.run("pointrend", "bridge", "snakemake", expect=3).splitlines()
     assert line.startswith("error: dvc has not scored the released weights or audited the published logs ")
     assert "write published_scales: [paper]" in line
+
+
+@pytest.fixture
+def publishing(tmp_path: Path) -> Iterator[Checkout]:
+    """A checkout at scale paper; what is published for voc_r50 comes from this machine."""
+    offered = tmp_path / "offered"
+    write_config(offered, VOC_R50).rename(offered / NAMES[1])
+    shutil.copy(LOGS / S21, offered / NAMES[0])
+    checkout = Checkout(tmp_path / "pointrend")
+    params = checkout.params() | {"scale": "paper", "published_scales": ["paper"]}
+    keep_dataset(params, "voc")
+    with serve_folder(offered) as url:
+        set_urls({name: [f"{url}/{name}"] for name in NAMES}, checkout.root)
+        checkout.write_params(params)
+        checkout.git("init", "--quiet")
+        yield checkout
+
+
+@pytest.mark.parametrize("command", [f"snakemake --cores 2 {AUDIT}", "dvc repro audit@paper-voc-r50"])
+def test_a_log_is_fetched_audited_and_evidence(publishing: Checkout, command: str) -> None:
+    publishing.run(*command.split())
+    assert json.loads((publishing.root / AUDIT).read_text())["agrees"] is True
+    publishing.run("pointrend", "compare")
+    rows = rows_of(publishing)
+    trained = [(row["run"], row["verdict"], row["evidence"]) for row in rows if row["kind"] == "trained"]
+    assert trained == [("voc_r50", "not run", "log"), ("voc_r101", "not run", "inputs")]
+    files = rows[0]["audit"]["files"]
+    assert files.keys() == set(NAMES)
+    assert files[NAMES[0]]["source"].endswith(NAMES[0])
