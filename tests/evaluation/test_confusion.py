@@ -1,12 +1,19 @@
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pointrend.datasets.classes import IGNORE
 from pointrend.evaluation.confusion import Confusion, Counts
-from tests.evaluation.golden_metric import CASES, IGNORE, golden_case
+from pointrend.evaluation.counts_file import counts_table, read_counts, write_counts
+
+GOLDEN = Path(__file__).parents[1] / "golden"
+CASES = json.loads((GOLDEN / "metric.json").read_text())
 
 
 def count(pairs: list[tuple[np.ndarray, np.ndarray]], num_classes: int) -> Counts:
@@ -17,13 +24,25 @@ def count(pairs: list[tuple[np.ndarray, np.ndarray]], num_classes: int) -> Count
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_golden_metric(case: str) -> None:
-    expected, (pairs, iou) = CASES[case], golden_case(case)
-    counts = count(pairs, expected["num_classes"])
-    np.testing.assert_allclose(counts.iou(), iou, rtol=0, atol=1e-12, equal_nan=True)
-    assert np.flatnonzero(np.isnan(counts.iou())).tolist() == expected["iou_nan_classes"]
-    assert counts.miou() == pytest.approx(expected["miou"], rel=0, abs=1e-12)
-    assert counts.all_accuracy() == pytest.approx(expected["all_accuracy"], rel=0, abs=1e-12)
+def test_golden_metric_of_all_images_and_recounted(case: str, tmp_path: Path) -> None:
+    expected, confusion, images = CASES[case], Confusion(CASES[case]["num_classes"]), {}
+    with np.load(GOLDEN / "metric.npz") as arrays:
+        golden_iou = arrays[f"{case}_iou"]
+        for i in range(expected["n_images"]):
+            truth = arrays[f"{case}_gt{i}"]
+            truth = np.where(truth < 0, IGNORE, truth).astype(np.uint8)
+            images[str(i)] = confusion.add(arrays[f"{case}_pred{i}"], truth)
+            assert images[str(i)].ground_truth.sum() == (truth != IGNORE).sum()
+    write_counts(tmp_path / "confusion.parquet", counts_table(images, confusion.num_classes))
+    stored = read_counts(tmp_path / "confusion.parquet")
+    assert stored.images == expected["n_images"]
+    for counts in (confusion.counts(), stored.total):
+        np.testing.assert_allclose(counts.iou(), golden_iou, rtol=0, atol=1e-12, equal_nan=True)
+        assert np.flatnonzero(np.isnan(counts.iou())).tolist() == expected["iou_nan_classes"]
+        assert counts.miou() == pytest.approx(expected["miou"], rel=0, abs=1e-12)
+        assert counts.all_accuracy() == pytest.approx(expected["all_accuracy"], rel=0, abs=1e-12)
+    for name in ("true_positive", "ground_truth", "predicted"):
+        np.testing.assert_array_equal(getattr(stored.total, name), getattr(confusion.counts(), name))
 
 
 @st.composite
@@ -64,17 +83,6 @@ def test_streaming_equals_sets_of_pixels(drawn: tuple[int, list[tuple[np.ndarray
     right = np.concatenate([(prediction == truth)[truth != IGNORE] for prediction, truth in pairs])
     accuracy = right.mean() if len(right) else np.nan
     assert counts.all_accuracy() == pytest.approx(accuracy, abs=1e-12, nan_ok=True)
-
-
-def test_an_image_returns_what_it_contributed() -> None:
-    pairs, _ = golden_case("case0")
-    confusion = Confusion(21)
-    total = Counts.zeros(21)
-    for prediction, truth in pairs:
-        total += confusion.add(prediction, truth)
-    for name in ("true_positive", "ground_truth", "predicted"):
-        np.testing.assert_array_equal(getattr(total, name), getattr(confusion.counts(), name))
-    assert total.ground_truth.sum() == sum((truth != IGNORE).sum() for _, truth in pairs)
 
 
 def test_ground_truth_and_prediction_are_told_apart() -> None:
