@@ -48,7 +48,7 @@ def rows_of(checkout: Checkout) -> list[dict[str, Any]]:
     return rows
 
 
-def test_both_engines_score_and_report_them_without_any_training(offering: Checkout, tmp_path: Path) -> None:
+def test_both_engines_score_released_weights_without_any_training(offering: Checkout, tmp_path: Path) -> None:
     by_dvc = offering.copy(tmp_path / "pointrend")
     offering.run(*SNAKEMAKE)
     rows = rows_of(offering)
