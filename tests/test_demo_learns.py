@@ -18,7 +18,8 @@ from pointrend.settings.params import load_params
 from pointrend.training.distributed import Processes
 from pointrend.training.loop import Trainer
 from pointrend.training.transforms import TestTransform
-from tests.tiny import ROOT
+
+ROOT = Path(__file__).parents[1]
 
 
 @pytest.fixture(scope="module")

@@ -58,7 +58,7 @@ def _split(kind: Kind) -> Figure:
 
     def plain(writer: StoreWriter) -> None:
         for sample in source.samples("train", ids):
-            picture = cv2.imdecode(np.frombuffer(sample.image, np.uint8), cv2.IMREAD_COLOR)
+            picture = cv2.imdecode(np.frombuffer(sample.picture, np.uint8), cv2.IMREAD_COLOR)
             mask = np.array(Image.open(io.BytesIO(sample.mask)))
             np.bincount(mask.ravel(), minlength=256)
             writer.add(sample.id, np.asarray(picture, np.uint8), kind.classes.train_ids[mask])

@@ -137,8 +137,11 @@ def test_a_description_has_images_pixels_and_sizes(tmp_path: Path) -> None:
     wall, ignored = splits["train"]["pixels"]["0"], splits["train"]["pixels"]["ignore"]
     assert lines[5].split()[:5] == ["0", "wall", str(wall), f"({100 * wall / 180:.2f}", "%)"]
     assert lines[-1].split()[:2] == ["ignore", str(ignored)]
+
+
+def test_describing_nothing_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match=r"manifest\.json .+; run `pointrend prepare`"):
-        describe(tmp_path / "nothing")
+        describe(tmp_path)
 
 
 def test_the_compact_form_has_the_content_of_the_raw_one(tmp_path: Path) -> None:

@@ -35,6 +35,6 @@ def plain(image: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(image.transpose(2, 0, 1), dtype=np.float32)
 
 
-def image_of(classes: np.ndarray) -> np.ndarray:
+def picture_of(classes: np.ndarray) -> np.ndarray:
     """A BGR image that :class:`ReadsBlue` segments into ``classes`` (H, W)."""
     return np.stack([classes * STEP, classes * 0 + 90, classes * 0 + 200], axis=-1).astype(np.uint8)

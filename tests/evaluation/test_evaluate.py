@@ -24,7 +24,7 @@ from pointrend.evaluation.segmenters import label_map
 from pointrend.files import sha256_file
 from pointrend.model.pointrend import Architecture, PointRend
 from pointrend.training.transforms import TestTransform
-from tests.evaluation.networks import ReadsBlue, image_of, plain
+from tests.evaluation.networks import ReadsBlue, picture_of, plain
 
 VOC = classes_of("voc")
 SCORED = {"model_sha256": "5" * 64}
@@ -48,7 +48,7 @@ def random_maps(seed: int, count: int, size: tuple[int, int] = (24, 32)) -> list
 def store_of(folder: Path, pairs: list[tuple[np.ndarray, np.ndarray]], ids: list[str] | None = None) -> Store:
     with StoreWriter(folder, "val") as writer:
         for index, (prediction, truth) in enumerate(pairs):
-            writer.add(ids[index] if ids else f"street/{index}", image_of(prediction), truth)
+            writer.add(ids[index] if ids else f"street/{index}", picture_of(prediction), truth)
     return Store(folder, "val")
 
 

@@ -10,7 +10,7 @@ from PIL import Image
 from pointrend.datasets.registry import classes_of
 from pointrend.errors import ParamsError
 from pointrend.evaluation.predict import predict_folder
-from tests.evaluation.networks import ReadsBlue, image_of, plain
+from tests.evaluation.networks import ReadsBlue, picture_of, plain
 
 
 def random_classes(height: int, width: int) -> np.ndarray:
@@ -19,7 +19,7 @@ def random_classes(height: int, width: int) -> np.ndarray:
 
 def write_image(path: Path, classes: np.ndarray) -> None:
     path.parent.mkdir(exist_ok=True)
-    cv2.imwrite(str(path), image_of(classes))
+    cv2.imwrite(str(path), picture_of(classes))
 
 
 def predict(images: Path, out: Path, overlay: bool = False) -> int:
