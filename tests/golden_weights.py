@@ -24,23 +24,18 @@ from pointrend.model.pointrend import Architecture, PointDraws, PointRend
 from pointrend.model.weights import from_upstream
 
 GOLDEN = Path(__file__).parent / "golden"
-SALT = "golden/"
 VOC_R50 = Architecture(num_classes=21, depth=50)
 
 
-def u24(seed: int, count: int) -> NDArray[np.float64]:
-    """``count`` multiples of 2**-24 in [0, 1)."""
-    return (np.random.PCG64(seed).random_raw(count) >> np.uint64(40)) / 2.0**24
-
-
 def usym(seed: int, shape: Sequence[int], std: float) -> NDArray[np.float64]:
-    """Uniform, symmetric about 0, of that standard deviation."""
-    return ((2 * u24(seed, math.prod(shape)) - 1) * math.sqrt(3) * std).reshape(shape)
+    """Uniform, symmetric about 0, of that standard deviation, out of multiples of 2**-24 in [0, 1)."""
+    u24 = (np.random.PCG64(seed).random_raw(math.prod(shape)) >> np.uint64(40)) / 2.0**24
+    return ((2 * u24 - 1) * math.sqrt(3) * std).reshape(shape)
 
 
-def golden_weight(name: str, shape: Sequence[int]) -> Tensor:
+def _weight(name: str, shape: Sequence[int]) -> Tensor:
     """The entry ``name`` (SSSegmentation's name) of the state dict."""
-    seed = zlib.crc32((SALT + name).encode())
+    seed = zlib.crc32(f"golden/{name}".encode())
     if name.endswith("num_batches_tracked"):
         return torch.zeros(list(shape), dtype=torch.int64)
     if name.endswith("running_mean"):
@@ -60,7 +55,7 @@ def golden_weight(name: str, shape: Sequence[int]) -> Tensor:
 @functools.cache
 def golden_state() -> Mapping[str, Tensor]:
     """The golden weights of PointRend R-50 on VOC under SSSegmentation's names, float32."""
-    return {name: golden_weight(name, entry["shape"]) for name, entry in published_state("r50_voc").items()}
+    return {name: _weight(name, entry["shape"]) for name, entry in published_state("r50_voc").items()}
 
 
 def golden_model(dtype: torch.dtype = torch.float32) -> PointRend:

@@ -20,36 +20,34 @@ from tests.datasets.layouts import SBD, VOC, Members, encoded, pixels, values, w
 from tests.mirrors import read_mirrors, set_urls
 
 ROOT = Path(__file__).parents[1]
-DEFINITION = Path("published/definition.json")
 FIRST_NAME = "pointrend_resnet50os8_voc_train.pth"
 SECOND_NAME = "pointrend_resnet50os32_voc.pth"
+Masks = dict[str, NDArray[np.uint8]]
 THIN = {"width": 4, "fpn_channels": 8, "scale_channels": 8, "point_channels": 8, "base_size": [64, 32]}
 
 
-def noise_masks(count: int = 3) -> dict[str, NDArray[np.uint8]]:
+def noise_masks(count: int = 3) -> Masks:
     """Masks of noise, by the id of their image."""
     return {f"val{number}": values(number, [0, 1, 20, 255], 18, 24) for number in range(count)}
 
 
-def offer_voc(
-    folder: Path, masks: Mapping[str, NDArray[np.uint8]], params: dict[str, Any], checkout: Path = Path()
-) -> None:
+def offer_voc(folder: Path, masks: Masks, params: dict[str, Any], checkout: Path = Path()) -> None:
     """Write VOC with these val masks into ``folder``; let ``params`` and the checkout take it for the official one."""
-    ids = {"train": ["a"], "val": list(masks)}
-    voc: Members = {f"{VOC}ImageSets/Segmentation/{split}.txt": "\n".join(ids[split]).encode() for split in ids}
+    lists = f"{VOC}ImageSets/Segmentation/"
+    voc: Members = {f"{lists}train.txt": b"a", f"{lists}val.txt": "\n".join(masks).encode()}
     for seed, (name, mask) in enumerate({"a": values(9, [0, 1]), **masks}.items()):
         voc[f"{VOC}JPEGImages/{name}.jpg"] = encoded(pixels(seed, *mask.shape), "JPEG")
         voc[f"{VOC}SegmentationClass/{name}.png"] = encoded(mask, mode="P")
     sbd = {f"{SBD}train.txt": b"a\n", f"{SBD}val.txt": b""}
     paths = write_archives(folder, {"VOCtrainval_11-May-2012.tar": voc, "benchmark.tgz": sbd})
-    dataset = params["datasets"]["voc"]
-    dataset["images"] = {"train": 1, "val": len(masks)}
+    images = {"train": 1, "val": len(masks)}
     digests = {name: {"sha256": sha256_file(path)} for name, path in paths.items()}
-    dataset["archives"] = [{"name": name, **digest} for name, digest in digests.items()]
-    path = checkout / DEFINITION
+    archives = [{"name": name, **digest} for name, digest in digests.items()]
+    params["datasets"]["voc"] |= {"images": images, "archives": archives}
+    path = checkout / "published/definition.json"
     assert not path.resolve().is_relative_to(ROOT), "the project's own definition is no file of tests"
     definition = json.loads(path.read_text())
-    definition["datasets"]["voc"] |= {"images": dataset["images"], "archives": digests}
+    definition["datasets"]["voc"] |= {"images": images, "archives": digests}
     write_json(path, definition)
 
 
@@ -61,7 +59,7 @@ def offer_weights(path: Path, state: Mapping[str, Any]) -> None:
 def thin_state(num_classes: int = 21, depth: int = 50) -> dict[str, Any]:
     """Random weights of a network of the sizes THIN, under SSSegmentation's names."""
     torch.manual_seed(1)
-    sizes = {key: THIN[key] for key in ("width", "fpn_channels", "scale_channels", "point_channels")}
+    sizes = {key: size for key, size in THIN.items() if key != "base_size"}
     return to_upstream(PointRend(Architecture(num_classes, depth, **sizes)).state_dict())
 
 
@@ -87,7 +85,7 @@ def paper(words: str) -> int:
     return main(["--scale", "paper", *words.split()])
 
 
-def prepare(offered: Path, masks: Mapping[str, NDArray[np.uint8]], **recipe: Any) -> None:
+def prepare(offered: Path, masks: Masks, **recipe: Any) -> None:
     """Fetch and prepare a VOC with these val masks; ``recipe`` overrides the published one for voc_r50."""
     params = read_params()
     offer_voc(offered, masks, params)

@@ -27,7 +27,7 @@ def voc(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The demo's VOC, prepared."""
     folder = tmp_path_factory.mktemp("voc")
     records = build_demo_archives(folder / "archives")["files"]
-    archives = {name: folder / "archives" / name for name in ("VOCtrainval_11-May-2012.tar", "benchmark.tgz")}
+    archives = {name: folder / "archives" / name for name in records}
     prepare_dataset("voc", archives, records, folder / "data", {"train": 96, "val": 24}, True, limit=None, pins="demo")
     return folder / "data"
 
@@ -37,8 +37,8 @@ def score(data: Path, val: Path, checkpoints: Path) -> dict[str, Any]:
     torch.set_num_threads(1)
     setting = load_params(ROOT / "params.yaml").at_scale("demo").setting("voc_r50")
     model = Trainer(setting, 0, data, checkpoints, None, Processes(0, 1, torch.device("cpu"))).run()
-    transform = TestTransform(setting.recipe.base_size)
-    return evaluate_split(model.eval(), Store(val, "val"), transform, "cpu", classes_of("voc"), 0, 0.02).metrics
+    transform, classes = TestTransform(setting.recipe.base_size), classes_of("voc")
+    return evaluate_split(model, Store(val, "val"), transform, "cpu", classes, 0, 0.02).metrics
 
 
 def test_true_labels_are_learnt_and_refinement_helps(voc: Path, tmp_path: Path) -> None:
@@ -53,6 +53,6 @@ def test_shuffled_labels_are_not(voc: Path, tmp_path: Path) -> None:
     store = Store(voc, "train")
     order = np.roll(np.random.default_rng(0).permutation(len(store)), 1)
     with StoreWriter(tmp_path / "data", "train") as writer:
-        for index, other in enumerate(order):
-            writer.add(store.ids[index], store.picture(index), store.label(int(other)))
+        for index, other in enumerate(order.tolist()):
+            writer.add(store.ids[index], store.picture(index), store.label(other))
     assert score(tmp_path / "data", voc, tmp_path / "checkpoints")["miou"] < 20

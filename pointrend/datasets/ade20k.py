@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pointrend.datasets.classes import DatasetClasses, split_colours, split_names
+from pointrend.datasets.classes import DatasetClasses
 from pointrend.datasets.prepare.samples import PairedSource
 
 ARCHIVE = "ADEChallengeData2016.zip"
@@ -47,4 +47,4 @@ class Ade20kSource(PairedSource):
 
 
 SOURCE = Ade20kSource
-CLASSES = DatasetClasses.of("ADE20K", split_names(NAMES), split_colours(COLOURS), raw_values=range(1, 151), ignored=[0])
+CLASSES = DatasetClasses.of("ADE20K", NAMES, COLOURS, raw_values=range(1, 151), ignored=[0])

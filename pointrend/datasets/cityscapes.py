@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pointrend.datasets.classes import DatasetClasses, split_colours, split_names
+from pointrend.datasets.classes import DatasetClasses
 from pointrend.datasets.prepare.samples import PairedSource
 
 NAMES = """
@@ -29,6 +29,4 @@ class CityscapesSource(PairedSource):
 
 
 SOURCE = CityscapesSource
-CLASSES = DatasetClasses.of(
-    "Cityscapes", split_names(NAMES), split_colours(COLOURS), raw_values=LABEL_IDS, ignored=range(34)
-)
+CLASSES = DatasetClasses.of("Cityscapes", NAMES, COLOURS, raw_values=LABEL_IDS, ignored=range(34))

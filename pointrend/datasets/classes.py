@@ -32,28 +32,17 @@ class DatasetClasses:
 
     @classmethod
     def of(
-        cls,
-        title: str,
-        names: Sequence[str],
-        palette: NDArray[np.uint8],
-        raw_values: Sequence[int],
-        ignored: Iterable[int],
+        cls, title: str, names: str, colours: str, raw_values: Sequence[int], ignored: Iterable[int]
     ) -> DatasetClasses:
-        """``raw_values`` are the classes' raw label values in train id order; a class wins over ``ignored``."""
+        """``names`` are separated by commas, ``colours`` (six hexadecimal digits each) by spaces, in train id order.
+
+        ``raw_values`` are the classes' raw label values in the same order; a class wins over ``ignored``.
+        """
+        palette = np.array([list(bytes.fromhex(colour)) for colour in colours.split()], dtype=np.uint8)
         train_ids = np.full(256, IGNORE, dtype=np.uint8)
         train_ids[list(raw_values)] = range(len(raw_values))
         forbidden = np.ones(256, dtype=np.bool_)
         forbidden[[*raw_values, *ignored]] = False
         for array in (palette, train_ids, forbidden):
             array.setflags(write=False)
-        return cls(title, tuple(names), palette, train_ids, forbidden)
-
-
-def split_names(text: str) -> tuple[str, ...]:
-    """Names that are separated by commas and line breaks."""
-    return tuple(name.strip() for name in text.split(","))
-
-
-def split_colours(text: str) -> NDArray[np.uint8]:
-    """A palette, uint8 (K, 3), out of colours written as six hexadecimal digits."""
-    return np.array([list(bytes.fromhex(colour)) for colour in text.split()], dtype=np.uint8)
+        return cls(title, tuple(name.strip() for name in names.split(",")), palette, train_ids, forbidden)

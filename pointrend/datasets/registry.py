@@ -27,13 +27,9 @@ def classes_of(name: str) -> DatasetClasses:
     return _attribute(name, "CLASSES")
 
 
-def module_of(name: str) -> str:
-    """The name of a dataset's module, which may not exist."""
-    return f"pointrend.datasets.{name}"
-
-
 def _attribute(name: str, attribute: str) -> Any:
-    found = getattr(import_module(module_of(name)), attribute, None) if find_spec(module_of(name)) else None
+    module = f"pointrend.datasets.{name}"
+    found = getattr(import_module(module), attribute, None) if find_spec(module) else None
     if found is None:
         raise DatasetError(
             f"dataset {name} has no module pointrend/datasets/{name}.py with {attribute}",

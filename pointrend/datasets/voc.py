@@ -6,10 +6,11 @@ without VOC's val set. VOC's own mask is used for the images of its train set, S
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 
-from pointrend.datasets.classes import DatasetClasses, split_colours, split_names
+from pointrend.datasets.classes import DatasetClasses
 from pointrend.datasets.prepare.masks import FETCH_AGAIN, decode_mask, decode_sbd_mask
 from pointrend.datasets.prepare.samples import ArchiveSource, EncodedSample
 from pointrend.errors import DatasetError
@@ -84,15 +85,11 @@ class VocSource(ArchiveSource):
 def read_ids(name: str, text: bytes) -> list[str]:
     """The ids of a list with one id per line; blank lines are skipped, a repeated id is an error."""
     ids = [line.strip() for line in text.decode("utf-8-sig", errors="replace").splitlines() if line.strip()]
-    seen: set[str] = set()
-    for id in ids:
-        if id in seen:
+    for id, count in Counter(ids).items():
+        if count > 1:
             raise DatasetError(f"{id} is listed twice in {name}", FETCH_AGAIN)
-        seen.add(id)
     return ids
 
 
 SOURCE = VocSource
-CLASSES = DatasetClasses.of(
-    "PASCAL VOC 2012", split_names(NAMES), split_colours(COLOURS), raw_values=range(21), ignored=[255]
-)
+CLASSES = DatasetClasses.of("PASCAL VOC 2012", NAMES, COLOURS, raw_values=range(21), ignored=[255])

@@ -7,13 +7,11 @@ import tarfile
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
 from scipy.io import savemat
-
-from pointrend.datasets.prepare.samples import ArchiveSource, Sample, decode_samples
-from pointrend.datasets.registry import classes_of
 
 Members = dict[str, bytes]
 
@@ -43,17 +41,21 @@ def encoded(array: np.ndarray, kind: str = "PNG", mode: str | None = None) -> by
     return stream.getvalue()
 
 
-def sbd_mask(mask: np.ndarray) -> bytes:
-    """A mask in the nested structure of SBD's MATLAB files."""
+def mat(compress: bool = True, **variables: Any) -> bytes:
+    """A MATLAB file."""
     stream = io.BytesIO()
-    boundaries = np.empty((20, 1), dtype=object)
-    boundaries[:] = [[np.zeros((1, 1))]] * 20
-    inside = {"Boundaries": boundaries, "Segmentation": mask, "CategoriesPresent": np.unique(mask)}
-    savemat(stream, {"GTcls": inside}, do_compression=True)
+    savemat(stream, variables, do_compression=compress)
     return stream.getvalue()
 
 
-def voc_members() -> tuple[Members, Members]:
+def sbd_mask(mask: np.ndarray) -> bytes:
+    """A mask in the nested structure of SBD's MATLAB files."""
+    boundaries = np.empty((20, 1), dtype=object)
+    boundaries[:] = [[np.zeros((1, 1))]] * 20
+    return mat(GTcls={"Boundaries": boundaries, "Segmentation": mask, "CategoriesPresent": np.unique(mask)})
+
+
+def _voc() -> dict[str, Members]:
     """VOC with train {a, c} and val {b, f}, and SBD with train {c, d, f} and val {b, e}; trainaug is {a, c, d, e}."""
     voc = {f"{VOC}ImageSets/Segmentation/train.txt": b"c\na\n", f"{VOC}ImageSets/Segmentation/val.txt": b"b\nf\n"}
     for seed, id in enumerate("abcdefg"):
@@ -63,10 +65,10 @@ def voc_members() -> tuple[Members, Members]:
     sbd = {f"{SBD}train.txt": b"c\nd\nf\n", f"{SBD}val.txt": b"e\nb\n"}
     for seed, id in enumerate("bcdef"):
         sbd[f"{SBD}cls/{id}.mat"] = sbd_mask(values(100 + seed, [0, 2, 19]))
-    return voc, sbd
+    return {"VOCtrainval_11-May-2012.tar": voc, "benchmark.tgz": sbd}
 
 
-def ade20k_members() -> Members:
+def _ade20k() -> dict[str, Members]:
     """Three training pairs, stored in no order, and two validation pairs; image n is n pixels wider than 8."""
     members = {f"{ADE}objectInfo150.txt": b"Idx\tRatio\n", f"{ADE}images/training/": b""}
     for split, folder, numbers in (("train", "training", (3, 1, 2)), ("val", "validation", (2, 1))):
@@ -74,10 +76,10 @@ def ade20k_members() -> Members:
             id = f"ADE_{split}_0000000{n}"
             members[f"{ADE}images/{folder}/{id}.jpg"] = encoded(pixels(n, width=8 + n), "JPEG")
             members[f"{ADE}annotations/{folder}/{id}.png"] = encoded(values(n, [0, 1, 2, 150], width=8 + n))
-    return members
+    return {"ADEChallengeData2016.zip": members}
 
 
-def cityscapes_members() -> tuple[Members, Members]:
+def _cityscapes() -> dict[str, Members]:
     """Two training cities, one validation city, and a test city with dummy masks as in the official archives."""
     images, masks = {"README": b"", "license.txt": b""}, {"README": b"", "license.txt": b""}
     names = ["train/ulm/ulm_1", "train/aachen/aachen_2", "train/aachen/aachen_1", "val/lindau/lindau_1"]
@@ -86,7 +88,7 @@ def cityscapes_members() -> tuple[Members, Members]:
         masks[f"gtFine/{name}_gtFine_labelIds.png"] = encoded(values(seed, [0, 3, 7, 26, 33]))
         masks[f"gtFine/{name}_gtFine_color.png"] = encoded(pixels(seed))
         masks[f"gtFine/{name}_gtFine_polygons.json"] = b"{}"
-    return images, masks
+    return {"leftImg8bit_trainvaltest.zip": images, "gtFine_trainvaltest.zip": masks}
 
 
 def write_archives(folder: Path, archives: Mapping[str, Members]) -> dict[str, Path]:
@@ -96,8 +98,8 @@ def write_archives(folder: Path, archives: Mapping[str, Members]) -> dict[str, P
     for name, members in archives.items():
         if name.endswith(".zip"):
             with zipfile.ZipFile(paths[name], "w") as archive:
-                for member, data in members.items():
-                    archive.writestr(member, data)
+                for member in members.items():
+                    archive.writestr(*member)
         else:
             with tarfile.open(paths[name], "w:gz" if name.endswith(".tgz") else "w") as tar:
                 for member, data in members.items():
@@ -109,19 +111,4 @@ def write_archives(folder: Path, archives: Mapping[str, Members]) -> dict[str, P
 
 def archive_members() -> dict[str, dict[str, Members]]:
     """All archives' members by dataset and archive name."""
-    voc, sbd = voc_members()
-    images, masks = cityscapes_members()
-    return {
-        "voc": {"VOCtrainval_11-May-2012.tar": voc, "benchmark.tgz": sbd},
-        "ade20k": {"ADEChallengeData2016.zip": ade20k_members()},
-        "cityscapes": {"leftImg8bit_trainvaltest.zip": images, "gtFine_trainvaltest.zip": masks},
-    }
-
-
-def read_samples(source: ArchiveSource, dataset: str) -> dict[str, dict[str, Sample]]:
-    """All decoded samples by split and id, in order."""
-    with source:
-        return {
-            split: {sample.id: sample for sample in decode_samples(source.samples(split, ids), classes_of(dataset))}
-            for split, ids in source.splits().items()
-        }
+    return {"voc": _voc(), "ade20k": _ade20k(), "cityscapes": _cityscapes()}

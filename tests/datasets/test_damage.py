@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import itertools
 from collections.abc import Callable
-from typing import Any
 
 import cv2
 import numpy as np
@@ -26,9 +25,7 @@ def test_intact_jpegs_show_nothing(form: str) -> None:
 
 @pytest.mark.parametrize("mode", ["L", "RGB", "CMYK"])
 def test_intact_jpegs_of_pillow_show_nothing(mode: str) -> None:
-    exif = Image.Exif()
-    exif[0x0112] = 6
-    for options in ({}, {"restart_marker_rows": 1}, {"progressive": True}, {"exif": exif, "subsampling": 0}):
+    for options in ({}, {"restart_marker_rows": 1}, {"progressive": True}, {"exif": b"Exif", "subsampling": 0}):
         stream = io.BytesIO()
         Image.fromarray(photo()).convert(mode).save(stream, "JPEG", **options)
         assert damage(stream.getvalue()) is None, options
@@ -50,35 +47,33 @@ def test_a_photo_larger_than_pillow_likes_is_checked_as_well(monkeypatch: pytest
     assert damage(hurt())
 
 
-# How many bytes are replaced, and by what.
-HARMS: dict[str, tuple[int, Callable[[int, np.random.Generator], bytes]]] = {
-    "flipped": (1, lambda byte, rng: bytes([byte ^ int(rng.integers(1, 256))])),
-    "overwritten": (16, lambda byte, rng: rng.bytes(16)),
-    "zeroed": (512, lambda byte, rng: bytes(512)),
-    "left out": (100, lambda byte, rng: b""),
-}
+def flipped(byte: int, rng: np.random.Generator) -> bytes:
+    return bytes([byte ^ int(rng.integers(1, 256))])
+
+
+def overwritten(byte: int, rng: np.random.Generator) -> bytes:
+    return rng.bytes(16)
 
 
 @pytest.mark.parametrize(
-    ("harm", "form", "least"),
+    ("length", "replacement", "form", "least"),
     [
-        ("flipped", "4:2:0", 5),
-        ("overwritten", "4:2:0", 20),
-        ("zeroed", "4:2:0", 35),
-        ("left out", "4:2:0", 15),
-        ("flipped", "restarts of a row", 5),
-        ("overwritten", "restarts of a row", 20),
+        (1, flipped, "4:2:0", 5),
+        (16, overwritten, "4:2:0", 20),
+        (512, lambda byte, rng: bytes(512), "4:2:0", 35),
+        (100, lambda byte, rng: b"", "4:2:0", 15),
+        (1, flipped, "restarts of a row", 5),
+        (16, overwritten, "restarts of a row", 20),
     ],
 )
 def test_damage_that_libjpeg_warns_of_is_noticed(
-    harm: str, form: str, least: int, capfd: pytest.CaptureFixture[str]
+    length: int, replacement: Callable[..., bytes], form: str, least: int, capfd: pytest.CaptureFixture[str]
 ) -> None:
     """OpenCV decodes, and its libjpeg prints a warning that no program sees."""
     rng = np.random.default_rng(3)
     whole, noticed = jpeg(photo(), 95, form), 0
     header = whole.index(b"\xff\xda") + 2
     scan = header + int.from_bytes(whole[header : header + 2])
-    length, replacement = HARMS[harm]
     for _ in range(40):
         place = int(rng.integers(scan, len(whole) - 600))
         data = whole[:place] + replacement(whole[place], rng) + whole[place + length :]
@@ -90,15 +85,6 @@ def test_damage_that_libjpeg_warns_of_is_noticed(
     assert noticed >= least
 
 
-def swapped_restarts(data: bytes) -> bytes:
-    first, second = data.index(b"\xff\xd1"), data.index(b"\xff\xd2")
-    return data[:first] + b"\xff\xd2" + data[first + 2 : second] + b"\xff\xd1" + data[second + 2 :]
-
-
-def without_the_last_part(data: bytes) -> bytes:
-    return data[: max(data.rindex(bytes((255, marker))) for marker in range(0xD0, 0xD8))] + data[-2:]
-
-
 @pytest.mark.parametrize(
     ("change", "form", "words"),
     [
@@ -106,9 +92,9 @@ def without_the_last_part(data: bytes) -> bytes:
         (lambda data: data[:-40] + data[-2:], "4:2:0", "end too early"),
         (lambda data: data[:-2] + b"twelve bytes" + data[-2:], "4:2:0", "end too late"),
         (lambda data: data[:-300] + b"\xff\x01" + data[-298:], "4:2:0", "byte"),
+        (lambda data: data.replace(b"\xff\xd1", b"\xff\xd2", 1), "restarts", "restart markers out of order"),
         (lambda data: data.replace(b"\xff\xd3", b"", 1), "restarts", "restart markers out of order"),
-        (swapped_restarts, "restarts", "restart markers out of order"),
-        (without_the_last_part, "restarts", "parts instead of"),
+        (lambda data: data[: data.index(b"\xff\xd3")] + data[-2:], "restarts", "parts instead of"),
         (lambda data: data[:-300] + b"\xff\x01" + data[-298:], "progressive", "byte"),
         (lambda data: data[:2] + b"\xff\xd0" + data[2:], "4:2:0", "a misplaced marker at byte 2"),
     ],
@@ -125,13 +111,3 @@ def test_every_byte_of_a_png_counts() -> None:
         data[place] ^= 1
         assert damage(bytes(data)), place
     assert damage(whole[:-12]) == "its end is missing"
-
-
-def test_any_bytes_give_an_answer() -> None:
-    rng: Any = np.random.default_rng(4)
-    whole = jpeg(photo(20, 30), form="restarts")
-    for _ in range(300):
-        data = bytearray(whole[: rng.integers(3, len(whole) + 1)])
-        for place in rng.integers(3, max(len(data), 4), 3):
-            data[place : place + 1] = rng.bytes(1)
-        assert isinstance(damage(bytes(data)), str | None)

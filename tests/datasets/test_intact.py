@@ -10,14 +10,12 @@ import pytest
 from pointrend.datasets.intact import check_split, split_files
 from pointrend.errors import CheckFailed
 from pointrend.files import read_json, write_json
-from tests.tiny import write_manifest, write_tiny_store
+from tests.tiny import write_tiny_data
 
 
 @pytest.fixture(params=["raw", "compact"])
 def store(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
-    folder = write_tiny_store(tmp_path, form=request.param)
-    write_manifest(folder)
-    return folder
+    return write_tiny_data(tmp_path, request.param)
 
 
 def test_what_was_prepared_is_taken(store: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -27,24 +25,18 @@ def test_what_was_prepared_is_taken(store: Path, caplog: pytest.LogCaptureFixtur
         assert f"{split} of {store} is as prepared: " in caplog.text
 
 
-def flip(path: Path) -> None:
-    data = bytearray(path.read_bytes())
-    data[len(data) // 2] ^= 1
-    path.write_bytes(data)
-
-
-def cut(path: Path) -> None:
-    path.write_bytes(path.read_bytes()[:-1])
+def flip(data: bytes) -> bytes:
+    middle = len(data) // 2
+    return data[:middle] + bytes([data[middle] ^ 1]) + data[middle + 1 :]
 
 
 @pytest.mark.parametrize("name", split_files("train"))
-@pytest.mark.parametrize(
-    ("damage", "said"),
-    [(flip, "does not have the bytes"), (cut, "does not have the bytes"), (Path.unlink, "does not exist")],
-)
-def test_anything_else_is_named(store: Path, name: str, damage: Callable[[Path], object], said: str) -> None:
-    damage(store / name)
-    with pytest.raises(CheckFailed, match=f"^{store / name} {said}.*; run `pointrend prepare` again"):
+@pytest.mark.parametrize("change", [flip, lambda data: data[:-1], None])
+def test_anything_else_is_named(store: Path, name: str, change: Callable[[bytes], bytes] | None) -> None:
+    data = (store / name).read_bytes()
+    (store / name).write_bytes(change(data)) if change else (store / name).unlink()
+    problem = "does not have the bytes" if change else "does not exist"
+    with pytest.raises(CheckFailed, match=f"^{store / name} {problem}.*; run `pointrend prepare` again"):
         check_split(store, "train")
     check_split(store, "val")
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,43 +9,32 @@ from pathlib import Path
 
 import pytest
 
+from pointrend.files import sha256_file
 from tests.engines.test_situations import TABLES
 from tests.workflow.checkout import Checkout
 
 RUN = "runs/demo/voc_r50-s0"
-TRACK = {"track sync"}
-REPORT = {"report"} | TRACK
 SCORE = {"evaluate voc_r50 --seed 0"} | TABLES
 RUN_AGAIN = {"train voc_r50 --seed 0"} | SCORE
 EVERY_RUN = RUN_AGAIN | {f"{verb} voc_r101 --seed 0" for verb in ("train", "evaluate")}
 
+# What Snakemake makes again where something is missing. DVC takes from its cache what has not changed.
 MISSING = {
     "data/demo/archives/voc.json": {"fetch voc", "prepare voc"},
     "data/demo/archives/voc": {"fetch voc"},
     "data/demo/archives/voc/benchmark.tgz": {"fetch voc"},
     "data/demo/archives/backbone_r50": {"fetch backbone_r50"},
-    "data/demo/voc/train.pictures.bin": {"prepare voc"},
-    "data/demo/voc/val.labels.bin": {"prepare voc"},
-    "data/demo/voc/val.index.json": {"prepare voc"},
+    **{f"data/demo/voc/{name}": {"prepare voc"} for name in ("train.pictures.bin", "val.labels.bin", "val.index.json")},
     # Without a manifest nobody can know that the same data come again; the trainings find their checkpoints finished.
     "data/demo/archives/backbone_r50.json": {"fetch backbone_r50"} | RUN_AGAIN,
     "data/demo/voc/manifest.json": {"prepare voc"} | EVERY_RUN,
-    f"{RUN}/train.json": RUN_AGAIN,
-    f"{RUN}/model.safetensors": RUN_AGAIN,
-    f"{RUN}/metrics.jsonl": RUN_AGAIN,
-    f"{RUN}/curve.csv": RUN_AGAIN,
-    f"{RUN}/evaluate.json": SCORE,
-    f"{RUN}/metrics.json": SCORE,
-    f"{RUN}/scores.json": SCORE,
-    f"{RUN}/confusion.parquet": SCORE,
-    f"{RUN}/pictures": SCORE,
-    f"{RUN}/pictures/2009_000001.png": SCORE,
+    **{f"{RUN}/{name}": RUN_AGAIN for name in ("train.json", "model.safetensors", "metrics.jsonl", "curve.csv")},
+    **{f"{RUN}/{name}": SCORE for name in ("evaluate.json", "metrics.json", "scores.json", "confusion.parquet")},
+    **{f"{RUN}/{name}": SCORE for name in ("pictures", "pictures/2009_000001.png")},
     "results/demo/results.json": TABLES,
-    "results/demo/README.md": REPORT,
-    "results/demo/index.html": REPORT,
-    "logs/demo/tracked.json": TRACK,
+    **{f"results/demo/{name}": {"report", "track sync"} for name in ("README.md", "index.html")},
+    "logs/demo/tracked.json": {"track sync"},
 }
-"""What is missing, and what Snakemake makes again. DVC takes from its cache what has not changed."""
 
 
 @contextmanager
@@ -70,7 +58,7 @@ def test_snakemake_makes_again_what_is_missing(by_snakemake: Checkout, file: str
 def test_every_output_of_every_rule_is_wanted(by_snakemake: Checkout, scale: str) -> None:
     """No job has an output that the default target does not name: it could vanish unnoticed."""
     printed = by_snakemake.run("snakemake", "--cores", "1", "-n", "--forceall", "--config", f"scale={scale}")
-    made = {file for line in re.findall(r"^ +output: (.*)$", printed, re.MULTILINE) for file in line.split(", ")}
+    made = set(", ".join(re.findall(r"^ +output: (.*)$", printed, re.MULTILINE)).split(", "))
     (wanted,) = re.findall(r"^rule all:\n    input: (.*)$", printed, re.MULTILINE)
     assert made == set(wanted.split(", "))
     assert (f"runs/{scale}/voc_r50-released/evaluate.json" in made) == (scale == "paper")
@@ -88,13 +76,13 @@ def test_the_same_bytes_come_again_and_everything_is_settled(
 ) -> None:
     checkout = request.getfixturevalue(f"by_{engine}").copy(tmp_path / "pointrend")
     before = sums(checkout)
-    for file in ("data/demo/archives/voc.json", "data/demo/voc/val.labels.bin", f"{RUN}/curve.csv"):
+    data = ("data/demo/archives/voc.json", "data/demo/voc/val.labels.bin")
+    for file in (*data, f"{RUN}/curve.csv", "results/demo/README.md"):
         (checkout.root / file).unlink()
-    (checkout.root / "results/demo/README.md").unlink()
-    said = checkout.snakemake() if engine == "snakemake" else checkout.run("dvc", "repro")
+    printed = checkout.snakemake() if engine == "snakemake" else checkout.run("dvc", "repro")
     assert sums(checkout) == before
     assert checkout.commands(engine) == set()
-    assert "train voc_r101" not in said
+    assert "train voc_r101" not in printed
 
 
 def test_a_change_beside_a_missing_file_is_not_forgotten(by_snakemake: Checkout, tmp_path: Path) -> None:
@@ -112,9 +100,8 @@ def test_a_change_beside_a_missing_file_is_not_forgotten(by_snakemake: Checkout,
 
 
 def sums(checkout: Checkout) -> dict[str, str]:
-    """sha256 of what is the same whenever it is made: not the records, which tell of attempts and commits."""
+    """sha256 of what is the same whenever it is made: not the records, which have attempts and commits."""
     kinds = ("*.bin", "*.safetensors", "*.parquet", "*.jsonl", "*.csv", "*.png", "manifest.json", "metrics.json")
-    files = [
-        file for folder in ("data/demo", "runs") for kind in kinds for file in (checkout.root / folder).rglob(kind)
-    ]
-    return {str(file.relative_to(checkout.root)): hashlib.sha256(file.read_bytes()).hexdigest() for file in files}
+    roots = (checkout.root / "data/demo", checkout.root / "runs")
+    found = [file for root in roots for kind in kinds for file in root.rglob(kind)]
+    return {str(file.relative_to(checkout.root)): sha256_file(file) for file in found}

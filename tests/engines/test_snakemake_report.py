@@ -11,6 +11,7 @@ import pytest
 
 from tests.workflow.checkout import Checkout
 
+# Python imports a module of the name sitecustomize before anything else.
 NO_NETWORK = """
 import socket
 
@@ -19,7 +20,6 @@ def refuse(self, address):
 
 socket.socket.connect = socket.socket.connect_ex = refuse
 """
-"""Python imports a module of the name sitecustomize before anything else."""
 
 
 @pytest.fixture(scope="module")
@@ -38,36 +38,24 @@ def embedded(page: str, name: str) -> Any:
     return json.JSONDecoder().raw_decode(rest.partition(f"var {name} = ")[2])[0]
 
 
-def test_the_report_shows_results_scores_curves_and_pictures(page: str, by_snakemake: Checkout) -> None:
+def test_the_report_shows_results_scores_curves_and_pictures_with_captions(page: str, by_snakemake: Checkout) -> None:
     shown: dict[str, dict[str, Any]] = embedded(page, "results")
     pages = {f"results/demo/{name}" for name in ("results.json", "README.md", "index.html")}
     runs = {f"runs/demo/{run}-s0/{name}" for run in ("voc_r50", "voc_r101") for name in ("metrics.json", "curve.csv")}
-    pictures = {
-        str(path.relative_to(by_snakemake.root)) for path in by_snakemake.root.glob("runs/demo/*/pictures/*.png")
-    }
+    root = by_snakemake.root
+    pictures = [str(path.relative_to(root)) for path in sorted(root.glob("runs/demo/*/pictures/*.png"))]
     assert len(pictures) >= 2
-    assert set(shown) == pages | runs | pictures
-    assert all(result["data_uri"].startswith("data:") for result in shown.values())
+    assert set(shown) == pages | runs | set(pictures)
+    for name, result in shown.items():
+        assert result["data_uri"].startswith("data:"), name
+        assert result["caption"].startswith("<p>"), name
+    scores = shown["runs/demo/voc_r50-s0/metrics.json"]
+    assert "Scores of voc_r50, seed 0, on the validation images" in scores["caption"]
+    labels = {"run": "voc_r101", "seed": "0", "what": "training curve"}
+    assert shown["runs/demo/voc_r101-s0/curve.csv"]["labels"] == labels
+    assert shown[pictures[-1]]["labels"] == {"seed": "0", "picture": Path(pictures[-1]).stem}
 
 
-def test_everything_has_a_caption_and_labels(page: str) -> None:
-    shown: dict[str, dict[str, Any]] = embedded(page, "results")
-    assert all(result["caption"].startswith("<p>") for result in shown.values())
-    assert (
-        "Scores of voc_r50, seed 0, on the validation images" in shown["runs/demo/voc_r50-s0/metrics.json"]["caption"]
-    )
-    assert shown["runs/demo/voc_r101-s0/curve.csv"]["labels"] == {
-        "run": "voc_r101",
-        "seed": "0",
-        "what": "training curve",
-    }
-    (picture, *_) = (path for path in shown if "/voc_r50-s0/pictures/" in path)
-    assert shown[picture]["labels"] == {"seed": "0", "picture": Path(picture).stem}
-
-
-def test_the_report_begins_with_what_it_is_about(page: str) -> None:
+def test_the_report_has_an_introduction_and_loads_nothing_from_elsewhere(page: str) -> None:
     assert "its figures cannot be compared with the published ones" in " ".join(embedded(page, "workflow_desc").split())
-
-
-def test_the_report_loads_nothing_from_elsewhere(page: str) -> None:
     assert not re.search(r"<(script|link|img|iframe)[^>]+(src|href)=\"?(https?:)?//", page)

@@ -9,12 +9,11 @@ from torch.nn import functional
 
 from pointrend.model.pointrend import Inference
 
-STEP = 10
-"""Blue level of class 1; class k has k times as much."""
+STEP = 10  # blue level of class 1; class k has k times as much
 
 
 class ReadsBlue(nn.Module):
-    """Takes the blue channel of a :func:`plain` picture for the class; its coarse logits see every fourth pixel."""
+    """Takes the blue channel of a :func:`plain` image for the class; its coarse logits see every fourth pixel."""
 
     def __init__(self, num_classes: int) -> None:
         super().__init__()
@@ -31,11 +30,11 @@ class ReadsBlue(nn.Module):
         return Inference(refined, refined[..., ::4, ::4], (torch.tensor([[0, 5]]),))
 
 
-def plain(picture: np.ndarray) -> np.ndarray:
-    """A picture (H, W, 3) as network input (3, H, W) without any change of its values."""
-    return np.ascontiguousarray(picture.transpose(2, 0, 1), dtype=np.float32)
+def plain(image: np.ndarray) -> np.ndarray:
+    """An image (H, W, 3) as network input (3, H, W) without any change of its values."""
+    return np.ascontiguousarray(image.transpose(2, 0, 1), dtype=np.float32)
 
 
 def picture_of(classes: np.ndarray) -> np.ndarray:
-    """A BGR picture that :class:`ReadsBlue` segments into ``classes`` (H, W)."""
+    """A BGR image that :class:`ReadsBlue` segments into ``classes`` (H, W)."""
     return np.stack([classes * STEP, classes * 0 + 90, classes * 0 + 200], axis=-1).astype(np.uint8)

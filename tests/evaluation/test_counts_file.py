@@ -9,33 +9,14 @@ import pytest
 from pyarrow import parquet
 
 from pointrend.errors import ResultsError
-from pointrend.evaluation.confusion import Confusion, Counts
+from pointrend.evaluation.confusion import Counts
 from pointrend.evaluation.counts_file import METADATA, counts_table, read_counts, write_counts
-from tests.evaluation.golden_metric import CASES, golden_pairs
-
-
-def counts_of(*rows: list[int]) -> Counts:
-    return Counts(*np.array(rows, np.int64))
-
 
 IMAGES = {
-    "street/a": counts_of([3, 0, 0], [4, 0, 1], [3, 0, 2]),
+    "street/a": Counts(*np.array([[3, 0, 0], [4, 0, 1], [3, 0, 2]])),
     "unlabelled": Counts.zeros(3),
-    "street/b": counts_of([0, 0, 5], [0, 0, 5], [1, 0, 5]),
+    "street/b": Counts(*np.array([[0, 0, 5], [0, 0, 5], [1, 0, 5]])),
 }
-
-
-@pytest.mark.parametrize("case", CASES)
-def test_recounting_gives_the_golden_miou(case: str, tmp_path: Path) -> None:
-    num_classes = CASES[case]["num_classes"]
-    confusion = Confusion(num_classes)
-    images = {str(i): confusion.add(*pair) for i, pair in enumerate(golden_pairs(case))}
-    write_counts(tmp_path / "confusion.parquet", counts_table(images, num_classes))
-    stored = read_counts(tmp_path / "confusion.parquet")
-    assert 100 * stored.total.miou() == pytest.approx(100 * CASES[case]["miou"], abs=1e-10)
-    assert stored.images == CASES[case]["n_images"]
-    np.testing.assert_array_equal(stored.total.iou(), confusion.counts().iou())
-    assert stored.total.all_accuracy() == pytest.approx(CASES[case]["all_accuracy"], abs=1e-12)
 
 
 def test_rows_say_what_occurs_where() -> None:
@@ -56,13 +37,12 @@ def test_equal_counts_give_equal_bytes_and_images_without_rows_are_counted(tmp_p
     assert np.isnan(read_counts(tmp_path / "first").total.iou()[1])
 
 
-def changed(column: str, value: object) -> Callable[[pa.Table], pa.Table]:
+def changed(**cell: int) -> Callable[[pa.Table], pa.Table]:
     """Change one cell of the first row."""
 
     def change(table: pa.Table) -> pa.Table:
-        rows = table.to_pylist()
-        rows[0][column] = value
-        return pa.Table.from_pylist(rows, table.schema)
+        first, *others = table.to_pylist()
+        return pa.Table.from_pylist([first | cell, *others], table.schema)
 
     return change
 
@@ -73,10 +53,10 @@ ONE_IMAGE = '{"classes": 3, "images": 1, "ids_sha256": ""}'
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (changed("true_positive", 5), "impossible counts"),
-        (changed("true_positive", -1), "impossible counts"),
-        (changed("class", 3), "a class out of range"),
-        (changed("class", 2), "an image and class counted twice"),
+        (changed(true_positive=5), "impossible counts"),
+        (changed(true_positive=-1), "impossible counts"),
+        (changed(**{"class": 3}), "a class out of range"),
+        (changed(**{"class": 2}), "an image and class counted twice"),
         (lambda table: table.replace_schema_metadata({METADATA: ONE_IMAGE}), "more images"),
         (lambda table: table.replace_schema_metadata(None), "cannot read"),
         (lambda table: table.drop_columns("predicted"), "its columns are"),

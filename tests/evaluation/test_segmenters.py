@@ -17,7 +17,7 @@ from pointrend.errors import WeightsError
 from pointrend.evaluation.segmenters import Segmentation, Segmenter, label_map, segmenter
 from pointrend.model import resize
 from pointrend.model.folding import folded
-from pointrend.model.pointrend import Architecture, Inference, PointRend
+from pointrend.model.pointrend import Architecture, PointRend
 from pointrend.model.refinement import RefinedMap, refine
 from tests.golden_weights import GOLDEN, VOC_R50, golden_arrays, golden_batch, golden_facts, golden_model
 
@@ -50,40 +50,10 @@ def test_the_lowest_of_equal_logits_wins() -> None:
     assert label_map(logits, 2, 2).tolist() == [[1, 0], [0, 0]]
 
 
-class Answer(nn.Module):
-    """A network with one answer: everything is class 1 in the refined logits, and class 0 in the coarse ones."""
-
-    def __init__(self, *cells: list[int]) -> None:
-        super().__init__()
-        refined = torch.stack([torch.zeros(1, 8, 8), torch.ones(1, 8, 8)], dim=1)
-        self.answer = Inference(refined, torch.zeros(1, 2, 2, 2), tuple(torch.tensor([step]) for step in cells))
-        self.unused = nn.Parameter(torch.zeros(1))
-
-    def infer(self, images: Tensor) -> Inference:
-        return self.answer
-
-    def segmentation(self) -> Segmentation:
-        return segmenter(self, "exact", "cpu")(torch.zeros(1, 3, 5, 7), (3, 4), "street/7")
-
-
-def test_a_segmentation_has_the_size_of_the_image() -> None:
-    found = Answer([3], [0, 9]).segmentation()
-    assert found.refined.tolist() == [[1] * 4] * 3
-    assert found.coarse.tolist() == [[0] * 4] * 3
-    assert np.argwhere(found.last_refined).tolist() == [[0, 0], [1, 1]]
-    assert found.last_refined.shape == (8, 8)
-    assert not Answer().segmentation().last_refined.any()
-
-
 @functools.cache
-def picture(case: int) -> Tensor:
+def images(case: int) -> Tensor:
     height, width = golden_facts()[f"test{case}"]["input_hw"]
     return golden_batch(5010 + 10 * case, 1, height, width)
-
-
-@functools.cache
-def fast_network() -> PointRend:
-    return folded(golden_model())
 
 
 @functools.cache
@@ -93,16 +63,15 @@ def way(inference: str) -> Segmenter:
 
 @functools.cache
 def segmented(inference: str, size: tuple[int, int]) -> Segmentation:
-    return way(inference)(picture(0), size, "street/7")
+    return way(inference)(images(0), size, "street/7")
 
 
 def test_no_norm_is_left_and_the_logits_are_the_same() -> None:
-    assert not [module for module in fast_network().modules() if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d)]
+    network = folded(golden_model())
+    assert not [module for module in network.modules() if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d)]
     with torch.no_grad():
-        fine, coarse = fast_network().features(picture(0))
-        expected_fine, expected_coarse = golden_model().eval().features(picture(0))
-    torch.testing.assert_close(fine, expected_fine, rtol=0, atol=2e-4)
-    torch.testing.assert_close(coarse, expected_coarse, rtol=0, atol=2e-4)
+        found, expected = network.features(images(0)), golden_model().eval().features(images(0))
+    torch.testing.assert_close(found, expected, rtol=0, atol=2e-4)
 
 
 @pytest.mark.parametrize("case", [0, 1])
@@ -110,7 +79,7 @@ def test_no_norm_is_left_and_the_logits_are_the_same() -> None:
 def test_golden_labels(case: int, block: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(resize, "CPU_BLOCK", block)
     height, width = golden_facts()[f"test{case}"]["orig_hw"]
-    found = way("fast")(picture(case), (height, width), "golden")
+    found = way("fast")(images(case), (height, width), "golden")
     expected = golden_arrays()[f"test{case}_labelmap_{height}x{width}"]
     assert (found.refined != expected).mean() <= LABEL_TOLERANCE
 
@@ -128,15 +97,14 @@ def test_fast_is_exact_but_for_rounding(size: tuple[int, int]) -> None:
 def test_the_network_that_is_timed_against_says_the_same() -> None:
     plain = PlainPointRend(VOC_R50).eval()
     plain.load_state_dict(golden_model().state_dict())
-    refined, coarse = plain.labels(picture(0), SIZES[0])
+    refined, coarse = plain.labels(images(0), SIZES[0])
     exact = segmented("exact", SIZES[0])
     assert (refined[0].numpy() != exact.refined).sum() <= 1
     assert (coarse[0].numpy() != exact.coarse).sum() <= 1
 
 
 def test_bf16_is_nearly_the_same() -> None:
-    bf16, exact = segmented("bf16", SIZES[0]), segmented("exact", SIZES[0])
-    differs = (bf16.refined != exact.refined).mean()
+    differs = (segmented("bf16", SIZES[0]).refined != segmented("exact", SIZES[0]).refined).mean()
     assert 0 < differs < 0.1, "random weights leave many cells undecided"
 
 
@@ -145,14 +113,22 @@ def test_every_number_of_steps_and_points(steps: int) -> None:
     """In float64, where nothing is rounded differently enough to choose another point."""
     torch.manual_seed(1)
     model = PointRend(dataclasses.replace(THIN, subdivision_steps=steps)).double().eval()
-    images = torch.randn(1, 3, 97, 131, dtype=torch.float64)
-    expected = model.infer(images)
+    inputs = torch.randn(1, 3, 97, 131, dtype=torch.float64)
+    expected = model.infer(inputs)
     with torch.inference_mode():
-        refined = refine(model, *model.features(images))
+        refined = refine(model, *model.features(inputs))
     torch.testing.assert_close(refined.whole(), expected.refined, rtol=0, atol=1e-9)
     if steps:
         assert set(refined.cells.tolist()) == set(expected.refined_cells[-1][0].tolist())
         assert len(refined.cells) == THIN.subdivision_points
+
+
+@pytest.mark.parametrize("inference", ["fast", "exact"])
+def test_without_a_step_nothing_is_marked(inference: str) -> None:
+    model = PointRend(dataclasses.replace(THIN, subdivision_steps=0))
+    found = segmenter(model, inference, "cpu")(images(0), (30, 40), "street/7")
+    assert found.refined.shape == found.coarse.shape == (30, 40)
+    assert not found.last_refined.any()
 
 
 @pytest.mark.parametrize("block", [1, 3000, 2**20])
@@ -184,7 +160,7 @@ def test_the_last_map_never_exists_as_a_whole(monkeypatch: pytest.MonkeyPatch) -
         return block
 
     monkeypatch.setattr(RefinedMap, "rows", watched)
-    way("fast")(picture(0), (97, 131), "street/7")
+    way("fast")(images(0), (97, 131), "street/7")
     assert max(sizes) <= 2 * 20_000
     assert sum(sizes) > 21 * 100 * 132
 
@@ -196,4 +172,4 @@ def test_logits_that_are_not_finite_are_an_error(inference: str, name: str, valu
     model = PointRend(THIN)
     model.get_parameter(name).data[3] = value
     with pytest.raises(WeightsError, match="not finite for image street/7"):
-        segmenter(model, inference, "cpu")(picture(0), (97, 131), "street/7")
+        segmenter(model, inference, "cpu")(images(0), (97, 131), "street/7")

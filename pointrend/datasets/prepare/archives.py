@@ -78,13 +78,13 @@ class ArchiveReader:
     """
 
     def __init__(self, path: Path) -> None:
-        self.path = Path(path)
+        self.path = path
 
     def __enter__(self) -> ArchiveReader:
         if not self.path.is_file():
             raise ArchiveError(f"{self.path} does not exist", "fetch it first")
         with contextlib.ExitStack() as stack:
-            self._members = dict(self._checked(self._entries(stack)))
+            self._members = self._checked(self._entries(stack))
             self._stack = stack.pop_all()
         return self
 
@@ -133,9 +133,9 @@ class ArchiveReader:
                 stream = _TarStream(stack.enter_context(cast(IO[bytes], opened(self.path, "rb"))))
                 yield from _tar_entries(stack.enter_context(tarfile.TarFile(fileobj=cast(Any, stream))), stream)
 
-    def _checked(self, entries: Iterator[_Entry]) -> Iterator[tuple[str, _Entry]]:
-        """Name and entry of all members."""
-        seen: set[str] = set()
+    def _checked(self, entries: Iterator[_Entry]) -> dict[str, _Entry]:
+        """All members by name."""
+        members: dict[str, _Entry] = {}
         added = 0
         most = max(ALWAYS_ALLOWED, GROWTH_LIMIT * self.path.stat().st_size)
         for number, entry in enumerate(entries, start=1):
@@ -144,7 +144,7 @@ class ArchiveReader:
                 f"it has more than {MEMBERS_LIMIT} members": number > MEMBERS_LIMIT,
                 f"the member name {entry.name!r} is not safe": bool(_UNSAFE.search(name)),
                 f"{name} is a link or a device": entry.kind is None,
-                f"it holds {name} twice": name in seen,
+                f"it holds {name} twice": name in members,
                 f"{name} has {entry.size} bytes; {MEMBER_LIMIT} are allowed": not 0 <= entry.size <= MEMBER_LIMIT,
                 f"it unpacks to more than {most} bytes, {GROWTH_LIMIT} times its own size": entry.end > most,
             }
@@ -154,10 +154,10 @@ class ArchiveReader:
             if entry.kind == "file" and added_by_macos(name):
                 added += 1
             elif entry.kind == "file":
-                seen.add(name)
-                yield name, entry
+                members[name] = entry
         if added:
             log.warning("%s: %d file(s) that macOS added are passed over", self.path, added)
+        return members
 
     def _refuse_missing(self, missing: Collection[str]) -> None:
         if missing:

@@ -97,12 +97,7 @@ def prepare_dataset(
 
 
 def fill_split(
-    writer: StoreWriter,
-    source: ArchiveSource,
-    classes: DatasetClasses,
-    split: str,
-    ids: Sequence[str],
-    inspect: bool = True,
+    writer: StoreWriter, source: ArchiveSource, classes: DatasetClasses, split: str, ids: Sequence[str], inspect: bool
 ) -> dict[str, Any]:
     """Write the samples of a split; return how many images and how many pixels of each train id they are."""
 

@@ -20,10 +20,9 @@ from numpy.typing import NDArray
 from pointrend.datasets.classes import DatasetClasses
 from pointrend.datasets.prepare.archives import ArchiveReader
 from pointrend.datasets.prepare.damage import damage
-from pointrend.datasets.prepare.masks import FETCH_AGAIN, decode_mask
+from pointrend.datasets.prepare.masks import FETCH_AGAIN, Bytes, decode_mask
 from pointrend.errors import DatasetError
 
-Bytes = NDArray[np.uint8]
 Item = TypeVar("Item")
 Made = TypeVar("Made")
 
@@ -65,13 +64,12 @@ class ArchiveSource(ABC):
         for name in self.archive_names:
             if name not in archives:
                 raise DatasetError(f"{name} is missing", "run `pointrend fetch` first")
-        self._archives = archives
+        self.readers = {name: ArchiveReader(archives[name]) for name in self.archive_names}
 
     def __enter__(self) -> Self:
         with contextlib.ExitStack() as stack:
-            self.readers = {
-                name: stack.enter_context(ArchiveReader(self._archives[name])) for name in self.archive_names
-            }
+            for reader in self.readers.values():
+                stack.enter_context(reader)
             self._stack = stack.pop_all()
         return self
 
@@ -105,10 +103,9 @@ class PairedSource(ArchiveSource):
         return {split: self._paired_ids(folder) for split, folder in self.folders.items()}
 
     def samples(self, split: str, ids: Sequence[str]) -> Iterator[EncodedSample]:
-        folder = self.folders[split]
         for id in ids:
             image, mask = (
-                self.readers[archive].read(pattern.format(folder=folder, id=id))
+                self.readers[archive].read(pattern.format(folder=self.folders[split], id=id))
                 for archive, pattern in (self.images, self.masks)
             )
             yield EncodedSample(id, image, mask, decode_mask)
