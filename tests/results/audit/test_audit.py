@@ -26,6 +26,7 @@ from tests.results.audit.samples import (
     write_config,
 )
 
+COMMIT = "e9ef7509b1205d65c0c4063832ea7c6451b056b0"
 KEYS = {
     "run", "agrees", "differences", "iterations_per_epoch", "epochs", "images", "gpus", "records", "max_lr_error",
     "resumed", "seconds_per_iteration",
@@ -51,36 +52,26 @@ def paper(*words: object) -> int:
 def test_the_sample_logs_agree(run: str, sample: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert paper("audit", run, "--log", LOGS / sample) == 0
     shown = capsys.readouterr()
-    assert shown.err == ""
-    assert "  learning rate" in shown.out
+    assert (shown.err, "  learning rate" in shown.out) == ("", True)
     assert paper("audit", run, "--log", LOGS / sample, "--json") == 0
     found = json.loads(capsys.readouterr().out)
-    assert found.keys() == KEYS
-    assert (found["run"], found["agrees"], found["differences"], found["resumed"]) == (run, True, [], False)
-    assert found["seconds_per_iteration"] == 0.42
+    assert found | {"run": run, "agrees": True, "differences": [], "resumed": False} == found
+    assert found.keys() == {
+        *("run", "agrees", "differences", "iterations_per_epoch", "epochs", "images", "gpus", "records"),
+        *("max_lr_error", "resumed", "seconds_per_iteration"),
+    }
 
 
-@pytest.mark.parametrize(
-    ("old", "new", "words"),
-    [
-        ("0.009865326704406653", "0.009865426704406653", "line 28, '[EPOCH]: 1/60, [BATCH]: 600/661, "),
-        ("images: 10582", "images: 10581", "line 1, 'Dataset used: voc, Number of images: 10581': images 10581"),
-        ("/60,", "/61,", "line 6, '[EPOCH]: 1/61, [BATCH]: 50/661, "),
-        ("/661,", "/662,", "line 6, '[EPOCH]: 1/60, [BATCH]: 50/662, "),
-    ],
-)
-def test_a_changed_log_exits_3_and_names_the_first_record(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], old: str, new: str, words: str
-) -> None:
-    (tmp_path / "a.log").write_text(text_of(S21).replace(old, new))
+def test_a_changed_log_exits_3_and_names_the_first_record(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """test_check_log has the other differences."""
+    (tmp_path / "a.log").write_text(text_of(S21).replace("/60,", "/61,"))
+    words = "line 6, '[EPOCH]: 1/61, [BATCH]: 50/661, "
     assert paper("audit", "voc_r50", "--log", "a.log", "--json") == 3
     shown = capsys.readouterr()
-    assert shown.err.startswith("error: voc_r50 does not agree: a.log ")
+    assert shown.err.startswith(f"error: voc_r50 does not agree: a.log {words}")
     assert shown.err.count("\n") == 1
-    assert words in shown.err
     found = json.loads(shown.out)
-    assert not found["agrees"]
-    assert f"line {found['differences'][0]['line']}," in words
+    assert (found["agrees"], found["differences"][0]["line"]) == (False, 6)
     assert paper("audit", "voc_r50", "--log", "a.log") == 3
     assert words in capsys.readouterr().out
 
@@ -97,22 +88,20 @@ def test_a_config_is_shown_value_by_value(tmp_path: Path, capsys: pytest.Capture
     assert found["records"] is None
 
 
-def test_a_config_that_differs_exits_3(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    config = write_config(tmp_path / "cfg", VOC_R50.replace("'outstride': 32", "'outstride': 8"))
+def test_a_config_that_differs_exits_3_and_what_differs_is_written_out_below_the_table(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    base = BASE.replace("            ('RandomFlip', {'flip_prob': 0.5}),\n", "")
+    config = write_config(tmp_path / "cfg", VOC_R50.replace("'outstride': 32", "'outstride': 8"), base)
     assert paper("audit", "voc_r50", "--log", LOGS / S21, "--cfg", config) == 3
     shown = capsys.readouterr()
-    assert "run.py: SEGMENTOR_CFG.backbone.outstride 8, ours 32; " in shown.err
+    assert "run.py: SEGMENTOR_CFG.backbone.outstride 8, ours 32 (and 2 more); " in shown.err
     assert "differs: SEGMENTOR_CFG.backbone.outstride 8, ours 32\n" in shown.out
-
-
-def test_a_missing_step_is_written_out_below_the_table(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    base = BASE.replace("            ('RandomFlip', {'flip_prob': 0.5}),\n", "")
-    assert paper("audit", "voc_r50", "--cfg", write_config(tmp_path / "cfg", VOC_R50, base)) == 3
-    lines = capsys.readouterr().out.splitlines()
+    assert "\ndiffers: DATASET_CFG.train.aug_opts ['Resize', 'RandomCrop', 'Photo" in shown.out
+    lines = shown.out.splitlines()
     (steps,) = (line for line in lines if line.startswith("  DATASET_CFG.train.aug_opts "))
     assert steps.split() == ["DATASET_CFG.train.aug_opts", "7", "steps", "6", "steps", "no"]
-    assert any(line.startswith("differs: DATASET_CFG.train.aug_opts ['Resize', 'RandomCrop', 'Photo") for line in lines)
-    assert max(map(len, lines[:50])) < 130
+    assert max(len(line) for line in lines if not line.startswith("differs: ")) < 130
 
 
 @pytest.mark.parametrize(
@@ -198,7 +187,7 @@ def test_fetched_files_are_audited_and_their_first_checksum_holds(
     assert json.loads(seen.read_text()) == notes
 
 
-def test_the_places_are_those_of_the_published_table() -> None:
+def test_the_urls_are_those_of_the_published_table() -> None:
     params = yaml.safe_load((ROOT / "params.yaml").read_text())
     rows = {row.run: row for section in load_published(ROOT / "published").sections for row in section.rows}
     mirrors = read_mirrors(ROOT)
@@ -212,6 +201,3 @@ def test_the_places_are_those_of_the_published_table() -> None:
         for name in config:
             (address,) = mirrors[name]["urls"]
             assert address == rows[run].cfg.replace("/main/", f"/{COMMIT}/").rpartition("/")[0] + f"/{name}"
-
-
-COMMIT = "e9ef7509b1205d65c0c4063832ea7c6451b056b0"

@@ -4,7 +4,6 @@ import base64
 import hashlib
 import re
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -15,13 +14,6 @@ from pointrend.results.page.sections import nested
 from pointrend.results.tables import VERDICT_SENTENCES
 from tests.results.pages import PageReader, page_of
 from tests.results.runs import ASSUMED, PICTURES, RUNS, finish, published, results_of, selected
-
-
-def with_released(results: dict[str, Any]) -> dict[str, Any]:
-    """The results and a row of released weights: scored, never trained."""
-    row = {**results["runs"][0], "kind": "released", "seed": None, "evidence": "released", "verdict": "matches"}
-    row["pictures"], row["hashes"] = {}, {"confusion.parquet": "e" * 64}
-    return {**results, "runs": [*results["runs"], row]}
 
 
 def test_the_page_is_whole_and_needs_nothing_beside_it(tmp_path: Path) -> None:
@@ -85,11 +77,6 @@ def test_names_are_escaped(tmp_path: Path) -> None:
 
 def test_every_verdict_is_coloured() -> None:
     assert set(VERDICT_SENTENCES) <= set(VERDICT_STYLES)
-
-
-def test_a_row_of_released_weights_looks_like_the_others(tmp_path: Path) -> None:
-    page = PageReader(page_of(with_released(results_of(tmp_path)), tmp_path))
-    assert ["voc_r50", "69.84%", "released", "48.86%", "–", "matches"] in page.rows
 
 
 def test_a_provenance_of_any_shape_is_shown() -> None:
