@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from pointrend.files import SEAL, sha256_file, write_json, write_sealed
-from pointrend.results.compare import read_results, sealed, write_results
+from pointrend.results.compare import read_results, sealed
 from tests.released import (
     FIRST_NAME,
     THIN,
@@ -56,7 +56,7 @@ def change_row(change: Callable[[dict[str, Any]], None]) -> None:
     results = read_results(RESULTS)
     (row,) = (row for row in results["runs"] if (row["run"], row["kind"]) == ("voc_r50", "released"))
     change(row)
-    write_results(RESULTS, sealed(results))
+    write_json(RESULTS, sealed(results))
 
 
 def test_one_byte_of_any_file_is_noticed_and_the_file_named(capsys: pytest.CaptureFixture[str]) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from pointrend.files import sha256_file, write_json
 from pointrend.results.chain import Stated, stated
-from pointrend.results.compare import compare, write_results
+from pointrend.results.compare import compare
 from tests.results.runs import ASSUMED, edit, finish, published, released, selected
 
 
@@ -25,7 +25,7 @@ def results(tmp_path: Path) -> Path:
         edit(trained, name, model_sha256=sha256_file(trained.folder / "model.safetensors"))
     finish(release, {"b.png": b"picture"})
     path = tmp_path / "results/paper/results.json"
-    write_results(path, compare("paper", [trained, release], published(), ASSUMED))
+    write_json(path, compare("paper", [trained, release], published(), ASSUMED))
     return path
 
 

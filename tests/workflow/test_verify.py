@@ -15,7 +15,7 @@ from pointrend.checkout.code_digest import code_digest
 from pointrend.checkout.source_version import SourceVersion, source_version
 from pointrend.cli import main
 from pointrend.files import SEAL, sha256_file, write_json, write_sealed
-from pointrend.results.compare import read_results, sealed, write_results
+from pointrend.results.compare import read_results, sealed
 from tests.mirrors import set_urls
 from tests.results.audit.samples import LOGS, S21, VOC_R50, write_config
 from tests.workflow.checkout import Checkout
@@ -109,7 +109,7 @@ def change_row(root: Path, changes: dict[str, Any]) -> None:
     results = read_results(root / RESULTS)
     for place, value in changes.items():
         put(results["runs"][0], place, value)
-    write_results(root / RESULTS, sealed(results))
+    write_json(root / RESULTS, sealed(results))
 
 
 def changed_params(checkout: Checkout, place: str, value: Any) -> Checkout:
@@ -410,7 +410,7 @@ def test_a_run_that_compare_has_called_stale_does_not_pass(
 def test_results_of_an_earlier_version_are_named(spoilt: Path, capsys: pytest.CaptureFixture[str]) -> None:
     results = read_results(spoilt / RESULTS)
     del results["published"]["data"]
-    write_results(spoilt / RESULTS, sealed(results))
+    write_json(spoilt / RESULTS, sealed(results))
     assert f"{RESULTS} was written by an earlier version" in refusal(spoilt, capsys)
 
 

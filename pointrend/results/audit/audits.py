@@ -186,7 +186,7 @@ def _log_text(findings: LogFindings, setting: RunSetting) -> str:
     rows = [
         row("images", findings.our_images, findings.images),
         row("epochs", setting.recipe.epochs, findings.epochs),
-        row("iterations per epoch", _expected_iterations(findings), findings.iterations_per_epoch),
+        row("iterations per epoch", findings.our_iterations, findings.iterations_per_epoch),
         row("learning rate", f"within {MOST_LR_ERROR:.0e} relative", error),
     ]
     last = findings.last
@@ -220,11 +220,6 @@ def _cell(value: object) -> str:
     if len(text) <= WIDEST_CELL:
         return text
     return f"{len(value)} steps" if isinstance(value, list) else f"{text[: WIDEST_CELL - 3]}..."
-
-
-def _expected_iterations(findings: LogFindings) -> int:
-    wrong = (found.ours for found in findings.differences if found.key == "iterations per epoch")
-    return next(wrong, findings.iterations_per_epoch)
 
 
 def _table(rows: Sequence[Sequence[str]]) -> list[str]:
