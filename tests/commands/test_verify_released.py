@@ -90,7 +90,7 @@ def test_another_file_than_the_first_download_does_not_pass(capsys: pytest.Captu
     ("key", "words"),
     [
         ("fingerprint", f"{SCORED}: stale: scored with other weights"),
-        ("model_sha256", f"{SCORED / 'evaluate.json'} is of another scoring than metrics.json"),
+        ("model_sha256", "released weights of voc_r50: evaluate.json is of another scoring than metrics.json"),
         ("data_manifest_sha256", "results.json: provenance of voc_r50 (released) does not follow"),
         ("code_sha256", f"{SCORED}: stale: scored with other weights"),
     ],

@@ -50,8 +50,8 @@ class LogDifference:
 class LogFindings:
     """What the log in ``path`` states, and where it disagrees.
 
-    ``images``: None where it does not state them. ``gpus``: ``one`` or ``several``, None where both give the same number
-    of iterations per epoch. ``max_lr_error``: the largest relative difference of a learning rate; None where no record
+    ``images``: None where it does not state them. ``gpus``: ``one`` or ``several``, None where both give equal
+    iterations per epoch. ``max_lr_error``: the largest relative difference of a learning rate; None where no record
     is within the training. ``seconds_per_iteration``: median; None where no two records follow each other.
     """
 

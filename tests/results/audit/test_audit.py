@@ -31,6 +31,7 @@ KEYS = {
     "run", "agrees", "differences", "iterations_per_epoch", "epochs", "images", "gpus", "records", "max_lr_error",
     "resumed", "seconds_per_iteration",
 }  # fmt: skip
+Capture = pytest.CaptureFixture[str]
 LOG_FILE, CONFIG_FILE = "pointrend_resnet50os8_voc_train.log", "pointrend_resnet50os8_voc.py"
 
 
@@ -49,7 +50,7 @@ def paper(*words: object) -> int:
 
 
 @pytest.mark.parametrize(("run", "sample"), [("voc_r50", S21), ("cityscapes_r101", FORM_2022)])
-def test_the_sample_logs_agree(run: str, sample: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_sample_logs_agree(run: str, sample: str, capsys: Capture) -> None:
     assert paper("audit", run, "--log", LOGS / sample) == 0
     shown = capsys.readouterr()
     assert (shown.err, "  learning rate" in shown.out) == ("", True)
@@ -62,7 +63,7 @@ def test_the_sample_logs_agree(run: str, sample: str, capsys: pytest.CaptureFixt
     }
 
 
-def test_a_changed_log_exits_3_and_names_the_first_record(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_changed_log_exits_3_and_names_the_first_record(tmp_path: Path, capsys: Capture) -> None:
     """test_check_log has the other differences."""
     (tmp_path / "a.log").write_text(text_of(S21).replace("/60,", "/61,"))
     words = "line 6, '[EPOCH]: 1/61, [BATCH]: 50/661, "
@@ -76,7 +77,7 @@ def test_a_changed_log_exits_3_and_names_the_first_record(tmp_path: Path, capsys
     assert words in capsys.readouterr().out
 
 
-def test_a_config_is_shown_value_by_value(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_config_is_shown_value_by_value(tmp_path: Path, capsys: Capture) -> None:
     config = write_config(tmp_path / "cfg", CITYSCAPES_R101)
     assert paper("audit", "cityscapes_r101", "--cfg", config) == 0
     lines = capsys.readouterr().out.splitlines()
@@ -89,7 +90,7 @@ def test_a_config_is_shown_value_by_value(tmp_path: Path, capsys: pytest.Capture
 
 
 def test_a_config_that_differs_exits_3_and_what_differs_is_written_out_below_the_table(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capsys: Capture
 ) -> None:
     base = BASE.replace("            ('RandomFlip', {'flip_prob': 0.5}),\n", "")
     config = write_config(tmp_path / "cfg", VOC_R50.replace("'outstride': 32", "'outstride': 8"), base)
@@ -118,7 +119,7 @@ def test_a_config_that_differs_exits_3_and_what_differs_is_written_out_below_the
         ("fetch log_voc_r5", "there is no archive to fetch 'log_voc_r5' (did you mean 'log_voc_r50'?)"),
     ],
 )
-def test_wrong_input_is_one_line_and_exit_2(arguments: str, words: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_wrong_input_is_one_line_and_exit_2(arguments: str, words: str, capsys: Capture) -> None:
     assert paper(*arguments.split()) == 2
     error = capsys.readouterr().err
     assert error.count("\n") == 1
@@ -127,13 +128,13 @@ def test_wrong_input_is_one_line_and_exit_2(arguments: str, words: str, capsys: 
 
 @pytest.mark.parametrize("scale", ["demo", "pilot"])
 @pytest.mark.parametrize("arguments", ["audit voc_r50", "fetch log_voc_r50"])
-def test_other_scales_have_none(scale: str, arguments: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_other_scales_have_none(scale: str, arguments: str, capsys: Capture) -> None:
     assert main(["--scale", scale, *arguments.split()]) == 2
     words = f"scale {scale} has no published log of voc_r50; name another scale, for example pointrend --scale paper"
     assert words in capsys.readouterr().err
 
 
-def test_a_run_of_which_nothing_is_published(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_run_of_which_nothing_is_published(capsys: Capture) -> None:
     params = yaml.safe_load(Path("params.yaml").read_text())
     del params["published"]["voc_r50"]
     Path("params.yaml").write_text(yaml.safe_dump(params))
@@ -141,9 +142,7 @@ def test_a_run_of_which_nothing_is_published(capsys: pytest.CaptureFixture[str])
     assert "nothing is published for voc_r50; choose from ade20k_r101, " in capsys.readouterr().err
 
 
-def test_the_page_about_it_shows_what_is_printed(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_page_about_it_shows_what_is_printed(monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> None:
     monkeypatch.chdir(ROOT)
     page = (ROOT / "docs/audit.md").read_text()
     assert paper("audit", "voc_r50", "--log", f"tests/golden/logs/{S21}") == 0
@@ -156,9 +155,7 @@ def serve_from(url: str) -> None:
     set_urls({name: [f"{url}/{old.rpartition('/')[2]}" for old in mirrors[name]["urls"]] for name in names})
 
 
-def test_fetched_files_are_audited_and_their_first_checksum_holds(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_fetched_files_are_audited_and_their_first_checksum_holds(tmp_path: Path, capsys: Capture) -> None:
     offered = tmp_path / "offered"
     write_config(offered, VOC_R50).rename(offered / CONFIG_FILE)
     shutil.copy(LOGS / S21, offered / "pointrend_resnet50os32_voc.log")  # only under the second name

@@ -18,6 +18,7 @@ from pointrend.results.audit.watch import published_curve, watch_training
 from pointrend.settings.project import Project
 from tests.results.audit.samples import LOGS, ROOT, S21, text_of
 
+Logged = pytest.LogCaptureFixture
 LOG_FILE = "pointrend_resnet50os8_voc_train.log"
 VOC = {"epochs": 60, "iterations_per_epoch": 661}
 
@@ -85,7 +86,7 @@ def records(factor: float = 1.0, since: int = 0) -> list[dict[str, Any]]:
     ]
 
 
-def warnings(project: Project, shown: list[dict[str, Any]], caplog: pytest.LogCaptureFixture) -> list[str]:
+def warnings(project: Project, shown: list[dict[str, Any]], caplog: Logged) -> list[str]:
     watch = watch_training(project, "voc_r50", **VOC, start=shown[0]["iteration"] - 50)
     assert watch is not None
     for record in shown:
@@ -93,13 +94,11 @@ def warnings(project: Project, shown: list[dict[str, Any]], caplog: pytest.LogCa
     return [record.message for record in caplog.records if record.levelno == logging.WARNING]
 
 
-def test_a_training_equal_to_the_log_gets_no_warning(project: Project, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_training_equal_to_the_log_gets_no_warning(project: Project, caplog: Logged) -> None:
     assert warnings(project, records(), caplog) == []
 
 
-def test_a_training_that_leaves_the_log_is_warned_of_within_fifteen_records(
-    project: Project, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_training_that_leaves_the_log_is_warned_of_within_fifteen_records(project: Project, caplog: Logged) -> None:
     """Twice the published losses are far outside, and one warning a loss is enough."""
     shown = warnings(project, records(factor=2, since=500), caplog)
     assert sorted(line.split()[0] for line in shown) == ["loss", "loss_coarse", "loss_point"]
@@ -108,17 +107,17 @@ def test_a_training_that_leaves_the_log_is_warned_of_within_fifteen_records(
         assert 500 < int(line.rpartition(" ")[2]) <= 500 + 50 * RECENT
 
 
-def test_a_training_that_comes_back_is_told_of_too(project: Project, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_training_that_comes_back_is_told_of_too(project: Project, caplog: Logged) -> None:
     away, whole = records(factor=2), records()
     shown = warnings(project, away[:15] + whole[15:], caplog)
     assert [line for line in shown if line.startswith("loss is back in the band of the published curve")]
 
 
-def test_a_resumed_training_is_watched_from_there(project: Project, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_resumed_training_is_watched_from_there(project: Project, caplog: Logged) -> None:
     assert len(warnings(project, records(factor=2)[30:], caplog)) == 3
 
 
-def test_records_over_other_iterations_are_not_compared(project: Project, caplog: pytest.LogCaptureFixture) -> None:
+def test_records_over_other_iterations_are_not_compared(project: Project, caplog: Logged) -> None:
     """log_every 25: every second record has the iteration of a published one, but is a mean over half of it."""
     doubled = [record | {"iteration": record["iteration"] - 25} for record in records(factor=2)]
     both = [record for pair in zip(doubled, records(factor=2), strict=True) for record in pair]
@@ -130,13 +129,13 @@ def test_another_schedule_is_not_watched(project: Project, schedule: dict[str, i
     assert watch_training(project, "voc_r50", **(VOC | schedule), start=0) is None
 
 
-def test_without_a_log_nothing_is_watched(project: Project, caplog: pytest.LogCaptureFixture) -> None:
+def test_without_a_log_nothing_is_watched(project: Project, caplog: Logged) -> None:
     assert watch_training(project, "voc_r101", **VOC, start=0) is None
     assert caplog.records == []
 
 
 @pytest.mark.parametrize("text", ["", "no log\n", text_of(S21)[:1500]])
-def test_a_log_that_cannot_be_used_stops_nothing(project: Project, caplog: pytest.LogCaptureFixture, text: str) -> None:
+def test_a_log_that_cannot_be_used_stops_nothing(project: Project, caplog: Logged, text: str) -> None:
     project.fetched_file("log_voc_r50", LOG_FILE).write_text(text)
     assert watch_training(project, "voc_r50", **VOC, start=0) is None
     (record,) = caplog.records
