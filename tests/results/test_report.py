@@ -12,7 +12,7 @@ from pointrend.results.compare import compare
 from pointrend.results.published import render_introduction
 from pointrend.results.report import BEGIN, END, render_readme, render_summary, terminal_table
 from tests.results.pages import PageReader, check, page_of, report, table_rows
-from tests.results.runs import ASSUMED, PUBLISHED, RUNS, finish, published, results_of, selected
+from tests.results.runs import ASSUMED, PUBLISHED, finish, published, results_of, selected
 
 COLUMNS = [
     *("Backbone", "Crop Size", "Schedule", "Train/Eval Set", "mIoU (published)"),
@@ -83,6 +83,9 @@ def test_every_seed_has_a_row_and_unselected_runs_stay(tmp_path: Path) -> None:
     ]
     assert "runs/demo/voc_r50-s4/train.json" in readme
     assert section_rows(readme, "CityScapes")[2][5:] == ["–", "–", "–", "–", "not run", "–"]
+    assert "## Refinement" in readme
+    nothing = compare("demo", runs[:1], published(), ASSUMED)
+    assert "Refinement" not in readme_of(nothing)
 
 
 @pytest.mark.parametrize("scale", ["demo", "pilot"])
@@ -111,14 +114,6 @@ def test_refinement_shows_both_predictions(results: dict[str, Any], tmp_path: Pa
     expected = ["voc_r50", "0", "2", "50.00%", "48.86%", "30.00%", "40.00%", "75.00%"]
     assert table_rows(readme.partition("## Refinement")[2])[2] == expected
     assert expected in PageReader(page_of(results, tmp_path)).rows
-
-
-def test_without_scores_there_is_no_refinement_and_no_picture(tmp_path: Path) -> None:
-    results = compare("paper", [selected(tmp_path, run) for run in RUNS], published(), ASSUMED)
-    readme, page = readme_of(results), page_of(results, tmp_path)
-    assert [row[9] for row in table_rows(readme) if row[0].startswith("R-")] == ["not run"] * 6
-    assert "Refinement" not in readme + page
-    assert ">Pictures<" not in page
 
 
 def test_the_page_shows_the_same_tables(results: dict[str, Any], tmp_path: Path) -> None:

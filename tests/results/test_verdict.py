@@ -92,11 +92,9 @@ def test_sigma_is_pooled_over_backbones_and_not_over_their_means() -> None:
 
 
 def test_backbones_with_two_seeds_do_not_measure() -> None:
-    assert pooled([[1.0, 2.0], [5.0]]) is None
-    assert pooled([]) is None
+    assert pooled([[1.0, 2.0], [5.0]]) is pooled([]) is None
     both = pooled([[1.0, 9.0], [1.0, 2.0, 3.0]])
-    assert both is not None
-    assert (both.sigma, both.degrees) == (1.0, 2)
+    assert both == Spread(1.0, "measured over 3 seeds, 2 degrees of freedom", 2)
 
 
 @settings(deadline=None, max_examples=100)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -156,21 +155,17 @@ def test_places_outside_the_training_are_named(tmp_path: Path, old: str, new: st
     assert "place" in [difference.key for difference in found.differences]
 
 
-def joined(text: str, edit: Callable[[str], str] = str) -> str:
+def test_a_resumed_log_agrees_and_a_difference_after_the_restart_is_named(tmp_path: Path) -> None:
     """A log, and after it the same training resumed from epoch 2."""
-    second = text[text.index("2021-09-13 20:04:37 INFO     Start epoch 2") :]
-    headers = text[: text.index("2021-09-13 20:00:00 INFO     Start epoch 1")]
-    return text + edit(headers.replace("Checkpoints used: ", "Checkpoints used: ckpts/epoch_1.pth") + second)
-
-
-def test_a_resumed_log_agrees_and_says_so(tmp_path: Path) -> None:
-    found = check_text(tmp_path, joined(text_of(S21)))
+    text = text_of(S21)
+    headers, second = (text.partition(f" INFO     Start epoch {epoch}") for epoch in (1, 2))
+    restart = headers[0][:-19].replace("Checkpoints used: ", "Checkpoints used: ckpts/epoch_1.pth")
+    resumed = text + restart + second[0][-19:] + "".join(second[1:])
+    found = check_text(tmp_path, resumed)
     assert (found.differences, found.resumed, found.records) == ((), True, 67)
-
-
-def test_a_difference_after_the_restart_is_named(tmp_path: Path) -> None:
-    text = joined(text_of(S21), lambda second: second.replace("images: 10582", "images: 10000"))
-    (difference,) = check_text(tmp_path, text).differences
+    (difference,) = check_text(
+        tmp_path, text + resumed[len(text) :].replace("images: 10582", "images: 10000")
+    ).differences
     assert (difference.key, difference.line, difference.theirs) == ("images", 89, 10000)
 
 

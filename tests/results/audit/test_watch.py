@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -86,51 +87,52 @@ def records(factor: float = 1.0, since: int = 0) -> list[dict[str, Any]]:
     ]
 
 
-def warnings(project: Project, shown: list[dict[str, Any]], caplog: Logged) -> list[str]:
-    watch = watch_training(project, "voc_r50", **VOC, start=shown[0]["iteration"] - 50)
-    assert watch is not None
-    for record in shown:
-        watch(record)
-    return [record.message for record in caplog.records if record.levelno == logging.WARNING]
+@pytest.fixture
+def warned(project: Project, caplog: Logged) -> Callable[[list[dict[str, Any]]], list[str]]:
+    """What is warned of while records are watched."""
+
+    def warnings(shown: list[dict[str, Any]]) -> list[str]:
+        watch = watch_training(project, "voc_r50", **VOC, start=shown[0]["iteration"] - 50)
+        assert watch is not None
+        for record in shown:
+            watch(record)
+        return [record.message for record in caplog.records if record.levelno == logging.WARNING]
+
+    return warnings
 
 
-def test_a_training_equal_to_the_log_gets_no_warning(project: Project, caplog: Logged) -> None:
-    assert warnings(project, records(), caplog) == []
-
-
-def test_a_training_that_leaves_the_log_is_warned_of_within_fifteen_records(project: Project, caplog: Logged) -> None:
-    """Twice the published losses are far outside, and one warning a loss is enough."""
-    shown = warnings(project, records(factor=2, since=500), caplog)
+def test_a_training_that_leaves_the_log_is_warned_of_within_fifteen_records(warned: Any) -> None:
+    """Twice the published losses are far outside, and one warning per loss is enough."""
+    assert warned(records()) == []
+    shown = warned(records(factor=2, since=500))
     assert sorted(line.split()[0] for line in shown) == ["loss", "loss_coarse", "loss_point"]
     for line in shown:
         assert "above the band of the published curve for long, as of iteration " in line
         assert 500 < int(line.rpartition(" ")[2]) <= 500 + 50 * RECENT
 
 
-def test_a_training_that_comes_back_is_told_of_too(project: Project, caplog: Logged) -> None:
-    away, whole = records(factor=2), records()
-    shown = warnings(project, away[:15] + whole[15:], caplog)
+def test_a_training_that_comes_back_is_warned_of_too(warned: Any) -> None:
+    shown = warned(records(factor=2)[:15] + records()[15:])
     assert [line for line in shown if line.startswith("loss is back in the band of the published curve")]
 
 
-def test_a_resumed_training_is_watched_from_there(project: Project, caplog: Logged) -> None:
-    assert len(warnings(project, records(factor=2)[30:], caplog)) == 3
+def test_a_resumed_training_is_watched_from_there(warned: Any) -> None:
+    assert len(warned(records(factor=2)[30:])) == 3
 
 
-def test_records_over_other_iterations_are_not_compared(project: Project, caplog: Logged) -> None:
+def test_records_over_other_iterations_are_not_compared(warned: Any) -> None:
     """log_every 25: every second record has the iteration of a published one, but is a mean over half of it."""
     doubled = [record | {"iteration": record["iteration"] - 25} for record in records(factor=2)]
-    both = [record for pair in zip(doubled, records(factor=2), strict=True) for record in pair]
-    assert warnings(project, both, caplog) == []
+    assert warned([record for pair in zip(doubled, records(factor=2), strict=True) for record in pair]) == []
 
 
-@pytest.mark.parametrize("schedule", [{"epochs": 1}, {"iterations_per_epoch": 50}])
-def test_another_schedule_is_not_watched(project: Project, schedule: dict[str, int]) -> None:
-    assert watch_training(project, "voc_r50", **(VOC | schedule), start=0) is None
-
-
-def test_without_a_log_nothing_is_watched(project: Project, caplog: Logged) -> None:
-    assert watch_training(project, "voc_r101", **VOC, start=0) is None
+@pytest.mark.parametrize(
+    ("run", "schedule"), [("voc_r50", {"epochs": 1}), ("voc_r50", {"iterations_per_epoch": 50}), ("voc_r101", {})]
+)
+def test_without_a_log_of_this_schedule_nothing_is_watched(
+    project: Project, caplog: Logged, run: str, schedule: dict[str, int]
+) -> None:
+    assert watch_training(project, run, **(VOC | schedule), start=0) is None
     assert caplog.records == []
 
 
