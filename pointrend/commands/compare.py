@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import argparse
 
+from pointrend.files import write_json
 from pointrend.logs import log_to_file
-from pointrend.results.compare import assumed_spreads, compare, write_results
+from pointrend.results.chain import RESULTS
+from pointrend.results.compare import assumed_spreads, compare
 from pointrend.results.published import load_published
 from pointrend.results.run_files import selected_runs
 from pointrend.settings.params import typed_seeds
@@ -29,4 +31,4 @@ def run(project: Project, arguments: argparse.Namespace) -> None:
     seeds = project.params.seeds if typed is None else typed_seeds(f"--seeds {typed!r}", typed.split(","))
     published, assumed = load_published(project.published_folder), assumed_spreads(project.params.datasets)
     results = compare(project.params.scale, selected_runs(project, seeds, published), published, assumed)
-    write_results(project.results_folder / "results.json", results)
+    write_json(project.results_folder / RESULTS, results)

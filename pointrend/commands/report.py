@@ -45,12 +45,7 @@ def run(project: Project, arguments: argparse.Namespace) -> None:
     log_to_file(project.log_file("report"))
     for path, text in files.items():
         write_text(path, text)
-    _print_where_everything_is(project)
-
-
-def _print_where_everything_is(project: Project) -> None:
-    """Print a summary at the end of a DVC run, which has no handlers for that; Snakemake's handlers print their own."""
     engine = calling_engine()
-    if engine != "snakemake":
+    if engine != "snakemake":  # its handlers print the summary at the end of a run; DVC has none
         wanted = Workflow(project, tuple(project.params.runs), project.params.seeds)
         log.info("%s", summary(wanted, "dvc repro" if engine == "dvc" else wanted.whole_command()))

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from pointrend.errors import CheckFailed, ResultsError
-from pointrend.files import read_json, sha256_json, write_json
+from pointrend.files import read_json, sha256_json
 from pointrend.results import verdict
 from pointrend.results.audit.audits import with_audit
 from pointrend.results.chain import METRICS, MODEL, RESULTS
@@ -98,11 +98,6 @@ def sealed(results: dict[str, Any]) -> dict[str, Any]:
     """``results`` with ``sha256``, the hash of the canonical JSON of everything else in it."""
     content = {key: value for key, value in results.items() if key != "sha256"}
     return content | {"sha256": sha256_json(content)}
-
-
-def write_results(path: Path, results: dict[str, Any]) -> None:
-    """Write results.json atomically."""
-    write_json(path, results)
 
 
 def read_results(path: Path) -> dict[str, Any]:

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pydantic import TypeAdapter, ValidationError
+
 from pointrend.errors import CheckFailed, ResultsError
 from pointrend.files import read_json, sha256_file
 from pointrend.settings.definition import DEFINITION, RESTORE, Definition, load_definition
@@ -83,11 +85,20 @@ def load_published(folder: Path) -> Published:
     table = folder / TABLE
     values = read_json(table, do=RESTORE)
     try:
-        hashes = {name: sha256_file(folder / name) for name in (TABLE, DEFINITION)}
-        published = _from_json(values, hashes, load_definition(folder))
+        introduction = values["introduction"]
+        published = Published(
+            file=values["document"],
+            sha256=values["sha256"],
+            links=tuple(Link(**link) for link in introduction["links"]),
+            paper=Link(**introduction["paper"]),
+            bibtex=introduction["bibtex"],
+            sections=TypeAdapter(tuple[Section, ...]).validate_python(values["sections"]),
+            data={name: sha256_file(folder / name) for name in (TABLE, DEFINITION)},
+            definition=load_definition(folder),
+        )
     except OSError as problem:
         raise ResultsError(f"cannot read {problem.filename}: {problem.strerror}", RESTORE) from problem
-    except (KeyError, TypeError, AttributeError) as problem:
+    except (KeyError, TypeError, AttributeError, ValidationError) as problem:
         raise ResultsError(f"{table} is not the published table: {problem!r}", RESTORE) from problem
     document = folder / published.file
     if not document.is_file():
@@ -145,20 +156,3 @@ def _cells(row: PublishedRow) -> list[str]:
     links = {"cfg": row.cfg, "model": row.model, "log": row.log}
     download = " &#124; ".join(f"[{text}]({url})" for text, url in links.items())
     return [row.backbone, row.crop_size, row.schedule, row.sets, row.miou, download]
-
-
-def _from_json(values: dict[str, Any], data: dict[str, str], definition: Definition) -> Published:
-    introduction = values["introduction"]
-    return Published(
-        file=values["document"],
-        sha256=values["sha256"],
-        links=tuple(Link(**link) for link in introduction["links"]),
-        paper=Link(**introduction["paper"]),
-        bibtex=introduction["bibtex"],
-        sections=tuple(
-            Section(part["heading"], tuple(part["columns"]), tuple(PublishedRow(**row) for row in part["rows"]))
-            for part in values["sections"]
-        ),
-        data=data,
-        definition=definition,
-    )

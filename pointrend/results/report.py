@@ -103,13 +103,9 @@ def terminal_table(results: Mapping[str, Any]) -> str:
     table = tables.summary_table(results)
     rows = [table.columns, *([str(cell) for cell in row] for row in table.rows)]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = (
-        "  ".join(
-            cell.ljust(width) if i in (0, len(widths) - 1) else cell.rjust(width)
-            for i, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ).rstrip()
-        for row in rows
-    )
+    # The first and the last column are words, the others are figures.
+    adjust = [str.ljust, *[str.rjust] * (len(widths) - 2), str.ljust]
+    lines = ("  ".join(map(lambda f, cell, width: f(cell, width), adjust, row, widths)).rstrip() for row in rows)
     meanings = (textwrap.fill(f"{word}: {text}", WIDTH) for word, text in tables.verdict_sentences(results))
     return "\n".join((textwrap.fill(tables.scale_sentence(results), WIDTH), "", *lines, "", *meanings)) + "\n"
 

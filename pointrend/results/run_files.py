@@ -72,6 +72,10 @@ class SelectedRun:
         verb = "train" if name == TRAIN else "evaluate"
         return f"run `pointrend {verb} {self.run} {'--released' if self.seed is None else f'--seed {self.seed}'}` again"
 
+    def contradiction(self, what: str, name: str = SCORING) -> CheckFailed:
+        """The error that files of this run contradict each other, so that ``name`` has to be made again."""
+        return CheckFailed(f"{self}: {what}", self.again(name))
+
 
 @dataclass(frozen=True)
 class Score:
@@ -179,52 +183,50 @@ def find_score(selected: SelectedRun) -> tuple[Score | None, str]:
 
 def _checked_scoring(selected: SelectedRun, train: Record | None, metrics: Record) -> Record:
     """The content of evaluate.json, which must be of this run, its weights and data, and of the metrics.json there."""
-    folder, do = selected.folder, selected.again(SCORING)
+    folder = selected.folder
     if not (folder / SCORING).is_file():
-        raise CheckFailed(f"{selected}: {SCORING} does not exist", do)
+        raise selected.contradiction(f"{SCORING} does not exist")
     if train is not None and metrics["model_sha256"] != train["model_sha256"]:
-        raise CheckFailed(f"{selected}: metrics.json scores other weights than train.json names", do)
+        raise selected.contradiction("metrics.json scores other weights than train.json names")
     record = _read_sealed(selected, SCORING)
-    scored = metrics["model_sha256"], sha256_file(folder / METRICS)
-    faults = {"is of another scoring than metrics.json": (record["model_sha256"], record["metrics_sha256"]) != scored}
-    if train is not None:
-        faults["names other data than train.json"] = record["data"] != train["data"]
-        faults["is of another training than train.json"] = record["train_sha256"] != sha256_file(folder / TRAIN)
-    for fault in (fault for fault, found in faults.items() if found):
-        raise CheckFailed(f"{selected}: {SCORING} {fault}", do)
+    if (record["model_sha256"], record["metrics_sha256"]) != (metrics["model_sha256"], sha256_file(folder / METRICS)):
+        raise selected.contradiction(f"{SCORING} is of another scoring than metrics.json")
+    if train is not None and record["data"] != train["data"]:
+        raise selected.contradiction(f"{SCORING} names other data than train.json")
+    if train is not None and record["train_sha256"] != sha256_file(folder / TRAIN):
+        raise selected.contradiction(f"{SCORING} is of another training than train.json")
     return record
 
 
 def _checked_files(selected: SelectedRun, records: Mapping[str, Record]) -> dict[str, str]:
     """sha256 by name of the records of a run and of all files that they name; the weights are too large to be read."""
-    folder, again = selected.folder, selected.again(SCORES)
+    folder = selected.folder
     if not (folder / SCORES).is_file():
-        raise CheckFailed(f"{selected}: {SCORES} does not exist", again)
+        raise selected.contradiction(f"{SCORES} does not exist")
     hashes = {name: sha256_file(folder / name) for name in (*records, SCORES, SCORING)}
     for record, content in records.items():
         for one in stated(folder / record, content):
             fault = None if one.file.name == MODEL else one.fault(lambda path: path.relative_to(folder))
             if fault:
-                raise CheckFailed(f"{selected}: {fault}", selected.again(record))
+                raise selected.contradiction(fault, record)
             hashes[str(one.file.relative_to(folder))] = one.sha256
     return hashes
 
 
 def _checked_counts(selected: SelectedRun, metrics: Record, evaluation: Record) -> StoredCounts:
     """The counts that the figures were made from: of this mIoU, and of every prepared image exactly once."""
-    again, counts = selected.again(COUNTS), read_counts(selected.folder / COUNTS)
+    counts = read_counts(selected.folder / COUNTS)
     miou, images = 100 * counts.total.miou(), counts.images
     if not math.isclose(miou, metrics["miou"], rel_tol=0, abs_tol=MIOU_TOLERANCE):
-        raise CheckFailed(f"{selected}: its counts give mIoU {miou}, but metrics.json has {metrics['miou']}", again)
+        raise selected.contradiction(f"its counts give mIoU {miou}, but metrics.json has {metrics['miou']}")
     if images != metrics["n_images"]:
-        what = f"{selected}: {images} images were counted, but metrics.json has {metrics['n_images']}"
-        raise CheckFailed(what, again)
+        raise selected.contradiction(f"{images} images were counted, but metrics.json has {metrics['n_images']}")
     prepared = evaluation["data"]["images"].get("val"), evaluation["data"]["ids_sha256"].get("val")
     if (images, counts.ids_sha256) != prepared:
-        what = f"{selected}: {images} images were scored, which are not the {prepared[0]} prepared ones"
-        raise CheckFailed(what, again)
-    if read_json(selected.folder / SCORES, do=again) != {key: metrics[key] for key in counts_file.SCORES}:
-        raise CheckFailed(f"{selected}: {SCORES} does not follow from metrics.json", again)
+        raise selected.contradiction(f"{images} images were scored, which are not the {prepared[0]} prepared ones")
+    scores = read_json(selected.folder / SCORES, do=selected.again(SCORES))
+    if scores != {key: metrics[key] for key in counts_file.SCORES}:
+        raise selected.contradiction(f"{SCORES} does not follow from metrics.json")
     return counts
 
 
@@ -239,12 +241,13 @@ def _read(selected: SelectedRun, name: str) -> dict[str, Any]:
 
 def _read_sealed(selected: SelectedRun, name: str) -> dict[str, Any]:
     """A record that is of the ``selected`` run and as it was written."""
-    record, again = _read(selected, name), selected.again(name)
+    record = _read(selected, name)
     if not is_sealed(record):
-        raise CheckFailed(f"{selected}: {name} is not as it was written", again)
+        raise selected.contradiction(f"{name} is not as it was written", name)
     if (record["run"], record["seed"]) != (selected.run, selected.seed):
         whose = "released weights" if record["seed"] is None else f"seed {record['seed']}"
-        raise CheckFailed(f"{selected.folder / name} is of run {record['run']} {whose}, not of {selected}", again)
+        what = f"{selected.folder / name} is of run {record['run']} {whose}, not of {selected}"
+        raise CheckFailed(what, selected.again(name))
     return record
 
 

@@ -154,12 +154,14 @@ def explained_tables(results: Mapping[str, Any]) -> dict[str, Table]:
         "Boundary IoU (refined)": lambda row: percent(row["measures"]["boundary_iou"]),
         "Pixel accuracy": lambda row: percent(row["measures"]["all_accuracy"]),
     }
+    explained = {
+        "certainty": ("How certain the figures are", certainty, "miou", CERTAINTY_SENTENCE),
+        "paired": ("Our weights against the released ones", paired, "paired_interval", PAIRED_SENTENCE),
+        "refinement": ("Refinement", refinement, "measures", REFINEMENT_SENTENCE),
+    }
     tables = {
-        "certainty": _table("How certain the figures are", certainty, _having("miou", rows), CERTAINTY_SENTENCE),
-        "paired": _table(
-            "Our weights against the released ones", paired, _having("paired_interval", rows), PAIRED_SENTENCE
-        ),
-        "refinement": _table("Refinement", refinement, _having("measures", rows), REFINEMENT_SENTENCE),
+        name: _table(heading, columns, _having(key, rows), sentence)
+        for name, (heading, columns, key, sentence) in explained.items()
     }
     return {name: table for name, table in tables.items() if table.rows}
 

@@ -54,7 +54,7 @@ def one_seed(difference: float, spread: Spread) -> Verdict:
     """The verdict on a single training: two single trainings of one recipe differ by sqrt(2) sigma."""
     reach = _quantile(TWO_SIDED, degrees=0) * math.sqrt(2) * spread.sigma
     word = "consistent" if abs(difference) <= reach else _side(difference)
-    return Verdict(word, 1, spread.sigma, _around(difference, reach))
+    return Verdict(word, 1, spread.sigma, (difference - reach, difference + reach))
 
 
 def seeds(differences: Sequence[float], spread: Spread) -> Verdict:
@@ -74,7 +74,7 @@ def seeds(differences: Sequence[float], spread: Spread) -> Verdict:
         # Two one-sided tests, each at 5 %: the difference is above -MARGIN, and it is below MARGIN.
         equivalent = abs(mean) + _quantile(CONFIDENCE, spread.degrees) * error <= MARGIN
         word = "reproduced" if equivalent else "insufficient"
-    return Verdict(word, n, spread.sigma, _around(mean, reach))
+    return Verdict(word, n, spread.sigma, (mean - reach, mean + reach))
 
 
 def pooled(scores: Sequence[Sequence[float]]) -> Spread | None:
@@ -98,7 +98,3 @@ def _quantile(probability: float, degrees: int) -> float:
 
 def _side(difference: float) -> str:
     return "above" if difference > 0 else "below"
-
-
-def _around(centre: float, reach: float) -> tuple[float, float]:
-    return centre - reach, centre + reach

@@ -45,6 +45,7 @@ class Verification:
         self.files: set[Path] = set()
         self.notes: list[str] = []
         self.mious = 0
+        self.command = f"run: pointrend --scale {project.params.scale}"
 
     def walk(self) -> None:
         """Check all of it.
@@ -54,8 +55,7 @@ class Verification:
             ResultsError: nothing has been compared yet.
         """
         if not self.path.is_file():
-            do = f"run: pointrend --scale {self.project.params.scale} compare"
-            raise ResultsError(f"{self._name(self.path)} does not exist", do)
+            raise ResultsError(f"{self._name(self.path)} does not exist", f"{self.command} compare")
         try:
             self._walk(read_results(self.path))
         except ResultsError as unreadable:
@@ -86,10 +86,7 @@ class Verification:
 
     def _dataset(self, dataset: str, rows: Sequence[Record]) -> None:
         """The manifest of the prepared data, the archives that they were made from, and their files."""
-        do, path = (
-            f"run: pointrend --scale {self.project.params.scale} prepare {dataset}",
-            self.project.manifest(dataset),
-        )
+        do, path = f"{self.command} prepare {dataset}", self.project.manifest(dataset)
         if not path.is_file():
             return self._note(path)
         self._hold((Stated(path, sha256, self.path) for sha256 in _recorded(rows, "data_manifest")), do)
@@ -108,7 +105,7 @@ class Verification:
 
     def _fetched(self, name: str, expected: Mapping[str, Record], archive_set: str) -> None:
         """What was downloaded: its manifest states of the ``expected`` files what is known of them, and truly."""
-        do, path = f"run: pointrend --scale {self.project.params.scale} fetch {name}", self.project.fetched(name)
+        do, path = f"{self.command} fetch {name}", self.project.fetched(name)
         if not path.is_file():
             return self._note(path)
         manifest = self._json(path, ("name", "set", "files"), do)
@@ -193,8 +190,7 @@ class Verification:
         if (row["run"], row["seed"]) in self.copies:
             expected |= {"comparable": False, "difference": None}
         for key, value in expected.items():
-            follows = set(value) <= set(row[key]) if key == "reasons" else _alike(row[key], value)
-            if not follows:
+            if not (set(value) <= set(row[key]) if key == "reasons" else _alike(row[key], value)):
                 raise CheckFailed(f"{RESULTS}: {key} of {row_name(row)} does not follow from {whose}", COMPARE_AGAIN)
         self._note_commits(whose, row["provenance"])
         self.mious += 1
@@ -270,9 +266,9 @@ class Verification:
 
     def _note_commits(self, name: str, chain: Record) -> None:
         """The code itself is known by its hash, whatever commit it was of."""
-        sources = {"trained": chain["code"], "scored": chain["scoring"]}
-        if "gpus" not in chain:
-            del sources["trained"]  # nobody recorded how released weights were trained
+        sources = {"scored": chain["scoring"]}
+        if "gpus" in chain:  # nobody recorded how released weights were trained
+            sources = {"trained": chain["code"], **sources}
         for what, source in sources.items():
             if source["dirty"]:
                 self.notes.append(f"{name}: {what} with changes that were not committed")

@@ -26,25 +26,15 @@ def other_lr(checkout: Checkout) -> None:
     path.write_text(path.read_text().replace("lr: 0.06", "lr: 0.05"))
 
 
-def nothing(checkout: Checkout) -> None:
-    """Change nothing."""
-
-
 AGAIN = "snakemake would still run pointrend --scale demo "
 REFUSALS = [
-    ("by_snakemake", nothing, "snakemake", "dvc would still run", "fetch@demo-voc"),
-    ("by_dvc", nothing, "dvc", "snakemake has no record", "compare evaluate fetch prepare report track train"),
+    ("by_snakemake", id, "snakemake", "dvc would still run", "fetch@demo-voc"),
+    ("by_dvc", id, "dvc", "snakemake has no record", "compare evaluate fetch prepare report track train"),
     ("dvc_told", other_lr, "dvc", "snakemake would still run pointrend --scale demo train voc_r", "and 4 more"),
     ("dvc_told", other_lr, "snakemake", "dvc would still run train@demo-voc-r50-0", "scales.demo.recipe"),
     ("by_snakemake", remove(f"{RUN}/confusion.parquet"), "dvc", AGAIN, f"{RUN}/confusion.parquet does not exist"),
     ("by_snakemake", spoil(f"{RUN}/model.safetensors"), "dvc", AGAIN, f"{RUN}/model.safetensors is not the one"),
-    (
-        "by_snakemake",
-        remove("data/demo/voc/val.labels.bin"),
-        "dvc",
-        AGAIN,
-        "voc/val.labels.bin does not exist",
-    ),
+    ("by_snakemake", remove("data/demo/voc/val.labels.bin"), "dvc", AGAIN, "voc/val.labels.bin does not exist"),
     ("by_dvc", remove(f"{RUN}/model.safetensors"), "snakemake", "dvc would still run", "model.safetensors: deleted"),
     ("by_dvc", spoil(f"{RUN}/confusion.parquet"), "snakemake", "dvc would still run", "confusion.parquet: modified"),
 ]

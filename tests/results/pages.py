@@ -30,6 +30,12 @@ def check(results: dict[str, Any], out: Path, runs: Path, readme: Path | None = 
     check_files(report_files(results, published(), out, runs, readme))
 
 
+def table_rows(markdown: str) -> list[list[str]]:
+    """Cells of all table rows of a Markdown text, headings and rulers included."""
+    lines = [line for line in markdown.splitlines() if line.startswith("|")]
+    return [[cell.strip() for cell in line[1:-1].split(" | ")] for line in lines]
+
+
 class PageReader(HTMLParser):
     """The cells of all table rows, the links, the pictures and the open tags of a page."""
 

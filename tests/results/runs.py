@@ -78,69 +78,49 @@ def released(folder: Path, run: str = "voc_r50", *reasons: str) -> SelectedRun:
     return replace(selected(folder, run, 0, *reasons), seed=None, folder=place, scoring_fingerprint=FINGERPRINT)
 
 
+# contents by file name; finish() calls the first one the best, and the others the first of the split
 PICTURES = {"2007_000033.png": b"picture of a street", "a b#1.png": b"picture of a horse"}
-"""Contents by file name; :func:`finish` calls the first one the best, and the others the first of the split."""
 
 
 def finish(run: SelectedRun, pictures: Mapping[str, bytes] = NO_PICTURES) -> None:
-    """Write the files of a trained and evaluated run."""
-    records = [
-        {"iteration": 50 * i, "lr": 0.01 / i, "loss": 4 / i, "loss_point": 3 / i, "loss_coarse": 1 / i}
-        for i in range(1, 9)
-    ]
-    log = "".join(json.dumps(record) + "\n" for record in records)
-    write_text(run.folder / "metrics.jsonl", log)
-    write_text(run.folder / "curve.csv", curve_csv(log.encode()))
-    train = {
-        **{"run": run.run, "seed": run.seed, "fingerprint": FINGERPRINT, "model_sha256": model_of(run)},
-        **{"setting": run.setting, "data": DATA, "stated_reasons": list(run.reasons)},
-        "curves": {name: sha256_file(run.folder / name) for name in ("metrics.jsonl", "curve.csv")},
-    }
-    write_sealed(run.folder / "train.json", train | INPUTS | TRAINED)
-    write_score(run, pictures)
-
-
-def model_of(run: SelectedRun) -> str:
-    """A sha256 for the weights of a run, which are those of no other one."""
-    return "a" * 64 if run.seed in (0, None) and run.run == "voc_r50" else sha256_json([run.run, run.seed])
-
-
-def finish_release(run: SelectedRun, pictures: Mapping[str, bytes] = NO_PICTURES) -> None:
-    """Write the files of scored released weights."""
-    write_score(run, pictures)
-
-
-def write_score(run: SelectedRun, pictures: Mapping[str, bytes]) -> None:
-    """Write what an evaluation leaves behind."""
+    """Write the files of a trained and evaluated run, or of scored released weights."""
+    weights = "a" * 64 if run.seed in (0, None) and run.run == "voc_r50" else sha256_json([run.run, run.seed])
+    if run.seed is not None:
+        records = [
+            {"iteration": 50 * i, "lr": 0.01 / i, "loss": 4 / i, "loss_point": 3 / i, "loss_coarse": 1 / i}
+            for i in range(1, 9)
+        ]
+        log = "".join(json.dumps(record) + "\n" for record in records)
+        write_text(run.folder / "metrics.jsonl", log)
+        write_text(run.folder / "curve.csv", curve_csv(log.encode()))
+        train = {
+            **{"run": run.run, "seed": run.seed, "fingerprint": FINGERPRINT, "model_sha256": weights},
+            **{"setting": run.setting, "data": DATA, "stated_reasons": list(run.reasons)},
+            "curves": {name: sha256_file(run.folder / name) for name in ("metrics.jsonl", "curve.csv")},
+        }
+        write_sealed(run.folder / "train.json", train | INPUTS | TRAINED)
     first, second = (Counts(*np.array(rows)) for rows in ([[5, 0], [6, 2], [7, 1]], [[3, 1], [3, 1], [3, 1]]))
     write_counts(run.folder / "confusion.parquet", counts_table({"a": first, "b": second}, 2))
     metrics = {
-        "miou": MIOU,
-        "iou": {"background": 100 * 8 / 11, "bicycle": 25.0, "aeroplane": None},
-        **MEASURES,
+        **{"miou": MIOU, "iou": {"background": 100 * 8 / 11, "bicycle": 25.0, "aeroplane": None}, **MEASURES},
+        **{"model_sha256": weights, "sha256": sha256_file(run.folder / "confusion.parquet")},
+        "fingerprint": FINGERPRINT,
         "pictures": {
             name: {
-                "id": name.removesuffix(".png"),
-                "index": index,
-                "miou": 90.0 - index,
-                "shown_as": ["first"] if index else ["best"],
-                "bytes": len(content),
+                **{"id": name.removesuffix(".png"), "index": index, "miou": 90.0 - index},
+                **{"shown_as": ["first"] if index else ["best"], "bytes": len(content)},
                 "sha256": hashlib.sha256(content).hexdigest(),
             }
             for index, (name, content) in enumerate(pictures.items())
         },
-        "model_sha256": model_of(run),
-        "sha256": sha256_file(run.folder / "confusion.parquet"),
-        "fingerprint": FINGERPRINT,
     }
     write_json(run.folder / "metrics.json", metrics)
-    train = run.folder / "train.json"
     scoring = {
         **{"run": run.run, "seed": run.seed, "fingerprint": run.scoring_fingerprint, "setting": run.setting},
         **{"data": DATA, "archives": TRAINED["archives"], "code_sha256": "5" * 64},
         "data_manifest_sha256": INPUTS["data_manifest_sha256"],
-        "train_sha256": None if run.seed is None else sha256_file(train),
-        **{"model_sha256": model_of(run), "metrics_sha256": sha256_file(run.folder / "metrics.json")},
+        "train_sha256": None if run.seed is None else sha256_file(run.folder / "train.json"),
+        **{"model_sha256": weights, "metrics_sha256": sha256_file(run.folder / "metrics.json")},
         "stated_reasons": list(run.reasons),
     }
     write_sealed(run.folder / "evaluate.json", COMPUTED | scoring)
@@ -172,3 +152,9 @@ def results_of(folder: Path, scale: str = "demo", reasons: Sequence[str] = ("sca
             finish(run, PICTURES if run.run == "voc_r50" else NO_PICTURES)
     runs[2] = replace(runs[2], fingerprint="0" * 64)
     return compare(scale, runs, published(), ASSUMED)
+
+
+def rows_of(*runs: SelectedRun, scale: str = "paper") -> list[dict[str, Any]]:
+    """The rows of results.json for these runs."""
+    rows: list[dict[str, Any]] = compare(scale, runs, published(), ASSUMED)["runs"]
+    return rows

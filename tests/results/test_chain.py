@@ -9,8 +9,8 @@ import pytest
 
 from pointrend.files import sha256_file, write_json
 from pointrend.results.chain import Stated, stated
-from pointrend.results.compare import compare, write_results
-from tests.results.runs import ASSUMED, edit, finish, finish_release, published, released, selected
+from pointrend.results.compare import compare
+from tests.results.runs import ASSUMED, edit, finish, published, released, selected
 
 
 @pytest.fixture
@@ -23,9 +23,9 @@ def results(tmp_path: Path) -> Path:
     finish(trained, {"a.png": b"picture"})
     for name in ("train.json", "metrics.json", "evaluate.json"):
         edit(trained, name, model_sha256=sha256_file(trained.folder / "model.safetensors"))
-    finish_release(release, {"b.png": b"picture"})
+    finish(release, {"b.png": b"picture"})
     path = tmp_path / "results/paper/results.json"
-    write_results(path, compare("paper", [trained, release], published(), ASSUMED))
+    write_json(path, compare("paper", [trained, release], published(), ASSUMED))
     return path
 
 

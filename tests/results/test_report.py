@@ -8,30 +8,17 @@ from typing import Any
 import pytest
 
 from pointrend.errors import CheckFailed, ResultsError
-from pointrend.files import write_text
 from pointrend.results.compare import compare
 from pointrend.results.published import render_introduction
-from pointrend.results.report import (
-    BEGIN,
-    END,
-    render_readme,
-    render_summary,
-    terminal_table,
-)
-from tests.results.pages import PageReader, check, page_of, report
-from tests.results.runs import ASSUMED, PUBLISHED, RUNS, finish, published, results_of, selected
+from pointrend.results.report import BEGIN, END, render_readme, render_summary, terminal_table
+from tests.results.pages import PageReader, check, page_of, report, table_rows
+from tests.results.runs import ASSUMED, PUBLISHED, finish, published, results_of, selected
 
 COLUMNS = [
     *("Backbone", "Crop Size", "Schedule", "Train/Eval Set", "mIoU (published)"),
     *("Output Stride", "Seed", "mIoU (ours)", "Difference", "Verdict", "Download"),
 ]
 RUN_FILES = {"cfg": "train.json", "model": "model.safetensors", "log": "metrics.jsonl"}
-
-
-def table_rows(markdown: str) -> list[list[str]]:
-    """Cells of all table rows of a Markdown text, headings and rulers included."""
-    lines = [line for line in markdown.splitlines() if line.startswith("|")]
-    return [[cell.strip() for cell in line[1:-1].split(" | ")] for line in lines]
 
 
 def readme_of(results: dict[str, Any]) -> str:
@@ -66,21 +53,20 @@ def test_columns_of_every_table_are_aligned(results: dict[str, Any]) -> None:
         assert len({tuple(match.start() for match in re.finditer(r"\|", line)) for line in table.splitlines()}) == 1
 
 
-def test_our_columns_of_a_scored_run(results: dict[str, Any]) -> None:
-    row = section_rows(readme_of(results), "PASCAL VOC")[2]
+def test_our_columns_of_runs_that_are_scored_and_not_run(results: dict[str, Any]) -> None:
+    readme = readme_of(results)
     links = " &#124; ".join(f"[{text}](../../runs/demo/voc_r50-s0/{name})" for text, name in RUN_FILES.items())
-    assert row[5:] == ["32", "0", "48.86%", "–", "not comparable", links]
-
-
-def test_our_columns_of_a_run_that_was_not_run(results: dict[str, Any]) -> None:
-    for row in section_rows(readme_of(results), "ADE20k")[2:]:
+    assert section_rows(readme, "PASCAL VOC")[2][5:] == ["32", "0", "48.86%", "–", "not comparable", links]
+    for row in section_rows(readme, "ADE20k")[2:]:
         assert row[5:] == ["32", "0", "–", "–", "not run", "–"]
 
 
-def test_a_comparable_run_has_a_signed_difference(tmp_path: Path) -> None:
+def test_a_comparable_run_has_a_signed_difference_and_paper_says_how_much_is_scored(tmp_path: Path) -> None:
     results = results_of(tmp_path, "paper", ())
-    row = section_rows(readme_of(results), "PASCAL VOC")[2]
-    assert row[7:10] == ["48.86%", "-20.98 ± 0.83", "below"]
+    readme = readme_of(results)
+    assert section_rows(readme, "PASCAL VOC")[2][7:10] == ["48.86%", "-20.98 ± 0.83", "below"]
+    assert "unless a row says otherwise. 4 of 6 runs are scored." in readme
+    assert "cannot be compared" not in page_of(results, tmp_path)
     results["runs"][0]["difference"] = 0.127
     assert section_rows(readme_of(results), "PASCAL VOC")[2][8] == "+0.13 ± 0.83"
 
@@ -97,6 +83,9 @@ def test_every_seed_has_a_row_and_unselected_runs_stay(tmp_path: Path) -> None:
     ]
     assert "runs/demo/voc_r50-s4/train.json" in readme
     assert section_rows(readme, "CityScapes")[2][5:] == ["–", "–", "–", "–", "not run", "–"]
+    assert "## Refinement" in readme
+    nothing = compare("demo", runs[:1], published(), ASSUMED)
+    assert "Refinement" not in readme_of(nothing)
 
 
 @pytest.mark.parametrize("scale", ["demo", "pilot"])
@@ -108,12 +97,6 @@ def test_scales_that_are_not_comparable_say_so_first(scale: str, tmp_path: Path)
     assert terminal_table(results).startswith(first)
 
 
-def test_paper_says_how_much_is_scored(tmp_path: Path) -> None:
-    results = results_of(tmp_path, "paper", ())
-    assert "unless a row says otherwise. 4 of 6 runs are scored." in readme_of(results)
-    assert "cannot be compared" not in page_of(results, tmp_path)
-
-
 def test_reasons_are_given_once_with_their_runs(tmp_path: Path) -> None:
     readme = render_readme(results_of(tmp_path, "demo", ["scale demo", "archives demo"]), published())
     assert "- all runs – scale demo; archives demo\n" in readme
@@ -121,10 +104,9 @@ def test_reasons_are_given_once_with_their_runs(tmp_path: Path) -> None:
 
 
 def test_the_published_label_has_a_footnote(results: dict[str, Any], tmp_path: Path) -> None:
-    assert "\n\\* The published label. The code that made the published numbers has output stride 32" in render_readme(
-        results, published()
-    )
-    assert ">* The published label." in page_of(results, tmp_path)
+    sentence = "* The published label. The code that made the published numbers has output stride 32"
+    assert f"\n\\{sentence}" in readme_of(results)
+    assert f">{sentence}" in page_of(results, tmp_path)
 
 
 def test_refinement_shows_both_predictions(results: dict[str, Any], tmp_path: Path) -> None:
@@ -134,22 +116,12 @@ def test_refinement_shows_both_predictions(results: dict[str, Any], tmp_path: Pa
     assert expected in PageReader(page_of(results, tmp_path)).rows
 
 
-def test_without_scores_there_is_no_refinement_and_no_picture(tmp_path: Path) -> None:
-    results = compare("paper", [selected(tmp_path, run) for run in RUNS], published(), ASSUMED)
-    readme, page = readme_of(results), page_of(results, tmp_path)
-    assert [row[9] for row in table_rows(readme) if row[0].startswith("R-")] == ["not run"] * 6
-    assert "Refinement" not in readme + page
-    assert ">Pictures<" not in page
-
-
-def test_the_page_shows_the_same_tables(tmp_path: Path) -> None:
-    results = results_of(tmp_path)
+def test_the_page_shows_the_same_tables(results: dict[str, Any], tmp_path: Path) -> None:
     page = PageReader(page_of(results, tmp_path))
     plain = [row[:-1] for row in table_rows(readme_of(results)) if len(row) == len(COLUMNS)]
     markdown = [[cell.replace("\\", "") for cell in row] for row in plain if row[0] != ":-:"]
     assert [row[:-1] for row in page.rows if len(row) == len(COLUMNS)] == markdown
-    for name in RUN_FILES.values():
-        assert f"../../runs/demo/cityscapes_r101-s0/{name}" in page.links
+    assert {f"../../runs/demo/cityscapes_r101-s0/{name}" for name in RUN_FILES.values()} < set(page.links)
     assert [row[-1] for row in page.rows if row[0].startswith("R-")].count("cfg | model | log") == 4
 
 
@@ -177,34 +149,20 @@ def test_the_terminal_table_is_compact(results: dict[str, Any]) -> None:
     assert [line.partition(":")[0] for line in below.splitlines() if ":" in line] == ["not run", "not comparable"]
 
 
-def with_seeds(folder: Path) -> dict[str, Any]:
-    """voc_r50 comparable and scored with three seeds."""
-    runs = [selected(folder, "voc_r50", seed) for seed in range(3)]
+def test_the_mean_of_the_seeds_has_a_row_without_files_and_what_it_rests_on(tmp_path: Path) -> None:
+    runs = [selected(tmp_path, "voc_r50", seed) for seed in range(3)]
     for run in runs:
         finish(run)
-    return compare("paper", runs, published(), ASSUMED)
-
-
-def test_the_mean_of_the_seeds_has_a_row_without_files(tmp_path: Path) -> None:
-    readme = render_readme(with_seeds(tmp_path), published())
+    results = compare("paper", runs, published(), ASSUMED)
+    readme = readme_of(results)
     rows = section_rows(readme, "PASCAL VOC")[2:]
     assert [row[6] for row in rows] == ["0", "1", "2", "mean of 3", "–"]
     assert rows[3][7:] == ["48.86%", "-20.98 ± 0.00", "below", "–"]
     assert "3 of 3 runs are scored" in readme
     assert "- below – further below" in readme
-
-
-def test_what_a_verdict_rests_on_is_shown(tmp_path: Path) -> None:
-    results = with_seeds(tmp_path)
-    rows = table_rows(readme_of(results).partition("## How certain")[2].partition("## Ref")[0])
-    assert rows[0][2:] == [
-        "Trainings (n)",
-        "Sigma",
-        "Source of sigma",
-        "Difference (seeds)",
-        "mIoU (images)",
-        "Verdict",
-    ]
+    rows = table_rows(readme.partition("## How certain")[2].partition("## Ref")[0])
+    columns = ["Trainings (n)", "Sigma", "Source of sigma", "Difference (seeds)", "mIoU (images)", "Verdict"]
+    assert rows[0][2:] == columns
     source = "measured over 3 seeds, 2 degrees of freedom"
     assert rows[5] == ["voc_r50", "mean of 3", "3", "0.00", source, "-20.98 to -20.98", "–", "below"]
     low, high = results["runs"][0]["image_interval"]
@@ -219,25 +177,25 @@ def test_a_report_that_was_just_written_holds(results: dict[str, Any], tmp_path:
     assert sorted(path.name for path in (tmp_path / "results").iterdir()) == ["README.md", "index.html"]
 
 
-def one_space(path: Path) -> None:
-    write_text(path, path.read_text().replace(" ", "  ", 1))
+DRIFTS: list[Callable[[bytes], bytes]] = [
+    lambda content: content.replace(b" ", b"  ", 1),
+    lambda content: content[:-1],
+    lambda content: content.replace(b"\n", b"\r\n"),
+]
 
 
-def no_last_newline(path: Path) -> None:
-    path.write_bytes(path.read_bytes()[:-1])
-
-
-def carriage_returns(path: Path) -> None:
-    path.write_bytes(path.read_bytes().replace(b"\n", b"\r\n"))
-
-
-@pytest.mark.parametrize("drift", [one_space, no_last_newline, carriage_returns, Path.unlink])
+@pytest.mark.parametrize("drift", [*DRIFTS, None], ids=["space", "end", "CRLF", "missing"])
 @pytest.mark.parametrize("name", ["README.md", "index.html"])
-def test_drift_is_noticed_and_named(name: str, drift: Callable[[Path], None], tmp_path: Path) -> None:
-    results = results_of(tmp_path)
+def test_drift_is_noticed_and_named(
+    name: str, drift: Callable[[bytes], bytes] | None, results: dict[str, Any], tmp_path: Path
+) -> None:
     report(results, tmp_path / "results", tmp_path)
-    drift(tmp_path / "results" / name)
-    with pytest.raises(CheckFailed, match=str(tmp_path / "results" / name)) as caught:
+    path = tmp_path / "results" / name
+    content = path.read_bytes()
+    path.unlink()
+    if drift is not None:
+        path.write_bytes(drift(content))
+    with pytest.raises(CheckFailed, match=str(path)) as caught:
         check(results, tmp_path / "results", tmp_path)
     assert caught.value.exit_code == 3
 
@@ -256,27 +214,23 @@ def readme_file(folder: Path, text: str = f"# Title\n\n{BEGIN}\nold\n{END}\n\naf
 
 def test_the_top_readme_gets_its_table_and_nothing_else(tmp_path: Path) -> None:
     results, readme = results_of(tmp_path, "paper", ()), readme_file(tmp_path)
-    report(results, tmp_path / "results", tmp_path, readme)
-    assert readme.read_text() == f"# Title\n\n{BEGIN}\n{render_summary(results)}{END}\n\nafter\n"
+    everything = results, tmp_path / "results", tmp_path, readme
+    report(*everything[:3])
+    with pytest.raises(CheckFailed, match=str(readme)):
+        check(*everything)
+    for _ in range(2):
+        report(*everything)
+        assert readme.read_text() == f"# Title\n\n{BEGIN}\n{render_summary(results)}{END}\n\nafter\n"
+    check(*everything)
     rows = table_rows(readme.read_text())
     columns = ["Run", "Published", "Trained", "Difference", "Verdict"]
     assert rows[0] == [*columns, "Released", "Difference", "Verdict", "Evidence"]
     none = ["–", "–", "–"]
     assert rows[2] == ["voc_r50", "69.84%", "48.86%", "-20.98 ± 0.83", "below", *none, "one-seed"]
     assert rows[5] == ["ade20k_r101", "40.26%", "–", "–", "not run", *none, "inputs"]
-    report(results, tmp_path / "results", tmp_path, readme)
-    check(results, tmp_path / "results", tmp_path, readme)
-
-
-def test_a_drifted_top_readme_is_named(tmp_path: Path) -> None:
-    results, readme = results_of(tmp_path, "paper", ()), readme_file(tmp_path)
-    report(results, tmp_path / "results", tmp_path)
-    with pytest.raises(CheckFailed, match=str(readme)):
-        check(results, tmp_path / "results", tmp_path, readme)
-    report(results, tmp_path / "results", tmp_path, readme)
     readme.write_text(readme.read_text().replace("48.86%", "48.87%", 1))
     with pytest.raises(CheckFailed, match=str(readme)):
-        check(results, tmp_path / "results", tmp_path, readme)
+        check(*everything)
 
 
 @pytest.mark.parametrize(

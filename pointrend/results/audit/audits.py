@@ -27,6 +27,12 @@ AUDIT_KEYS = ("run", "agrees", "first_difference", "files", "curve_sha256")
 LEAST_EVIDENCE, EVIDENCE = "inputs", "log"
 LOG_KEYS = ("images", "epochs", "iterations_per_epoch", "gpus", "records", "resumed", "seconds_per_iteration")
 COLUMNS = ("key", "ours", "theirs", "agrees")
+AGREES = {True: "yes", False: "no", None: "–"}
+GPUS: dict[str | None, str] = {
+    None: "one GPU or several: both have as many iterations per epoch",
+    "one": "one GPU",
+    "several": "several GPUs",
+}
 WIDEST_CELL = 30
 
 
@@ -169,49 +175,47 @@ def _read_audit(folder: Path) -> dict[str, Any]:
 def audit_text(found: Audit, setting: RunSetting) -> str:
     """What was found in a log, in a config, or in both."""
     texts = [_log_text(found.log, setting)] if found.log else []
-    texts += [_config_text(found.config_file, found.config)] if found.config else []
+    texts += [_text(f"config {found.config_file}", found.config, (), disagreeing(found.config))] if found.config else []
     return "\n\n".join(texts)
 
 
 def _log_text(findings: LogFindings, setting: RunSetting) -> str:
     """The findings in a log as a table, and below it what the log proves."""
-    differing = {difference.key for difference in findings.differences}
-
-    def row(key: str, ours: object, theirs: object) -> tuple[str, str, str, str]:
-        if theirs is None:
-            return key, str(ours), NOT_STATED, "–"
-        return key, str(ours), str(theirs), "no" if key in differing else "yes"
-
     error = "none to compare" if findings.max_lr_error is None else f"off by {findings.max_lr_error:.1e} at most"
+    values = {
+        "images": (findings.our_images, findings.images),
+        "epochs": (setting.recipe.epochs, findings.epochs),
+        "iterations per epoch": (findings.our_iterations, findings.iterations_per_epoch),
+        "learning rate": (f"within {MOST_LR_ERROR:.0e} relative", error),
+    }
+    differing = {difference.key for difference in findings.differences}
     rows = [
-        row("images", findings.our_images, findings.images),
-        row("epochs", setting.recipe.epochs, findings.epochs),
-        row("iterations per epoch", _expected_iterations(findings), findings.iterations_per_epoch),
-        row("learning rate", f"within {MOST_LR_ERROR:.0e} relative", error),
+        Comparison(key, ours, NOT_STATED, None)
+        if theirs is None
+        else Comparison(key, ours, theirs, key not in differing)
+        for key, (ours, theirs) in values.items()
     ]
     last = findings.last
     notes = [
         f"{findings.records} records, the last one at epoch {last.epoch}, batch {last.batch} (line {last.line})",
-        {
-            None: "trained on one GPU or several: both have as many iterations per epoch",
-            "one": "trained on one GPU",
-            "several": "trained on several GPUs",
-        }[findings.gpus],
+        f"trained on {GPUS[findings.gpus]}",
         "resumed or started again" if findings.resumed else "not resumed",
     ]
     if findings.seconds_per_iteration is not None:
         notes.append(f"{findings.seconds_per_iteration:.3f} s per iteration (median)")
     if findings.cut:
         notes.append("cut: a record is not whole and was left out")
-    differing_records = [f"differs: {difference}" for difference in findings.differences]
-    return "\n".join([f"log {findings.path}", *_table(rows), *notes, *differing_records])
+    return _text(f"log {findings.path}", rows, notes, findings.differences)
 
 
-def _config_text(path: Path | None, rows: Sequence[Comparison]) -> str:
-    """Every value of ours beside that of a config, and what differs in full."""
-    said = {True: "yes", False: "no", None: "–"}
-    cells = [(row.key, _cell(row.ours), _cell(row.theirs), said[row.agrees]) for row in rows]
-    return "\n".join([f"config {path}", *_table(cells), *(f"differs: {row}" for row in disagreeing(rows))])
+def _text(title: str, rows: Sequence[Comparison], notes: Sequence[str], differing: Sequence[object]) -> str:
+    """Every value of ours beside theirs, what else was found, and what differs in full."""
+    lines = [COLUMNS, *((row.key, _cell(row.ours), _cell(row.theirs), AGREES[row.agrees]) for row in rows)]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    padded = ("  ".join(map(str.ljust, line, widths)) for line in lines)
+    return "\n".join(
+        [title, *(f"  {line}".rstrip() for line in padded), *notes, *(f"differs: {one}" for one in differing)]
+    )
 
 
 def _cell(value: object) -> str:
@@ -220,15 +224,3 @@ def _cell(value: object) -> str:
     if len(text) <= WIDEST_CELL:
         return text
     return f"{len(value)} steps" if isinstance(value, list) else f"{text[: WIDEST_CELL - 3]}..."
-
-
-def _expected_iterations(findings: LogFindings) -> int:
-    wrong = (found.ours for found in findings.differences if found.key == "iterations per epoch")
-    return next(wrong, findings.iterations_per_epoch)
-
-
-def _table(rows: Sequence[Sequence[str]]) -> list[str]:
-    lines = [COLUMNS, *rows]
-    widths = [max(len(line[i]) for line in lines) for i in range(len(COLUMNS))]
-    padded = ("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) for line in lines)
-    return [f"  {line}".rstrip() for line in padded]

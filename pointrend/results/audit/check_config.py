@@ -37,8 +37,7 @@ class Comparison:
 
 def check_config(config: Config, setting: RunSetting, sets: str) -> list[Comparison]:
     """Compare ``config`` with the recipe in ``setting``; ``sets`` are the splits, for example ``trainaug/val``."""
-    ours = {**_network(setting), **_training(setting), **_data(setting, sets)}
-    return [_compare(path, value, config) for path, value in ours.items()]
+    return [_compare(path, value, config) for path, value in _ours(setting, *sets.split("/")).items()]
 
 
 def disagreeing(rows: Iterable[Comparison]) -> list[Comparison]:
@@ -46,11 +45,10 @@ def disagreeing(rows: Iterable[Comparison]) -> list[Comparison]:
     return [row for row in rows if row.agrees is False]
 
 
-# Our values by their dotted paths in a config. A path with "?" may be missing: the code of the original gives it then.
-
-
-def _network(setting: RunSetting) -> dict[str, Any]:
+def _ours(setting: RunSetting, train_set: str, test_set: str) -> dict[str, Any]:
+    """Our values by their paths in a config; one with "?" may be missing, the original code has that value then."""
     recipe = setting.recipe
+    train, test = "DATASET_CFG.train.aug_opts", "DATASET_CFG.test.aug_opts"
     return {
         "SEGMENTOR_CFG.backbone.outstride": recipe.output_stride,
         "SEGMENTOR_CFG.backbone.type": f"resnet{setting.depth}",
@@ -71,12 +69,6 @@ def _network(setting: RunSetting) -> dict[str, Any]:
         "SEGMENTOR_CFG.pointrend.test.subdivision_steps": recipe.subdivision_steps,
         "SEGMENTOR_CFG.pointrend.test.subdivision_num_points": recipe.subdivision_points,
         "SEGMENTOR_CFG.pointrend.test.scale_factor": SUBDIVISION_FACTOR,
-    }
-
-
-def _training(setting: RunSetting) -> dict[str, Any]:
-    recipe = setting.recipe
-    return {
         "DATALOADER_CFG.train.batch_size": recipe.batch_size,
         "SCHEDULER_CFG.max_epochs": recipe.epochs,
         "SCHEDULER_CFG.type": "poly",
@@ -91,14 +83,6 @@ def _training(setting: RunSetting) -> dict[str, Any]:
         "OPTIMIZER_CFG.weight_decay": recipe.weight_decay,
         "LOSSES_CFG.loss_cls.celoss.scale_factor": recipe.point_loss_weight,
         "LOSSES_CFG.loss_aux.celoss.scale_factor": recipe.coarse_loss_weight,
-    }
-
-
-def _data(setting: RunSetting, sets: str) -> dict[str, Any]:
-    recipe = setting.recipe
-    train_set, test_set = sets.split("/")
-    train, test = "DATASET_CFG.train.aug_opts", "DATASET_CFG.test.aug_opts"
-    return {
         "DATASET_CFG.type": setting.dataset,
         "DATASET_CFG.train.set": train_set,
         train: TRAINING_STEPS,
@@ -121,12 +105,12 @@ def _data(setting: RunSetting, sets: str) -> dict[str, Any]:
 
 
 def _compare(path: str, ours: Any, config: Config) -> Comparison:
-    key = path.removesuffix("?")
+    key, ours = path.removesuffix("?"), _plain(ours)
     try:
         theirs = _plain(_at(config, key))
     except (KeyError, TypeError, ValueError):
-        return Comparison(key, _plain(ours), NOT_STATED, None if path.endswith("?") else False)
-    return Comparison(key, _plain(ours), theirs, _plain(ours) == theirs)
+        return Comparison(key, ours, NOT_STATED, None if path.endswith("?") else False)
+    return Comparison(key, ours, theirs, ours == theirs)
 
 
 def _at(config: Config, path: str) -> Any:
@@ -141,8 +125,8 @@ def _plain(value: Any) -> Any:
     """What JSON can hold: tuples as lists, steps as the list of their names, and whatever else as it is written."""
     if isinstance(value, (list, tuple)):
         return [item[0] if _is_step(item) else _plain(item) for item in value]
-    finite = isinstance(value, float) and math.isfinite(value)
-    return value if value is None or finite or isinstance(value, (bool, int, str)) else repr(value)
+    plain = value is None or isinstance(value, (bool, int, str)) or (isinstance(value, float) and math.isfinite(value))
+    return value if plain else repr(value)
 
 
 def _is_step(item: Any) -> bool:

@@ -7,7 +7,7 @@ rate to float precision, and whether the training was resumed (RECIPE section 16
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import median
@@ -50,14 +50,14 @@ class LogDifference:
 class LogFindings:
     """What the log in ``path`` states, and where it disagrees.
 
-    ``images``: None where it does not state them, beside ``our_images``. ``gpus``: ``one`` or ``several``, None where
-    both give the same number of iterations per epoch. ``max_lr_error``: the largest relative difference of a learning
-    rate; None where no record is within the training. ``seconds_per_iteration``: median; None where no two records
-    follow each other.
+    ``images``: None where it does not state them. ``gpus``: ``one`` or ``several``, None where both give equal
+    iterations per epoch. ``max_lr_error``: the largest relative difference of a learning rate; None where no record
+    is within the training. ``seconds_per_iteration``: median; None where no two records follow each other.
     """
 
     path: Path
     our_images: int
+    our_iterations: int  # per epoch
     images: int | None
     epochs: int
     iterations_per_epoch: int
@@ -86,6 +86,7 @@ def check_log(log: TrainingLog, setting: RunSetting, images: int) -> LogFindings
     return LogFindings(
         path=log.path,
         our_images=images,
+        our_iterations=check.iterations,
         images=next((int(h.values["images"] or 0) for h in log.headers if "images" in h.values), None),
         epochs=first.epochs,
         iterations_per_epoch=first.batches,
@@ -142,16 +143,15 @@ class _Check:
         images = header.values.get("images")
         if images is not None and int(images) != self.images:
             yield _Finding(header, "images", self.images, int(images))
+        yield from self._names(header, header.values)
+
+    def _names(self, place: Header | Record, theirs: Mapping[str, Any]) -> Iterator[_Finding]:
         for key, ours in self.names.items():
-            theirs = header.values.get(key)
-            if theirs is not None and theirs != ours:
-                yield _Finding(header, key, ours, theirs)
+            if theirs.get(key) not in (None, ours):
+                yield _Finding(place, key, ours, theirs[key])
 
     def _record(self, record: Record) -> Iterator[_Finding]:
-        for key, ours in self.names.items():
-            theirs = getattr(record, key)
-            if theirs is not None and theirs != ours:
-                yield _Finding(record, key, ours, theirs)
+        yield from self._names(record, vars(record))
         if record.epochs != self.setting.recipe.epochs:
             yield _Finding(record, "epochs", self.setting.recipe.epochs, record.epochs)
         if record.batches != self.iterations:

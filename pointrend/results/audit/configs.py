@@ -54,9 +54,8 @@ def _read(path: Path, base: Path | None) -> Config:
             else:
                 _apply(statement, config)
         except (_Unknown, KeyError, ValueError, TypeError, AttributeError, RecursionError, MemoryError) as problem:
-            raise _refused(
-                path, text, problem.args[0] if isinstance(problem, _Unknown) and problem.args else statement.lineno
-            ) from problem
+            known = problem.args if isinstance(problem, _Unknown) else ()
+            raise _refused(path, text, *(known or [statement.lineno])) from problem
     return config
 
 

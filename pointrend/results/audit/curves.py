@@ -129,9 +129,8 @@ class Change:
     left: bool
 
     def __str__(self) -> str:
-        where = f"has been {self.side} the band" if self.left else "is back in the band"
-        long = " for long" if self.left else ""
-        return f"{self.loss} {where} of the published curve{long}, as of iteration {self.iteration}"
+        where, long = (f"has been {self.side}", " for long") if self.left else ("is back in", "")
+        return f"{self.loss} {where} the band of the published curve{long}, as of iteration {self.iteration}"
 
 
 class Watch:
@@ -178,13 +177,10 @@ def compare_curves(ours: Curve, published: Curve) -> dict[str, Any] | None:
 
     ``records`` compared, the share of them ``inside`` the band by loss, and every lasting departure and return.
     """
-    if not published.same_schedule(ours.epochs, ours.iterations_per_epoch):
+    enough = all(len(losses) >= LEAST_RECORDS for losses in published.losses.values())
+    if not enough or not published.same_schedule(ours.epochs, ours.iterations_per_epoch):
         return None
-    try:
-        watch = Watch(published)
-    except ValueError:
-        return None
-    changes: list[Change] = []
+    watch, changes = Watch(published), list[Change]()
     for place, iteration in enumerate(ours.iterations):
         changes += watch.take(iteration, {name: ours.losses[name][place] for name in LOSSES})
     if not watch.records:

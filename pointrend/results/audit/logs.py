@@ -130,10 +130,7 @@ def read_log(path: Path) -> TrainingLog:
         raise AuditError(f"{path} is not a text ({problem.reason} at byte {problem.start})", _DO) from problem
     except OSError as problem:
         raise AuditError(f"cannot read {path}: {problem.strerror}", "name a readable file") from problem
-    reader = _Reader(path)
-    for number, line, whole in _lines(text):
-        reader.take(number, line, whole)
-    log = reader.finish()
+    log = _Reader(path).read(text)
     if not log.records:
         raise AuditError(f"{path} has no whole training record", _DO)
     return log
@@ -168,7 +165,15 @@ class _Reader:
         self.place: _Place | None = None
         self.in_dump = False
 
-    def take(self, number: int, line: str, whole: bool) -> None:
+    def read(self, text: str) -> TrainingLog:
+        """Take a whole file."""
+        for number, line, whole in _lines(text):
+            self._take(number, line, whole)
+        if self.place is not None:
+            self._cut(self.place.line)
+        return TrainingLog(self.path, tuple(self.sessions), tuple(self.cut_lines))
+
+    def _take(self, number: int, line: str, whole: bool) -> None:
         """Take the next physical line, or what is left of one that was cut."""
         dumped, self.in_dump = self.in_dump and line.startswith("{"), False
         if dumped or (self.place is not None and self._take_losses(self.place, line, whole)):
@@ -179,12 +184,6 @@ class _Reader:
             self._cut(number)
         else:
             raise self._unknown(number, line)
-
-    def finish(self) -> TrainingLog:
-        """The log, when every line was taken."""
-        if self.place is not None:
-            self._cut(self.place.line)
-        return TrainingLog(self.path, tuple(self.sessions), tuple(self.cut_lines))
 
     def _take_losses(self, place: _Place, line: str, whole: bool) -> bool:
         """Complete the record of ``place``, or see that it was cut; False: the line is not of that record."""
@@ -208,15 +207,12 @@ class _Reader:
         if self.place is not None:
             # Its losses are missing, so the log was cut between its two lines, and another one begins.
             self._cut(self.place.line)
-        place = _match(_PLACES, message)
-        start = _match((_START,), message)
-        if place:
+        if header and self.sessions[-1].records:
+            self.sessions.append(Session())
+        if place := _match(_PLACES, message):
             self.place = _Place(number, time, place)
-        elif header and self.sessions[-1].records:
-            self.sessions.append(Session([Header(number, message, header.groupdict())]))
-        elif header or start:
-            values = (header or start).groupdict()  # type: ignore[union-attr]
-            self.sessions[-1].headers.append(Header(number, message, values))
+        elif known := header or _match((_START,), message):
+            self.sessions[-1].headers.append(Header(number, message, known.groupdict()))
         elif _match((_DUMP,), message):
             self.in_dump = True
         elif not _match(_NOTES, message):

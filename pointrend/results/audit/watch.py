@@ -64,13 +64,12 @@ def watch_training(
         theirs = f"{curve.epochs} epochs of {curve.iterations_per_epoch}"
         logger.info("the losses are not compared with %s, which is of another schedule: %s", path, theirs)
         return None
-    before = start
 
     def take(record: Mapping[str, Any]) -> None:
-        nonlocal before
-        if is_comparable(record["iteration"], before):
+        nonlocal start
+        if is_comparable(record["iteration"], start):
             for change in watch.take(record["iteration"], record):
                 logger.warning("%s", change)
-        before = record["iteration"]
+        start = record["iteration"]
 
     return take

@@ -45,13 +45,6 @@ class Picture:
         return min((RANKS.index(word) for word in self.shown_as if word in RANKS), default=len(RANKS))
 
 
-def pictures_of(row: Row) -> list[Picture]:
-    """The pictures of a row: best, median, worst, then the others by their place in the split."""
-    keys = ("id", "index", "miou", "shown_as", "bytes")
-    pictures = [Picture(file, *(facts[key] for key in keys)) for file, facts in row["pictures"].items()]
-    return sorted(pictures, key=lambda picture: (picture.rank, picture.index))
-
-
 def carried_name(row: Row, name: str) -> str:
     """What a file of a row is called among those that the page carries."""
     return f"{folder_name(row)}/{name}"
@@ -68,7 +61,7 @@ def shown_pictures(results: Mapping[str, Any]) -> dict[str, list[Picture]]:
     The best, the median and the worst of every run come first, then the first ones of the split, run by run in turn,
     for as long as :data:`PICTURE_BYTES` last.
     """
-    queues = {folder_name(row): pictures_of(row) for row in results["runs"] if row["pictures"]}
+    queues = {folder_name(row): _pictures_of(row) for row in results["runs"] if row["pictures"]}
     shown: dict[str, list[Picture]] = {folder: [] for folder in queues}
     left = PICTURE_BYTES
     for turn in zip_longest(*queues.values()):
@@ -77,6 +70,13 @@ def shown_pictures(results: Mapping[str, Any]) -> dict[str, list[Picture]]:
                 shown[folder].append(picture)
                 left -= picture.bytes
     return shown
+
+
+def _pictures_of(row: Row) -> list[Picture]:
+    """The pictures of a row: best, median, worst, then the others by their place in the split."""
+    keys = ("id", "index", "miou", "shown_as", "bytes")
+    pictures = [Picture(file, *(facts[key] for key in keys)) for file, facts in row["pictures"].items()]
+    return sorted(pictures, key=lambda picture: (picture.rank, picture.index))
 
 
 def gather(results: Mapping[str, Any], runs: Path, page: Path) -> dict[str, bytes]:

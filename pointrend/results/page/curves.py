@@ -9,8 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pointrend.errors import CheckFailed
-from pointrend.results.audit.curves import LEAST_RECORDS, LOSSES, band
-from pointrend.results.audit.curves import Curve as LossCurve
+from pointrend.results.audit.curves import LEAST_RECORDS, LOSSES, Curve, band
 from pointrend.results.chain import CURVE_TABLE, folder_name
 from pointrend.results.page import plot
 from pointrend.results.page.carried import Carried, carried_name, published_curve
@@ -35,13 +34,7 @@ class Reference:
     band: tuple[tuple[int, float, float], ...] = ()
 
 
-@dataclass(frozen=True)
-class Curve:
-    """Columns of a curve.csv, all of one length."""
-
-    iterations: Sequence[float]
-    rates: Sequence[float]
-    losses: Mapping[str, Sequence[float]]  # by column, see LOSSES
+Columns = Mapping[str, Sequence[float]]  # those of a curve.csv, of one length: iteration, lr and LOSSES
 
 
 def curves_section(results: Mapping[str, Any], carried: Carried) -> str:
@@ -50,18 +43,18 @@ def curves_section(results: Mapping[str, Any], carried: Carried) -> str:
     Raises:
         CheckFailed: a curve.csv is no table of numbers, or a curve.json no curve.
     """
-    figures, referred = [], False
-    for row in results["runs"]:
-        name, theirs = carried_name(row, CURVE_TABLE), published_curve(row)
-        has_reference = row["kind"] == "trained" and theirs in carried
-        referred |= has_reference
+    trained = [row for row in results["runs"] if row["kind"] == "trained"]
+    published = {row["run"]: name for row in trained if (name := published_curve(row)) in carried}
+    figures = []
+    for row in trained:
+        name, theirs = carried_name(row, CURVE_TABLE), published.get(row["run"])
         if name in carried:
-            found = reference(theirs, carried[theirs]) if has_reference else Reference()
+            found = reference(theirs, carried[theirs]) if theirs else Reference()
             figures.append(_figure(row, read_curve(name, carried[name]), found))
     if not figures:
         return ""
     marks = [(plot.line(1, 7, 25, 7, f"curve {column}"), words) for column, words in zip(LOSSES, WORDS, strict=True)]
-    if referred:
+    if published:
         marks += [
             (plot.path([(1, 10), (13, 4), (25, 7)], "curve reference"), "published log"),
             (plot.bar(1, 2, 24, 10, "reference-band"), "expected around the published log"),
@@ -69,20 +62,19 @@ def curves_section(results: Mapping[str, Any], carried: Carried) -> str:
     return plot.key(marks) + element("div", {"class": "figures"}, *figures)
 
 
-def read_curve(name: str, content: bytes) -> Curve:
+def read_curve(name: str, content: bytes) -> Columns:
     """The columns of a curve.csv; ``name`` is what errors call it."""
     try:
         rows = list(csv.DictReader(content.decode().splitlines()))
-        column = {key: [float(row[key]) for row in rows] for key in ("iteration", "lr", *LOSSES)}
+        return {key: [float(row[key]) for row in rows] for key in ("iteration", "lr", *LOSSES)}
     except (KeyError, TypeError, ValueError) as problem:
         raise CheckFailed(f"{name} is no table of numbers: {problem}", "train that run again") from problem
-    return Curve(column["iteration"], column["lr"], {key: column[key] for key in LOSSES})
 
 
 def reference(name: str, content: bytes) -> Reference:
     """The total loss in a curve.json and its band, which a curve of few records has not; ``name`` is for errors."""
     try:
-        curve = LossCurve(**json.loads(content))
+        curve = Curve(**json.loads(content))
         points = tuple(zip(curve.iterations, curve.losses["loss"], strict=True))
     except (KeyError, TypeError, ValueError) as problem:
         raise CheckFailed(f"{name} is no curve: {problem}", "run `pointrend audit RUN --record` again") from problem
@@ -99,24 +91,18 @@ def thinned(values: Sequence[float], most: int = MOST_POINTS) -> list[float]:
     return [sum(group) / len(group) for group in groups]
 
 
-def _figure(row: Row, curve: Curve, theirs: Reference) -> str:
-    if not curve.iterations:
+def _figure(row: Row, curve: Columns, theirs: Reference) -> str:
+    if not curve["iteration"]:
         return ""
-    x = Scale(0, max([*curve.iterations, *(point[0] for point in theirs.points)]), LEFT, RIGHT)
-    drawing = plot.svg(
-        (WIDTH, HEIGHT),
-        f"curve-{folder_name(row)}",
-        f"Loss and learning rate of {row_name(row)}",
-        _told(curve),
-        _loss(curve, theirs, x),
-        _rate(curve, x),
-    )
-    caption = element("figcaption", {}, text(row_name(row)))
-    return element("figure", {}, caption, drawing)
+    x = Scale(0, max([*curve["iteration"], *(point[0] for point in theirs.points)]), LEFT, RIGHT)
+    title = f"Loss and learning rate of {row_name(row)}"
+    drawn = _loss(curve, theirs, x), _rate(curve, x)
+    drawing = plot.svg((WIDTH, HEIGHT), f"curve-{folder_name(row)}", title, _told(curve), *drawn)
+    return element("figure", {}, element("figcaption", {}, text(row_name(row))), drawing)
 
 
-def _loss(curve: Curve, reference: Reference, x: Scale) -> str:
-    highest = [*(value for losses in curve.losses.values() for value in thinned(losses))]
+def _loss(curve: Columns, reference: Reference, x: Scale) -> str:
+    highest = [value for name in LOSSES for value in thinned(curve[name])]
     highest += [loss for _, loss in reference.points] + [high for *_, high in reference.band]
     y = plot.enclosing([0, *highest], LOSS_BASE, LOSS_TOP, 4)
     parts = [_axes(x, y, "loss")]
@@ -126,13 +112,13 @@ def _loss(curve: Curve, reference: Reference, x: Scale) -> str:
         parts.append(plot.area([*upper, *reversed(lower)], "reference-band"))
     if reference.points:
         parts.append(plot.path([(x(at), y(loss)) for at, loss in reference.points], "curve reference"))
-    parts += [_line(curve.iterations, losses, x, y, column) for column, losses in reversed(list(curve.losses.items()))]
+    parts += [_line(curve["iteration"], curve[name], x, y, name) for name in reversed(LOSSES)]
     return "".join(parts)
 
 
-def _rate(curve: Curve, x: Scale) -> str:
-    y = plot.enclosing([0, *curve.rates], RATE_BASE, RATE_TOP, 2)
-    parts = [_axes(x, y, "learning rate"), _line(curve.iterations, curve.rates, x, y, "rate")]
+def _rate(curve: Columns, x: Scale) -> str:
+    y = plot.enclosing([0, *curve["lr"]], RATE_BASE, RATE_TOP, 2)
+    parts = [_axes(x, y, "learning rate"), _line(curve["iteration"], curve["lr"], x, y, "rate")]
     parts += [plot.label(x(at), RATE_BASE + 15, plot.tick_text(at), "tick", "middle") for at in x.ticks(4)]
     parts.append(plot.label((LEFT + RIGHT) / 2, HEIGHT - 4, "iteration", "tick", "middle"))
     return "".join(parts)
@@ -151,8 +137,9 @@ def _axes(x: Scale, y: Scale, words: str) -> str:
     return "".join(parts)
 
 
-def _told(curve: Curve) -> str:
-    total, count = curve.losses["loss"], len(curve.iterations)
-    first, last = (f"{total[i]:.3g} at iteration {curve.iterations[i]:.0f}" for i in (0, -1))
+def _told(curve: Columns) -> str:
+    total, iterations = curve["loss"], curve["iteration"]
+    first, last = (f"{total[i]:.3g} at iteration {iterations[i]:.0f}" for i in (0, -1))
+    count = len(iterations)
     averaged = f"; each drawn point is the mean of {-(-count // MOST_POINTS)} records" if count > MOST_POINTS else ""
     return f"The total loss goes from {first} to {last}. {count} records{averaged}."

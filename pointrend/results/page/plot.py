@@ -52,11 +52,9 @@ def svg(size: tuple[float, float], name: str, title: str, description: str, *con
         "aria-labelledby": f"{name}-title {name}-desc",
         "class": "plot",
     }
-    told = [
-        element("title", {"id": f"{name}-title"}, text(title)),
-        element("desc", {"id": f"{name}-desc"}, text(description)),
-    ]
-    return element("svg", attributes, *told, *content)
+    told = {"title": title, "desc": description}
+    named = (element(tag, {"id": f"{name}-{tag}"}, text(words)) for tag, words in told.items())
+    return element("svg", attributes, *named, *content)
 
 
 def line(x1: float, y1: float, x2: float, y2: float, style: str) -> str:

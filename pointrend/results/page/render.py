@@ -88,29 +88,21 @@ def _section(name: str, heading: str, content: str) -> str:
 
 
 def _results(results: Mapping[str, Any]) -> str:
-    verdicts, reasons = tables.verdict_sentences(results), tables.reason_lines(results)
-    return lines(
-        [
-            table_box(tables.summary_table(results), "headed judged"),
-            _list("What the verdicts mean", verdicts),
-            _list("Why", reasons),
-            score_plots(results),
-        ]
-    )
+    meanings = _list("What the verdicts mean", tables.verdict_sentences(results))
+    reasons = _list("Why", tables.reason_lines(results))
+    return lines([table_box(tables.summary_table(results), "headed judged"), meanings, reasons, score_plots(results)])
 
 
 def _published(results: Mapping[str, Any], published: Published) -> str:
     links = " · ".join(map(link, (published.paper, *published.links)))
-    bibtex = element("details", {}, "<summary>BibTeX</summary>", element("pre", {}, text(published.bibtex)))
-    return lines(
-        [
-            element("p", {}, text(tables.columns_sentence(results))),
-            *(table_box(table, "published") for table in tables.result_tables(results, published)),
-            element("p", {"class": "small"}, text(tables.STRIDE_SENTENCE)),
-            element("p", {"class": "links"}, links),
-            bibtex,
-        ]
-    )
+    parts = [
+        element("p", {}, text(tables.columns_sentence(results))),
+        *(table_box(table, "published") for table in tables.result_tables(results, published)),
+        element("p", {"class": "small"}, text(tables.STRIDE_SENTENCE)),
+        element("p", {"class": "links"}, links),
+        element("details", {}, "<summary>BibTeX</summary>", element("pre", {}, text(published.bibtex))),
+    ]
+    return lines(parts)
 
 
 def _explained(table: Table) -> str:

@@ -42,8 +42,7 @@ def score_plots(results: Mapping[str, Any]) -> str:
 def _differences(rows: Sequence[Row]) -> str:
     if not rows:
         return ""
-    reached = [abs(value) for row in rows for value in _drawn_differences(row)]
-    reach = max([LEAST_REACH, *reached])
+    reach = max([LEAST_REACH, *(abs(value) for row in rows for value in _drawn_differences(row))])
     scale = plot.enclosing([-reach, reach], LEFT, RIGHT, 8)
     base = TOP + ROW * len(rows)
     band = plot.bar(scale(-MARGIN), TOP, scale(MARGIN) - scale(-MARGIN), base - TOP, "margin")
@@ -51,9 +50,9 @@ def _differences(rows: Sequence[Row]) -> str:
     drawn = [_difference_row(row, scale, _middle(index)) for index, row in enumerate(rows)]
     drawn += [_figure_text(FIRST, 12, "published", "tick"), _figure_text(SECOND, 12, "difference", "tick")]
     told = "; ".join(f"{row_name(row)}: {_told_difference(row)}" for row in rows)
-    size = (WIDTH, base + BOTTOM)
     axis = _axis(scale, base, "difference in percentage points (ours minus published)", signed=True)
-    drawing = plot.svg(size, "differences", "Difference from the published mIoU", told, band, axis, zero, *drawn)
+    title, parts = "Difference from the published mIoU", (band, axis, zero, *drawn)
+    drawing = plot.svg((WIDTH, base + BOTTOM), "differences", title, told, *parts)
     marks = [
         (plot.diamond(13, 7, 6, "theirs"), "published value"),
         (plot.circle(13, 7, 5, "ours"), "ours"),
@@ -69,21 +68,21 @@ def _own_scores(rows: Sequence[Row]) -> str:
     values = [value for row in rows for value in (row["miou"], *(row["image_interval"] or ()))]
     scale = plot.enclosing(values, LEFT, RIGHT, 6)
     base = TOP + ROW * len(rows)
-    drawn = []
-    for index, row in enumerate(rows):
-        y = _middle(index)
-        ends = _image_bar(scale, row["image_interval"], y)
-        drawn += [_row_name(row, y), ends, plot.circle(scale(row["miou"]), y, 6, "ours hollow")]
-        drawn.append(_figure_text(FIRST, y + 5, percent(row["miou"])))
+    drawn = [_own_row(row, scale, _middle(index)) for index, row in enumerate(rows)]
     told = "; ".join(f"{row_name(row)}: {percent(row['miou'])}" for row in rows)
-    size = (WIDTH, base + BOTTOM)
-    axis = _axis(scale, base, "mIoU in percent", signed=False)
-    drawing = plot.svg(size, "own-scores", "Our mIoU, not comparable with the published one", told, axis, *drawn)
+    axis, title = _axis(scale, base, "mIoU in percent"), "Our mIoU, not comparable with the published one"
+    drawing = plot.svg((WIDTH, base + BOTTOM), "own-scores", title, told, axis, *drawn)
     marks = [
         (plot.circle(13, 7, 5, "ours hollow"), "ours, not comparable"),
         (plot.bar(1, 3, 24, 8, "images"), "interval over images"),
     ]
     return _figure("Not comparable: ours alone", drawing, marks, OWN_CAPTION)
+
+
+def _own_row(row: Row, scale: Scale, y: float) -> str:
+    mark = plot.circle(scale(row["miou"]), y, 6, "ours hollow")
+    bar, words = _image_bar(scale, row["image_interval"], y), _figure_text(FIRST, y + 5, percent(row["miou"]))
+    return _row_name(row, y) + bar + mark + words
 
 
 def _difference_row(row: Row, scale: Scale, y: float) -> str:
@@ -139,14 +138,12 @@ def _middle(index: int) -> float:
     return TOP + ROW * index + ROW / 2
 
 
-def _axis(scale: Scale, base: float, words: str, signed: bool) -> str:
+def _axis(scale: Scale, base: float, words: str, signed: bool = False) -> str:
     parts = [plot.line(LEFT, base, RIGHT, base, "axis")]
     for value in scale.ticks(8):
         parts.append(plot.line(scale(value), TOP, scale(value), base, "grid"))
-        shown = plot.tick_text(value)
-        parts.append(
-            plot.label(scale(value), base + 17, f"+{shown}" if signed and value > 0 else shown, "tick", "middle")
-        )
+        sign = "+" if signed and value > 0 else ""
+        parts.append(plot.label(scale(value), base + 17, sign + plot.tick_text(value), "tick", "middle"))
     parts.append(plot.label((LEFT + RIGHT) / 2, base + 37, words, "tick", "middle"))
     return "".join(parts)
 

@@ -15,7 +15,6 @@ from pointrend.results.page.carried import (
     Picture,
     carried_name,
     data_uri,
-    pictures_of,
     published_curve,
     shown_pictures,
 )
@@ -82,13 +81,13 @@ def _score(value: float | None) -> str:
 def gallery(results: Mapping[str, Any], carried: Carried) -> str:
     """The pictures of all runs that have some."""
     shown = shown_pictures(results)
-    runs = [_pictures_of_run(row, shown[folder_name(row)], carried) for row in results["runs"] if row["pictures"]]
-    if not runs:
+    rows = [row for row in results["runs"] if row["pictures"]]
+    if not rows:
         return ""
-    taken = sum(map(len, shown.values()))
-    drawn = sum(len(pictures_of(row)) for row in results["runs"] if row["pictures"])
+    taken, drawn = sum(map(len, shown.values())), sum(len(row["pictures"]) for row in rows)
     size = sum(picture.bytes for pictures in shown.values() for picture in pictures)
     told = f"This page carries {taken} of the {drawn} pictures that were drawn, {size / 1e6:.1f} MB."
+    runs = [_pictures_of_run(row, shown[folder_name(row)], carried) for row in rows]
     return lines([element("p", {}, text(PICTURES_EXPLAINED)), element("p", {"class": "small"}, text(told)), *runs])
 
 
@@ -142,17 +141,14 @@ def nested(value: Any) -> str:
 def _panel(row: Row, carried: Carried) -> str:
     name = row_name(row)
     summary = element("summary", {}, text(f"{name}: {row['evidence']}"))
-    parts = [_files(row, carried), nested(row.get("provenance") or {}) if row.get("provenance") else "", _hashes(row)]
-    return element("details", {"class": "proof"}, summary, *parts)
+    provenance = nested(row["provenance"]) if row.get("provenance") else ""
+    return element("details", {"class": "proof"}, summary, _files(row, carried), provenance, _hashes(row))
 
 
 def _files(row: Row, carried: Carried) -> str:
-    files = [carried_name(row, METRICS), carried_name(row, CURVE_TABLE)]
-    if row["kind"] == "trained":
-        files.append(published_curve(row))
-    files = [file for file in files if file in carried]
-    if not files:
-        return ""
+    names = [carried_name(row, METRICS), carried_name(row, CURVE_TABLE)]
+    names += [published_curve(row)] if row["kind"] == "trained" else []
+    files = [name for name in names if name in carried]
     # Read back by carried.read_carried, which knows this order.
     links = (
         element(
@@ -162,7 +158,7 @@ def _files(row: Row, carried: Carried) -> str:
         )
         for file in files
     )
-    return element("p", {}, "Save ", " · ".join(links))
+    return element("p", {}, "Save ", " · ".join(links)) if files else ""
 
 
 def _hashes(row: Row) -> str:
@@ -173,11 +169,5 @@ def _hashes(row: Row) -> str:
         element("tr", {}, element("th", {"scope": "row"}, text(name)), element("td", {}, hash_code(value)))
         for name, value in sorted(row["hashes"].items())
     )
-    caption = f"Hashes of {row_name(row)}"
-    table = element(
-        "table",
-        {"class": "hashes"},
-        element("caption", {}, text(caption)),
-        f"<thead>{head}</thead><tbody>\n{body}\n</tbody>",
-    )
-    return box(caption, table)
+    caption, table = f"Hashes of {row_name(row)}", f"<thead>{head}</thead><tbody>\n{body}\n</tbody>"
+    return box(caption, element("table", {"class": "hashes"}, element("caption", {}, text(caption)), table))

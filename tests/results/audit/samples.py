@@ -28,13 +28,7 @@ def text_of(name: str) -> str:
     return (LOGS / name).read_bytes().decode()
 
 
-BASE = """'''what all runs share'''
-# pictures
-DATASET_CFG = {
-    'type': '', 'rootdir': '',
-    'train': {
-        'set': 'train',
-        'aug_opts': [
+_STEPS = """[
             ('Resize', {'output_size': (2048, 512), 'keep_ratio': True, 'scale_range': (0.5, 2.0)}),
             ('RandomCrop', {'crop_size': (512, 512), 'one_category_max_ratio': 0.75}),
             ('RandomFlip', {'flip_prob': 0.5}),
@@ -42,18 +36,22 @@ DATASET_CFG = {
             ('Normalize', {'mean': [123.675, 116.28, 103.53], 'std': [58.395, 57.12, 57.375]}),
             ('ToTensor', {}),
             ('Padding', {'output_size': (512, 512), 'data_type': 'tensor'}),
-        ],
-    },
-    'test': {
-        'set': 'val',
-        'aug_opts': [
+        ]"""
+_TEST_STEPS = """[
             ('Resize', {'output_size': (2048, 512), 'keep_ratio': True, 'scale_range': None}),
             ('Normalize', {'mean': [123.675, 116.28, 103.53], 'std': [58.395, 57.12, 57.375]}),
             ('ToTensor', {}),
-        ],
-    },
-}
-DATALOADER_CFG = {'train': {'batch_size': 16, 'num_workers': 16}, 'test': {'batch_size': 1}}
+        ]"""
+BASE = (
+    f"""'''what all runs share'''
+# pictures
+DATASET_CFG = {{
+    'type': '', 'rootdir': '',
+    'train': {{'set': 'train', 'aug_opts': {_STEPS}}},
+    'test': {{'set': 'val', 'aug_opts': {_TEST_STEPS}}},
+}}
+"""
+    + """DATALOADER_CFG = {'train': {'batch_size': 16, 'num_workers': 16}, 'test': {'batch_size': 1}}
 OPTIMIZER_CFG = {'type': 'sgd', 'lr': 0.01, 'momentum': 0.9, 'weight_decay': 5e-4, 'params_rules': {}}
 SCHEDULER_CFG = {
     'type': 'poly', 'max_epochs': 0, 'power': 0.9, 'warmup_cfg': {'type': 'linear', 'ratio': 0.1, 'iters': 200},
@@ -72,6 +70,7 @@ SEGMENTOR_CFG = {
 INFERENCE_CFG = {'mode': 'whole'}
 COMMON_CFG = {'work_dir': 'ckpts', 'logfilepath': ''}
 """
+)
 
 VOC_R50 = """'''one run'''
 import os
@@ -95,30 +94,21 @@ COMMON_CFG = COMMON_CFG.copy()
 COMMON_CFG['work_dir'] = os.path.join('ckpts', 'voc')
 """
 
-CITYSCAPES_R101 = """from .base_cfg import *
+CITYSCAPES_R101 = (
+    f"""from .base_cfg import *
 DATASET_CFG = DATASET_CFG.copy()
-DATASET_CFG.update({'type': 'cityscapes'})
-DATASET_CFG['train']['aug_opts'] = [
-    ('Resize', {'output_size': (2048, 1024), 'keep_ratio': True, 'scale_range': (0.5, 2.0)}),
-    ('RandomCrop', {'crop_size': (512, 1024), 'one_category_max_ratio': 0.75}),
-    ('RandomFlip', {'flip_prob': 0.5}),
-    ('PhotoMetricDistortion', {}),
-    ('Normalize', {'mean': [123.675, 116.28, 103.53], 'std': [58.395, 57.12, 57.375]}),
-    ('ToTensor', {}),
-    ('Padding', {'output_size': (512, 1024), 'data_type': 'tensor'}),
-]
-DATASET_CFG['test']['aug_opts'] = [
-    ('Resize', {'output_size': (2048, 1024), 'keep_ratio': True, 'scale_range': None}),
-    ('Normalize', {'mean': [123.675, 116.28, 103.53], 'std': [58.395, 57.12, 57.375]}),
-    ('ToTensor', {}),
-]
-DATALOADER_CFG = DATALOADER_CFG.copy()
+DATASET_CFG.update({{'type': 'cityscapes'}})
+DATASET_CFG['train']['aug_opts'] = {_STEPS}
+DATASET_CFG['test']['aug_opts'] = {_TEST_STEPS}
+""".replace("512)", "1024)")
+    + """DATALOADER_CFG = DATALOADER_CFG.copy()
 DATALOADER_CFG['train'].update({'batch_size': 8})
 SCHEDULER_CFG = SCHEDULER_CFG.copy()
 SCHEDULER_CFG.update({'max_epochs': 220})
 SEGMENTOR_CFG = SEGMENTOR_CFG.copy()
 SEGMENTOR_CFG.update({'num_classes': 19})
 """
+)
 
 
 def write_config(folder: Path, text: str, base: str = BASE) -> Path:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -13,10 +12,9 @@ import pytest
 from pointrend.errors import CheckFailed
 from pointrend.files import sha256_file, write_json
 from pointrend.results.audit.curves import LOSSES, Curve
-from pointrend.results.compare import compare
 from pointrend.results.run_files import SelectedRun
 from tests.results.audit.curves import curve
-from tests.results.runs import ASSUMED, edit, finish, finish_release, published, released, selected
+from tests.results.runs import edit, finish, released, rows_of, selected
 
 PUBLISHED = curve(np.random.default_rng(0), 100)
 
@@ -46,10 +44,6 @@ def trained(run: SelectedRun, losses: Curve) -> None:
     edit(run, "train.json", iterations_per_epoch=661, curves=curves)
 
 
-def rows_of(*runs: SelectedRun) -> list[dict[str, Any]]:
-    return compare("paper", runs, published(), ASSUMED)["runs"]
-
-
 def test_a_log_that_agrees_is_evidence_where_nothing_was_scored(tmp_path: Path) -> None:
     not_run, scored, other = selected(tmp_path), selected(tmp_path, seed=1), selected(tmp_path, "voc_r101")
     finish(other)
@@ -76,13 +70,14 @@ def test_a_log_that_differs_is_a_reason_and_no_evidence(tmp_path: Path) -> None:
     assert row["reasons"] == ["archives pins-12345678", different]
 
 
-def test_our_losses_are_held_against_the_published_ones(tmp_path: Path) -> None:
+def test_our_losses_are_compared_with_the_published_ones(tmp_path: Path) -> None:
     same, higher, shorter = (selected(tmp_path, seed=seed) for seed in range(3))
     audit(same)
     trained(same, PUBLISHED)
     trained(higher, curve(np.random.default_rng(1), 100, shift=8, since=40))
     trained(shorter, Curve(60, 661, [7], {name: [1.0] for name in LOSSES}))
-    rows = [row for row in rows_of(same, higher, shorter) if row["kind"] == "trained"]
+    *rows, seeds = rows_of(same, higher, shorter)
+    assert (seeds["kind"], seeds["curve"], seeds["evidence"]) == ("seeds", None, "seeds")
     assert (rows[0]["curve"]["records"], rows[0]["curve"]["departures"]) == (100, [])
     assert min(rows[0]["curve"]["inside"].values()) >= 0.9
     assert rows[0]["reasons"] == []
@@ -92,15 +87,6 @@ def test_our_losses_are_held_against_the_published_ones(tmp_path: Path) -> None:
     place = f"was for long above the published curve's band, first seen at iteration {left['iteration']}"
     assert rows[1]["reasons"] == [f"its {left['loss']} {place}"]
     assert rows[2]["curve"] is None
-
-
-def test_the_row_of_all_seeds_has_no_curve(tmp_path: Path) -> None:
-    runs = [selected(tmp_path, seed=seed) for seed in range(3)]
-    audit(runs[0])
-    for run in runs:
-        trained(run, PUBLISHED)
-    row = rows_of(*runs)[-1]
-    assert (row["kind"], row["curve"], row["evidence"]) == ("seeds", None, "seeds")
 
 
 @pytest.mark.parametrize("name", ["curve.json", "audit.json"])
@@ -115,7 +101,7 @@ def test_files_of_an_audit_that_do_not_belong_together_are_named(tmp_path: Path,
 def test_a_log_says_nothing_of_the_released_weights(scored: bool, tmp_path: Path) -> None:
     release = released(tmp_path)
     if scored:
-        finish_release(release)
+        finish(release)
     audit(release, agrees=False)
     (row,) = rows_of(release)
     assert (row["audit"], row["curve"], row["reasons"]) == (None, None, [])

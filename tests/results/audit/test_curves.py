@@ -54,12 +54,6 @@ def test_it_is_said_once_and_again_when_the_loss_is_back() -> None:
     assert str(found[1]) == "loss is back in the band of the published curve, as of iteration 1650"
 
 
-def test_an_iteration_that_was_not_published_is_passed_over() -> None:
-    watch = Watch(FLAT)
-    assert watch.take(75, dict.fromkeys(LOSSES, ABOVE)) == []
-    assert watch.records == 0
-
-
 def test_a_curve_equal_to_the_published_one_never_leaves() -> None:
     published = curve(np.random.default_rng(0))
     found = compare_curves(published, published)
@@ -131,12 +125,10 @@ def test_the_band_is_three_scatters_wide_to_either_side() -> None:
 
 def test_odd_records_do_not_move_the_band() -> None:
     values = curve(np.random.default_rng(1)).losses["loss"]
-    low, high = band(values)
+    before = band(values)
     for record in (200, 207, 400):
         values[record] *= 30
-    spoilt_low, spoilt_high = band(values)
-    assert np.abs(np.log(spoilt_low / low)).max() < 2 * SCATTER
-    assert np.abs(np.log(spoilt_high / high)).max() < 2 * SCATTER
+    assert np.abs(np.log(np.divide(band(values), before))).max() < 2 * SCATTER
 
 
 def test_the_band_does_not_follow_a_single_record_where_the_curve_falls_steeply() -> None:
@@ -147,13 +139,9 @@ def test_the_band_does_not_follow_a_single_record_where_the_curve_falls_steeply(
         assert moved[30] == pytest.approx(ends[30], rel=0.01)
 
 
-def test_a_loss_of_zero_has_a_band() -> None:
-    low, high = band([0.0] * 30)
+def test_a_loss_of_zero_has_a_band_and_a_short_curve_has_none() -> None:
+    low, high = band([0.0] * LEAST_RECORDS)
     assert np.isfinite(low).all()
     assert (high >= low).all()
-
-
-def test_a_short_curve_has_none() -> None:
-    assert len(band([1.0] * LEAST_RECORDS)[0]) == LEAST_RECORDS
     with pytest.raises(ValueError, match="20 records are too few for a band"):
         band([1.0] * (LEAST_RECORDS - 1))

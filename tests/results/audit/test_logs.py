@@ -15,7 +15,7 @@ from pointrend.errors import AuditError
 from pointrend.results.audit.logs import TrainingLog, read_log
 from tests.results.audit.samples import FORM_2022, LOGS, S21, text_of
 
-SAMPLES = {S21: 40, FORM_2022: 20}
+CHANGING = settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 def read(folder: Path, text: str) -> TrainingLog:
@@ -45,8 +45,7 @@ def test_the_form_of_2021() -> None:
 
 
 def test_the_form_of_2022() -> None:
-    log = read_log(LOGS / FORM_2022)
-    record = log.records[-1]
+    record = read_log(LOGS / FORM_2022).records[-1]
     assert (record.line, record.epoch, record.epochs, record.batch, record.batches) == (41, 3, 220, 256, 372)
     assert record.learning_rate == 0.009891171222637888
     assert (record.dataset, record.model, record.backbone) == ("cityscapes", "pointrend", "resnet101")
@@ -63,8 +62,8 @@ def test_line_ends_of_windows_are_read(tmp_path: Path) -> None:
     assert read(tmp_path, text_of(S21).replace("\n", "\r\n")).records == read_log(LOGS / S21).records
 
 
-@pytest.mark.parametrize("sample", SAMPLES)
-@settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@pytest.mark.parametrize("sample", [S21, FORM_2022])
+@CHANGING
 @given(share=st.floats(0.2, 1, exclude_max=True))
 def test_a_log_cut_at_any_byte_keeps_its_whole_records(tmp_path: Path, sample: str, share: float) -> None:
     text = text_of(sample)
@@ -77,7 +76,7 @@ def test_a_log_cut_at_any_byte_keeps_its_whole_records(tmp_path: Path, sample: s
     assert bool(log.cut_lines) == (awaits_losses or not ends_whole)
 
 
-@settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@CHANGING
 @given(share=st.floats(0.2, 1))
 @example(share=1.0)
 def test_a_log_after_a_cut_one_is_another_session(tmp_path: Path, share: float) -> None:
@@ -132,7 +131,7 @@ def test_files_that_are_no_logs(tmp_path: Path) -> None:
             read_log(path)
 
 
-@settings(deadline=None, max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@CHANGING
 @given(place=st.integers(0, 4460), new=st.text(max_size=3))
 def test_whatever_is_changed_is_read_or_refused(tmp_path: Path, place: int, new: str) -> None:
     text = text_of(FORM_2022)

@@ -40,17 +40,17 @@ def test_a_scale_ends_at_round_numbers(values: list[float], ends: tuple[float, f
 
 
 @pytest.mark.parametrize(
-    ("value", "words"), [(0.05, "0.05"), (40000, "40k"), (-1.5, "-1.5"), (9000, "9000"), (1e-5, "1e-05")]
+    ("written", "words"),
+    [
+        *(
+            (tick_text(value), words)
+            for value, words in {0.05: "0.05", 40000: "40k", -1.5: "-1.5", 1e-5: "1e-05"}.items()
+        ),
+        *((number(value), words) for value, words in {1.0: "1", -0.001: "0", 120: "120", 3.14159: "3.14"}.items()),
+    ],
 )
-def test_ticks_are_short(value: float, words: str) -> None:
-    assert tick_text(value) == words
-
-
-@pytest.mark.parametrize(
-    ("value", "written"), [(1.0, "1"), (-0.001, "0"), (120, "120"), (3.14159, "3.14"), (10.5, "10.5")]
-)
-def test_coordinates_have_no_needless_digits(value: float, written: str) -> None:
-    assert number(value) == written
+def test_ticks_and_coordinates_have_no_needless_digits(written: str, words: str) -> None:
+    assert written == words
 
 
 def test_thinning_keeps_the_mean_and_the_order() -> None:
@@ -132,23 +132,13 @@ def test_a_published_curve_and_its_band_are_drawn_under_ours(tmp_path: Path) -> 
     assert "published log" in page
 
 
-def test_another_curve_than_the_audited_one_is_named(tmp_path: Path) -> None:
-    results = audited(tmp_path)
-    write_json(tmp_path / NAME, asdict(curve(99)))
-    with pytest.raises(CheckFailed, match=r"curve\.json is not the one that results\.json names"):
-        page_of(results, tmp_path)
-
-
 def test_a_band_encloses_most_of_the_curve_that_it_is_of() -> None:
     found = reference(NAME, canonical_json(asdict(curve(100))).encode())
     assert [at for at, _ in found.points] == [at for at, *_ in found.band] == list(range(50, 5001, 50))
     inside = [low <= loss <= high for (_, loss), (_, low, high) in zip(found.points, found.band, strict=True)]
     assert sum(inside) > 90
-
-
-@pytest.mark.parametrize(("records", "ends"), [(LEAST_RECORDS - 1, 0), (LEAST_RECORDS, LEAST_RECORDS)])
-def test_a_short_curve_has_no_band(records: int, ends: int) -> None:
-    assert len(reference(NAME, canonical_json(asdict(curve(records))).encode()).band) == ends
+    for records, ends in ((LEAST_RECORDS - 1, 0), (LEAST_RECORDS, LEAST_RECORDS)):
+        assert len(reference(NAME, canonical_json(asdict(curve(records))).encode()).band) == ends
 
 
 @pytest.mark.parametrize("content", [b"[]", b"{}", b"\xff", b'{"epochs": 1}'])
@@ -160,6 +150,6 @@ def test_what_is_no_curve_is_named(content: bytes) -> None:
 @pytest.mark.parametrize(
     "content", [b"iteration,lr\n1,2\n", b"iteration,lr,loss,loss_point,loss_coarse\n1,2,x,1,1\n", b"\xff"]
 )
-def test_a_curve_that_is_none_is_named(content: bytes) -> None:
+def test_what_is_no_table_of_numbers_is_named(content: bytes) -> None:
     with pytest.raises(CheckFailed, match=r"voc/curve\.csv is no table of numbers"):
         read_curve("voc/curve.csv", content)
