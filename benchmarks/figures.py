@@ -13,7 +13,7 @@ import torch
 
 from benchmarks.timing import Timing
 from pointrend.checkout.machine import machine_record
-from pointrend.engines.measured import processor_name
+from pointrend.engines.estimates import processor_name
 from pointrend.files import write_json, write_text
 
 PLAIN, FAST = "plain", "fast"  # the two candidates of a ratio: the obvious way to do it, and ours

@@ -88,9 +88,9 @@ SITUATIONS = [
     ("by_dvc", "page", "snakemake", (), set()),  # blind, which is what the bridge is for
     ("dvc_told", "another seed", "dvc", NEW_STAGES, ANOTHER_SEED),
     ("dvc_told", "another seed", "snakemake", (), ANOTHER_SEED),
-    ("dvc_told", "page", "dvc", (), {"report"}),
-    ("dvc_told", "page", "dvc", DOWNSTREAM, {"report", "track sync"}),
-    ("dvc_told", "page", "snakemake", (), {"report", "track sync"}),
+    ("dvc_told", "page", "dvc", (), {"compare", "report"}),
+    ("dvc_told", "page", "dvc", DOWNSTREAM, TABLES),
+    ("dvc_told", "page", "snakemake", (), TABLES),
     ("snakemake_told", "network", "dvc", (), TRAIN | EVALUATE),
     ("snakemake_told", "network", "dvc", DOWNSTREAM, TRAIN | EVALUATE | TABLES),
     ("snakemake_told", "network", "snakemake", (), TRAIN | EVALUATE | TABLES),
