@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -22,24 +21,6 @@ from pointrend.training.schedule import iterations_per_epoch
 PARAMETERS = {50: 28.8e6, 101: 47.8e6, 152: 63.5e6}  # about, of a network of full width by the depth of its backbone
 COPIES = 4  # of the parameters on disk: the trained weights, a checkpoint with its momenta, and room to rewrite it
 CPU_INFO = Path("/proc/cpuinfo")
-
-
-@dataclass(frozen=True)
-class Cost:
-    """What one training with one seed takes; ``samples_a_second`` is what each GPU consumes."""
-
-    hours: float
-    gpu_hours: float
-    disk_gb: float
-    samples_a_second: float
-
-
-def cost(setting: RunSetting, iterations: int, step_ms: float) -> Cost:
-    """The cost of a training whose steps take ``step_ms`` milliseconds each."""
-    recipe = setting.recipe
-    hours = iterations * step_ms / 3.6e6
-    share = recipe.batch_size / recipe.gpus
-    return Cost(hours, hours * recipe.gpus, weights_bytes(setting) / 1e9, 1e3 * share / step_ms)
 
 
 def epoch_iterations(project: Project, setting: RunSetting) -> int:

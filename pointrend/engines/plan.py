@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from pointrend.engines.estimates import cost, epoch_iterations, sample_times
+from pointrend.engines.estimates import epoch_iterations, sample_times, weights_bytes
 from pointrend.engines.slurm import SlurmJobs, evaluate_gpus, sbatch_words, train_memory_mb, train_resources
 from pointrend.engines.workflow import Workflow
 from pointrend.jobs.launch import launcher
@@ -57,18 +57,18 @@ def _costs(project: Project, steps: Mapping[str, float], source: str) -> Iterato
     yield f"{'run':<16}{'step, ms':>10}{'wall':>11}{'GPU time':>11}{'disk, GB':>10}{'needs':>10}{'loader':>10}"
     for run, step_ms in steps.items():
         setting = project.setting(run)
-        of = cost(setting, epoch_iterations(project, setting) * setting.recipe.epochs, step_ms)
+        recipe, sample_ms = setting.recipe, samples.get(setting.dataset)
+        hours = step_ms * epoch_iterations(project, setting) * recipe.epochs / 3.6e6
+        times = f"{step_ms:>10.0f}{_duration(hours):>11}{_duration(hours * recipe.gpus):>11}"
+        needs = f"{1e3 * recipe.batch_size / recipe.gpus / step_ms:.3g}/s"
         # Without worker processes the training process also loads.
-        workers, sample_ms = max(1, setting.recipe.workers), samples.get(setting.dataset)
-        loader = f"{1e3 * workers / sample_ms:.0f}/s" if sample_ms else "–"
-        times = f"{step_ms:>10.0f}{duration(of.hours):>11}{duration(of.gpu_hours):>11}{of.disk_gb:>10.2f}"
-        yield f"{run:<16}{times}{f'{of.samples_a_second:.3g}/s':>10}{loader:>10}"
+        loader = f"{1e3 * max(1, recipe.workers) / sample_ms:.0f}/s" if sample_ms else "–"
+        yield f"{run:<16}{times}{weights_bytes(setting) / 1e9:>10.2f}{needs:>10}{loader:>10}"
     yield "needs, loader: samples per second that each GPU consumes, and that its loader processes supply (make bench)"
     yield f"steps: {source}"
 
 
-def duration(hours: float) -> str:
-    """Hours, or minutes below one hour."""
+def _duration(hours: float) -> str:
     return f"{hours:.1f} h" if hours >= 1 else f"{60 * hours:.0f} min" if hours >= 1 / 60 else "<1 min"
 
 
