@@ -141,7 +141,7 @@ def test_an_archive_without_a_url_needs_no_account(paper: Project) -> None:
 
 
 def test_too_little_shared_memory(paper: Project, monkeypatch: pytest.MonkeyPatch) -> None:
-    docker = 64 * 2**20
+    docker = 2**26
     for size, cluster, state in (
         (2**28, False, "ok"),
         (None, False, "ok"),
@@ -159,7 +159,8 @@ def test_no_slurm_and_slurm_with_and_without_accounting() -> None:
     assert slurm_version() is None
     assert [finding.state for finding in check_slurm(None)] == ["note"]
     slurm()
-    assert (version := slurm_version()) == "slurm 22.05.8"
+    version = slurm_version()
+    assert version == "slurm 22.05.8"
     found = by_name(check_slurm(version))
     assert found["slurm"].found == "slurm 22.05.8: gpu* (2 nodes, gpu:4, at most 1-00:00:00)"
     assert found["status"].found.startswith("squeue: no accounting")
@@ -211,7 +212,7 @@ def test_archives_at_hand(paper: Project, tmp_path: Path, monkeypatch: pytest.Mo
             "postgresql+psycopg2://me:secret@host/db?token=secret",
             None,
             "note",
-            "postgresql+psycopg2://host/db is not a ",
+            "postgresql+psycopg2://host/db is not",
         ),
     ],
 )
