@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -52,10 +53,10 @@ def _figures(kind: Kind, files: list[tuple[Path, Path]], samples: TrainSamples) 
 
 
 def _plain(kind: Kind, files: list[tuple[Path, Path]]) -> None:
-    recipe = kind.classes, kind.base_size, kind.crop_size
+    sample = partial(plain_sample, classes=kind.classes, base_size=kind.base_size, crop_size=kind.crop_size)
     for first in range(0, SAMPLES, BATCH):
         indices = range(first, first + BATCH)
-        samples = [plain_sample(*files[i % kind.images], *recipe, sample_draws(0, 1, i)) for i in indices]
+        samples = [sample(*files[i % kind.images], draws=sample_draws(0, 1, i)) for i in indices]
         for tensors in zip(*samples, strict=True):
             torch.stack(tensors)
 
