@@ -12,9 +12,8 @@ from pointrend.engines.dvc import dvc_yaml
 from pointrend.engines.stages import STAGES
 from pointrend.engines.workflow import Workflow, stage_fields
 from tests.engines.graphs import dvc_triggers, first_difference, of_dvc, of_snakemake
+from tests.tiny import ROOT
 from tests.workflow.checkout import Checkout, keep_dataset
-
-ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
@@ -25,26 +24,16 @@ def checkout(tmp_path: Path) -> Checkout:
     return checkout
 
 
-def as_it_is(params: dict[str, Any]) -> None:
-    """The demo."""
+PUBLISHED = {"published_scales": ["paper"], "scale": "paper"}
+CHANGES: dict[str, tuple[Callable[[dict[str, Any]], None], int]] = {
+    "as it is": (lambda params: None, 23),
+    "two runs": (lambda params: keep_dataset(params, "voc"), 11),
+    "three seeds": (lambda params: params.update(seeds=[0, 1, 5]), 47),
+    "paper": (lambda params: params.update(PUBLISHED), 53),
+}
 
 
-def two_runs(params: dict[str, Any]) -> None:
-    """The runs of one dataset alone."""
-    keep_dataset(params, "voc")
-
-
-def three_seeds(params: dict[str, Any]) -> None:
-    """Every run three times."""
-    params["seeds"] = [0, 1, 5]
-
-
-def paper(params: dict[str, Any]) -> None:
-    """The published recipe."""
-    params |= {"scale": "paper", "published_scales": ["paper"]}
-
-
-@pytest.mark.parametrize(("change", "commands"), [(as_it_is, 23), (two_runs, 11), (three_seeds, 47), (paper, 53)])
+@pytest.mark.parametrize(("change", "commands"), CHANGES.values(), ids=CHANGES)
 def test_the_two_dags_are_equal(checkout: Checkout, change: Callable[..., None], commands: int) -> None:
     params = checkout.params()
     change(params)
@@ -55,9 +44,8 @@ def test_the_two_dags_are_equal(checkout: Checkout, change: Callable[..., None],
 
 
 def test_values_on_the_command_line_select_the_same(checkout: Checkout) -> None:
-    whole, params = checkout.params(), checkout.params()
-    two_runs(params)
-    paper(params)
+    whole, params = checkout.params(), checkout.params() | PUBLISHED
+    keep_dataset(params, "voc")
     checkout.write_params(params)
     dvc = of_dvc(checkout)
     checkout.write_params(whole)
@@ -77,7 +65,6 @@ def test_what_a_stage_follows_from_includes_what_its_inputs_follow_from(stage: s
     assert all((ROOT / unit.format(dataset="voc")).exists() for unit in STAGES[stage].units)
 
 
-PUBLISHED = {"published_scales": ["paper"], "scale": "paper"}
 OTHER_VALUES: dict[str, dict[str, Any]] = {
     "fetch voc": {"datasets.voc.archives": []},
     "fetch backbone_r101": {"backbones.r101.pretrained.sha256_prefix": "00000000"},
