@@ -28,11 +28,10 @@ class Kind:
     ending: str
     base_size: tuple[int, int]
     crop_size: tuple[int, int]
-    pictures: int  # to be drawn
+    images: int  # to be drawn
 
     @property
     def classes(self) -> DatasetClasses:
-        """The dataset's classes."""
         return classes_of(self.dataset)
 
 
@@ -53,28 +52,20 @@ class EndlessStore(Store):
         return super().label(index % len(self.ids))
 
 
-@dataclass(frozen=True)
-class Drawn:
-    """Images and masks as files, and the same in prepared form."""
-
-    files: list[tuple[Path, Path]]
-    store: EndlessStore
-
-
 @contextmanager
-def drawn(kind: Kind) -> Iterator[Drawn]:
-    """Draw the images of a kind into a folder that is removed in the end."""
+def drawn(kind: Kind) -> Iterator[tuple[list[tuple[Path, Path]], EndlessStore]]:
+    """Files of images and masks, and the same in prepared form, in a folder that is removed in the end."""
     with TemporaryDirectory(prefix="pointrend-bench-") as name:
         folder = Path(name)
         files = []
         with StoreWriter(folder, "train") as writer:
-            for index in range(kind.pictures):
+            for index in range(kind.images):
                 picture, mask = draw_picture(index, kind.height, kind.width), draw_mask(index, kind)
                 files.append((folder / f"{index}{kind.ending}", folder / f"{index}_mask.png"))
                 for path, pixels in zip(files[-1], (picture, mask), strict=True):
                     cv2.imwrite(str(path), pixels)
                 writer.add(str(index), picture, kind.classes.train_ids[mask])
-        yield Drawn(files, EndlessStore(folder, "train"))
+        yield files, EndlessStore(folder, "train")
 
 
 def draw_picture(seed: int, height: int, width: int) -> Bytes:

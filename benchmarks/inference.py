@@ -7,9 +7,8 @@ from functools import partial
 
 import torch
 
-from benchmarks.figures import FAST, PLAIN, Figure, Finding
+from benchmarks.figures import FAST, PLAIN, REPEATS, Figure, Finding, Timing, interleaved
 from benchmarks.plain_network import PlainPointRend
-from benchmarks.timing import REPEATS, Timing, interleaved
 from pointrend.checkout.machine import keep_freed_memory
 from pointrend.evaluation.segmenters import segmenter
 from pointrend.model.pointrend import Architecture, PointRend

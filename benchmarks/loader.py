@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
 
 import cv2
 import torch
 from torch.utils.data import DataLoader
 
-from benchmarks.drawn import KINDS, Drawn, Kind, drawn
-from benchmarks.figures import FAST, PLAIN, Figure, Finding, Growth
+from benchmarks.drawn import KINDS, Kind, drawn
+from benchmarks.figures import FAST, PLAIN, Figure, Finding, Growth, interleaved
 from benchmarks.plain_loader import plain_sample
-from benchmarks.timing import interleaved
 from pointrend.model.inputs import normalize_batch
 from pointrend.training.loader import TrainBatch, TrainSamples, one_thread, sample_draws, shared
 from pointrend.training.transforms import TrainTransform
@@ -28,45 +30,35 @@ def run() -> list[Finding]:
     torch.set_num_threads(1)
     findings: list[Finding] = []
     for kind in KINDS:
-        with drawn(kind) as made:
-            samples = TrainSamples(made.store, TrainTransform(kind.base_size, kind.crop_size), seed=0, epoch=1)
-            findings += _figures(kind, made, samples)
+        with drawn(kind) as (files, store):
+            samples = TrainSamples(store, TrainTransform(kind.base_size, kind.crop_size), seed=0, epoch=1)
+            findings += _figures(kind, files, samples)
             if kind.dataset == "voc":
-                rates = {workers: _rate(samples, workers) for workers in (1, 2)}
+                rates = {str(workers): _rate(samples, workers) for workers in (1, 2)}
                 growth = Growth(f"{kind.classes.title} through the loader", "samples a second", "workers", rates)
     return [*findings, growth]
 
 
-def _figures(kind: Kind, made: Drawn, samples: TrainSamples) -> list[Finding]:
+def _figures(kind: Kind, files: list[tuple[Path, Path]], samples: TrainSamples) -> list[Finding]:
     timings = interleaved(
         {
-            PLAIN: lambda: _plain(kind, made),
+            PLAIN: lambda: _plain(kind, files),
             "bytes for the device": lambda: _ours(samples, lambda batch: batch),
             "floats, on the CPU": lambda: _ours(samples, lambda batch: normalize_batch(batch.pictures, batch.inside)),
         }
     )
     plain, title, facts = timings.pop(PLAIN), kind.classes.title, {"dataset": kind.dataset}
-    return [
-        Figure(f"{title}: {name}", "sample", SAMPLES, {PLAIN: plain, FAST: ours}, facts)
-        for name, ours in timings.items()
-    ]
+    ways = {f"{title}: {name}": {PLAIN: plain, FAST: ours} for name, ours in timings.items()}
+    return [Figure(name, "sample", SAMPLES, pair, facts) for name, pair in ways.items()]
 
 
-def _plain(kind: Kind, made: Drawn) -> None:
+def _plain(kind: Kind, files: list[tuple[Path, Path]]) -> None:
+    sample = partial(plain_sample, classes=kind.classes, base_size=kind.base_size, crop_size=kind.crop_size)
     for first in range(0, SAMPLES, BATCH):
-        samples = [
-            plain_sample(
-                *made.files[index % kind.pictures],
-                kind.classes,
-                kind.base_size,
-                kind.crop_size,
-                sample_draws(0, 1, index),
-            )
-            for index in range(first, first + BATCH)
-        ]
-        images, labels = zip(*samples, strict=True)
-        torch.stack(images)
-        torch.stack(labels)
+        indices = range(first, first + BATCH)
+        samples = [sample(*files[i % kind.images], draws=sample_draws(0, 1, i)) for i in indices]
+        for tensors in zip(*samples, strict=True):
+            torch.stack(tensors)
 
 
 def _ours(samples: TrainSamples, finish: Callable[[TrainBatch], object]) -> None:
@@ -77,9 +69,8 @@ def _ours(samples: TrainSamples, finish: Callable[[TrainBatch], object]) -> None
 def _rate(samples: TrainSamples, workers: int) -> float:
     """Samples a second once all loader processes have started."""
     order = range(BATCH * (workers + LOADED))
-    loader = DataLoader(
-        samples, BATCH, sampler=order, collate_fn=shared, num_workers=workers, worker_init_fn=one_thread
-    )
+    how: dict[str, Any] = {"collate_fn": shared, "num_workers": workers, "worker_init_fn": one_thread}
+    loader: DataLoader = DataLoader(samples, BATCH, sampler=order, **how)
     batches = iter(loader)
     for _ in range(workers):
         next(batches)

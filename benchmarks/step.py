@@ -10,9 +10,8 @@ from typing import Any
 
 import torch
 
-from benchmarks.figures import FAST, PLAIN, Figure, Finding
+from benchmarks.figures import FAST, PLAIN, Figure, Finding, interleaved
 from benchmarks.plain_network import PlainPointRend
-from benchmarks.timing import interleaved
 from pointrend.checkout.machine import keep_freed_memory
 from pointrend.datasets.registry import classes_of
 from pointrend.model.inputs import normalize_batch
@@ -24,7 +23,6 @@ from pointrend.training.loop import TrainStep
 
 PARAMS = load_params(Path(__file__).parents[1] / "params.yaml").at_scale("paper")
 THREADS, IMAGES = 2, 2
-RUN = "voc_r50"
 REPEATS = 2  # of the step of every run
 ITERATIONS = 10**6  # of the schedule; the learning rate stays in its warm-up
 
@@ -38,14 +36,15 @@ def run() -> list[Finding]:
     torch.set_num_threads(THREADS)
     torch.backends.cudnn.benchmark = True  # as a training does
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    bf16 = setting_of(RUN, ("precision=bf16",))
-    steps = {PLAIN: _plain_step(setting_of(RUN), device), FAST: _step(setting_of(RUN), IMAGES, device)}
+    bf16 = PARAMS.setting("voc_r50", ("precision=bf16",))
+    setting = PARAMS.setting("voc_r50")
+    steps = {PLAIN: _plain_step(setting, device), FAST: _step(setting, IMAGES, device)}
     timings = interleaved(steps | {"bf16": _step(bf16, IMAGES, device)})
     name = f"{IMAGES} crops of 512x512, {'GPU' if device.type == 'cuda' else f'{THREADS} threads'}"
     ways = {"float32": FAST, "bf16": "bf16"}
     return [
         *(Figure(f"{what}, {name}", "step", 1, {PLAIN: timings[PLAIN], FAST: timings[ways[what]]}) for what in ways),
-        *(_of_run(setting_of(run), device) for run in PARAMS.runs),
+        *(_of_run(PARAMS.setting(run), device) for run in PARAMS.runs),
     ]
 
 
@@ -60,11 +59,6 @@ def _of_run(setting: RunSetting, device: torch.device) -> Figure:
     height, width = recipe.crop_size
     facts = {"run": setting.run, "images": images, "crop_size": [height, width], "width": recipe.width}
     return Figure(f"{setting.run}, {images} x {width}x{height} per process", "step", 1, timings, facts)
-
-
-def setting_of(run: str, overrides: tuple[str, ...] = ()) -> RunSetting:
-    """The published recipe of a run."""
-    return PARAMS.setting(run, overrides)
 
 
 def _step(setting: RunSetting, images: int, device: torch.device) -> Callable[[], Any]:

@@ -62,10 +62,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
             stream.reconfigure(errors="backslashreplace")
     try:
         return _run(sys.argv[1:] if arguments is None else list(arguments))
-    except PointrendError as error:
-        print(f"error: {_one_line(str(error))}", file=sys.stderr)
-        log.debug("traceback", exc_info=True)
-        return error.exit_code
     except BrokenPipeError:
         # The reader, for example `head`, has closed the pipe; Python must not complain when it flushes at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -73,9 +69,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Exception as error:
         if (line := _known(error)) is None:
             raise
-        print(f"error: {line}", file=sys.stderr)
+        print(f"error: {_one_line(line)}", file=sys.stderr)
         log.debug("traceback", exc_info=True)
-        return 2
+        return error.exit_code if isinstance(error, PointrendError) else 2
     except KeyboardInterrupt:
         print("stopped; run the same command again to continue", file=sys.stderr)
         return 130
@@ -142,10 +138,8 @@ def top_parser() -> argparse.ArgumentParser:
 
 def _filled(text: str, indent: str = "") -> str:
     """A paragraph in lines that fit an 80-column terminal, after the empty line that it may begin with."""
-    lines = textwrap.fill(
-        text.lstrip("\n"), 79, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
-    )
-    return "\n" * text.startswith("\n") + lines
+    filled = textwrap.fill(text.lstrip("\n"), 79, subsequent_indent=indent, break_on_hyphens=False)
+    return "\n" * text.startswith("\n") + filled
 
 
 def _add_options(parser: argparse.ArgumentParser, shown: bool) -> None:
@@ -161,17 +155,19 @@ def _add_options(parser: argparse.ArgumentParser, shown: bool) -> None:
 
 
 def _known(error: Exception) -> str | None:
-    """One line for a failure of the machine, which can happen anywhere; None for a bug."""
+    """The message of one of our errors, or of a failure of the machine, which can happen anywhere; None for a bug."""
+    if isinstance(error, PointrendError):
+        return str(error)
     if lacks_memory(error):
         do = "choose a smaller batch_size, crop_size or width, smaller images, or a machine with more"
         return f"there is not enough memory; {do}"
     if isinstance(error, OSError):
         # Full disks, missing permissions: the operating system's message names the file.
-        return f"{_one_line(str(error))}; free space or correct permissions, then try again"
+        return f"{error}; free space or correct permissions, then try again"
     named = [name for name in re.findall(r"[A-Z]+(?:_[A-Z0-9]+)+", str(error)) if name in os.environ]
     if isinstance(error, ValueError) and named:
         # torch and others read their variables at any time, and name an invalid one.
-        return f"{_one_line(str(error))}; correct or unset {named[0]} in the environment"
+        return f"{error}; correct or unset {named[0]} in the environment"
     return None
 
 

@@ -39,9 +39,13 @@ def atomic_path(path: Path, fence: Fence | None = None) -> Iterator[Path]:
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    _remove_leftovers(path)
+    for leftover in path.parent.glob(f".{glob.escape(path.name)}.*.tmp"):
+        with contextlib.suppress(OSError), open(leftover, "rb") as stream:
+            if _locked(stream.fileno()):
+                leftover.unlink()
     with _temporary(path, f"{fence.mark}." if fence else "") as temporary:
-        os.chmod(temporary, 0o666 & ~_umask())
+        os.umask(mask := os.umask(0))
+        os.chmod(temporary, 0o666 & ~mask)
         yield temporary
         try:
             with open(temporary, "rb+") as stream:
@@ -150,13 +154,6 @@ def _temporary(path: Path, mark: str) -> Iterator[Path]:
             os.close(handle)
 
 
-def _remove_leftovers(path: Path) -> None:
-    for leftover in path.parent.glob(f".{glob.escape(path.name)}.*.tmp"):
-        with contextlib.suppress(OSError), open(leftover, "rb") as stream:
-            if _locked(stream.fileno()):
-                leftover.unlink()
-
-
 def _locked(handle: int) -> bool:
     """Lock an open file until this process ends; False if a living process has the lock."""
     try:
@@ -172,9 +169,3 @@ def _refuse(constant: str) -> float:
 
 def _finite(text: str) -> float:
     return float(text) if math.isfinite(float(text)) else _refuse(text)
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

@@ -26,10 +26,6 @@ class SourceVersion:
     reason: str | None = None
 
 
-class _NoAnswer(Exception):
-    """Why git gave no answer, in words for the record."""
-
-
 def source_version(root: Path = CHECKOUT) -> SourceVersion:
     """The version of the checkout at ``root``, as git reports it; never an error."""
     try:
@@ -38,8 +34,14 @@ def source_version(root: Path = CHECKOUT) -> SourceVersion:
             return SourceVersion(None, None, "not a git repository")
         commit = _git(root, "rev-parse", "--verify", "HEAD")
         return SourceVersion(commit, bool(_git(root, "status", "--porcelain", "--untracked-files=no")))
-    except _NoAnswer as missing:
-        return SourceVersion(None, None, str(missing))
+    except FileNotFoundError:
+        reason = "git is not installed"
+    except subprocess.CalledProcessError as failed:
+        known = "not a git repository"
+        reason = known if known in failed.stderr else f"git failed with exit code {failed.returncode}"
+    except (OSError, subprocess.TimeoutExpired):
+        reason = f"git gave no answer in {SECONDS} seconds"
+    return SourceVersion(None, None, reason)
 
 
 def lock_sha256(root: Path = CHECKOUT) -> str | None:
@@ -52,13 +54,7 @@ def _git(root: Path, *words: str) -> str:
     # GIT_DIR and similar variables, which hooks set, would lead to another repository.
     environment = {key: value for key, value in os.environ.items() if not key.startswith("GIT_")}
     command = ["git", "--no-optional-locks", "-C", str(root), *words]
-    try:
-        asked = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS, env=environment)  # noqa: S603 git
-    except FileNotFoundError:
-        raise _NoAnswer("git is not installed") from None
-    except (OSError, subprocess.TimeoutExpired):
-        raise _NoAnswer(f"git gave no answer in {SECONDS} seconds") from None
-    if asked.returncode:
-        known = "not a git repository" in asked.stderr
-        raise _NoAnswer("not a git repository" if known else f"git failed with exit code {asked.returncode}")
+    asked = subprocess.run(  # noqa: S603 git
+        command, capture_output=True, text=True, timeout=SECONDS, env=environment, check=True
+    )
     return asked.stdout.strip()

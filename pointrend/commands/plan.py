@@ -13,10 +13,8 @@ from __future__ import annotations
 
 import argparse
 
-from pointrend.engines.estimates import typed_step_times
-from pointrend.engines.measured import step_times, this_machine
-from pointrend.engines.plan import plan
-from pointrend.engines.plan_slurm import slurm_jobs
+from pointrend.engines.estimates import step_times, this_machine, typed_step_times
+from pointrend.engines.plan import plan, slurm_jobs
 from pointrend.settings.project import Project
 
 

@@ -24,8 +24,8 @@ def check_folder(root: Path, home: Path) -> None:
     """
     for name in NEEDED:
         if not (root / name).exists():
-            do = f"go to the project's folder: cd {home}"
-            raise ParamsError(f"{root} has no {name}, so the workflow cannot run there", do)
+            what = f"{root} has no {name}, so the workflow cannot run there"
+            raise ParamsError(what, f"go to the project's folder: cd {home}")
 
 
 def check_params_variable(root: Path) -> None:

@@ -1,20 +1,19 @@
-"""The plan of a scale as lines of text: iterations, hours, downloads, disk, and the next commands."""
+"""The plan of a scale as lines of text: iterations, hours, downloads, disk, next commands; and its jobs for Slurm."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from pointrend.engines.estimates import cost, epoch_iterations
-from pointrend.engines.measured import sample_times
+from pointrend.engines.estimates import epoch_iterations, sample_times, weights_bytes
+from pointrend.engines.slurm import SlurmJobs, evaluate_gpus, sbatch_words, train_memory_mb, train_resources
+from pointrend.engines.workflow import Workflow
+from pointrend.jobs.launch import launcher
 from pointrend.settings.archives import WITH_ACCOUNT, Archive
 from pointrend.settings.definition import wanted_reasons
 from pointrend.settings.project import BYTES_PER_PIXEL, Project
 
 NO_STEPS = "no hours: no step of these trainings was measured on this machine"
-HEADING = f"{'run':<16}{'step, ms':>10}{'wall':>11}{'GPU time':>11}{'disk, GB':>10}{'needs':>10}{'loader':>10}"
-EXPLANATION = (
-    "needs, loader: samples per second that each GPU consumes, and that its loader processes supply (make bench)"
-)
+SITE = "workflow/profiles/slurm/config.yaml"
 
 
 def plan(project: Project, steps: Mapping[str, float], source: str) -> Iterator[str]:
@@ -32,7 +31,15 @@ def plan(project: Project, steps: Mapping[str, float], source: str) -> Iterator[
         yield from _archives(project)
         yield from _disk(project)
     yield "\nnext"
-    for command, meaning in _next_commands(project, bool(steps)).items():
+    scale = project.params.scale
+    commands = {
+        f"pointrend --scale {scale} doctor": "check what this machine lacks for it",
+        f"snakemake --cores all --config scale={scale}": "run all of it",
+    }
+    if scale != "demo" and not steps:
+        timed = f"pointrend --scale {scale} plan --step-ms r50=MS"
+        commands[timed] = "estimate hours, with MS from `python -m benchmarks step` on the GPU"
+    for command, meaning in commands.items():
         yield f"  {command:<58}  {meaning}"
 
 
@@ -46,40 +53,40 @@ def _run_line(project: Project, run: str) -> str:
 
 
 def _costs(project: Project, steps: Mapping[str, float], source: str) -> Iterator[str]:
-    samples = sample_times(project.root / "benchmarks")
-    yield HEADING
+    samples = sample_times(project)
+    yield f"{'run':<16}{'step, ms':>10}{'wall':>11}{'GPU time':>11}{'disk, GB':>10}{'needs':>10}{'loader':>10}"
     for run, step_ms in steps.items():
         setting = project.setting(run)
-        of = cost(setting, epoch_iterations(project, setting) * setting.recipe.epochs, step_ms)
+        recipe, sample_ms = setting.recipe, samples.get(setting.dataset)
+        hours = step_ms * epoch_iterations(project, setting) * recipe.epochs / 3.6e6
+        times = f"{step_ms:>10.0f}{_duration(hours):>11}{_duration(hours * recipe.gpus):>11}"
+        needs = f"{1e3 * recipe.batch_size / recipe.gpus / step_ms:.3g}/s"
         # Without worker processes the training process also loads.
-        workers, sample_ms = max(1, setting.recipe.workers), samples.get(setting.dataset)
-        loader = f"{1e3 * workers / sample_ms:.0f}/s" if sample_ms else "–"
-        times = f"{step_ms:>10.0f}{duration(of.hours):>11}{duration(of.gpu_hours):>11}{of.disk_gb:>10.2f}"
-        yield f"{run:<16}{times}{f'{of.samples_a_second:.3g}/s':>10}{loader:>10}"
-    yield EXPLANATION
+        loader = f"{1e3 * max(1, recipe.workers) / sample_ms:.0f}/s" if sample_ms else "–"
+        yield f"{run:<16}{times}{weights_bytes(setting) / 1e9:>10.2f}{needs:>10}{loader:>10}"
+    yield "needs, loader: samples per second that each GPU consumes, and that its loader processes supply (make bench)"
     yield f"steps: {source}"
 
 
-def duration(hours: float) -> str:
-    """Hours, or minutes below one hour."""
+def _duration(hours: float) -> str:
     return f"{hours:.1f} h" if hours >= 1 else f"{60 * hours:.0f} min" if hours >= 1 / 60 else "<1 min"
 
 
 def _archives(project: Project) -> Iterator[str]:
     yield f"{'archives':<44}{'download':>14}  state"
-    backbones = (f"backbone_{backbone}" for backbone in project.params.backbones)
-    released = (f"released_{run}" for run in project.released_runs)
-    for name in (*project.params.datasets, *backbones, *released):
+    backbones = map("backbone_{}".format, project.params.backbones)
+    for name in (*project.params.datasets, *backbones, *map("released_{}".format, project.released_runs)):
         for archive in project.archives_of(name):
-            yield _archive_line(project, name, archive)
+            size = f"{'' if archive.bytes else 'about '}{_gigabytes(project.about_bytes(archive))}"
+            yield f"{archive.name:<44}{size:>14}  {_archive_state(project, name, archive)}"
 
 
-def _archive_line(project: Project, name: str, archive: Archive) -> str:
-    has_url = bool(project.urls(archive.name))
-    size = f"{'' if archive.bytes else 'about '}{_gigabytes(project.about_bytes(archive))}"
-    state = "to download" if has_url else "needs an account" if name == WITH_ACCOUNT else "no URL; supply the file"
-    here = (project.archives_folder / archive.name).exists()
-    return f"{archive.name:<44}{size:>14}  {'here' if here else state}"
+def _archive_state(project: Project, name: str, archive: Archive) -> str:
+    if (project.archives_folder / archive.name).exists():
+        return "here"
+    if project.urls(archive.name):
+        return "to download"
+    return "needs an account" if name == WITH_ACCOUNT else "no URL; supply the file"
 
 
 def _disk(project: Project) -> Iterator[str]:
@@ -97,18 +104,38 @@ def _disk(project: Project) -> Iterator[str]:
     yield f"\n{'dvc cache':<32}{linked}"
 
 
-def _next_commands(project: Project, has_times: bool) -> dict[str, str]:
-    """Commands to run next, with what each does."""
-    scale = project.params.scale
-    commands = {
-        f"pointrend --scale {scale} doctor": "check what this machine lacks for it",
-        f"snakemake --cores all --config scale={scale}": "run all of it",
-    }
-    if scale != "demo" and not has_times:
-        timed = f"pointrend --scale {scale} plan --step-ms r50=MS"
-        commands[timed] = "estimate hours, with MS from `python -m benchmarks step` on the GPU"
-    return commands
-
-
 def _gigabytes(size: float) -> str:
     return f"{size / 1e9:.2f} GB"
+
+
+def slurm_jobs(project: Project) -> Iterator[str]:
+    """The sbatch command of every job, and how the processes of every training would be started."""
+    params = project.params
+    jobs = SlurmJobs(Workflow(project, tuple(params.runs), params.seeds, cluster=True))
+    yield f"scale {params.scale}, jobs for Slurm; partition, account and time limits are in {SITE}"
+    yield "on this machine: fetch, audit, compare, report, track"
+    for dataset in jobs.wanted.datasets:
+        yield f"\nprepare {dataset}\n  sbatch --mem=4000 --cpus-per-task=2 --ntasks=1"
+    for run in jobs.wanted.runs:
+        for seed in jobs.wanted.seeds:
+            yield from _training_jobs(jobs, run, str(seed))
+    for run in jobs.wanted.released:
+        yield f"\nevaluate {run}, released weights\n  {_scoring_job(project, run)}"
+
+
+def _training_jobs(jobs: SlurmJobs, run: str, seed: str) -> Iterator[str]:
+    project = jobs.wanted.project
+    recipe = project.setting(run).recipe
+    options = sbatch_words(train_resources(recipe), train_memory_mb(recipe), jobs.train_options(run, seed))
+    yield f"\n{'train and evaluate' if jobs.group else 'train'} {run}, seed {seed}"
+    yield f"  sbatch {' '.join(options)}"
+    if recipe.gpus > 1:
+        program = ["-m", f"{jobs.wanted.command()} train {run} --seed {seed}"]
+        yield f"  {' '.join(launcher(recipe.gpus, recipe.nodes, 'FIRST_NODE', None, program))}"
+    if not jobs.group:
+        yield f"evaluate {run}, seed {seed}\n  {_scoring_job(project, run)}"
+
+
+def _scoring_job(project: Project, run: str) -> str:
+    gpus = evaluate_gpus(project.setting(run).recipe)
+    return f"sbatch --mem=4000 --cpus-per-task=2 {f'--gpus={gpus}' if gpus else '--ntasks=1'}"

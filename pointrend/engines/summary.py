@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from pointrend.engines.workflow import Workflow
-from pointrend.errors import PointrendError, ResultsError
+from pointrend.errors import ResultsError
 from pointrend.files import read_json, sha256_file
+from pointrend.results.chain import folder_name
 from pointrend.settings.project import DATABASE, Project
 
 PAGES = ("index.html", "README.md")
@@ -24,14 +25,20 @@ MOST_NAMES = 3  # how many missing items are named
 def summary(wanted: Workflow, rest: str = "") -> str:
     """The status of the ``wanted`` runs and seeds; ``rest`` is the command that makes what is missing."""
     project = wanted.project
-    stages = _stages(wanted)
-    current = _pages_are_current(wanted)
-    lines = ["", f"Scale {project.params.scale}: status"]
+    stages, current, scale = _stages(wanted), _pages_are_current(wanted), wanted.scale
+    lines = ["", f"Scale {scale}: status"]
     lines += [_stage_line(project, name, items) for name, items in stages.items()]
     lines.append(f"  tables    {_pages_text(project, current)}")
-    commands = _commands(project, current)
+    commands = {}
     if rest and not (current and all(all(items.values()) for items in stages.values())):
-        commands = {rest: "makes the rest", **commands}
+        commands[rest] = "makes the rest"
+    if current:
+        commands[f"pointrend --scale {scale} report --show"] = "prints the table"
+        commands[f"pointrend --scale {scale} verify"] = "recomputes every hash and every mIoU behind it"
+    if place := tracked_place(_content(tracked_file(project)).get("store")):
+        commands[place] = "shows the curves"
+    if current and scale == "demo":
+        commands["pointrend --scale paper plan"] = "shows what the published recipe requires"
     if commands:
         width = max(map(len, commands))
         lines += ["", "Next", *(f"  {command:<{width}}  {meaning}" for command, meaning in commands.items())]
@@ -52,44 +59,33 @@ def _stages(wanted: Workflow) -> dict[str, dict[str, bool]]:
     """By stage: its datasets, trainings or scores, and whether each is done."""
     project = wanted.project
     seeds = [(f"{run} seed {seed}", project.run_folder(run, seed)) for run in wanted.runs for seed in wanted.seeds]
-    released = {run: project.released_folder(run) / "metrics.json" for run in wanted.released}
-    audited = {run: project.audited_folder(run) / "audit.json" for run in wanted.audited}
     stages = {
         "prepared": {dataset: project.manifest(dataset).is_file() for dataset in wanted.datasets},
         "trained": {name: (folder / "train.json").is_file() for name, folder in seeds},
         "scored": {name: _is_scored(folder) for name, folder in seeds},
-        "released": {run: path.is_file() for run, path in released.items()},
-        "audited": {run: path.is_file() for run, path in audited.items()},
+        "released": {run: (project.released_folder(run) / "metrics.json").is_file() for run in wanted.released},
+        "audited": {run: (project.audited_folder(run) / "audit.json").is_file() for run in wanted.audited},
     }
     return {name: items for name, items in stages.items() if items}
 
 
 def _is_scored(folder: Path) -> bool:
-    """Whether there is a score, and it is one of the present training."""
+    """Whether a score exists and is one of the present training."""
     train, metrics = (_content(folder / name).get("fingerprint") for name in ("train.json", "metrics.json"))
     return metrics is not None and metrics == train
 
 
 def _pages_are_current(wanted: Workflow) -> bool:
     """Whether the pages exist and show the present scores."""
-    project = wanted.project
-    rows = [row for row in _content(project.results_folder / "results.json").get("runs", []) if row["kind"] != "seeds"]
-    shown = {_folder(project, row): row["hashes"].get("metrics.json") for row in rows}
+    project, results = wanted.project, _content(wanted.project.results_folder / "results.json")
+    rows = (row for row in results.get("runs", []) if row["kind"] != "seeds")
+    shown = {project.runs_folder / folder_name(row): row["hashes"].get("metrics.json") for row in rows}
     folders = {project.run_folder(run, seed) for run in wanted.runs for seed in wanted.seeds}
     folders |= {project.released_folder(run) for run in wanted.released}
-    scores = {folder: _sha256(folder / "metrics.json") for folder in folders | shown.keys()}
+    scores = {folder: folder / "metrics.json" for folder in folders | shown.keys()}
     return all((project.results_folder / name).is_file() for name in PAGES) and all(
-        shown.get(folder) == sha256 for folder, sha256 in scores.items()
+        shown.get(folder) == (sha256_file(path) if path.is_file() else None) for folder, path in scores.items()
     )
-
-
-def _folder(project: Project, row: Mapping[str, Any]) -> Path:
-    of_release = row["kind"] == "released"
-    return project.released_folder(row["run"]) if of_release else project.run_folder(row["run"], row["seed"])
-
-
-def _sha256(path: Path) -> str | None:
-    return sha256_file(path) if path.is_file() else None
 
 
 def _pages_text(project: Project, current: bool) -> str:
@@ -109,24 +105,10 @@ def _stage_line(project: Project, name: str, items: Mapping[str, bool]) -> str:
     return f"  {name:<10}{found}, in {project.relative(folder)}/"
 
 
-def _commands(project: Project, has_pages: bool) -> dict[str, str]:
-    """Commands to run next, with what each does."""
-    scale = project.params.scale
-    commands = {}
-    if has_pages:
-        commands[f"pointrend --scale {scale} report --show"] = "prints the table"
-        commands[f"pointrend --scale {scale} verify"] = "recomputes every hash and every mIoU behind it"
-    if place := tracked_place(_content(tracked_file(project)).get("store")):
-        commands[place] = "shows the curves"
-    if has_pages and scale == "demo":
-        commands["pointrend --scale paper plan"] = "shows what the published recipe requires"
-    return commands
-
-
 def _content(path: Path) -> dict[str, Any]:
     """A JSON object; empty where the file has none."""
     try:
-        found = read_json(path, ResultsError)
-    except PointrendError:
+        found = read_json(path)
+    except ResultsError:
         return {}
     return found if isinstance(found, dict) else {}

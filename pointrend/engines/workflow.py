@@ -11,14 +11,6 @@ from pathlib import Path
 from typing import Any
 
 from pointrend.checkout.code_digest import code_digest
-from pointrend.engines.slurm import (
-    Resources,
-    after,
-    jobs_of_earlier_commands,
-    train_options,
-    train_resources,
-    uses_gpus,
-)
 from pointrend.engines.stages import STAGES
 from pointrend.errors import ParamsError
 from pointrend.files import sha256_json
@@ -39,8 +31,7 @@ class Workflow:
     project: Project
     runs: tuple[str, ...]
     seeds: tuple[int, ...]
-    cluster: bool = False
-    """Whether jobs go to Slurm; its profile says so."""
+    cluster: bool = False  # whether jobs are sent to Slurm, as its profile sets it
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any], root: Path) -> Workflow:
@@ -51,25 +42,23 @@ class Workflow:
         """
         for key in config:
             if key not in SELECTORS + OVERRIDES:
-                do = f"choose from {', '.join(SELECTORS + OVERRIDES)}; everything else stands in params.yaml"
+                do = f"choose from {', '.join(SELECTORS + OVERRIDES)}; everything else is set in params.yaml"
                 raise ParamsError(f"--config has no key {key!r}{nearest(key, SELECTORS + OVERRIDES)}", do)
             if config[key] is None:
                 raise ParamsError(f"--config {key}= has no value", f"give it one or leave {key}= out")
         overrides = tuple(f"{key}={_yaml(config[key])}" for key in OVERRIDES if key in config)
-        scale = config.get("scale")
-        project = Project.load(root / "params.yaml", None if scale is None else str(scale), overrides)
+        project = Project.load(root / "params.yaml", str(config["scale"]) if "scale" in config else None, overrides)
         params = project.params
-        names = (
-            named_once(f"--config runs={config['runs']}", _items(config["runs"])) if "runs" in config else params.runs
-        )
-        runs = tuple(params.known("run", run, params.runs) for run in names)
+        runs, seeds = tuple(params.runs), params.seeds
+        if "runs" in config:
+            names = named_once(f"--config runs={config['runs']}", _items(config["runs"]))
+            runs = tuple(params.known("run", run, params.runs) for run in names)
         cluster = "cluster" in config and params.known("cluster", str(config["cluster"]), ("slurm",)) == "slurm"
-        typed = "seeds" in config
-        seeds = typed_seeds(f"--config seeds={config['seeds']}", _items(config["seeds"])) if typed else params.seeds
-        wanted = cls(project, runs, seeds, cluster)
+        if "seeds" in config:
+            seeds = typed_seeds(f"--config seeds={config['seeds']}", _items(config["seeds"]))
         for run in runs:
             project.setting(run)
-        return wanted
+        return cls(project, runs, seeds, cluster)
 
     def check_targets(self, words: Iterable[str]) -> None:
         """Refuse a misspelt target among the ``words`` typed after `snakemake`, before Snakemake looks for its rule.
@@ -119,17 +108,17 @@ class Workflow:
         return (*audited, *(f"released_{run}" for run in self.released))
 
     def command(self) -> str:
-        """How a rule's command begins."""
+        """The first words of every command of a rule."""
         sets = [word for override in self.project.overrides for word in ("--set", override)]
         return shlex.join(["pointrend", "--scale", self.scale, *sets])
 
     def whole_command(self) -> str:
         """The command that makes everything for these runs and seeds."""
-        params, config = self.project.params, [f"scale={self.scale}"]
-        if self.runs != tuple(params.runs):
+        config = [f"scale={self.scale}"]
+        if self.runs != tuple(self.project.params.runs):
             config.append(f"runs={','.join(self.runs)}")
-        if self.seeds != params.seeds:
-            config.append(f"seeds={','.join(map(str, self.seeds))}")
+        if self._other_seeds:
+            config.append(f"seeds={self._other_seeds}")
         profile = ["--profile", "slurm"] if self.cluster else []
         return shlex.join(["snakemake", "--cores", "all", *profile, "--config", *config, *self.project.overrides])
 
@@ -166,61 +155,13 @@ class Workflow:
         return [{path: project.params.value(path) for path in paths}, *more]
 
     def compare_command(self) -> str:
-        """The command that compares; seeds are named where they are not those of params.yaml."""
-        seeds = "" if self.seeds == self.project.params.seeds else f" --seeds {','.join(map(str, self.seeds))}"
-        return f"{self.command()} compare{seeds}"
-
-    # What jobs are given.
+        """The command of the stage that compares."""
+        return f"{self.command()} compare" + (f" --seeds {self._other_seeds}" if self._other_seeds else "")
 
     @property
-    def group(self) -> str | None:
-        """Training and scoring of a run are one Slurm job where both are short: asking after a job takes longer."""
-        long = any(uses_gpus(self.project.setting(run).recipe) for run in self.runs)
-        return "{run}-s{seed}" if self.cluster and not long else None
-
-    def train_memory_mb(self, run: str) -> int:
-        """Memory a node: measured 0.9 GB for the demo, about 1.5 GB for a 512x512 picture at full width."""
-        recipe = self.project.setting(run).recipe
-        pictures = recipe.batch_size * recipe.crop_size[0] * recipe.crop_size[1] / 512**2
-        return int(1500 + 1500 * pictures * recipe.width / 64 / recipe.nodes)
-
-    def train_resources(self, run: str) -> Resources:
-        """CPUs, GPUs and nodes of a training."""
-        return train_resources(self.project.setting(run).recipe)
-
-    def train_options(self, run: str, seed: str) -> str:
-        """Options of sbatch for a training, and for its group."""
-        return train_options(self.project.setting(run).recipe, self._before("train", run, seed))
-
-    def evaluate_gpus(self, run: str) -> int | None:
-        """GPUs that scoring asks for."""
-        return 1 if self.project.setting(run).recipe.device != "cpu" else None
-
-    def evaluate_options(self, run: str, seed: str) -> str | None:
-        """Options of sbatch for scoring; those of the whole group must be the same."""
-        return self.train_options(run, seed) if self.group else self._after("evaluate", run, seed)
-
-    def evaluate_released_options(self, run: str) -> str | None:
-        """Options of sbatch for scoring the released weights of a run."""
-        return self._after("evaluate_released", run)
-
-    def prepare_options(self, dataset: str) -> str | None:
-        """Options of sbatch for the preparation of a dataset."""
-        return self._after("prepare", dataset)
-
-    def _after(self, rule: str, *wildcards: str) -> str | None:
-        return " ".join(after(self._before(rule, *wildcards))) or None
-
-    def _before(self, rule: str, *wildcards: str) -> tuple[str, ...]:
-        jobs = self.earlier_jobs
-        alone = jobs.get(f"rule_{rule}_wildcards_{'_'.join(wildcards)}", ())
-        grouped = jobs.get(f"rule_{wildcards[0]}-s{wildcards[-1]}_evaluate_train", ())
-        return (*alone, *grouped)
-
-    @cached_property
-    def earlier_jobs(self) -> dict[str, tuple[str, ...]]:
-        """Jobs that a killed command has left with Slurm."""
-        return jobs_of_earlier_commands(self.project.root) if self.cluster else {}
+    def _other_seeds(self) -> str:
+        """The seeds as they are typed; empty if they are those of params.yaml."""
+        return "" if self.seeds == self.project.params.seeds else ",".join(map(str, self.seeds))
 
 
 def stage_fields(project: Project, run: str = "", **names: str) -> dict[str, str]:

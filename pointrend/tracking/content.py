@@ -1,20 +1,119 @@
-"""The figures, settings, tags and descriptions that MLflow gets of a training and of a run."""
+"""What MLflow gets of a training and of a run: curves from metrics.jsonl, figures, settings, tags and descriptions."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from mlflow.utils.mlflow_tags import MLFLOW_GIT_COMMIT, MLFLOW_RUN_NOTE
 
+from pointrend.files import read_json
+from pointrend.settings.project import Project
 from pointrend.settings.recipe import Recipe
-from pointrend.tracking.metrics_file import Point, metric_name
 
 Row = Mapping[str, Any]  # of results.json
 
+NAME = "metrics.jsonl"
+POSITION = ("iteration", "time")  # keys of a record that position its points; every other number is a metric
 SCORES = ("miou", "all_accuracy", "boundary_iou")  # keys of metrics.json for the refined prediction
 RUN_HASHES = {"model_sha256": "model.safetensors"}  # keys of train.json that have other names in results.json
+
+
+@dataclass(frozen=True)
+class MetricsFile:
+    """A metrics.jsonl and its training; ``fingerprint`` has 16 digits, like the name of a checkpoint folder."""
+
+    run: str
+    seed: int
+    fingerprint: str
+    path: Path
+
+    def __str__(self) -> str:
+        return f"{self.run} seed {self.seed}"
+
+
+@dataclass(frozen=True)
+class Point:
+    """One value of one metric; ``time`` in unix milliseconds."""
+
+    name: str
+    value: float
+    step: int
+    time: int
+
+
+def finished_files(project: Project) -> list[MetricsFile]:
+    """The files of finished trainings, from the run folders of the current scale.
+
+    Raises:
+        ResultsError: a train.json cannot be read.
+    """
+    files = []
+    for run, seed, folder in _of_known_runs(project, project.runs_folder):
+        if (folder / "train.json").is_file() and (folder / NAME).is_file():
+            train = read_json(folder / "train.json", do=f"run `pointrend train {run} --seed {seed}` again")
+            files.append(MetricsFile(run, seed, train["fingerprint"][:16], folder / NAME))
+    return files
+
+
+def growing_files(project: Project) -> list[MetricsFile]:
+    """The last modified file per run and seed, from the checkpoint folders of the current scale."""
+    files = []
+    for run, seed, folder in _of_known_runs(project, project.checkpoints_folder):
+        found = sorted(folder.glob(f"*/{NAME}"), key=lambda path: path.stat().st_mtime)
+        files += [MetricsFile(run, seed, path.parent.name, path) for path in found[-1:]]
+    return files
+
+
+def read_records(path: Path) -> list[dict[str, Any]]:
+    """The records of a metrics file in their order, without incomplete lines and lines that are no records.
+
+    A resumed training cuts the file and continues it, so a reader may meet half a line anywhere.
+    """
+    records = []
+    for line in path.read_bytes().splitlines(keepends=True):
+        try:
+            record = json.loads(line) if line.endswith(b"\n") else None
+        except ValueError:
+            continue
+        if isinstance(record, dict) and all(_is_number(record.get(key)) for key in POSITION):
+            records.append(record)
+    return records
+
+
+def curve_points(records: Iterable[dict[str, Any]]) -> Iterator[Point]:
+    """Every number of every record as a point of the curve ``train/<key>``."""
+    for record in records:
+        step, time = int(record["iteration"]), milliseconds(record["time"])
+        for key, value in record.items():
+            if key not in POSITION and _is_number(value):
+                yield Point(metric_name("train", key), float(value), step, time)
+
+
+def metric_name(*parts: str) -> str:
+    """``part/part``, with ``_`` for the characters that MLflow rejects in the name of a metric."""
+    return "/".join(re.sub(r"[^\w\-. ]", "_", part) for part in parts)
+
+
+def milliseconds(seconds: float) -> int:
+    """Unix seconds as MLflow's unix milliseconds."""
+    return round(seconds * 1000)
+
+
+def _of_known_runs(project: Project, folder: Path) -> list[tuple[str, int, Path]]:
+    """(run, seed, folder) of the folders ``<run>-s<seed>`` whose run is in params.yaml."""
+    found = ((re.fullmatch(r"(.+)-s(\d+)", path.name), path) for path in folder.glob("*-s*"))
+    runs = list(project.params.runs)
+    known = [(name[1], int(name[2]), path) for name, path in found if name and name[1] in runs]
+    return sorted(known, key=lambda each: (runs.index(each[0]), each[1]))
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def params(train: Mapping[str, Any]) -> dict[str, Any]:
@@ -45,12 +144,13 @@ def verdict_tags(row: Row) -> dict[str, str]:
 def note(row: Row) -> str:
     """The description that MLflow shows above a run: verdict, our number, the published one, reasons, in Markdown."""
     lines = [f"**{row['verdict']}** (evidence: {row['evidence']})", ""]
-    figures = {"ours": row["miou"], "published": row["published_miou"], "difference": row["difference"]}
-    lines += [
-        f"* {name}: {value:.2f}{' points' if name == 'difference' else '%'}"
-        for name, value in figures.items()
-        if value is not None
-    ]
+    for name, key, unit in (
+        ("ours", "miou", "%"),
+        ("published", "published_miou", "%"),
+        ("difference", "difference", " points"),
+    ):
+        if row[key] is not None:
+            lines.append(f"* {name}: {row[key]:.2f}{unit}")
     if row["interval"] is not None:
         low, high = row["interval"]
         lines.append(f"* 95 % interval of the difference over seeds: {low:+.2f} to {high:+.2f} points")
@@ -85,5 +185,4 @@ def headline(rows: list[Row]) -> Row:
 
 
 def _commit(record: Mapping[str, Any] | None) -> str | None:
-    code = ((record or {}).get("provenance") or {}).get("code") or {}
-    return code.get("commit")
+    return (((record or {}).get("provenance") or {}).get("code") or {}).get("commit")

@@ -14,7 +14,7 @@ from typing import Any
 
 from pointrend.errors import PointrendError
 from pointrend.settings.project import Project
-from pointrend.tracking.metrics_file import MetricsFile, curve_points, growing_files, milliseconds, read_records
+from pointrend.tracking.content import MetricsFile, curve_points, growing_files, milliseconds, read_records
 from pointrend.tracking.runs import Experiment
 from pointrend.tracking.store import opened
 

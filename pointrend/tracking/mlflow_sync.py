@@ -4,24 +4,15 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from mlflow.entities import Run
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
-from pointrend.files import read_json, sha256_file
+from pointrend.files import read_json
 from pointrend.settings.project import Project
 from pointrend.tracking import content
-from pointrend.tracking.metrics_file import (
-    NAME,
-    MetricsFile,
-    curve_points,
-    finished_files,
-    growing_files,
-    milliseconds,
-    read_records,
-)
+from pointrend.tracking.content import MetricsFile, curve_points, milliseconds, read_records
 from pointrend.tracking.registry import MODEL_FOLDER, register
 from pointrend.tracking.runs import SUPERSEDED, Experiment
 from pointrend.tracking.store import Store, registry
@@ -44,9 +35,9 @@ def sync(store: Store, project: Project, results: Mapping[str, Any] | None) -> d
     """
     experiment = Experiment(store, project.params.scale)
     rows = list(results["runs"]) if results else []
-    finished = finished_files(project)
+    finished = content.finished_files(project)
     ended = {(file.run, file.seed) for file in finished}
-    for file in growing_files(project):
+    for file in content.growing_files(project):
         if (file.run, file.seed) not in ended and (records := read_records(file.path)):
             child = experiment.child(file, milliseconds(records[0]["time"]))
             log.info("%s, unfinished: %d points sent", file, experiment.send_curves(child, curve_points(records)))
@@ -86,7 +77,7 @@ def _send_training(experiment: Experiment, project: Project, file: MetricsFile, 
         count += experiment.send_figures(child, scores)
         files |= {f"pictures/{name}": folder / "pictures" / name for name in row["pictures"]}
     experiment.describe(child, {SUPERSEDED: "false", **content.training_tags(train, row)}, content.params(train))
-    _send_dataset(experiment, project, child, train)
+    experiment.send_dataset(child, project.manifest(train["setting"]["dataset"]), train["data_manifest_sha256"])
     experiment.send_artifacts(child, files)
     experiment.finish(child, times[-1])
     for other in experiment.trainings(file.run, file.seed):
@@ -95,14 +86,6 @@ def _send_training(experiment: Experiment, project: Project, file: MetricsFile, 
             experiment.finish(other, times[-1], other.info.status if other.info.status != "RUNNING" else "KILLED")
     log.info("%s: %s", file, f"{count} points sent" if count else "nothing new")
     return experiment.client.get_run(child.info.run_id)
-
-
-def _send_dataset(experiment: Experiment, project: Project, child: Run, train: Mapping[str, Any]) -> None:
-    dataset, sha256 = train["setting"]["dataset"], train["data_manifest_sha256"]
-    manifest: Path = project.manifest(dataset)
-    same = manifest.is_file() and sha256_file(manifest) == sha256
-    facts = {key: read_json(manifest).get(key) for key in ("counts", "pins")} if same else {}
-    experiment.send_dataset(child, dataset, sha256, facts)
 
 
 def _send_run(
@@ -134,6 +117,6 @@ def _send_shown_curves(
     parent = experiment.parent_with_curves(run, start, children[seed].data.tags["pointrend.fingerprint"])
     for child in children.values():
         experiment.describe(child, {MLFLOW_PARENT_RUN_ID: parent.info.run_id})
-    records = read_records(project.run_folder(run, seed) / NAME)
+    records = read_records(project.run_folder(run, seed) / content.NAME)
     experiment.send_curves(parent, (point for point in curve_points(records) if point.name in SHOWN_CURVES))
     return parent

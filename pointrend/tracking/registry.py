@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from mlflow import MlflowClient
 from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
 
-Row = Mapping[str, Any]
+from pointrend.tracking.content import Row
 
 MODEL_FOLDER = "model"  # of the weights among a run's artifacts
 CONSISTENT, REPRODUCED = "consistent", "reproduced"

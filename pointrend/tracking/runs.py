@@ -15,8 +15,8 @@ from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, Run,
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NOTE
 
 from pointrend.errors import TrackingError
-from pointrend.files import sha256_file
-from pointrend.tracking.metrics_file import MetricsFile, Point
+from pointrend.files import read_json, sha256_file
+from pointrend.tracking.content import MetricsFile, Point
 from pointrend.tracking.store import Store, patience
 
 BATCH, TAGS_BATCH = 1000, 100  # metrics, and tags or params, that MLflow accepts at once
@@ -131,13 +131,18 @@ class Experiment:
             part = slice(first, first + TAGS_BATCH)
             self.client.log_batch(run.info.run_id, params=new_params[part], tags=new_tags[part], synchronous=True)
 
-    def send_dataset(self, run: Run, name: str, sha256: str, facts: Mapping[str, Any]) -> None:
-        """Send the prepared data of a training; MLflow's digest has room for the first 32 digits of the sha256."""
+    def send_dataset(self, run: Run, manifest: Path, sha256: str) -> None:
+        """Send the prepared data of a training, with its counts if the ``manifest`` is still the same.
+
+        MLflow's digest has room for the first 32 digits of the sha256.
+        """
+        name, same = manifest.parent.name, manifest.is_file() and sha256_file(manifest) == sha256
+        facts = {key: read_json(manifest).get(key) for key in ("counts", "pins")} if same else {}
         known = {(used.dataset.name, used.dataset.digest) for used in (run.inputs.dataset_inputs if run.inputs else [])}
         if (name, sha256[:32]) in known:
             return
         source = json.dumps({"uri": f"data/{self.scale}/{name}/manifest.json"})
-        dataset = Dataset(name, sha256[:32], "local", source, profile=json.dumps(dict(facts)))
+        dataset = Dataset(name, sha256[:32], "local", source, profile=json.dumps(facts))
         tags = [InputTag("mlflow.data.context", "training"), InputTag("sha256", sha256)]
         self.client.log_inputs(run.info.run_id, [DatasetInput(dataset, tags)])
 

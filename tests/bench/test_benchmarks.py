@@ -1,4 +1,4 @@
-"""The benchmarks: interleaved timing, the record that `pointrend plan` reads, and the table on the page."""
+"""The benchmarks: timing, the record that `pointrend plan` reads, the table on the page, and the plain loader."""
 
 from __future__ import annotations
 
@@ -6,14 +6,21 @@ import json
 import sys
 from pathlib import Path
 
+import cv2
+import numpy as np
+import pytest
 import torch
 
 from benchmarks.__main__ import BENCHES
-from benchmarks.figures import FAST, PLAIN, Figure, Growth, record_of, save, table
-from benchmarks.step import batch, setting_of
-from benchmarks.timing import Timing, interleaved
-
-ROOT = Path(__file__).parents[2]
+from benchmarks.drawn import draw_picture
+from benchmarks.figures import FAST, PLAIN, Figure, Growth, Timing, interleaved, record_of, save, table
+from benchmarks.plain_loader import plain_sample
+from benchmarks.step import PARAMS, batch
+from pointrend.datasets.registry import classes_of
+from pointrend.model.inputs import normalize_batch
+from pointrend.training.transforms import TrainTransform
+from tests.tiny import ROOT
+from tests.training.test_transforms import RecordedDraws, blocks
 
 
 def test_candidates_take_turns_and_their_memory_is_measured_separately() -> None:
@@ -29,10 +36,9 @@ def test_candidates_take_turns_and_their_memory_is_measured_separately() -> None
 
 def test_the_record_is_written_and_its_table_replaced(tmp_path: Path) -> None:
     timings = {PLAIN: Timing(2.0, 2.0, 12.0, 5), FAST: Timing(0.5, 0.25, None, 5)}
-    figure, growth = Figure("it", "image", 4, timings), Growth("speed", "per second", "workers", {1: 1.0, 2: 1500})
-    record = record_of(
-        "loader", [figure, Figure("alone", "step", 1, {FAST: timings[FAST]}), growth], torch.device("cpu")
-    )
+    figure, growth = Figure("it", "image", 4, timings), Growth("speed", "per second", "workers", {"1": 1.0, "2": 1500})
+    alone = Figure("alone", "step", 1, {FAST: timings[FAST]})
+    record = record_of("loader", [figure, alone, growth], torch.device("cpu"))
     page = tmp_path / "page.md"
     page.write_text("before\n<!-- bench:loader:begin -->\nold\n<!-- bench:loader:end -->\nafter\n")
     for _ in range(2):
@@ -41,10 +47,9 @@ def test_the_record_is_written_and_its_table_replaced(tmp_path: Path) -> None:
     assert json.loads(path.read_text()) == record
     assert record["machine"]["name"] == record["machine"]["processor"]
     assert page.read_text() == f"before\n<!-- bench:loader:begin -->\n{table(record)}<!-- bench:loader:end -->\nafter\n"
-    assert "| it, per image | 500 | 125 | 4.0 | 8.0 | 12 MB, – |\n| alone, per step | – | 500 | – | – | – |" in table(
-        record
-    )
-    assert "| speed, per second, over workers | 1 | 2 |\n|-|-|-|\n|  | 1 | 1500 |" in table(record)
+    printed = table(record)
+    assert "| it, per image | 500 | 125 | 4.0 | 8.0 | 12 MB, – |\n| alone, per step | – | 500 | – | – | – |" in printed
+    assert "| speed, per second, over workers | 1 | 2 |\n|-|-|-|\n|  | 1 | 1500 |" in printed
 
 
 def test_every_benchmark_has_a_module_and_a_table_on_the_page() -> None:
@@ -54,6 +59,21 @@ def test_every_benchmark_has_a_module_and_a_table_on_the_page() -> None:
 
 
 def test_the_measured_batch_is_that_of_the_recipe() -> None:
-    found = batch(setting_of("cityscapes_r50"), 2)
+    found = batch(PARAMS.setting("cityscapes_r50"), 2)
     assert (found.pictures.shape, found.labels.shape) == ((2, 512, 1024, 3), (2, 512, 1024))
     assert int(found.labels.max()) == 18
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_plain_samples_are_ours(tmp_path: Path, seed: int) -> None:
+    classes, files = classes_of("ade20k"), (tmp_path / "image.png", tmp_path / "mask.png")
+    image, mask = draw_picture(seed, 60, 90), blocks(seed, 60, 90, [0, 1, 5, 150])
+    for path, pixels in zip(files, (image, mask), strict=True):
+        cv2.imwrite(str(path), pixels)
+    draws = RecordedDraws(seed), RecordedDraws(seed)
+    floats, label = plain_sample(*files, classes, (160, 40), (48, 48), draws[0])
+    expected = TrainTransform((160, 40), (48, 48))(image, classes.train_ids[mask], draws[1])
+    assert draws[0].list == draws[1].list
+    np.testing.assert_array_equal(label.numpy(), expected.label)
+    seen = normalize_batch(torch.from_numpy(expected.image[None]), torch.tensor([expected.inside]))[0]
+    np.testing.assert_allclose(floats.numpy(), seen.numpy(), rtol=0, atol=2e-6)

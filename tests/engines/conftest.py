@@ -32,17 +32,20 @@ def by_dvc(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
     return checkout
 
 
+def told(by: Checkout, engine: str, folder: Path) -> Checkout:
+    """A copy in which `pointrend bridge` has recorded the results in the other engine."""
+    checkout = by.copy(folder / "pointrend")
+    checkout.run("pointrend", "bridge", engine)
+    return checkout
+
+
 @pytest.fixture(scope="session")
 def dvc_told(by_snakemake: Checkout, tmp_path_factory: pytest.TempPathFactory) -> Checkout:
-    """Snakemake has run, and `pointrend bridge` has recorded it in DVC."""
-    checkout = by_snakemake.copy(tmp_path_factory.mktemp("dvc_told") / "pointrend")
-    checkout.run("pointrend", "bridge", "dvc")
-    return checkout
+    """Snakemake has run, and DVC knows."""
+    return told(by_snakemake, "dvc", tmp_path_factory.mktemp("dvc_told"))
 
 
 @pytest.fixture(scope="session")
 def snakemake_told(by_dvc: Checkout, tmp_path_factory: pytest.TempPathFactory) -> Checkout:
-    """DVC has run, and `pointrend bridge` has recorded it in Snakemake."""
-    checkout = by_dvc.copy(tmp_path_factory.mktemp("snakemake_told") / "pointrend")
-    checkout.run("pointrend", "bridge", "snakemake")
-    return checkout
+    """DVC has run, and Snakemake knows."""
+    return told(by_dvc, "snakemake", tmp_path_factory.mktemp("snakemake_told"))

@@ -35,24 +35,23 @@ def longer(dvc_told: Checkout, tmp_path: Path) -> Checkout:
 
 
 @contextmanager
-def started(checkout: Checkout, engine: str) -> Iterator[subprocess.Popen[str]]:
-    """An engine whose trainer has begun; the lease names the trainer."""
-    leases = set(checkout.root.glob(LEASE))
+def started(checkout: Checkout, engine: str) -> Iterator[tuple[subprocess.Popen[str], int]]:
+    """An engine whose trainer has begun, and the trainer, which a new lease names."""
+    before = set(checkout.root.glob(LEASE))
+
+    def trainer() -> int | None:
+        new = [path.read_text() for path in checkout.root.glob(LEASE) if path not in before]
+        return json.loads(new[0])["pid"] if new and new[0].strip() else None
+
     with checkout.start(*COMMANDS[engine]) as process:
-        until(lambda: trainer_of(checkout, leases))
-        yield process
-
-
-def trainer_of(checkout: Checkout, before: set[Path]) -> int | None:
-    """Process that holds a lease which was not there ``before``."""
-    new = [path.read_text() for path in checkout.root.glob(LEASE) if path not in before]
-    return json.loads(new[0])["pid"] if new and new[0].strip() else None
+        until(trainer)
+        yield process, trainer() or 0
 
 
 @pytest.mark.parametrize(("first", "second"), [("dvc", "snakemake"), ("snakemake", "dvc")])
 def test_the_second_engine_is_refused(longer: Checkout, first: str, second: str) -> None:
     model = longer.root / "runs/demo/voc_r101-s0/model.safetensors"
-    with started(longer, first) as process:
+    with started(longer, first) as (process, _):
         output = longer.run(*COMMANDS[second], expect=2 if second == "snakemake" else 255)
         lines = [line for line in output.splitlines() if str(process.pid) in line]
         assert len(lines) == 1, output
@@ -66,10 +65,7 @@ def test_the_second_engine_is_refused(longer: Checkout, first: str, second: str)
 
 @pytest.mark.parametrize("engine", ["dvc", "snakemake"])
 def test_a_killed_engine_ends_well_the_second_time(longer: Checkout, engine: str) -> None:
-    leases = set(longer.root.glob(LEASE))
-    with started(longer, engine) as process:
-        trainer = trainer_of(longer, leases)
-        assert trainer is not None
+    with started(longer, engine) as (process, trainer):
         process.kill()
         os.kill(trainer, signal.SIGSTOP)  # it is still at work when the next one comes
     if engine == "snakemake":
@@ -88,10 +84,7 @@ def test_a_killed_engine_ends_well_the_second_time(longer: Checkout, engine: str
 
 @pytest.mark.parametrize("engine", ["dvc", "snakemake"])
 def test_a_killed_trainer_ends_well_the_second_time(longer: Checkout, engine: str) -> None:
-    leases = set(longer.root.glob(LEASE))
-    with started(longer, engine) as process:
-        trainer = trainer_of(longer, leases)
-        assert trainer is not None
+    with started(longer, engine) as (process, trainer):
         os.kill(trainer, signal.SIGKILL)
         assert process.wait(60) != 0
     longer.run(*COMMANDS[engine])

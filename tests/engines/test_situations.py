@@ -74,6 +74,7 @@ BOTH = [
     ("dvc_told", "lr of one run", ONE_RUN),
     ("dvc_told", "workers and URLs", set()),
     ("dvc_told", "tracking", {"track sync"}),
+    ("dvc_told", "page", TABLES),
     ("snakemake_told", "nothing", set()),
     ("snakemake_told", "lr of one run", ONE_RUN),
     ("snakemake_told", "count of pictures", EVALUATE | TABLES),
@@ -88,9 +89,6 @@ SITUATIONS = [
     ("by_dvc", "page", "snakemake", (), set()),  # blind, which is what the bridge is for
     ("dvc_told", "another seed", "dvc", NEW_STAGES, ANOTHER_SEED),
     ("dvc_told", "another seed", "snakemake", (), ANOTHER_SEED),
-    ("dvc_told", "page", "dvc", (), {"report"}),
-    ("dvc_told", "page", "dvc", DOWNSTREAM, {"report", "track sync"}),
-    ("dvc_told", "page", "snakemake", (), {"report", "track sync"}),
     ("snakemake_told", "network", "dvc", (), TRAIN | EVALUATE),
     ("snakemake_told", "network", "dvc", DOWNSTREAM, TRAIN | EVALUATE | TABLES),
     ("snakemake_told", "network", "snakemake", (), TRAIN | EVALUATE | TABLES),

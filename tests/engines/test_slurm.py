@@ -1,4 +1,4 @@
-"""What Slurm is asked for, held against the executor's own command; and jobs that an earlier command has left."""
+"""What is requested from Slurm, compared with the executor's own command; and jobs that an earlier command has left."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from snakemake_executor_plugin_slurm.submit_string import get_submit_command
 from snakemake_executor_plugin_slurm.utils import set_gres_string
 
 from pointrend.cli import main
-from pointrend.engines.slurm import jobs_of_earlier_commands, sbatch_words, train_options, train_resources
+from pointrend.engines.slurm import SlurmJobs, jobs_of_earlier_commands, sbatch_words, train_options, train_resources
 from pointrend.engines.workflow import Workflow
 from pointrend.errors import ParamsError
 from tests.tiny import ROOT, tiny_setting
@@ -82,20 +82,22 @@ def test_one_place_for_the_site_and_none_for_it_elsewhere() -> None:
         assert word not in rules
 
 
+def jobs(**config: Any) -> SlurmJobs:
+    return SlurmJobs(Workflow.from_config(config, ROOT))
+
+
 def test_the_profile_selects_the_published_recipe() -> None:
     config = yaml.safe_load((PROFILE / "config_defaults.yaml").read_text())
-    wanted = Workflow.from_config(config, ROOT)
-    assert (wanted.scale, wanted.cluster, wanted.group) == ("paper", True, None)
-    assert Workflow.from_config({**config, "scale": "demo"}, ROOT).group == "{run}-s{seed}"
-    assert Workflow.from_config({**config, "scale": "demo", "gpus": 2}, ROOT).group is None
-    assert Workflow.from_config({"scale": "demo"}, ROOT).group is None
+    assert (jobs(**config).wanted.scale, jobs(**config).wanted.cluster, jobs(**config).group) == ("paper", True, None)
+    assert jobs(**config | {"scale": "demo"}).group == "{run}-s{seed}"
+    assert jobs(**config | {"scale": "demo", "gpus": 2}).group is None
+    assert jobs(scale="demo").group is None
     with pytest.raises(ParamsError, match="there is no cluster 'slrum'"):
-        Workflow.from_config({"cluster": "slrum"}, ROOT)
+        jobs(cluster="slrum")
 
 
-@pytest.fixture
-def squeue(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A queue with jobs of this checkout, of another one, and by hand."""
+def test_jobs_of_an_earlier_command_are_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a queue with jobs of this checkout, of another one, and by hand."""
     lines = [
         f"7|rule_train_wildcards_voc_r50_0|{ROOT}",
         f"8|rule_train_wildcards_voc_r50_0|{ROOT}",
@@ -108,23 +110,20 @@ def squeue(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "squeue").write_text("#!/bin/sh\ncat <<END\n" + "\n".join(lines) + "\nEND\n")
     (tmp_path / "squeue").chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:/bin:/usr/bin")
-
-
-def test_jobs_of_an_earlier_command_are_waited_for(squeue: None) -> None:
-    wanted = Workflow.from_config({"scale": "demo", "gpus": 2, "cluster": "slurm"}, ROOT)
-    assert wanted.train_options("voc_r50", "0") == "--signal=USR1@120 --dependency=afterany:7:8"
-    assert wanted.evaluate_options("voc_r50", "0") == "--dependency=afterany:9"
-    assert wanted.evaluate_options("voc_r101", "0") is None
-    assert wanted.train_options("voc_r101", "0") == "--signal=USR1@120"
-    assert wanted.evaluate_released_options("voc_r50") == "--dependency=afterany:13"
-    assert wanted.evaluate_released_options("voc_r101") is None
-    assert wanted.prepare_options("voc") is None
-    grouped = Workflow.from_config({"scale": "demo", "cluster": "slurm"}, ROOT)
+    two = jobs(scale="demo", gpus=2, cluster="slurm")
+    assert two.train_options("voc_r50", "0") == "--signal=USR1@120 --dependency=afterany:7:8"
+    assert two.train_options("voc_r101", "0") == "--signal=USR1@120"
+    for words, options in {
+        ("evaluate", "voc_r50", "0"): "--dependency=afterany:9",
+        ("evaluate", "voc_r101", "0"): None,
+        ("evaluate_released", "voc_r50"): "--dependency=afterany:13",
+        ("evaluate_released", "voc_r101"): None,
+        ("prepare", "voc"): None,
+    }.items():
+        assert two.options(*words) == options
+    grouped = jobs(scale="demo", cluster="slurm")
     assert grouped.train_options("ade20k_r50", "2") == "--signal=USR1@120 --dependency=afterany:10"
-    assert grouped.evaluate_options("ade20k_r50", "2") == grouped.train_options("ade20k_r50", "2")
-    assert Workflow.from_config({"scale": "demo"}, ROOT).train_options("voc_r50", "0") == "--signal=USR1@120"
-
-
-def test_without_slurm_nothing_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert grouped.options("evaluate", "ade20k_r50", "2") == grouped.train_options("ade20k_r50", "2")
+    assert jobs(scale="demo").train_options("voc_r50", "0") == "--signal=USR1@120"
     monkeypatch.setenv("PATH", "/nowhere")
     assert jobs_of_earlier_commands(ROOT) == {}

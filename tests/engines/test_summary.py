@@ -12,8 +12,7 @@ from pointrend.cli import main
 from pointrend.engines.summary import summary
 from pointrend.engines.workflow import Workflow
 from pointrend.files import sha256_file, write_json
-
-ROOT = Path(__file__).parents[2]
+from tests.tiny import ROOT
 
 
 @pytest.fixture
@@ -30,19 +29,10 @@ def said(root: Path, *rest: str, **config: Any) -> str:
     return summary(Workflow.from_config(config, root), *rest)
 
 
-def make(root: Path, run: str, *names: str, seed: int = 0, fingerprint: str = "f") -> None:
+def make(root: Path, run: str, *names: str, fingerprint: str = "f") -> None:
     """Files of a run with what the summary reads of them."""
     for name in names:
-        write_json(root / f"runs/demo/{run}-s{seed}" / name, {"fingerprint": fingerprint, "run": run})
-
-
-def report(root: Path, *runs: str) -> None:
-    """Pages, and results.json of the scores of these runs."""
-    hashes = {run: {"metrics.json": sha256_file(root / f"runs/demo/{run}-s0/metrics.json")} for run in runs}
-    rows = [{"run": run, "seed": 0, "kind": "trained", "hashes": hashes[run]} for run in runs]
-    write_json(root / "results/demo/results.json", {"runs": rows})
-    for name in ("index.html", "README.md"):
-        (root / "results/demo" / name).touch()
+        write_json(root / f"runs/demo/{run}-s0" / name, {"fingerprint": fingerprint, "run": run})
 
 
 def test_before_anything_the_way_to_the_rest_is_named(root: Path) -> None:
@@ -60,7 +50,10 @@ def test_before_anything_the_way_to_the_rest_is_named(root: Path) -> None:
     assert "Next" not in said(root)
 
 
-def test_the_targets_that_ended_early_are_told_from_those_that_did_not(root: Path) -> None:
+@pytest.mark.parametrize("earlier", [True, False])
+def test_a_score_is_missing_or_of_an_earlier_training(root: Path, earlier: bool) -> None:
+    if earlier:
+        make(root, "voc_r50", "metrics.json", fingerprint="earlier")
     make(root, "voc_r50", "train.json")
     make(root, "voc_r101", "train.json", "metrics.json")
     lines = said(root, "again", runs="voc_r50,voc_r101").splitlines()
@@ -68,18 +61,22 @@ def test_the_targets_that_ended_early_are_told_from_those_that_did_not(root: Pat
     assert "  scored    1 of 2; not yet: voc_r50 seed 0" in lines
 
 
-def test_a_score_of_an_earlier_training_is_none(root: Path) -> None:
-    make(root, "voc_r50", "metrics.json", fingerprint="earlier")
-    make(root, "voc_r50", "train.json")
-    assert "  scored    0 of 1; not yet: voc_r50 seed 0" in said(root, runs="voc_r50")
-
-
-def test_when_all_is_there_nothing_but_reading_is_left(root: Path) -> None:
+@pytest.fixture
+def done(root: Path) -> Path:
+    """A checkout with everything about voc_r50."""
     write_json(root / "data/demo/voc/manifest.json", {})
     make(root, "voc_r50", "train.json", "metrics.json")
-    report(root, "voc_r50")
-    write_json(root / "logs/demo/tracked.json", {"store": "mlflow.db"})
-    assert said(root, "again", runs="voc_r50").splitlines()[2:] == [
+    hashes = {"metrics.json": sha256_file(root / "runs/demo/voc_r50-s0/metrics.json")}
+    rows = [{"run": "voc_r50", "seed": 0, "kind": "trained", "hashes": hashes}]
+    write_json(root / "results/demo/results.json", {"runs": rows})
+    for name in ("index.html", "README.md"):
+        (root / "results/demo" / name).touch()
+    return root
+
+
+def test_when_all_exists_only_reading_is_left(done: Path) -> None:
+    write_json(done / "logs/demo/tracked.json", {"store": "mlflow.db"})
+    assert said(done, "again", runs="voc_r50").splitlines()[2:] == [
         "  prepared  1 of 1, in data/demo/",
         "  trained   1 of 1, in runs/demo/",
         "  scored    1 of 1, in runs/demo/",
@@ -91,21 +88,18 @@ def test_when_all_is_there_nothing_but_reading_is_left(root: Path) -> None:
         "  mlflow ui --backend-store-uri sqlite:///mlflow.db  shows the curves",
         "  pointrend --scale paper plan                       shows what the published recipe requires",
     ]
-    write_json(root / "logs/demo/tracked.json", {"store": "http://server:5000"})
-    assert "  http://server:5000                    shows the curves" in said(root, runs="voc_r50")
+    write_json(done / "logs/demo/tracked.json", {"store": "http://server:5000"})
+    assert "  http://server:5000                    shows the curves" in said(done, runs="voc_r50")
 
 
 @pytest.mark.parametrize("change", ["scored again", "gone"])
-def test_pages_of_other_scores_do_not_count(root: Path, change: str) -> None:
-    write_json(root / "data/demo/voc/manifest.json", {})
-    make(root, "voc_r50", "train.json", "metrics.json")
-    report(root, "voc_r50")
-    metrics = root / "runs/demo/voc_r50-s0/metrics.json"
+def test_pages_of_other_scores_do_not_count(done: Path, change: str) -> None:
+    metrics = done / "runs/demo/voc_r50-s0/metrics.json"
     if change == "gone":
         metrics.unlink()
     else:
         metrics.write_text(metrics.read_text() + " ")
-    text = said(root, "again", runs="voc_r50")
+    text = said(done, "again", runs="voc_r50")
     assert "  tables    out of date: they show other scores" in text
     assert "  again  makes the rest" in text
     assert "verify" not in text
@@ -127,19 +121,13 @@ def test_the_rest_is_made_by_what_was_asked_for(root: Path) -> None:
     assert Workflow.from_config({}, root).whole_command() == "snakemake --cores all --config scale=demo"
 
 
-@pytest.mark.parametrize(
-    ("engine", "rest"), [({}, "snakemake --cores all"), ({"DVC_STAGE": "report@demo"}, "dvc repro ")]
-)
+@pytest.mark.parametrize("rest", ["snakemake --cores all", "dvc repro "])
 def test_the_verb_report_ends_with_it(
-    root: Path,
-    engine: dict[str, str],
-    rest: str,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    root: Path, rest: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     shutil.copytree(ROOT / "published", root / "published")
-    for name, value in engine.items():
-        monkeypatch.setenv(name, value)
+    if rest == "dvc repro ":
+        monkeypatch.setenv("DVC_STAGE", "report@demo")
     assert main(["--scale", "demo", "compare"]) == main(["--scale", "demo", "report"]) == 0
     assert f"  tables    results/demo/index.html, results/demo/README.md\n\nNext\n  {rest}" in capsys.readouterr().err
     monkeypatch.setenv("POINTREND_ENGINE", "snakemake")

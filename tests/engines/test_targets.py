@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
 from pointrend.engines.workflow import Workflow
 from pointrend.errors import ParamsError
-
-ROOT = Path(__file__).parents[2]
+from tests.tiny import ROOT
 
 
 @pytest.fixture

@@ -8,17 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from tests.engines.test_situations import CHANGES
 from tests.slurm.cluster import until
 from tests.tracking.projects import points
 from tests.workflow.checkout import Checkout
 
 RECORD = "logs/demo/tracked.json"
-
-
-def switch_on(checkout: Checkout) -> None:
-    params = checkout.params()
-    params["operation"]["tracking"] = True
-    checkout.write_params(params)
 
 
 @pytest.fixture(autouse=True)
@@ -36,7 +31,7 @@ def curves_and_scores(checkout: Checkout) -> tuple[int, int]:
 def test_dvc_ends_with_the_results_in_the_database(by_dvc: Checkout, tmp_path: Path) -> None:
     checkout = by_dvc.copy(tmp_path / "pointrend")
     before = checkout.git("status", "--porcelain")
-    switch_on(checkout)
+    CHANGES["tracking"](checkout)
     commands = re.findall("> (pointrend .*)", checkout.run("dvc", "repro"))
     assert commands == ["pointrend plan --check", "pointrend --scale demo track sync"]
     record = json.loads((checkout.root / RECORD).read_text())
@@ -50,10 +45,8 @@ def test_snakemake_loses_nothing_to_a_dead_server(
 ) -> None:
     """It starts a follower, trains, writes the tables, and only then fails to send them; the next run sends them."""
     checkout = by_snakemake.copy(tmp_path / "pointrend")
-    switch_on(checkout)
-    params = checkout.params()
-    params["runs"]["voc_r50"]["lr"] = 0.01
-    checkout.write_params(params)
+    for change in ("tracking", "lr of one run"):
+        CHANGES[change](checkout)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://user:sw0rdfish@127.0.0.1:9")  # the discard port: nobody listens
     output = checkout.run("snakemake", "--cores", "2", expect=1)
     assert "error: cannot send to MLflow at http://127.0.0.1:9: " in output

@@ -101,21 +101,13 @@ class Cluster:
         """Start all daemons and return when the nodes are idle."""
         munge = self.folder / "munge"
         options = [f"--socket={munge}/socket", f"--key-file={munge}/key", f"--pid-file={munge}/pid"]
-        self._start("munged", "--foreground", *options, f"--log-file={munge}/log", f"--seed-file={munge}/seed")
+        self.start_daemon("munged", "--foreground", *options, f"--log-file={munge}/log", f"--seed-file={munge}/seed")
         until((munge / "socket").exists, what="munged has its socket")
-        self.start_controller()
+        self.start_daemon("slurmctld", "-D")
         for number in range(1, NODES + 1):
-            self._start("slurmd", "-D", "-N", f"n{number}", name=f"n{number}")
+            self.start_daemon("slurmd", "-D", "-N", f"n{number}", name=f"n{number}")
         idle = ("sinfo", "-hN", "-t", "idle", "-o", "%N")
         until(lambda: len(set(self.run(*idle).split())) == NODES, what="nodes are idle")
-
-    def start_controller(self) -> None:
-        """Start slurmctld."""
-        self._start("slurmctld", "-D")
-
-    def stop_controller(self) -> None:
-        """Stop slurmctld; jobs continue."""
-        self._stop("slurmctld")
 
     def end_users(self) -> None:
         """Kill the commands that are still there."""
@@ -128,12 +120,12 @@ class Cluster:
         self.end_users()
         try:
             if "slurmctld" in self.daemons:
-                self.cancel_all()
+                self._cancel_jobs()
         finally:
             for name in reversed(list(self.daemons)):
-                self._stop(name)
+                self.stop_daemon(name)
             self._starter.shutdown()
-            self.end_processes()
+            until(self._kill_processes, 30, "no process of the cluster is left")
             shutil.rmtree(self.folder, ignore_errors=True)
 
     def processes(self) -> list[int]:
@@ -150,19 +142,14 @@ class Cluster:
                         found.append(int(entry.name))
         return found
 
-    def end_processes(self) -> None:
-        """Kill what is left of the jobs and return when it is gone."""
+    def _kill_processes(self) -> bool:
+        """Kill what is left of the jobs; whether it is gone."""
+        for pid in self.processes():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        return not self.processes()
 
-        def none_left() -> bool:
-            for pid in self.processes():
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(pid, signal.SIGKILL)
-            return not self.processes()
-
-        until(none_left, 30, "no process of the cluster is left")
-
-    def cancel_all(self) -> None:
-        """Cancel all jobs and return when they are gone."""
+    def _cancel_jobs(self) -> None:
         user = getpass.getuser()
         self.run("scancel", "--user", user)
         time.sleep(1)
@@ -171,7 +158,7 @@ class Cluster:
 
     def run(self, *command: str) -> str:
         """What a client prints."""
-        env = {**os.environ, **self.env}
+        env = os.environ | self.env
         return subprocess.run(command, env=env, capture_output=True, text=True, timeout=60, check=False).stdout
 
     def jobs(self) -> dict[str, str]:
@@ -179,17 +166,18 @@ class Cluster:
         lines = self.run("squeue", "--noheader", "--states=PD,R,CF,CG,S", "--format=%i %T").splitlines()
         return dict(line.split() for line in lines)
 
-    def _start(self, program: str, *options: str, name: str | None = None) -> None:
-        env = {**os.environ, **self.env}
+    def start_daemon(self, program: str, *options: str, name: str | None = None) -> None:
+        """Start one daemon."""
         path = shutil.which(program, path=f"{os.environ['PATH']}:/usr/sbin:/sbin")
         assert path is not None
         with open(self.folder / f"{name or program}.out", "ab") as output:
-            how = {"env": env, "stdout": output, "stderr": output, "start_new_session": True}
+            how = {"env": os.environ | self.env, "stdout": output, "stderr": output, "start_new_session": True}
             # A daemon dies with the thread that has started it, so that has to be one that lasts.
             started = self._starter.submit(subprocess.Popen, [path, *options], preexec_fn=_die_together, **how)
             self.daemons[name or program] = started.result()
 
-    def _stop(self, name: str) -> None:
+    def stop_daemon(self, name: str) -> None:
+        """Stop one daemon; jobs continue without slurmctld."""
         process = self.daemons.pop(name)
         process.terminate()
         try:

@@ -33,17 +33,15 @@ time.sleep(600)
 """
 
 
-def lost(env: dict[str, str], place: Path) -> int:
-    """Process id of such a process."""
-    subprocess.run([sys.executable, "-c", LOST, str(place)], env=env, timeout=60, check=True)
-    return int(place.read_text())
-
-
 def test_a_process_that_slurm_has_lost_ends_with_the_cluster(tmp_path: Path) -> None:
     needs.programs("slurmctld", "slurmd", "munged", package="slurm-wlm munge")
-    private = Cluster()
-    of_a_job = lost({**os.environ, **private.env}, tmp_path / "of a job")
-    stranger = lost({**os.environ}, tmp_path / "stranger")
+    private, path = Cluster(), tmp_path / "process id"
+
+    def lost(env: dict[str, str]) -> int:
+        subprocess.run([sys.executable, "-c", LOST, str(path)], env=os.environ | env, timeout=60, check=True)
+        return int(path.read_text())
+
+    of_a_job, stranger = lost(private.env), lost({})
     try:
         assert private.processes() == [of_a_job]
         private.stop()

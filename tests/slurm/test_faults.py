@@ -11,10 +11,9 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 import pytest
 
-from tests.slurm.checkouts import ClusterCheckout
+from tests.slurm.checkouts import ClusterCheckout, attempts, checkpoints, freeze, iterations, thaw
 from tests.slurm.cluster import Cluster, until
 from tests.slurm.conftest import ITERATIONS, RUNS, hashes
-from tests.slurm.trainers import attempts, checkpoints, freeze, iterations, thaw
 from tests.workflow.checkout import Checkout
 
 ONE = "voc_r50"
@@ -28,9 +27,9 @@ def six_runs_and_six_faults(checkout: ClusterCheckout, cluster: Cluster) -> None
         at_work = {run: freeze(checkout, run, 5) for run in RUNS}
         job = {run: found.holder["job"] for run, found in at_work.items()}
         cluster.run("scontrol", "update", f"jobid={job[late]}", "TimeLimit=1")  # it stays frozen until Slurm ends it
-        cluster.stop_controller()
+        cluster.stop_daemon("slurmctld")
         thaw(at_work[quiet])
-        cluster.start_controller()
+        cluster.start_daemon("slurmctld", "-D")
         until(lambda: job[requeued] in cluster.jobs(), what="the controller is back")
 
         os.kill(at_work[killed].holder["pid"], signal.SIGKILL)
@@ -130,9 +129,7 @@ def slurm_logs(checkout: Checkout) -> str:
 
 STORIES: dict[Story, tuple[str, ...]] = {
     six_runs_and_six_faults: RUNS,
-    a_killed_snakemake: (ONE,),
-    an_interrupted_snakemake: (ONE,),
-    a_full_disk: (ONE,),
+    **dict.fromkeys((a_killed_snakemake, an_interrupted_snakemake, a_full_disk), (ONE,)),
 }
 
 

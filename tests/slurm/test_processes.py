@@ -16,9 +16,8 @@ from safetensors.torch import load_file
 from pointrend.engines.slurm import sbatch_words, train_resources
 from pointrend.files import sha256_file
 from tests.ranks import kill_beside
-from tests.slurm.checkouts import ClusterCheckout
+from tests.slurm.checkouts import ClusterCheckout, attempts, freeze, thaw
 from tests.slurm.cluster import Cluster, until
-from tests.slurm.trainers import attempts, freeze, thaw
 from tests.tiny import tiny_setting
 
 GPUS = 4

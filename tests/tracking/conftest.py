@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from mlflow import MlflowClient
 
-from tests.tracking.projects import make_project
+from tests.tracking.projects import consistent, finish, make_project, sync, write_results
+
+LOGIN = "me:SECRET@"
 
 
 @pytest.fixture(autouse=True)
 def _own_store(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI", "POINTREND_SCALE", "POINTREND_PINS"):
         monkeypatch.delenv(name, raising=False)
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.lower(), raising=False)
 
 
 @pytest.fixture(scope="session")
@@ -28,6 +34,25 @@ def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def root(tmp_path: Path, empty_database: Path) -> Path:
     """A project at scale demo in which nothing has been trained or sent."""
-    root = make_project(tmp_path / "project").parent
+    root = make_project(tmp_path / "project")
     shutil.copy(empty_database, root / "mlflow.db")
     return root
+
+
+@pytest.fixture
+def error(root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
+    """The one line with which sync fails where the environment has these variables."""
+
+    def error(**environment: str) -> str:
+        for name, value in environment.items():
+            monkeypatch.setenv(name, value)
+        finish(root)
+        write_results(root, consistent())
+        capsys.readouterr()
+        sync(root, expect=2)
+        lines = capsys.readouterr().err.splitlines()
+        assert len([line for line in lines if line.startswith("error: ")]) == 1
+        assert not [line for line in lines if "Traceback" in line or LOGIN in line]
+        return lines[-1]
+
+    return error

@@ -24,11 +24,11 @@ Key = tuple[str, int]
 
 
 def make_project(root: Path) -> Path:
-    """A folder with params.yaml at scale demo and a prepared dataset; its params file."""
+    """A folder with params.yaml at scale demo and a prepared dataset."""
     root.mkdir()
     shutil.copy(ROOT / "params.yaml", root / "params.yaml")
     write_json(root / "data/demo/voc/manifest.json", {"counts": {"train": {"found": 96}}, "pins": "demo"})
-    return root / "params.yaml"
+    return root
 
 
 def sync(root: Path, expect: int = 0) -> None:
@@ -73,12 +73,8 @@ def finish(root: Path, run: str = "voc_r50", seed: int = 0, fingerprint: str = F
     write_json(folder / "metrics.json", {**scores, "coarse": {"miou": 65.0, "boundary_iou": 50.0}, "iou": iou})
     setting = load_params(ROOT / "params.yaml").at_scale("demo").setting(run)
     train = {
-        "run": run,
-        "seed": seed,
-        "fingerprint": fingerprint,
-        "setting": setting.model_dump(mode="json"),
-        "iterations": steps,
-        **{"backbone_sha256": None, "code_sha256": "c" * 64},
+        **{"run": run, "seed": seed, "fingerprint": fingerprint, "setting": setting.model_dump(mode="json")},
+        **{"iterations": steps, "backbone_sha256": None, "code_sha256": "c" * 64},
         "data_manifest_sha256": sha256_file(root / "data/demo/voc/manifest.json"),
         "model_sha256": sha256_file(folder / "model.safetensors"),
     }
@@ -88,17 +84,9 @@ def finish(root: Path, run: str = "voc_r50", seed: int = 0, fingerprint: str = F
 def row(run: str = "voc_r50", seed: int | None = 0, **changed: Any) -> dict[str, Any]:
     """A row of results.json as the demo has it; ``changed`` replaces parts."""
     return {
-        "run": run,
-        "seed": seed,
-        "kind": "trained",
-        "miou": 70.0 + (seed or 0),
-        "published_miou": 69.84,
-        "difference": None,
-        "comparable": False,
-        "evidence": "one-seed",
-        "verdict": "not comparable",
-        "reasons": ["scale demo"],
-        "n": 1,
+        **{"run": run, "seed": seed, "kind": "trained", "n": 1, "miou": 70.0 + (seed or 0), "published_miou": 69.84},
+        **{"difference": None, "comparable": False, "reasons": ["scale demo"]},
+        **{"evidence": "one-seed", "verdict": "not comparable"},
         **dict.fromkeys(("sigma", "sigma_source", "interval", "image_interval", "paired_interval", "measures")),
         **dict.fromkeys(("provenance", "audit", "curve")),
         "setting": {"dataset": "voc", "backbone": "r50", "recipe": {"output_stride": 32}},
@@ -127,12 +115,16 @@ def tables(database: Path) -> list[str]:
         return list(connection.iterdump())
 
 
+def query(database: Path, statement: str) -> list[Any]:
+    """What a statement finds in a database."""
+    with sqlite3.connect(database) as connection:
+        return connection.execute(statement).fetchall()
+
+
 def points(database: Path) -> Counter[Key]:
     """How many points there are of every metric at every step, over all trainings."""
     trainings = "SELECT run_uuid FROM tags WHERE key = 'pointrend.kind' AND value = 'training'"
-    with sqlite3.connect(database) as connection:
-        found = connection.execute(f"SELECT key, step FROM metrics WHERE run_uuid IN ({trainings})")  # noqa: S608 our own words
-        return Counter(found.fetchall())
+    return Counter(query(database, f"SELECT key, step FROM metrics WHERE run_uuid IN ({trainings})"))  # noqa: S608 our own words
 
 
 def expected(last: int) -> Counter[Key]:

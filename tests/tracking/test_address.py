@@ -8,32 +8,10 @@ from pathlib import Path
 import pytest
 
 from pointrend.cli import main
-from tests.tracking.projects import consistent, finish, refusing, sync, write_results
+from tests.tracking.conftest import LOGIN
+from tests.tracking.projects import refusing
 
-LOGIN = "me:SECRET@"
 Error = Callable[..., str]
-
-
-@pytest.fixture
-def error(root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Error:
-    """The one line with which sync fails where the environment has these variables."""
-    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"):
-        monkeypatch.delenv(name, raising=False)
-        monkeypatch.delenv(name.lower(), raising=False)
-
-    def error(**environment: str) -> str:
-        for name, value in environment.items():
-            monkeypatch.setenv(name, value)
-        finish(root)
-        write_results(root, consistent())
-        sync(root, expect=2)
-        lines = capsys.readouterr().err.splitlines()
-        assert len([line for line in lines if line.startswith("error: ")]) == 1
-        assert not [line for line in lines if "Traceback" in line or LOGIN in line]
-        return lines[-1]
-
-    return error
-
 
 WRONG = {
     "127.0.0.1:5000": "=http://127.0.0.1:5000",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
@@ -12,16 +13,12 @@ from tests.tracking.projects import consistent, expected, finish, make_project, 
 from tests.trust.poor_machine import no_room
 
 
-def execute(database: Path, *statements: str) -> None:
-    with closing(sqlite3.connect(database)) as connection, connection:
-        for statement in statements:
-            connection.execute(statement)
-
-
 def cut_off(database: Path) -> None:
     """Put a database into the state of a migration that was interrupted in one of its steps."""
-    older = "UPDATE alembic_version SET version_num = 'c48cb773bb87'"
-    execute(database, older, "CREATE TABLE _alembic_tmp_experiments (id)", "DROP TABLE spans")
+    with closing(sqlite3.connect(database)) as connection, connection:
+        connection.execute("UPDATE alembic_version SET version_num = 'c48cb773bb87'")
+        connection.execute("CREATE TABLE _alembic_tmp_experiments (id)")
+        connection.execute("DROP TABLE spans")
 
 
 def databases(root: Path) -> list[str]:
@@ -29,7 +26,7 @@ def databases(root: Path) -> list[str]:
 
 
 def test_a_full_disk_leaves_no_half_of_a_database(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    root = make_project(tmp_path / "a?b#c%20 d").parent  # so that a new database with such a name is made, too
+    root = make_project(tmp_path / "a?b#c%20 d")  # so that a new database with such a name is made, too
     finish(root)
     with no_room(300_000):
         sync(root, expect=2)
@@ -61,30 +58,26 @@ def test_a_half_made_one_of_before_is_kept_aside_and_a_whole_one_made(
 
 
 def test_one_with_content_that_cannot_be_brought_up_to_date_is_left_alone(
-    root: Path, capsys: pytest.CaptureFixture[str]
+    root: Path, error: Callable[..., str]
 ) -> None:
     finish(root)
     sync(root)
     cut_off(root / "mlflow.db")
     before = (root / "mlflow.db").read_bytes()
-    sync(root, expect=2)
-    line = capsys.readouterr().err.splitlines()[-1]
-    assert f"or move {root}/mlflow.db away to begin a new one" in line
+    assert f"or move {root}/mlflow.db away to begin a new one" in error()
     assert (root / "mlflow.db").read_bytes() == before
     assert databases(root) == ["mlflow.db"]
 
 
-def test_a_file_that_is_no_database_is_left_alone(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    finish(root)
+def test_a_file_that_is_no_database_is_left_alone(root: Path, error: Callable[..., str]) -> None:
     (root / "mlflow.db").write_text("mine" * 1000)
-    sync(root, expect=2)
-    assert "file is not a database" in capsys.readouterr().err
+    assert "file is not a database" in error()
     assert (root / "mlflow.db").read_text() == "mine" * 1000
 
 
 @pytest.mark.parametrize("name", ["a?b#c%20 d", "?mode=ro&%3F", "ü 'quoted' \"twice\""])
 def test_a_checkout_of_any_name_contains_its_database(tmp_path: Path, empty_database: Path, name: str) -> None:
-    root = make_project(tmp_path / name).parent
+    root = make_project(tmp_path / name)
     (root / "mlflow.db").write_bytes(empty_database.read_bytes())
     finish(root)
     write_results(root, consistent())

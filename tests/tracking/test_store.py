@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import logging
-import os
 import socket
 import sqlite3
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -20,49 +20,36 @@ from mlflow.store.tracking.dbmodels.initial_models import Base as FirstVersion
 
 from pointrend.commands import track
 from pointrend.tracking.store import without_secrets
-from tests.slurm.cluster import until
-from tests.tracking.projects import (
-    expected,
-    finish,
-    growing,
-    make_project,
-    points,
-    records,
-    refusing,
-    spool,
-    sync,
-)
+from tests.tracking.projects import expected, finish, make_project, points, query, refusing, sync
 
 OLD_VERSION = "c48cb773bb87"  # a revision of MLflow's database, of 2023
 CANARY = "sw0rdfish"
 
 
 def test_two_first_syncs_at_once_make_one_database(tmp_path: Path) -> None:
-    root = make_project(tmp_path / "project").parent
+    root = make_project(tmp_path / "project")
     finish(root)
     words = [sys.executable, "-m", "pointrend", "--params", "params.yaml", "--scale", "demo", "track", "sync"]
     both = [subprocess.Popen(words, cwd=root, stderr=subprocess.PIPE, text=True) for _ in range(2)]
     errors = [process.communicate(timeout=200)[1] for process in both]
     assert [process.returncode for process in both] == [0, 0], errors
     assert points(root / "mlflow.db") == expected(6)
-    with sqlite3.connect(root / "mlflow.db") as connection:
-        assert connection.execute("SELECT count(*) FROM runs").fetchone() == (2,)  # one, and the one above it
+    assert query(root / "mlflow.db", "SELECT count(*) FROM runs") == [(2,)]  # one, and the one above it
     assert not (root / "mlruns").exists()
 
 
 def test_whoever_keeps_the_lock_is_waited_for_and_then_named(
-    root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    root: Path, monkeypatch: pytest.MonkeyPatch, error: Callable[..., str]
 ) -> None:
     monkeypatch.setattr(track, "WAIT", 0.2)
     (root / "logs").mkdir()
     with FileLock(root / "logs/track.lock"):
-        sync(root, expect=2)
-    (line,) = capsys.readouterr().err.splitlines()
-    assert line == ("error: another process has been sending to MLflow for 0.2 seconds; run the same command again")
+        line = error()
+    assert line == "error: another process has been sending to MLflow for 0.2 seconds; run the same command again"
 
 
 def test_a_database_of_an_earlier_mlflow_is_brought_up_to_date(tmp_path: Path) -> None:
-    root = make_project(tmp_path / "project").parent
+    root = make_project(tmp_path / "project")
     uri = f"sqlite:///{root}/mlflow.db"
     engine = sqlalchemy.create_engine(uri)
     FirstVersion.metadata.create_all(engine)
@@ -81,70 +68,31 @@ def test_a_database_of_an_earlier_mlflow_is_brought_up_to_date(tmp_path: Path) -
     finish(root)
     sync(root)
     assert points(root / "mlflow.db") == expected(6)
-    with sqlite3.connect(root / "mlflow.db") as connection:
-        assert connection.execute("SELECT name FROM experiments WHERE experiment_id = 7").fetchall() == [("mine",)]
+    assert query(root / "mlflow.db", "SELECT name FROM experiments WHERE experiment_id = 7") == [("mine",)]
     assert not list(root.glob("mlflow.db.*"))
 
 
-def test_a_dead_server_is_one_line_at_once(
-    root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    finish(root)
-    address = refusing()
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://user:{CANARY}@{address}")
-    started = time.monotonic()
-    sync(root, expect=2)
+def test_a_dead_server_is_one_line_at_once(root: Path, error: Callable[..., str]) -> None:
+    address, started = refusing(), time.monotonic()
+    line = error(MLFLOW_TRACKING_URI=f"http://user:{CANARY}@{address}")
     assert time.monotonic() - started < 5
-    (line,) = capsys.readouterr().err.splitlines()
     assert line == (
         f"error: cannot send to MLflow at http://{address}: [Errno 111] Connection refused; "
         "the results are complete: start the server, or correct its address, and run the same command again"
     )
     assert not (root / "logs/demo/tracked.json").exists()
     assert "Connection refused" in (root / "logs/demo/track.log").read_text()
-    assert_nothing_tells(root, CANARY)
+    for path in root.rglob("*"):
+        assert not path.is_file() or CANARY.encode() not in path.read_bytes(), path
 
 
-def test_a_server_that_accepts_and_says_nothing_is_given_up(
-    root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    finish(root)
-    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "1")
+def test_a_server_that_accepts_and_says_nothing_is_given_up(error: Callable[..., str]) -> None:
     with socket.socket() as mute:
         mute.bind(("127.0.0.1", 0))
         mute.listen()
-        monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://127.0.0.1:{mute.getsockname()[1]}")
-        started = time.monotonic()
-        sync(root, expect=2)
+        started, uri = time.monotonic(), f"http://127.0.0.1:{mute.getsockname()[1]}"
+        assert "timed out" in error(MLFLOW_TRACKING_URI=uri, MLFLOW_HTTP_REQUEST_TIMEOUT="1")
         assert time.monotonic() - started < 10
-    assert "timed out" in capsys.readouterr().err
-
-
-def test_a_follower_outlives_a_dead_server_and_says_so_without_the_password(root: Path) -> None:
-    spool(growing(root), records(1, 3))
-    words = ["--scale", "demo", "--quiet", "track", "follow", "--interval", "0.2", "--while-pid"]
-    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as followed:
-        follower = subprocess.Popen(
-            [sys.executable, "-m", "pointrend", *words, str(followed.pid)],
-            cwd=root,
-            env=os.environ | {"MLFLOW_TRACKING_URI": f"http://user:{CANARY}@{refusing()}"},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-        log = root / "logs/demo/track-follow.log"
-        until(lambda: log.is_file() and log.read_text().count("next try in") >= 3)
-        assert follower.poll() is None
-        followed.communicate(b"\n", timeout=30)
-        output, _ = follower.communicate(timeout=30)
-    assert (follower.returncode, output) == (0, "")
-    assert log.read_text().splitlines()[-1].endswith("`pointrend track sync` sends the rest")
-    assert_nothing_tells(root, CANARY)
-
-
-def assert_nothing_tells(root: Path, secret: str) -> None:
-    for path in root.rglob("*"):
-        assert not path.is_file() or secret.encode() not in path.read_bytes(), path
 
 
 @pytest.mark.parametrize(

@@ -7,11 +7,17 @@ import sys
 import uuid
 
 from pointrend.engines.environment import check_folder, check_params_variable
-from pointrend.engines.following import start_following
 from pointrend.engines.records import Records
-from pointrend.engines.slurm import TRAIN_RESOURCES, check_slurm
+from pointrend.engines.slurm import (
+    TRAIN_RESOURCES,
+    SlurmJobs,
+    check_slurm,
+    evaluate_gpus,
+    train_memory_mb,
+    train_resources,
+)
 from pointrend.engines.stages import ANYTHING_FETCHED, STAGES
-from pointrend.engines.workspace import hold_checkout, hold_workspace
+from pointrend.engines.startup import hold_checkout, hold_workspace, start_following
 from pointrend.errors import PointrendError
 from pointrend.engines.summary import FAILED, summary
 from pointrend.jobs.attempts import COMMAND
@@ -30,6 +36,7 @@ except PointrendError as error:
 SCALE = WANTED.scale
 POINTREND = WANTED.command()
 PROJECT = WANTED.project
+SLURM = SlurmJobs(WANTED)
 RECORDS = Records(PROJECT)
 
 if workflow.is_main_process:
@@ -166,13 +173,18 @@ def files_of(runs):
     ]
 
 
+def recipe(wildcards):
+    """The recipe of a job's run."""
+    return PROJECT.setting(wildcards.run).recipe
+
+
 def train_resource(key):
-    return lambda w: WANTED.train_resources(w.run)[key]
+    return lambda w: train_resources(recipe(w))[key]
 
 
 def threads(wildcards):
     """CPU threads of training and scoring."""
-    return PROJECT.setting(wildcards.run).recipe.threads or workflow.cores or 1
+    return recipe(wildcards).threads or workflow.cores or 1
 
 
 wildcard_constraints:

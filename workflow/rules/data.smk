@@ -40,7 +40,7 @@ rule prepare:
     resources:
         mem_mb=4000,
         cpus_per_task=2,
-        slurm_extra=lambda w: WANTED.prepare_options(w.dataset),
+        slurm_extra=lambda w: SLURM.options("prepare", w.dataset),
     params:
         follows=digest("prepare"),
     shell:

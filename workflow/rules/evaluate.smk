@@ -28,15 +28,15 @@ rule evaluate:
     benchmark:
         log_of("evaluate", "tsv")
     group:
-        WANTED.group
+        SLURM.group
     conda:
         "../envs/pointrend.yaml"
     threads: threads
     resources:
         mem_mb=4000,
-        gpu=lambda w: WANTED.evaluate_gpus(w.run),
+        gpu=lambda w: evaluate_gpus(recipe(w)),
         cpus_per_task=2,
-        slurm_extra=lambda w: WANTED.evaluate_options(w.run, w.seed),
+        slurm_extra=lambda w: SLURM.options("evaluate", w.run, w.seed),
     params:
         follows=digest("evaluate"),
     shell:
@@ -66,9 +66,9 @@ rule evaluate_released:
     threads: threads
     resources:
         mem_mb=4000,
-        gpu=lambda w: WANTED.evaluate_gpus(w.run),
+        gpu=lambda w: evaluate_gpus(recipe(w)),
         cpus_per_task=2,
-        slurm_extra=lambda w: WANTED.evaluate_released_options(w.run),
+        slurm_extra=lambda w: SLURM.options("evaluate_released", w.run),
     params:
         follows=digest("evaluate_released"),
     shell:

@@ -19,14 +19,14 @@ rule train:
     benchmark:
         log_of("train", "tsv")
     group:
-        WANTED.group
+        SLURM.group
     conda:
         "../envs/pointrend.yaml"
     threads: threads
     resources:
         **{key: train_resource(key) for key in TRAIN_RESOURCES},
-        mem_mb=lambda w: WANTED.train_memory_mb(w.run),
-        slurm_extra=lambda w: WANTED.train_options(w.run, w.seed),
+        mem_mb=lambda w: train_memory_mb(recipe(w)),
+        slurm_extra=lambda w: SLURM.train_options(w.run, w.seed),
     params:
         follows=digest("train"),
     shell:

@@ -6,6 +6,8 @@ import re
 import socket
 from pathlib import Path
 
+import psutil
+
 from pointrend.engines.doctor.finding import Finding, ask
 
 NETWORK = re.compile("nfs|lustre|gpfs|beegfs|ceph|glusterfs|cifs|smb|afs|panfs|orangefs|wekafs|9p")  # file systems
@@ -43,9 +45,8 @@ def _status_command(settings: dict[str, str]) -> Finding:
     age = re.match(r"\d+", settings.get("MinJobAge", ""))
     if age and int(age[0]) < MIN_JOB_AGE:
         found = f"squeue, but it forgets finished jobs after {age[0]} s (MinJobAge)"
-        return Finding(
-            "status", "missing", found, f"ask the administrators for a MinJobAge of {MIN_JOB_AGE} s or for accounting"
-        )
+        do = f"ask the administrators for a MinJobAge of {MIN_JOB_AGE} s or for accounting"
+        return Finding("status", "missing", found, do)
     return Finding("status", "ok", "squeue: no accounting database, as the profile expects")
 
 
@@ -58,9 +59,9 @@ def _requeue(settings: dict[str, str]) -> Finding:
     return Finding("preemption", "ok", found)
 
 
-def check_shared(root: Path, version: str | None, mounts: Path = Path("/proc/mounts")) -> Finding:
+def check_shared(root: Path, version: str | None) -> Finding:
     """Whether all nodes see the checkout, as far as this machine can know."""
-    kind = file_system(root, mounts)
+    kind = file_system(root)
     if NETWORK.search(kind):
         return Finding("shared folder", "ok", f"{root} is on a network file system ({kind})")
     found = f"{root} is on a local file system ({kind})"
@@ -74,15 +75,7 @@ def check_shared(root: Path, version: str | None, mounts: Path = Path("/proc/mou
     return Finding("shared folder", "missing", f"{found}: {', '.join(others[:3])} will not see it", do)
 
 
-def file_system(path: Path, mounts: Path) -> str:
-    """The type of the file system that ``path`` is on; ``unknown`` where the system does not report it."""
-    try:
-        lines = mounts.read_text(encoding="utf-8", errors="replace").splitlines()
-    except OSError:
-        return "unknown"
-    best, kind = -1, "unknown"
-    for _, mounted, found, *_ in (line.split() for line in lines):
-        point = Path(mounted.replace("\\040", " "))
-        if path.resolve().is_relative_to(point) and len(point.parts) >= best:
-            best, kind = len(point.parts), found
-    return kind
+def file_system(path: Path) -> str:
+    """The type of the file system that the absolute ``path`` is on; ``unknown`` where the system does not report it."""
+    types = {Path(mount.mountpoint): mount.fstype for mount in psutil.disk_partitions(all=True)}
+    return next((types[folder] for folder in (path, *path.parents) if folder in types), "unknown")

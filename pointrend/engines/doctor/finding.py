@@ -22,10 +22,9 @@ class Finding:
     do: str = ""
 
 
-def ask(*command: str) -> str | None:
-    """The output of a program; None if it does not exist, fails or does not answer within 20 seconds."""
+def ask(*command: str, seconds: float = 20) -> str | None:
+    """The output of a program; None if it does not exist, fails or does not answer in time."""
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=20, check=True)  # noqa: S603 fixed words
+        return subprocess.run(command, capture_output=True, text=True, timeout=seconds, check=True).stdout  # noqa: S603
     except (OSError, subprocess.SubprocessError):
         return None
-    return done.stdout

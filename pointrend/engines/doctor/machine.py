@@ -45,19 +45,19 @@ def check_torch() -> Finding:
 def check_cuda(project: Project, cluster: bool) -> Finding:
     """GPUs of this machine, where the current scale trains on them."""
     listed = ask("nvidia-smi", "--query-gpu=name,memory.total", "--format=csv,noheader")
-    gpus = (listed or "").splitlines()
+    gpus, scale = (listed or "").splitlines(), project.params.scale
     recipes = [project.setting(run).recipe for run in project.params.runs]
     wanted = max(recipe.gpus for recipe in recipes)
     if all(recipe.device != "cuda" for recipe in recipes):
-        return Finding("cuda", "ok", ", ".join(gpus) or f"no GPU, and scale {project.params.scale} needs none")
+        return Finding("cuda", "ok", ", ".join(gpus) or f"no GPU, and scale {scale} needs none")
     if cluster and len(gpus) < wanted:
         return Finding("cuda", "note", f"{len(gpus)} GPUs here", "jobs get theirs from Slurm: --profile slurm")
     if not gpus:
         do = "run on a machine with GPUs, or use --config scale=demo, which needs none"
         if project.released_runs:
-            released = f"snakemake --cores all released --config scale={project.params.scale}"
-            do += f"; released weights can be scored without a GPU: {released}"
-        return Finding("cuda", "missing", f"no GPU, and scale {project.params.scale} trains on {wanted}", do)
+            do += "; released weights can be scored without a GPU: "
+            do += f"snakemake --cores all released --config scale={scale}"
+        return Finding("cuda", "missing", f"no GPU, and scale {scale} trains on {wanted}", do)
     if len(gpus) < wanted:
         do = f"use --config gpus={len(gpus)}; the batch size stays the same"
         return Finding("cuda", "missing", f"{len(gpus)} of {wanted} GPUs: {', '.join(gpus)}", do)
@@ -66,8 +66,7 @@ def check_cuda(project: Project, cluster: bool) -> Finding:
 
 def check_disk(project: Project) -> Finding:
     """Disk space for everything that does not exist yet: archives, prepared data, checkpoints."""
-    needed = _needed_bytes(project)
-    free = shutil.disk_usage(project.root).free
+    needed, free = _needed_bytes(project), shutil.disk_usage(project.root).free
     found = f"{free / 1e9:.0f} GB free at {project.root.resolve()}, about {needed / 1e9:.1f} GB needed"
     if free < needed:
         return Finding("disk", "missing", found, "free space, or move the checkout; `pointrend plan` lists the needs")
@@ -112,10 +111,9 @@ def _needed_bytes(project: Project) -> float:
     runs, seeds = project.params.runs, len(project.params.seeds)
     if project.scale.data == "drawn":
         return DRAWN_BYTES * len(runs) * seeds
-    total = sum(weights_bytes(project.setting(run)) for run in runs) * seeds
-    for name in project.params.datasets:
-        absent = (each for each in project.archives_of(name) if not (project.archives_folder / each.name).exists())
-        total += sum(project.about_bytes(archive) for archive in absent)
-        if not project.manifest(name).is_file():
-            total += project.prepared_bytes(name)
-    return total
+    datasets = project.params.datasets
+    archives = [archive for name in datasets for archive in project.archives_of(name)]
+    absent = [archive for archive in archives if not (project.archives_folder / archive.name).exists()]
+    unprepared = [name for name in datasets if not project.manifest(name).is_file()]
+    weights = sum(weights_bytes(project.setting(run)) for run in runs) * seeds
+    return weights + sum(map(project.about_bytes, absent)) + sum(map(project.prepared_bytes, unprepared))

@@ -1,12 +1,15 @@
-"""Which spools there are, and what is in one that is being written."""
+"""What is sent: the curves in metrics files, also in one that is being written; and which models are registered."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
+
+import pytest
 
 from pointrend.settings.project import Project
-from pointrend.tracking.metrics_file import (
+from pointrend.tracking.content import (
     Point,
     curve_points,
     finished_files,
@@ -14,7 +17,8 @@ from pointrend.tracking.metrics_file import (
     metric_name,
     read_records,
 )
-from tests.tracking.projects import FINGERPRINT, finish, growing, records, spool
+from pointrend.tracking.registry import alias_for
+from tests.tracking.projects import FINGERPRINT, consistent, finish, growing, records, row, spool
 
 
 def test_half_lines_and_lines_that_are_no_records_are_passed_over(tmp_path: Path) -> None:
@@ -51,3 +55,26 @@ def test_of_several_fingerprints_the_last_written_grows(root: Path) -> None:
         os.utime(path, (path.stat().st_atime, path.stat().st_mtime - age))
     (found,) = growing_files(Project.load(root / "params.yaml"))
     assert (str(found), found.fingerprint) == ("voc_r50 seed 0", "b" * 16)
+
+
+def whole(verdict: str) -> dict[str, Any]:
+    return row(seed=None, kind="seeds", verdict=verdict)
+
+
+@pytest.mark.parametrize(
+    ("rows", "alias", "seeds"),
+    [
+        ([row()], None, []),
+        ([row(verdict="unverified")], None, []),
+        ([row(verdict="below"), row(seed=None, kind="released", verdict="matches")], None, []),
+        ([consistent()], "consistent", [0]),
+        ([consistent(), row(seed=1, verdict="above"), consistent(seed=2)], "consistent", [0, 2]),
+        ([consistent(), consistent(seed=1), whole("insufficient")], "consistent", [0, 1]),
+        ([consistent(), consistent(seed=1), whole("reproduced")], "reproduced", [0, 1]),
+        ([consistent(), consistent(seed=1), whole("below")], None, []),
+        ([consistent(), whole("above")], None, []),
+        ([], None, []),
+    ],
+)
+def test_what_a_model_may_be_called(rows: list[dict[str, Any]], alias: str | None, seeds: list[int]) -> None:
+    assert alias_for(rows) == (alias, seeds)

@@ -1,0 +1,59 @@
+"""DVC with git: a fresh clone takes everything from a remote, and experiments show what another value changed."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.engines.test_situations import CHANGES, TABLES
+from tests.workflow.checkout import Checkout
+
+SCORES = "runs/demo/voc_r50-s0/scores.json"
+
+
+@pytest.fixture
+def committed(by_dvc: Checkout, tmp_path: Path) -> Checkout:
+    """A checkout in which DVC has run, everything committed."""
+    checkout = by_dvc.copy(tmp_path / "origin")
+    checkout.git("config", "user.name", "test")
+    checkout.git("config", "user.email", "test@example.org")
+    checkout.run("dvc", "remote", "add", "--default", "store", str(tmp_path / "remote"))
+    checkout.git("add", "--all")
+    checkout.git("commit", "--quiet", "--message", "results")
+    return checkout
+
+
+def test_a_clone_pulls_and_has_nothing_to_train(committed: Checkout, tmp_path: Path) -> None:
+    committed.run("dvc", "push")
+    committed.git("clone", "--quiet", str(committed.root), str(tmp_path / "clone"))
+    clone = committed.at(tmp_path / "clone")
+    clone.run("dvc", "pull", "--allow-missing")  # the tables are not in the remote: they are made below
+    assert clone.commands("dvc", "--force-downstream") == TABLES
+    clone.run("dvc", "repro")
+    clone.run("pointrend", "bridge", "snakemake")
+
+    assert clone.commands("dvc") == clone.commands("snakemake") == set()
+    results = "results/demo/results.json"
+    assert (clone.root / results).read_bytes() == (committed.root / results).read_bytes()
+    assert clone.git("status", "--porcelain") == ""
+    CHANGES["lr of one run"](clone)
+    assert "train voc_r50 --seed 0" in clone.commands("dvc") & clone.commands("snakemake")
+
+
+def test_an_experiment_redoes_one_run_and_shows_what_changed(committed: Checkout) -> None:
+    output = committed.run("dvc", "exp", "run", "--name", "slower", "-S", "runs.voc_r50.lr=0.03125")
+    run = re.findall(r"^> pointrend --scale demo (\w+)", output, re.M)
+    assert run == ["train", "evaluate", "compare", "report", "track"]
+
+    shown = committed.run("dvc", "exp", "show", "--csv")
+    for word in ("slower", "0.03125", f"{SCORES}:miou"):
+        assert word in shown
+    changed = json.loads(committed.run("dvc", "params", "diff", "--json"))
+    assert changed == {"params.yaml": {"runs.voc_r50.lr": {"old": None, "new": 0.03125}}}
+    compared = json.loads(committed.run("dvc", "metrics", "diff", "--all", "--json"))
+    assert compared.keys() == {SCORES, SCORES.replace("r50", "r101")}
+    metrics = json.loads(committed.run("dvc", "metrics", "show", "--json"))[""]["data"]
+    assert metrics[SCORES]["data"].keys() == {"miou", "all_accuracy", "boundary_iou"}
