@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pointrend.results.chain import folder_name
-from pointrend.results.published import Link, Published, PublishedRow
+from pointrend.results.published import Link, Published
 
 Cell = str | tuple[Link, ...]
 Row = Mapping[str, Any]  # a row of results.json
@@ -117,7 +117,8 @@ def result_tables(results: Mapping[str, Any], published: Published) -> list[Tabl
         rows: list[tuple[Cell, ...]] = []
         for theirs in section.rows:
             ours = [_result_cells(results["scale"], row) for row in found if row["run"] == theirs.run]
-            rows += [(*_published_cells(theirs), *cells) for cells in ours or [_NO_RESULT]]
+            published_cells = f"{theirs.backbone}*", theirs.crop_size, theirs.schedule, theirs.sets, theirs.miou
+            rows += [(*published_cells, *cells) for cells in ours or [_NO_RESULT]]
             known.add(theirs.run)
         columns = (*section.columns[:4], "mIoU (published)", *_OUR_COLUMNS, section.columns[-1])
         tables.append(Table(section.heading, columns, tuple(rows)))
@@ -248,10 +249,6 @@ def _table(heading: str, columns: Columns, rows: Iterable[Row], sentence: str = 
 
 def _having(key: str, rows: Sequence[Row]) -> list[Row]:
     return [row for row in rows if row[key] is not None]
-
-
-def _published_cells(row: PublishedRow) -> tuple[Cell, ...]:
-    return f"{row.backbone}*", row.crop_size, row.schedule, row.sets, row.miou
 
 
 def _result_cells(scale: str, row: Row) -> tuple[Cell, ...]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
+from itertools import pairwise
 from pathlib import Path
 from statistics import median
 from typing import Any, NamedTuple
@@ -115,9 +116,8 @@ class _Check:
         # The number of processes is no part of the recipe: any that shares the batch evenly will do.
         as_recipe = their_iterations in counts.values()
         self.iterations = their_iterations if as_recipe else counts[recipe.gpus]
-        self.gpus = None
-        if as_recipe and not (their_iterations == one and one in several):
-            self.gpus = "one" if their_iterations == one else "several"
+        unclear = not as_recipe or (their_iterations == one and one in several)
+        self.gpus = None if unclear else "one" if their_iterations == one else "several"
         self.setting, self.images, self.total = setting, images, recipe.epochs * self.iterations
         self.names = {"dataset": setting.dataset, "model": MODEL, "backbone": f"resnet{setting.depth}"}
 
@@ -172,14 +172,10 @@ def _order(session: Session) -> Iterator[_Finding]:
     """Records that do not follow the one before, or the beginning of an epoch where a training starts there."""
     before: Record | None = None
     for record in session.records:
-        if before is not None:
-            wanted = before.finished + LOG_INTERVAL
-        elif session.headers:
-            # A start, from nothing or from a checkpoint, is at the beginning of an epoch.
-            done = record.finished - record.batch
-            wanted = done + LOG_INTERVAL - done % LOG_INTERVAL
-        else:
-            wanted = record.finished + -record.finished % LOG_INTERVAL
+        # A start, from nothing or from a checkpoint, is at the beginning of an epoch. Without headers the beginning of
+        # the log is missing, and any multiple of LOG_INTERVAL may come first.
+        start = record.finished - (record.batch if session.headers else 1)
+        wanted = before.finished + LOG_INTERVAL if before else start + LOG_INTERVAL - start % LOG_INTERVAL
         if record.finished != wanted:
             yield _Finding(record, "finished iterations", wanted, record.finished)
         before = record
@@ -193,10 +189,10 @@ def _resumed(log: TrainingLog) -> bool:
 
 def _seconds_per_iteration(log: TrainingLog) -> float | None:
     """Median over records that follow each other, so that pauses between epochs and restarts do not count."""
-    pairs = [pair for session in log.sessions for pair in zip(session.records, session.records[1:], strict=False)]
     times = [
         (after.time - before.time).total_seconds() / (after.finished - before.finished)
-        for before, after in pairs
+        for session in log.sessions
+        for before, after in pairwise(session.records)
         if after.finished > before.finished and after.time >= before.time
     ]
     return median(times) if times else None
