@@ -108,7 +108,7 @@ def jobs_of_earlier_commands(root: Path) -> dict[str, tuple[str, ...]]:
     found: dict[str, tuple[str, ...]] = defaultdict(tuple)
     for line in (ask("squeue", "--me", "--noheader", "--format=%i|%k|%Z", seconds=60) or "").splitlines():
         number, comment, folder = line.split("|", 2)
-        if Path(folder) == root and comment.startswith("rule_"):
+        if Path(folder) == root:
             found[comment] += (number,)
     return found
 

@@ -107,6 +107,7 @@ def test_data_artifacts_and_the_published_number_arrive(done: Path) -> None:
     sha256 = sha256_file(done / "data/demo/voc/manifest.json")
     assert (used.dataset.name, used.dataset.digest) == ("voc", sha256[:32])
     assert {tag.key: tag.value for tag in used.tags}["sha256"] == sha256
+    assert json.loads(used.dataset.profile) == {"counts": {"train": {"found": 96}}, "pins": "demo"}
 
     folder = done / "mlartifacts/demo" / child.info.run_id / "artifacts"
     sent = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
