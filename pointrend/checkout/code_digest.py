@@ -1,7 +1,7 @@
 """Which source files a stage's result follows from, and their joint hash.
 
 The unit is a folder of the package, or one file: a change of a file there redoes the stage, a change elsewhere does
-not. The other rooms that a stage's command imports cannot change its result; :data:`ELSEWHERE` says why.
+not. The other rooms that a stage's command imports cannot change its result; :data:`ELSEWHERE` gives the reasons.
 """
 
 from __future__ import annotations

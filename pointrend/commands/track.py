@@ -33,7 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     ways = parser.add_subparsers(dest="way", required=True, metavar="sync | follow")
     ways.add_parser("sync", help="send everything once")
     live = ways.add_parser("follow", help="send curves while trainings run")
-    live.add_argument("--interval", type=_seconds, default=10.0, metavar="S", help="seconds between looks; default 10")
+    live.add_argument("--interval", type=_seconds, default=10.0, metavar="S", help="seconds between checks; default 10")
     live.add_argument("--while-pid", type=_pid, metavar="PID", help="end when the process PID has ended")
 
 

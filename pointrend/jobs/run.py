@@ -126,8 +126,8 @@ def _train(
         try:
             trainer.run(started(trainer), stop)
         except torch.OutOfMemoryError as problem:
-            what = f"{processes.device} has not enough memory for a batch of {recipe.batch_size}"
-            raise MachineError(what, "set more gpus, or another device, in params.yaml") from problem
+            what = f"not enough memory on {processes.device} for a batch of {recipe.batch_size}"
+            raise MachineError(what, "set more gpus, or a different device, in params.yaml") from problem
     return trainer
 
 

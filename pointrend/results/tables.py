@@ -23,9 +23,9 @@ DOWNLOADS = {
 COMPARABLE_SENTENCE = "The published recipe on the official data, unless a row says otherwise."
 NOT_COMPARABLE_SENTENCE = "These figures cannot be compared with the published ones."
 SCALE_SENTENCES = {
-    "demo": " The demo trains thin networks from scratch, for minutes, on pictures that the project draws itself: it"
+    "demo": " The demo trains thin networks from scratch, for minutes, on images that the project draws itself: it"
     " shows that every step works, not how well PointRend segments.",
-    "pilot": " The pilot trains the real network on the first pictures of each split with a shortened schedule: it"
+    "pilot": " The pilot trains the real network on the first images of each split with a shortened schedule: it"
     " shows that everything is in place before GPU weeks are spent.",
 }
 VERDICT_SENTENCES = {

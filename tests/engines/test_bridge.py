@@ -85,7 +85,7 @@ def test_an_engine_that_was_told_to_believe_another_setting_is_not_believed(dvc_
     committed.run("dvc", "commit", "--force")
     (line,) = committed.run("pointrend", "bridge", "snakemake", expect=3).splitlines()
     stage = "dvc repro --force train@demo-voc-r50-0"
-    assert line == f"error: {OTHER_SETTING}dvc was told to believe it: run {stage}, then this again"
+    assert line == f"error: {OTHER_SETTING}dvc commit accepted it unchecked: run {stage}, then this again"
     committed.run(*stage.split())
     assert "train.json is of another setting" not in committed.run("pointrend", "bridge", "snakemake", expect=3)
 

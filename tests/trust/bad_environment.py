@@ -160,7 +160,7 @@ CASES = (
     pair("rank of no number", by_hand(RANK="x"), "RANK is x"),
     pair("no rank", by_hand(RANK=""), "RANK is not set"),
     pair(
-        *("network interface that is not there", environment(GLOO_SOCKET_IFNAME="lo,nope0")),
+        *("network interface that does not exist", environment(GLOO_SOCKET_IFNAME="lo,nope0")),
         *("GLOO_SOCKET_IFNAME=lo,nope0", "network interface", "name one of lo", "or unset"),
     ),
     pair(
