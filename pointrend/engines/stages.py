@@ -198,5 +198,5 @@ STAGES = {
     )
 }
 
+# All stages that fetch, in one: Snakemake's rule ``fetch``, whose values :func:`.workflow.fetch_stage` finds.
 ANYTHING_FETCHED = _fetch("fetch", "{name}", ("name",), ())
-"""All stages that fetch, in one: Snakemake's rule ``fetch``, whose values :func:`.workflow.fetch_stage` finds."""
