@@ -58,7 +58,7 @@ class Attempts:
             iteration=iteration,
             lease=self._fence.number if self._fence else 0,
             **code,
-            machine=None,  # known once its processes have met
+            machine=None,  # known once its processes are connected
             command=command,
             host=socket.gethostname(),
             job=os.environ.get("SLURM_JOB_ID"),

@@ -90,8 +90,8 @@ def run_training(training: Training, make_watch: MakeWatch) -> None:
 
 def _attempt(training: Training, make_watch: MakeWatch, stop: StopRequest) -> None:
     setting, code = training.setting, code_record(code_digest("train", training.setting.dataset))
-    # The trainer of a killed engine works on. The next trainer waits for it and finds everything done.
-    # The other processes meet the first one only after it has the lease.
+    # The trainer of a killed engine keeps running. The next trainer waits for it and finds everything done.
+    # The other processes connect to the first one only after it has the lease.
     with lease(training.checkpoints, training.folder, wait=calling_engine() is not None) as held:
         attempts = Attempts(training.checkpoints, training.identity, held)
 

@@ -64,7 +64,7 @@ def test_other_archives_than_those_that_were_fetched_are_refused(dvc_told: Check
 def test_values_that_dvc_cannot_know_are_refused(dvc_told: Checkout) -> None:
     for words in (("--set", "lr=0.1"), ("--scale", "pilot")):
         (line,) = dvc_told.run("pointrend", *words, "bridge", "dvc", expect=2).splitlines()
-        assert line.startswith("error: DVC runs what params.yaml says")
+        assert line.startswith("error: DVC runs the setting in params.yaml")
 
 
 OTHER_SETTING = f"{RUN}/train.json is of another setting: lr 0.06, now 0.05; "
