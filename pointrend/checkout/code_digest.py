@@ -29,9 +29,9 @@ UNITS = {
 # What a stage's command may import besides its units, and why that cannot change the result.
 ELSEWHERE = {
     "__init__.py": "imports the other modules",
-    "errors.py": "prints messages",
+    "errors.py": "messages on the screen",
     "files.py": "reads and writes bytes whose hash is checked by whoever uses them",
-    "logs.py": "prints and logs messages",
+    "logs.py": "messages on the screen and in log files",
     "checkout": "describes what computed a result, for the record",
     "settings": "reads values, all of which are part of the fingerprint",
     "engines": "plans jobs and prints the status",
