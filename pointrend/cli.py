@@ -160,7 +160,7 @@ def _known(error: Exception) -> str | None:
         return str(error)
     if lacks_memory(error):
         do = "choose a smaller batch_size, crop_size or width, smaller images, or a machine with more"
-        return f"there is not enough memory; {do}"
+        return f"not enough memory; {do}"
     if isinstance(error, OSError):
         # Full disks, missing permissions: the operating system's message names the file.
         return f"{error}; free space or correct permissions, then try again"

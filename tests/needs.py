@@ -7,8 +7,7 @@ import shutil
 
 import pytest
 
-MAY_NOT_SKIP = "POINTREND_TESTS_MAY_NOT_SKIP"
-"""Set by .ci/run, which installs everything."""
+MAY_NOT_SKIP = "POINTREND_TESTS_MAY_NOT_SKIP"  # set by .ci/run, which installs everything
 
 
 def programs(*names: str, package: str) -> None:

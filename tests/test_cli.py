@@ -43,7 +43,7 @@ def in_a_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         ("describe voc", "run: pointrend --scale demo prepare voc"),
         ("prepare voc", "run: pointrend --scale demo fetch voc"),
         ("report", "results.json does not exist"),
-        ("evaluate voc_r50 --out x", "--out goes with --weights"),
+        ("evaluate voc_r50 --out x", "--out needs --weights"),
         ("compare --seeds 1,x", "--seeds '1,x': 'x' is not a whole number"),
         ("plan --step-ms r5=10", "there is no run or backbone 'r5' (did you mean 'r50'?)"),
         ("plan --step-ms r50=fast", "--step-ms 'r50=fast' is not NAME=MILLISECONDS"),

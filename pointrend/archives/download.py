@@ -44,7 +44,7 @@ logger = logging.getLogger(__name__)
 
 
 class SourceFailed(Exception):
-    """This source does not give the file; the text says why, in a few words without credentials.
+    """This source does not give the file; the text gives the reason in a few words without credentials.
 
     ``do``: what the user can do about it, if anything but to try again later.
     """
@@ -71,7 +71,7 @@ class PartFile:
         return self.path.stat().st_size if self.path.is_file() else 0
 
     def origin(self) -> Origin | None:
-        """What the part belongs to; None if that is not known or there is no part."""
+        """What the part belongs to; None if that is not known or no part exists."""
         try:
             found = read_json(self._origin_path) if self.size else None
         except PointrendError:
@@ -99,7 +99,7 @@ class PartFile:
 def download(url: str, archive: Archive, part: PartFile) -> None:
     """Complete ``part`` from ``url``; the caller verifies the content.
 
-    Raises :class:`SourceFailed`; :class:`OtherBytes` if the size is another one; :class:`MachineError` if the disk has
+    Raises :class:`SourceFailed`; :class:`OtherBytes` if the size differs; :class:`MachineError` if the disk has
     no room; OSError if it cannot be written.
     """
     with requests.Session() as session:
@@ -222,7 +222,7 @@ def _begin_or_continue(response: requests.Response, url: str, part: PartFile, or
     total = int(found[2]) if found and found[2] != "*" else None
     if found is None or int(found[1]) != part.size or {**new, "total": total} != origin:
         part.discard()
-        raise Interrupted("the server sent another part than asked for")
+        raise Interrupted("the server sent a different part than requested")
     return total
 
 

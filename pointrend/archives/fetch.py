@@ -49,7 +49,7 @@ def fetch_archive(
     """Get ``archive`` under its official name into ``folder``; nothing gets that name before it is verified.
 
     ``at_hand`` (POINTREND_ARCHIVES) is a folder or base URL that is tried first, by file name: a right file in a
-    folder is linked, a wrong one is passed over with a warning. Then ``urls``, which may carry credentials, are tried
+    folder is linked, a wrong one is skipped with a warning. Then ``urls``, which may carry credentials, are tried
     in turn, and last ``site``.
 
     Raises :class:`ArchiveError` if another file has the name (it is left alone), :class:`DownloadError` if no source
@@ -74,7 +74,7 @@ def fetch_first_seen(
     """Get ``archive`` as :func:`fetch_archive` does; if no checksum was published, enforce that of the first download.
 
     ``seen`` is a JSON file under version control that has bytes, sha256 and source of first downloads by file name, so
-    that everyone after the first gets the same bytes or an error. The first download is trusted, and the log says so.
+    that everyone after the first gets the same bytes or an error. The first download is trusted and logged.
 
     Raises as :func:`fetch_archive` does; :class:`ArchiveError` if ``seen`` cannot be read; :class:`CheckFailed` if
     other bytes are offered than were noted, or another process noted others meanwhile.
@@ -87,7 +87,7 @@ def fetch_first_seen(
             return fetch_archive(wanted, urls, folder, at_hand)
         except OtherBytesError as other:
             what = f"{other.what}, but {seen} records other bytes for the first download"
-            raise CheckFailed(what, "find out why it has changed before taking it") from other
+            raise CheckFailed(what, "find out why it has changed before accepting it") from other
     file = fetch_archive(archive, urls, folder, at_hand)
     with exclusive(folder, seen.name):
         _note_first(seen, archive.name, file)
@@ -116,7 +116,7 @@ def _from_first(archive: Archive, sources: list[Site], part: PartFile) -> Fetche
         logger.warning("%s: %s", archive.name, failures[-1])
     if not sources:
         do = f"{PUT_AT_HAND}, or add a URL for it to published/mirrors.json"
-        raise DownloadError(f"{archive.name} is not at hand and published/mirrors.json has no URL for it", do)
+        raise DownloadError(f"{archive.name} was not found, and published/mirrors.json has no URL for it", do)
     raise error(f"cannot download {archive.name} ({'; '.join(failures)})", f"{do}, or {PUT_AT_HAND}")
 
 
@@ -167,7 +167,7 @@ def _present(archive: Archive, target: Path) -> FetchedFile:
     try:
         digests = verify_file(archive, target, _remembered(target))
     except WrongFile as fault:
-        what = f"{target} is not the {archive.name} that is wanted: {fault}"
+        what = f"{target} is not the expected {archive.name}: {fault}"
         raise ArchiveError(what, "move it away and fetch again") from None
     return _fetched(digests, target, "already there")
 
@@ -178,14 +178,14 @@ def _link(archive: Archive, target: Path, at_hand: str) -> FetchedFile | None:
     candidate = folder / archive.name
     if not folder.is_dir():
         # A URL of another kind, ftp:// for example, may hold a password as well.
-        logger.warning("POINTREND_ARCHIVES: %s is neither a folder nor an http(s) URL; passed over", redacted(at_hand))
+        logger.warning("POINTREND_ARCHIVES: %s is neither a folder nor an http(s) URL; skipped", redacted(at_hand))
         return None
     if not candidate.exists():
         return None
     try:
         digests = verify_file(archive, candidate)
     except (WrongFile, OSError) as fault:
-        logger.warning("%s is passed over: %s", candidate, fault)
+        logger.warning("%s is skipped: %s", candidate, fault)
         return None
     link = target.with_name(f".{target.name}.link")
     link.unlink(missing_ok=True)

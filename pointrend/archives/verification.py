@@ -23,7 +23,7 @@ class Digests:
 
 
 class WrongFile(Exception):
-    """A file is not the archive that it should be. The text says why."""
+    """A file is not the archive that it should be. The text gives the reason."""
 
 
 class OtherBytes(WrongFile):

@@ -1,7 +1,7 @@
 """Which source files a stage's result follows from, and their joint hash.
 
 The unit is a folder of the package, or one file: a change of a file there redoes the stage, a change elsewhere does
-not. The other rooms that a stage's command imports cannot change its result; :data:`ELSEWHERE` says why.
+not. The other rooms that a stage's command imports cannot change its result; :data:`ELSEWHERE` gives the reasons.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from pointrend.checkout.sources import PACKAGE, sha256_of_source
 SOURCES = {".py", ".css", ".js"}
 PREPARED_FORM = ("datasets/classes.py", "datasets/registry.py", "datasets/store.py", "datasets/{dataset}.py")
 COUNTS = ("evaluation/confusion.py", "evaluation/counts_file.py")
+# Folders and files of the package, by stage. ``{dataset}`` is the dataset of a run.
 UNITS = {
     "draw": ("archives/demo",),
     "prepare": ("commands/prepare.py", "datasets/prepare", *PREPARED_FORM),
@@ -25,22 +26,21 @@ UNITS = {
     "report": ("commands/report.py", "results", *COUNTS),
     "track": ("commands/track.py", "tracking", "results", *COUNTS),
 }
-"""By stage: folders and files of the package. ``{dataset}`` is the dataset that a run is about."""
+# What a stage's command may import besides its units, and why that cannot change the result.
 ELSEWHERE = {
     "__init__.py": "imports the other modules",
-    "errors.py": "words on the screen",
+    "errors.py": "messages on the screen",
     "files.py": "reads and writes bytes whose hash is checked by whoever uses them",
-    "logs.py": "words on the screen and in log files",
+    "logs.py": "messages on the screen and in log files",
     "checkout": "describes what computed a result, for the record",
     "settings": "reads values, all of which are part of the fingerprint",
-    "engines": "plans jobs, and prints what there is",
+    "engines": "plans jobs and prints the status",
     "jobs": "decides when and where a training runs, not what it computes",
     "commands/arguments.py": "reads the command line",
     "datasets/intact.py": "compares the prepared data with their hashes",
     "datasets/prepare": "makes the prepared data, whose hash is part of the fingerprint",
     "results/audit": "compares the loss with a published curve and prints warnings",
 }
-"""What a stage's command may import besides its units, and why that cannot change the result."""
 
 
 @cache

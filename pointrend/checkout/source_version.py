@@ -30,7 +30,7 @@ def source_version(root: Path = CHECKOUT) -> SourceVersion:
     """The version of the checkout at ``root``, as git reports it; never an error."""
     try:
         if Path(_git(root, "rev-parse", "--show-toplevel")).resolve() != root.resolve():
-            # A copy inside another repository, whose commit says nothing about this code.
+            # A copy inside another repository, whose commit is not that of this code.
             return SourceVersion(None, None, "not a git repository")
         commit = _git(root, "rev-parse", "--verify", "HEAD")
         return SourceVersion(commit, bool(_git(root, "status", "--porcelain", "--untracked-files=no")))

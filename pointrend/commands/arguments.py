@@ -28,7 +28,7 @@ def add_run(parser: argparse.ArgumentParser) -> None:
 
 def add_seed(parser: argparse.ArgumentParser) -> None:
     """--seed, of a training."""
-    parser.add_argument("--seed", type=seed_number, default=0, metavar="K", help="of the training; default 0")
+    parser.add_argument("--seed", type=seed_number, default=0, metavar="K", help="seed of the training; default 0")
 
 
 def add_dataset(parser: argparse.ArgumentParser) -> None:

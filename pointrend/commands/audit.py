@@ -28,8 +28,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_run(parser)
     parser.add_argument("--log", metavar="FILE", type=Path, help="a training log of your own")
     parser.add_argument("--cfg", metavar="FILE", type=Path, help="a config of your own, base_cfg.py beside it")
-    parser.add_argument("--json", action="store_true", help="as JSON")
-    parser.add_argument("--record", action="store_true", help="for the results; both files as they were fetched")
+    parser.add_argument("--json", action="store_true", help="print as JSON")
+    parser.add_argument("--record", action="store_true", help="write the record of both fetched files, for the results")
 
 
 def run(project: Project, arguments: argparse.Namespace) -> None:

@@ -1,4 +1,4 @@
-"""Record in one engine what the other one has done, so that it is not done again.
+"""Record in one engine what the other has done, so that it is not done again.
 
 Fails with exit code 3 if the other engine still has work to do, or if a file differs from its record.
 
@@ -28,7 +28,7 @@ def run(project: Project, arguments: argparse.Namespace) -> None:
     """Have the engine take over the results."""
     written = load_params(project.root / "params.yaml")
     if project.overrides or project.params.scale != written.scale:
-        what = f"DVC runs what params.yaml says: scale {written.scale}, without --scale and --set"
+        what = f"DVC runs the setting in params.yaml: scale {written.scale}, without --scale and --set"
         raise ParamsError(what, "write it into params.yaml")
     ENGINES[arguments.engine](project)
     print(f"{arguments.engine} has nothing to do at scale {project.params.scale}")

@@ -18,7 +18,7 @@ from pointrend.settings.project import Project
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of this verb."""
     add_dataset(parser)
-    parser.add_argument("--json", action="store_true", help="as JSON")
+    parser.add_argument("--json", action="store_true", help="print as JSON")
 
 
 def run(project: Project, arguments: argparse.Namespace) -> None:

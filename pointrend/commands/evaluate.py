@@ -1,7 +1,7 @@
 """Score a trained run, its released weights, or a file, on the val images: one process, one whole image at a time.
 
 --released scores what `fetch released_RUN` got and writes to runs/<scale>/RUN-released/.
---weights scores a file (ours .safetensors, SSSegmentation's .pth) and writes to --out, or prints, never into runs/.
+--weights scores a file (our .safetensors or SSSegmentation's .pth) and writes to --out, or prints, never into runs/.
 
 examples:
   pointrend evaluate voc_r50 --seed 0
@@ -29,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--released", action="store_true", help="score the released weights")
     parser.add_argument("--weights", metavar="FILE", type=Path, help="score this file instead")
     parser.add_argument(
-        "--out", metavar="DIR", type=folder, help="with --weights: where to write; without, metrics.json is printed"
+        "--out", metavar="DIR", type=folder, help="with --weights: output folder; default: print metrics.json"
     )
 
 
@@ -37,7 +37,7 @@ def run(project: Project, arguments: argparse.Namespace) -> None:
     """Score one run."""
     setting, weights, out = project.setting(arguments.run), arguments.weights, arguments.out
     if out is not None and weights is None:
-        raise ParamsError("--out goes with --weights", "leave it out: a trained run is written to its own folder")
+        raise ParamsError("--out needs --weights", "leave it out: a trained run is written to its own folder")
     if out is not None:
         check_out(project, out)
     if arguments.released and weights is not None:

@@ -84,7 +84,7 @@ def _link(files: list[FetchedFile], folder: Path) -> None:
     known = {file.path.name: file for file in files}
     for path in (path for path in folder.iterdir() if path.name != MARK):
         if not (_is_link(path) or _is_copy(path, known.get(path.name))):
-            raise ArchiveError(f"{path} was not put there by fetch", "move it away and fetch again")
+            raise ArchiveError(f"{path} was not made by fetch", "move it away and fetch again")
         path.unlink()
     for file in files:
         try:

@@ -19,11 +19,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of this verb."""
     add_run(parser)
     parser.add_argument(
-        "--weights", metavar="FILE", type=Path, required=True, help="ours .safetensors, or SSSegmentation's .pth"
+        "--weights", metavar="FILE", type=Path, required=True, help="our .safetensors or SSSegmentation's .pth"
     )
     parser.add_argument("--images", metavar="DIR", type=Path, required=True, help="a folder of images")
-    parser.add_argument("--out", metavar="DIR", type=folder, required=True, help="where <stem>.png go")
-    parser.add_argument("--overlay", action="store_true", help="also <stem>_overlay.jpg")
+    parser.add_argument("--out", metavar="DIR", type=folder, required=True, help="folder for <stem>.png")
+    parser.add_argument("--overlay", action="store_true", help="also write <stem>_overlay.jpg")
 
 
 def run(project: Project, arguments: argparse.Namespace) -> None:

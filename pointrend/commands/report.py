@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of this verb."""
     choice = parser.add_mutually_exclusive_group()
-    choice.add_argument("--check", action="store_true", help="fail if the pages have drifted from the results")
+    choice.add_argument("--check", action="store_true", help="fail if a page differs from the results")
     choice.add_argument("--show", action="store_true", help="write nothing and print the table")
 
 

@@ -17,7 +17,7 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-from pointrend.engines.summary import tracked_file, tracked_place
+from pointrend.engines.summary import store_address, tracked_file
 from pointrend.files import write_json
 from pointrend.logs import log_to_file
 from pointrend.results.compare import read_results
@@ -33,7 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     ways = parser.add_subparsers(dest="way", required=True, metavar="sync | follow")
     ways.add_parser("sync", help="send everything once")
     live = ways.add_parser("follow", help="send curves while trainings run")
-    live.add_argument("--interval", type=_seconds, default=10.0, metavar="S", help="seconds between looks; default 10")
+    live.add_argument("--interval", type=_seconds, default=10.0, metavar="S", help="seconds between checks; default 10")
     live.add_argument("--while-pid", type=_pid, metavar="PID", help="end when the process PID has ended")
 
 
@@ -60,7 +60,7 @@ def _sync(project: Project) -> dict[str, Any]:
     results = project.results_folder / "results.json"
     with opened(project.root, WAIT) as store:
         record = sync(store, project, read_results(results) if results.is_file() else None)
-        log.info("experiment %s is up to date; show it with: %s", record["experiment"], tracked_place(record["store"]))
+        log.info("experiment %s is up to date; show it with: %s", record["experiment"], store_address(record["store"]))
     return record
 
 

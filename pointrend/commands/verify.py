@@ -1,7 +1,7 @@
 """Recompute every hash and every mIoU that the results of a scale rest on, from the archives to the pages.
 
-Exits 3 and names the first file that is not what it should be. Files that are not on this machine are noted, and so are
-other code and other settings: this checks bytes.
+Exits 3 and names the first wrong file. Files that are not on this machine, different code and different settings are
+only noted: this checks bytes.
 
 examples:
   pointrend verify
@@ -25,4 +25,4 @@ def run(project: Project, arguments: argparse.Namespace) -> None:
     verification.walk()
     for note in verification.notes:
         print(f"note: {note}")
-    print(f"{len(verification.files)} files and {verification.mious} mIoU recomputed from their counts: all hold")
+    print(f"{len(verification.files)} files and {verification.mious} mIoU recomputed from their counts: all match")

@@ -82,7 +82,7 @@ class StoreWriter:
     def _open_files(self) -> Iterator[None]:
         paths = _paths(self._folder, self._split)
         with ExitStack() as stack:
-            # Closed in reverse order: the index, without which there is no store, gets its name last.
+            # Closed in reverse order: the index, without which the store does not exist, gets its name last.
             temporary = [stack.enter_context(atomic_path(path)) for path in reversed(paths)][::-1]
             self._files = [_HashedFile(stack.enter_context(open(path, "wb"))) for path in temporary]
             yield
@@ -97,7 +97,7 @@ class Store:
     ``ids`` are the images' ids and ``sizes`` their (height, width), both in the order of the indices.
 
     Raises:
-        DatasetError: a file is missing, unreadable, or shorter or longer than the index says.
+        DatasetError: a file is missing, unreadable, or shorter or longer than in the index.
     """
 
     def __init__(self, folder: Path, split: str) -> None:

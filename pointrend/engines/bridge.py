@@ -1,6 +1,6 @@
-"""Tell one engine what the other has done.
+"""Record in one engine what the other has done.
 
-Either engine can be made to accept whatever is on the disk. So this is done only if the other one's own bookkeeping is
+Either engine can be made to accept whatever is on the disk. So this is done only if the other engine's records are
 complete, and every file agrees with its record.
 """
 
@@ -56,7 +56,7 @@ def tell_snakemake(project: Project) -> None:
         first = json.dumps(next(iter(status.values()))[0]).translate(str.maketrans("", "", '{}"[]'))
         raise CheckFailed(f"dvc would still run {_listed(list(status))}: {first}", do)
     for fault, which in _faults(project):
-        do = f"dvc was told to believe it: run dvc repro --force {_dvc_stage(project, *which)}, then this again"
+        do = f"dvc commit accepted it unchecked: run dvc repro --force {_dvc_stage(project, *which)}, then this again"
         raise CheckFailed(fault, do)
     _engine(project, "snakemake", "--touch", "--forceall")
 

@@ -14,7 +14,7 @@ HEADER = """\
 # docs/engines.md explains it.
 #
 # A run is a dataset with a backbone, because DVC cannot look up the dataset of a run. Every stage's name contains the
-# scale, so that dvc.lock keeps its entries of one scale while another one runs.
+# scale, so that dvc.lock keeps its entries of one scale while a different one runs.
 #
 # DVC writes names from params.yaml into commands without quoting them. So every stage first runs a separate command
 # with no interpolated values, which rejects names that contain shell metacharacters.
@@ -38,7 +38,7 @@ def dvc_yaml() -> str:
 
 
 def _stage(stage: Stage) -> dict[str, Any]:
-    # DVC cannot look up by scale whether anything is published: published_scales in params.yaml says it.
+    # DVC cannot look up by scale whether anything is published: published_scales in params.yaml states it.
     scales: Any = "${published_scales}" if stage.published else ["${scale}"]
     plain = [key for key in stage.outs if key not in (*stage.metrics, *stage.plots)]
     content = {

@@ -1,4 +1,4 @@
-"""The stages of the pipeline. This table is the only place that knows the DAG.
+"""The stages of the pipeline. Only this table defines the DAG.
 
 dvc.yaml is generated from it (`make dvc`), and the rules of the Snakefile take their files, commands and digests from
 it. A stage is redone when a file that it reads, a value at one of its paths in params.yaml, or its code changes.
@@ -198,5 +198,5 @@ STAGES = {
     )
 }
 
+# All stages that fetch, in one: Snakemake's rule ``fetch``, whose values :func:`.workflow.fetch_stage` finds.
 ANYTHING_FETCHED = _fetch("fetch", "{name}", ("name",), ())
-"""All stages that fetch, in one: Snakemake's rule ``fetch``, whose values :func:`.workflow.fetch_stage` finds."""

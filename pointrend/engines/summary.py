@@ -35,8 +35,8 @@ def summary(wanted: Workflow, rest: str = "") -> str:
     if current:
         commands[f"pointrend --scale {scale} report --show"] = "prints the table"
         commands[f"pointrend --scale {scale} verify"] = "recomputes every hash and every mIoU behind it"
-    if place := tracked_place(_content(tracked_file(project)).get("store")):
-        commands[place] = "shows the curves"
+    if address := store_address(_content(tracked_file(project)).get("store")):
+        commands[address] = "shows the curves"
     if current and scale == "demo":
         commands["pointrend --scale paper plan"] = "shows what the published recipe requires"
     if commands:
@@ -50,7 +50,7 @@ def tracked_file(project: Project) -> Path:
     return project.log_file("track").with_name("tracked.json")
 
 
-def tracked_place(store: str | None) -> str:
+def store_address(store: str | None) -> str:
     """How to see what was sent to ``store``: a command or an address; empty where nothing was sent."""
     return f"mlflow ui --backend-store-uri sqlite:///{store}" if store == DATABASE else store or ""
 

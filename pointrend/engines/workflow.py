@@ -165,7 +165,7 @@ class Workflow:
 
 
 def stage_fields(project: Project, run: str = "", **names: str) -> dict[str, str]:
-    """What the names in braces of :data:`STAGES` stand for in one job."""
+    """The values of the names in braces of :data:`STAGES` in one job."""
     chosen = project.params.runs[run] if run else None
     of_run = {"run": run, "dataset": chosen.dataset, "backbone": chosen.backbone} if chosen else {}
     return {"scale": project.params.scale, **of_run, **names}

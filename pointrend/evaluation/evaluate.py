@@ -28,7 +28,7 @@ from pointrend.model.pointrend import PointRend
 
 logger = logging.getLogger(__name__)
 
-LINES = 10  # of progress where there is no terminal
+LINES = 10  # progress lines without a terminal
 
 
 @dataclass(frozen=True)

@@ -45,7 +45,7 @@ def predict_folder(
     ``inference``: see :mod:`pointrend.evaluation.segmenters`.
 
     Raises:
-        ParamsError: there is no such folder, ``out`` is the same folder, or has another file of such a name.
+        ParamsError: the folder does not exist, ``out`` is the same folder, or has another file of such a name.
         DatasetError: no image, an unreadable or damaged one, or two that differ in the suffix alone.
         WeightsError: the network's output is not finite.
     """
@@ -76,9 +76,9 @@ def images_in(folder: Path) -> list[Path]:
     named = sorted(path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES)
     paths = [path for path in named if not added_by_macos(path.name)]
     if len(paths) < len(named):
-        log.warning("%s: %d file(s) that macOS added are passed over", folder, len(named) - len(paths))
+        log.warning("%s: %d file(s) that macOS added are skipped", folder, len(named) - len(paths))
     if not paths:
-        raise DatasetError(f"no image found in {folder}", f"put some there ({' '.join(sorted(SUFFIXES))})")
+        raise DatasetError(f"no image found in {folder}", f"add some ({' '.join(sorted(SUFFIXES))})")
     first: dict[str, Path] = {}
     for path in paths:
         if not path.is_file():

@@ -80,14 +80,14 @@ def _score_and_write(
     if not weights.is_file():
         raise WeightsError(f"{weights} does not exist", again)
     if sha256_file(weights) != sha256:
-        raise CheckFailed(f"{weights} has another sha256 than when it was made", f"restore it, or {again}")
+        raise CheckFailed(f"{weights} has a different sha256 than when it was made", f"restore it, or {again}")
     prepared = project.data_folder(setting.dataset)
     check_split(prepared, "val")
     scores = score(project, setting, weights)
     check_split(prepared, "val")  # once more: it was read while it was scored
     after = scoring_fingerprint(project, setting, sha256_file(weights)), data_record(project, setting.dataset)
     if after != (fingerprint, data):
-        raise CheckFailed(f"the weights or the data of {setting.run} were exchanged while it was scored", "score again")
+        raise CheckFailed(f"the weights or the data of {setting.run} changed while it was scored", "score again")
     write_evaluation(folder, scores, {"fingerprint": train.get("fingerprint", fingerprint), "model_sha256": sha256})
     write_json(folder / "scores.json", {key: scores.metrics[key] for key in SCORES})
     record = {

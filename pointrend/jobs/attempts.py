@@ -1,4 +1,4 @@
-"""The attempts at a training, and whether another one is worthwhile.
+"""The attempts at a training, and whether a further one can succeed.
 
 An engine that retries a failed job cannot distinguish a lost node from a wrong setting. So the trainer keeps
 attempts.json beside the checkpoints, under its lease, with one record per start; train.json takes them over
@@ -30,12 +30,12 @@ class Attempts:
     """The attempts at one training; only the process that writes its files may use it.
 
     Raises:
-        TrainingError: those in ``folder`` cannot be read, or are of another training.
+        TrainingError: those in ``folder`` cannot be read, or belong to a different training.
     """
 
     def __init__(self, folder: Path, training: Identity, fence: Fence | None = None) -> None:
         self.path, self._fence = folder / "attempts.json", fence
-        do = f"remove {self.path} and train again: it goes on from its checkpoint"
+        do = f"remove {self.path} and train again: it resumes from its checkpoint"
         self.record: dict[str, Any] = {KEY: training.record, "command": None, "failed": None, "attempts": []}
         if self.path.is_file():
             self.record = read_json(self.path, TrainingError, do, keys=self.record)
@@ -49,7 +49,7 @@ class Attempts:
         ``code`` describes the code that computes from here on: at the end, there may be a newer commit.
 
         Raises:
-            TrainingError: an attempt of the same command has shown that another one is useless.
+            TrainingError: an attempt of the same command has shown that a further one cannot succeed.
         """
         command = os.environ.get(COMMAND)
         self._refuse_useless(command, iteration)
@@ -58,7 +58,7 @@ class Attempts:
             iteration=iteration,
             lease=self._fence.number if self._fence else 0,
             **code,
-            machine=None,  # known once its processes have met
+            machine=None,  # known once its processes are connected
             command=command,
             host=socket.gethostname(),
             job=os.environ.get("SLURM_JOB_ID"),
@@ -95,5 +95,5 @@ class Attempts:
             self.record["failed"] = f"{what} (the last one ended: {last[-1]['ended'] or 'killed'})"
             self.note()
         if self.record["failed"] is not None:
-            do = "correct that and type the command again"
+            do = "fix the cause and run the command again"
             raise TrainingError(f"not tried again: {self.record['failed']}", do)

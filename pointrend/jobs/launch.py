@@ -49,7 +49,7 @@ def check_interfaces(gpus: bool) -> None:
         found = [any(one == name if exact else one.startswith(name) for one in known) for name in names]
         if not (all(found) if gloo else any(found)):
             do = f"name one of {', '.join(known)}, or unset {variable}"
-            raise MachineError(f"{variable}={value} names a network interface that is not there", do)
+            raise MachineError(f"{variable}={value} names a network interface that does not exist", do)
 
 
 def launcher(gpus: int, nodes: int, first_node: str, job: str | None, words: Sequence[str]) -> list[str]:

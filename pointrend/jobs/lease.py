@@ -112,7 +112,7 @@ class Held:
                 raise
             found = newest(self.path.parent)
             how = f"taken over by {found.who}" if found.number > self.number else "removed"
-            do = "the same command goes on from the last checkpoint, if anything is left to do"
+            do = "the same command resumes from the last checkpoint, if anything is left to do"
             raise TrainingStopped(f"the lease on {self.folders[0]} was {how}", do) from problem
 
     def remove_temporary_files(self, before: int) -> None:

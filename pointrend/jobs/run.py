@@ -90,8 +90,8 @@ def run_training(training: Training, make_watch: MakeWatch) -> None:
 
 def _attempt(training: Training, make_watch: MakeWatch, stop: StopRequest) -> None:
     setting, code = training.setting, code_record(code_digest("train", training.setting.dataset))
-    # The trainer of a killed engine works on. The next trainer waits for it and finds everything done.
-    # The other processes meet the first one only after it has the lease.
+    # The trainer of a killed engine keeps running. The next trainer waits for it and finds everything done.
+    # The other processes connect to the first one only after it has the lease.
     with lease(training.checkpoints, training.folder, wait=calling_engine() is not None) as held:
         attempts = Attempts(training.checkpoints, training.identity, held)
 
@@ -126,8 +126,8 @@ def _train(
         try:
             trainer.run(started(trainer), stop)
         except torch.OutOfMemoryError as problem:
-            what = f"{processes.device} has not enough memory for a batch of {recipe.batch_size}"
-            raise MachineError(what, "set more gpus, or another device, in params.yaml") from problem
+            what = f"not enough memory on {processes.device} for a batch of {recipe.batch_size}"
+            raise MachineError(what, "set more gpus, or a different device, in params.yaml") from problem
     return trainer
 
 

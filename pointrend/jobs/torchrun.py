@@ -32,8 +32,8 @@ def main(arguments: Sequence[str]) -> int:
     except SignalException:
         return TrainingStopped.exit_code
     except RendezvousError:
-        what = f"the nodes cannot meet at {options.rdzv_endpoint}"
-        do = "see that the first node can be reached and that nothing else has this port, then start all of them again"
+        what = f"the nodes cannot connect at {options.rdzv_endpoint}"
+        do = "make sure that the first node can be reached and the port is free, then start all of them again"
         print(f"error: {MachineError(what, do)}", file=sys.stderr)
         return MachineError.exit_code
     return 0
@@ -47,7 +47,7 @@ def report_killed(failures: Mapping[int, ProcessFailure]) -> None:
     for rank, failure in sorted(failures.items(), key=lambda item: item[1].timestamp):
         if failure.exitcode < 0 and failure.exitcode != -signal.SIGTERM:
             what = f"process {rank} of the training was killed by {failure.signal_name()}"
-            print(f"error: {what}; the same command goes on from the last checkpoint", file=sys.stderr)
+            print(f"error: {what}; the same command resumes from the last checkpoint", file=sys.stderr)
             return
 
 

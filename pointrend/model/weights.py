@@ -129,7 +129,7 @@ def _released_state(path: Path) -> dict[str, Any]:
         what = f'{path} has no state dict under "model"'
         if isinstance(content, dict):
             what += f" (it has {_listed([str(key)[:LETTERS_SHOWN] for key in content], KEYS_SHOWN) or 'nothing'})"
-        raise WeightsError(what, "take a checkpoint of SSSegmentation")
+        raise WeightsError(what, "use a checkpoint of SSSegmentation")
     return found
 
 
@@ -155,7 +155,7 @@ def _read(path: Path, reader: Callable[[Path], Any]) -> Any:
         if held := _refused(path, problem):
             what = f"{path} is not a readable weights file: it holds {held}; only tensors and plain containers are read"
             words = ("python", "-c", TENSORS_ALONE, str(path), str(path.with_suffix(".tensors.pth")))
-            do = f"if you trust its maker (this runs any code in it), save the tensors alone: {shlex.join(words)}"
+            do = f"if you trust its source (this runs any code in it), save the tensors alone: {shlex.join(words)}"
             raise WeightsError(what, do) from problem
         cause = "a TorchScript program" if "TorchScript" in str(problem) else type(problem).__name__
         do = "use the .safetensors or .pth file of this run, or fetch it again"
@@ -203,9 +203,9 @@ def _check(
     }
     if any(complaints.values()):
         parts = [f"{len(names)} {kind} ({_listed(names)})" for kind, names in complaints.items() if names]
-        raise WeightsError(f"{path} does not fit this model: {', '.join(parts)}", "take weights made for the same run")
+        raise WeightsError(f"{path} does not fit this model: {', '.join(parts)}", "use weights made for the same run")
     if broken := _not_finite({name: found[name] for name in common}):
-        raise WeightsError(f"{path} holds NaN or infinity in {_listed(broken)}", "take another file")
+        raise WeightsError(f"{path} holds NaN or infinity in {_listed(broken)}", "use a different file")
 
 
 def _form(value: Any) -> str:

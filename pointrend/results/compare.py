@@ -112,14 +112,14 @@ def read_results(path: Path) -> dict[str, Any]:
     if not isinstance(results, dict):
         raise ResultsError(f"{path} is not a JSON object", do)
     if results != sealed(results):
-        raise CheckFailed(f"{path} is not what its own sha256 stands for", do)
+        raise CheckFailed(f"{path} does not match its own sha256", do)
     if fault := fault_of_form(results):
         raise ResultsError(f"{path} does not have the form of results.json at {fault}", do)
     return results
 
 
 def copies(rows: Sequence[Mapping[str, Any]]) -> dict[tuple[str, int], str]:
-    """Why a training does not count, by run and seed, if another one has the very same weights: they are one.
+    """Why a training does not count, by run and seed, if a different one has exactly the same weights: they are one.
 
     Two seeds never give equal weights; a copied folder or checkpoint does.
     """

@@ -39,7 +39,7 @@ def report_files(
             one of its markers is missing.
     """
     if results["published"] != published.hashes():
-        what = f"the results were compared with another {published.file}, table or recipe than those that exist now"
+        what = f"the results were compared with a {published.file}, table or recipe that has changed since"
         raise CheckFailed(what, "run `pointrend compare`")
     carried = gather(results, runs, out / PAGE)
     files = {out / README: render_readme(results, published), out / PAGE: render_page(results, published, carried)}
@@ -55,7 +55,7 @@ def check_files(files: Mapping[Path, str]) -> None:
     """Raise CheckFailed if one of the ``files`` is missing or differs from this text, byte for byte."""
     for path, text in files.items():
         if not path.is_file() or path.read_bytes() != text.encode():
-            raise CheckFailed(f"{path} is not what the results say", "run `pointrend report`")
+            raise CheckFailed(f"{path} does not match the results", "run `pointrend report`")
 
 
 def render_readme(results: Mapping[str, Any], published: Published) -> str:

@@ -47,7 +47,7 @@ class SelectedRun:
 
     Attributes:
         seed: None for released weights.
-        reasons: why a score computed now would not be comparable; a score that exists says so in its own records.
+        reasons: why a score computed now would not be comparable; an existing score has its own records of that.
         setting: all parameters as they are now.
         folder: with train.json (trainings only), metrics.json and confusion.parquet.
         fingerprint: of a training that starts now, or of a score of released weights; empty where neither could start.
@@ -223,7 +223,7 @@ def _checked_counts(selected: SelectedRun, metrics: Record, evaluation: Record) 
         raise selected.contradiction(f"{images} images were counted, but metrics.json has {metrics['n_images']}")
     prepared = evaluation["data"]["images"].get("val"), evaluation["data"]["ids_sha256"].get("val")
     if (images, counts.ids_sha256) != prepared:
-        raise selected.contradiction(f"{images} images were scored, which are not the {prepared[0]} prepared ones")
+        raise selected.contradiction(f"{images} images were scored, not the {prepared[0]} prepared ones")
     scores = read_json(selected.folder / SCORES, do=selected.again(SCORES))
     if scores != {key: metrics[key] for key in counts_file.SCORES}:
         raise selected.contradiction(f"{SCORES} does not follow from metrics.json")
@@ -235,7 +235,7 @@ def _read(selected: SelectedRun, name: str) -> dict[str, Any]:
     values = read_json(path, do=do, keys=KEYS[name])
     wrong = [key for key, kind in KEYS[name].items() if not isinstance(values[key], kind)]
     if wrong:
-        raise ResultsError(f"{path} has another kind of value in {', '.join(wrong)}", do)
+        raise ResultsError(f"{path} has a value of the wrong type in {', '.join(wrong)}", do)
     return dict(values)
 
 

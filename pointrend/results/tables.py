@@ -23,9 +23,9 @@ DOWNLOADS = {
 COMPARABLE_SENTENCE = "The published recipe on the official data, unless a row says otherwise."
 NOT_COMPARABLE_SENTENCE = "These figures cannot be compared with the published ones."
 SCALE_SENTENCES = {
-    "demo": " The demo trains thin networks from scratch, for minutes, on pictures that the project draws itself: it"
+    "demo": " The demo trains thin networks from scratch, for minutes, on images that the project draws itself: it"
     " shows that every step works, not how well PointRend segments.",
-    "pilot": " The pilot trains the real network on the first pictures of each split with a shortened schedule: it"
+    "pilot": " The pilot trains the real network on the first images of each split with a shortened schedule: it"
     " shows that everything is in place before GPU weeks are spent.",
 }
 VERDICT_SENTENCES = {
@@ -35,17 +35,17 @@ VERDICT_SENTENCES = {
     "matches": "the released weights score the published number under our evaluation, to within 0.02 points: it is what"
     " these weights give",
     "close": "the released weights score within 0.05 points of the published number, but not within 0.02: some images"
-    " were treated otherwise, and the cause is to be found",
+    " were treated differently; find the cause",
     "differs": "the released weights score more than 0.05 points from the published number: other weights, or another"
     " protocol",
     "consistent": "one training, as near to the published number as two trainings of one recipe are to each other;"
     " this does not reproduce it",
-    "reproduced": "the published number lies in the band of a future single training, and the difference is shown to"
+    "reproduced": "the published number is in the band of a future single training, and the difference is shown to"
     " be smaller than one point",
-    "insufficient": "the published number lies in the band of a future single training, but too few seeds, or too"
+    "insufficient": "the published number is in the band of a future single training, but too few seeds, or too"
     " scattered ones, leave a difference of one point possible",
     "below": "further below the published number than chance explains at 95 %",
-    "above": "further above the published number than chance explains at 95 %: the protocol is to be audited first",
+    "above": "further above the published number than chance explains at 95 %: audit the protocol first",
 }
 COLUMNS_SENTENCE = (
     "The columns up to “mIoU (published)” repeat the published table; those after it are ours. Figures are in percent;"
@@ -60,9 +60,9 @@ STRIDE_SENTENCE = (
     " “os8” say; the output stride of our network is given beside it."
 )
 CERTAINTY_SENTENCE = (
-    "The interval over seeds says how far another training would differ from the published number, in points, at 95 %:"
-    " 0 lies in it where the verdict is neither below nor above. Sigma is the standard deviation over seeds. The"
-    " interval over images is another one: it says how far the mIoU of the same weights would move with other"
+    "The interval over seeds shows how far a further training would differ from the published number, in points (95 %):"
+    " It contains 0 where the verdict is neither below nor above. Sigma is the standard deviation over seeds. The"
+    " interval over images is a different one: how far the mIoU of the same weights would move with other"
     " validation images, by a bootstrap."
 )
 PAIRED_SENTENCE = (
@@ -77,7 +77,7 @@ REFINEMENT_SENTENCE = (
 
 @dataclass(frozen=True)
 class Table:
-    """A heading, column titles, rows of cells, and a sentence that says how to read it."""
+    """A heading, column titles, rows of cells, and a sentence on how to read it."""
 
     heading: str
     columns: tuple[str, ...]

@@ -39,7 +39,7 @@ class Verdict:
     interval: tuple[float, float] | None = None
 
 
-NOT_RUN = Verdict("not run")  # there is no result
+NOT_RUN = Verdict("not run")  # no result exists
 NOT_COMPARABLE = Verdict("not comparable", n=1)  # not the published recipe on the official data, whatever the number
 UNVERIFIED = Verdict("unverified")  # the files of the result contradict each other, whatever the number
 

@@ -119,7 +119,7 @@ class Verification:
             self._hold([one], do, elsewhere=True)
             found = digest_file(one.file) if one.file.is_file() else one
             if (found.md5, found.bytes) != (one.md5, one.bytes):
-                raise CheckFailed(f"{self._name(path)} gives another md5 or size of {one.file.name}", do)
+                raise CheckFailed(f"{self._name(path)} gives a different md5 or size for {one.file.name}", do)
             kept = self.project.archives_folder / one.file.name
             if kept.is_file() and not (one.file.is_file() and kept.samefile(one.file)):
                 self._hold([Stated(kept, one.sha256, path)], do)
@@ -258,11 +258,11 @@ class Verification:
     # -- notes
 
     def _note(self, path: Path) -> None:
-        self.notes.append(f"{self._name(path)} is not here: not checked")
+        self.notes.append(f"{self._name(path)} is not on this machine: not checked")
 
     def _note_code(self, stage: str, dataset: str, record: Record, words: str) -> None:
         if record["code_sha256"] != code_digest(stage, dataset):
-            self.notes.append(f"{words} by other code than is here")
+            self.notes.append(f"{words} by different code than this checkout has")
 
     def _note_commits(self, name: str, chain: Record) -> None:
         """The code itself is known by its hash, whatever commit it was of."""

@@ -23,7 +23,7 @@ from pointrend.settings.project import Project
 from pointrend.settings.validation import Strict, validated
 
 DEFINITION, CODE = "definition.json", "code.json"
-RESTORE = "take the folder published/ from the repository again"
+RESTORE = "restore the folder published/ from the repository"
 STAGES = ("prepare", "train", "evaluate")
 PAPER = "paper"
 # Variables of the environment that choose the arithmetic whatever the setting is; with these values they do not.

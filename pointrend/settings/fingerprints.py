@@ -21,7 +21,7 @@ MANIFEST_KEYS = ("archives", "code_sha256", "content", "counts", "files", "pins"
 def training_fingerprint(project: Project, setting: RunSetting, seed: int) -> str:
     """Fingerprint of a training that starts now.
 
-    Raises ResultsError if the data are not prepared as params.yaml says, WeightsError if the backbone is not fetched.
+    Raises ResultsError if the prepared data do not match params.yaml, WeightsError if the backbone is not fetched.
     """
     data = prepared(project, setting.dataset)["content"]
     return setting.fingerprint(seed, data, backbone_sha256(project, setting), code_digest("train", setting.dataset))

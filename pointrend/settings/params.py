@@ -159,7 +159,7 @@ class Params(Strict):
     def _names_exist(self) -> Params:
         _check_name("scale", self.scale, self.scales)
         if len(set(self.seeds)) != len(self.seeds):
-            raise ValueError("seeds: each seed once")
+            raise ValueError("seeds: list each seed once")
         if self.published_scales not in ((), (self.scale,)):
             raise ValueError(f"published_scales: must be [] or [{self.scale}], as scale is {self.scale}")
         for name in self.published_scales:
@@ -172,7 +172,7 @@ class Params(Strict):
             for dataset in scale.datasets:
                 _check_name(f"scales.{name}.datasets", dataset, self.datasets)
             if len(scale.datasets) < len(self.datasets):
-                raise ValueError(f"scales.{name}.datasets: name every dataset, if only with {{}}")
+                raise ValueError(f"scales.{name}.datasets: list every dataset, at least with {{}}")
         return self
 
     @model_validator(mode="after")
@@ -186,7 +186,7 @@ class Params(Strict):
         return self
 
     def at_scale(self, scale: str | None) -> Params:
-        """The same params with another scale; None keeps it. Raises ParamsError if there is no such scale."""
+        """The same params with another scale; None keeps it. Raises ParamsError for an unknown scale."""
         return self if scale is None else self.model_copy(update={"scale": self.known("scale", scale, self.scales)})
 
     @staticmethod

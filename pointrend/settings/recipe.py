@@ -1,4 +1,4 @@
-"""The keys of the recipe, and the parts of it that params.yaml gives in several places.
+"""The keys of the recipe, and the parts of it that params.yaml gives at several levels.
 
 :func:`setting` describes a key and what it counts for. :class:`.params.Params` puts the parts together.
 """
@@ -30,7 +30,7 @@ FileName = Annotated[str, Field(pattern="^[A-Za-z0-9][A-Za-z0-9._-]*$", max_leng
 
 
 def setting(description: str, **extra: Any) -> Any:
-    """A field that enters the fingerprint and counts for comparability, unless ``extra`` says otherwise."""
+    """A field that enters the fingerprint and counts for comparability, unless ``extra`` states otherwise."""
     return Field(description=description, json_schema_extra=extra or None)
 
 

@@ -60,7 +60,7 @@ def register(client: MlflowClient, run: str, children: Mapping[int, Run], rows: 
 
 
 def _aliases(client: MlflowClient, name: str) -> Mapping[str, str] | None:
-    """Versions by alias of a registered model, None if there is no such model."""
+    """Versions by alias of a registered model, None if the model does not exist."""
     try:
         return dict(client.get_registered_model(name).aliases)
     except MlflowException as error:

@@ -69,7 +69,7 @@ def save_checkpoint(
         try:
             safetensors.torch.save_file({name: tensor.cpu() for name, tensor in tensors.items()}, temporary)
         except safetensors.SafetensorError as problem:  # a failed write, too
-            do = "free disk space; the checkpoints before it are kept, and the same command goes on from them"
+            do = "free disk space; earlier checkpoints are kept, and the same command resumes from them"
             raise MachineError(f"cannot write {path}: {problem}", do) from problem
     record = {**vars(progress), KEY: training.record, "lease": lease, "sha256": sha256_file(path)}
     del record["metrics"]
@@ -91,7 +91,7 @@ def load_checkpoint(
     A checkpoint whose state or record does not match its sha256 is skipped with a warning.
 
     Raises:
-        TrainingError: an undamaged checkpoint is of another training than ``training``, or does not fit the model.
+        TrainingError: an undamaged checkpoint belongs to a training other than ``training``, or does not fit the model.
     """
     records = _files(folder, "json")
     for record in records:
@@ -107,7 +107,7 @@ def last_iteration(folder: Path, training: Identity) -> int:
     """Finished iterations of the newest undamaged checkpoint in ``folder``; 0 if there is none.
 
     Raises:
-        TrainingError: it is of another training than ``training``.
+        TrainingError: it belongs to a different training than ``training``.
     """
     found = (_undamaged(record, training) for record in _files(folder, "json"))
     return next((progress["iteration"] for progress in found if progress is not None), 0)
@@ -138,7 +138,7 @@ def _restore(path: Path, model: torch.nn.Module, optimizer: torch.optim.Optimize
     for name, parameter in model.named_parameters():
         momentum = tensors.get(f"momentum.{name}")
         if momentum is not None:
-            # In the memory layout of the parameter: another one would change the order of sums.
+            # In the memory layout of the parameter: a different one would change the order of sums.
             buffer = torch.empty_like(parameter, requires_grad=False)
             optimizer.state[parameter]["momentum_buffer"] = buffer.copy_(momentum)
     return tensors[METRICS].numpy().tobytes()

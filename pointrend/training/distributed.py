@@ -67,7 +67,7 @@ def join_processes(count: int, device: str, threads: int) -> Iterator[Processes]
     Raises:
         ParamsError: according to the environment torchrun started a different number of processes than the setting has
             GPUs, or a process beyond that number.
-        MachineError: the processes cannot meet at the address in the environment.
+        MachineError: the processes cannot connect at the address in the environment.
         TrainingStopped: within the block, another process ended too early.
     """
     _check_started(count)
@@ -84,7 +84,7 @@ def join_processes(count: int, device: str, threads: int) -> Iterator[Processes]
         dist.init_process_group("cpu:gloo,cuda:nccl" if chosen.type == "cuda" else "gloo")
     except (RuntimeError, ValueError) as problem:  # a port that is taken; a variable that is missing or no number
         address = ":".join(os.environ.get(name, f"${name}") for name in ("MASTER_ADDR", "MASTER_PORT"))
-        what = f"the processes cannot meet at {address}: {' '.join(str(problem).split())[:300]}"
+        what = f"the processes cannot connect at {address}: {' '.join(str(problem).split())[:300]}"
         raise MachineError(what, "let torchrun choose the port (--standalone), or name a free one") from problem
     try:
         yield Processes(dist.get_rank(), count, chosen)
@@ -92,8 +92,8 @@ def join_processes(count: int, device: str, threads: int) -> Iterator[Processes]
         # A collective failed. Gloo has no exception class for that, only its source file in the text.
         if not (isinstance(problem, dist.DistError) or "gloo/transport" in str(problem)):
             raise
-        what = f"lost touch with the other processes: {' '.join(str(problem).split())}"
-        raise TrainingStopped(what, "the same command goes on from the last checkpoint") from problem
+        what = f"lost contact with the other processes: {' '.join(str(problem).split())}"
+        raise TrainingStopped(what, "the same command resumes from the last checkpoint") from problem
     finally:
         dist.destroy_process_group()
 
@@ -102,9 +102,9 @@ def _check_started(count: int) -> None:
     """Refuse variables that a shell has kept from another training, before the wait for processes that never come."""
     started, rank = os.environ.get("WORLD_SIZE") or "1", os.environ.get("RANK")
     left = ", ".join(name for name in STARTED if os.environ.get(name))
-    do = f"unset {left} if the shell has kept them, or start it with torchrun and {count} processes in all"
+    do = f"unset {left} if they are left over in the shell, or start it with torchrun and {count} processes in all"
     if started != str(count):
-        what = f"{started} process(es) were started, says WORLD_SIZE, but the setting has gpus: {count}"
+        what = f"WORLD_SIZE is {started}, but the setting has gpus: {count}"
         raise ParamsError(what, do)
     if count > 1 and (rank is None or not rank.isdecimal() or int(rank) >= count):
-        raise ParamsError(f"RANK is {rank or 'not set'}, which is no number below WORLD_SIZE={count}", do)
+        raise ParamsError(f"RANK is {rank or 'not set'}, not a number below WORLD_SIZE={count}", do)

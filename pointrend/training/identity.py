@@ -30,7 +30,7 @@ class Identity(NamedTuple):
         """Make sure that ``record``, read from ``path``, is of this training.
 
         Raises:
-            TrainingError: it is of another one.
+            TrainingError: it belongs to a different one.
         """
         found = record.get(KEY)
         if found == self.record:

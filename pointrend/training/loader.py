@@ -29,7 +29,7 @@ from pointrend.training.transforms import TrainPixels, TrainTransform
 SILENT_SECONDS = 600.0  # after which loader processes that return no batch end the training
 STOP_SECONDS = 10.0  # the same once the training was asked to stop
 LOOK_SECONDS = 1.0  # between two looks at these limits
-AGAIN = "the same command goes on from the last checkpoint"
+AGAIN = "the same command resumes from the last checkpoint"
 
 
 class TrainBatch(NamedTuple):

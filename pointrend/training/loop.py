@@ -120,7 +120,7 @@ def _compiled(network: nn.Module) -> Callable[..., Any]:
     """The network through torch.compile, which fuses the operations between the convolutions."""
     compiler = os.environ.get("CXX", "g++")
     if shutil.which(compiler) is None:
-        do = "install it (Debian: apt-get install g++), name another one in CXX, or set compile: false"
+        do = "install it (Debian: apt-get install g++), name a different one in CXX, or set compile: false"
         raise MachineError(f"compile: true needs a C++ compiler, and {compiler} was not found", do)
     return torch.compile(network)
 
@@ -140,7 +140,7 @@ class Trainer:
         fingerprint: str = "",
         fence: Fence | None = None,
     ) -> None:
-        """``fingerprint`` tells the checkpoints of one training from another's; ``fence`` is the lease on them."""
+        """``fingerprint`` distinguishes the checkpoints of different trainings; ``fence`` is the lease on them."""
         self.recipe, self.seed, self.checkpoints, self.processes = setting.recipe, seed, checkpoints, processes
         self.training, self.fence = Identity(setting.run, seed, fingerprint), fence
         recipe = setting.recipe
@@ -206,7 +206,7 @@ class Trainer:
                     self._save(done, before.seconds + last_saved - clock, metrics, window)
                 if stopping:
                     by = stop() or "a signal to another process"
-                    raise TrainingStopped(f"stopped by {by} at iteration {done}", "the same command goes on from there")
+                    raise TrainingStopped(f"stopped by {by} at iteration {done}", "the same command resumes from there")
                 asked = time.monotonic()
         finally:
             bar.close()

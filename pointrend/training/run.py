@@ -65,12 +65,12 @@ class Training:
         """Write model.safetensors, metrics.jsonl and curve.csv into the run's folder, and train.json last.
 
         Raises:
-            CheckFailed: the data or the backbone were exchanged during the training.
+            CheckFailed: the data or the backbone changed during the training.
         """
         project, setting, folder = self.project, self.setting, self.folder
         if training_fingerprint(project, setting, self.seed) != self.fingerprint:
-            what = f"the data or the backbone of {setting.run} were exchanged while it was trained"
-            raise CheckFailed(what, "restore them and type the same command again")
+            what = f"the data or the backbone of {setting.run} changed while it was trained"
+            raise CheckFailed(what, "restore them and run the same command again")
         check_split(project.data_folder(setting.dataset), "train")
         save_weights(trainer.model, folder / "model.safetensors", fence)
         metrics = trainer.progress.metrics

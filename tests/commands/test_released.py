@@ -114,7 +114,7 @@ def test_what_cannot_be_scored_is_one_line(offered: Path, capsys: pytest.Capture
     Path(WEIGHTS).unlink()
     assert f"{WEIGHTS} does not exist; run: pointrend --scale paper fetch" in refusal(2)
     torch.save({"model": thin_state(), "cur_epoch": 1}, WEIGHTS)
-    assert f"{WEIGHTS} has another sha256 than when it was made; restore it, or run: " in refusal(3)
+    assert f"{WEIGHTS} has a different sha256 than when it was made; restore it, or run: " in refusal(3)
 
 
 @pytest.mark.parametrize(

@@ -129,7 +129,7 @@ def test_what_is_kept_elsewhere_is_noted(capsys: pytest.CaptureFixture[str]) -> 
             remove()
             code, printed = verify(capsys)
         assert code == 0
-        assert "is not here: not checked" in printed
+        assert "is not on this machine: not checked" in printed
 
 
 def test_other_code_is_a_note_and_another_setting_fails(
@@ -143,7 +143,7 @@ def test_other_code_is_a_note_and_another_setting_fails(
         elsewhere.setattr("pointrend.results.verify.code_digest", lambda stage, dataset: "0" * 64)
         code, printed = verify(capsys)
     assert code == 0
-    assert f"note: {SCORED}/evaluate.json: scored by other code than is here\n" in printed
+    assert f"note: {SCORED}/evaluate.json: scored by different code than this checkout has\n" in printed
     params["runs"]["voc_r50"]["subdivision_points"] = 16
     write_params(params)
     code, printed = verify(capsys)

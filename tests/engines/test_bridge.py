@@ -64,7 +64,7 @@ def test_other_archives_than_those_that_were_fetched_are_refused(dvc_told: Check
 def test_values_that_dvc_cannot_know_are_refused(dvc_told: Checkout) -> None:
     for words in (("--set", "lr=0.1"), ("--scale", "pilot")):
         (line,) = dvc_told.run("pointrend", *words, "bridge", "dvc", expect=2).splitlines()
-        assert line.startswith("error: DVC runs what params.yaml says")
+        assert line.startswith("error: DVC runs the setting in params.yaml")
 
 
 OTHER_SETTING = f"{RUN}/train.json is of another setting: lr 0.06, now 0.05; "
@@ -85,7 +85,7 @@ def test_an_engine_that_was_told_to_believe_another_setting_is_not_believed(dvc_
     committed.run("dvc", "commit", "--force")
     (line,) = committed.run("pointrend", "bridge", "snakemake", expect=3).splitlines()
     stage = "dvc repro --force train@demo-voc-r50-0"
-    assert line == f"error: {OTHER_SETTING}dvc was told to believe it: run {stage}, then this again"
+    assert line == f"error: {OTHER_SETTING}dvc commit accepted it unchecked: run {stage}, then this again"
     committed.run(*stage.split())
     assert "train.json is of another setting" not in committed.run("pointrend", "bridge", "snakemake", expect=3)
 

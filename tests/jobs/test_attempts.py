@@ -51,7 +51,7 @@ def test_three_without_progress_are_the_last(tmp_path: Path, end: BaseException,
     for _ in range(2):
         with pytest.raises(TrainingError, match="3 consecutive attempts made no progress beyond iteration 7") as caught:
             attempt(tmp_path, 7)
-        assert f"(the last one ended: {ended}); correct that" in str(caught.value)
+        assert f"(the last one ended: {ended}); fix the cause" in str(caught.value)
 
 
 @pytest.mark.parametrize("error", [TrainingError("nan", "look"), CheckFailed("hash", "look"), OSError(28, "No space")])

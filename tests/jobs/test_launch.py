@@ -65,7 +65,7 @@ def test_a_meeting_place_whose_port_another_program_has() -> None:
         closing.shutdown()
     errors = [line for line in ran.stderr.splitlines() if line.startswith("error: ")]
     assert (ran.returncode, len(errors)) == (2, 1), ran.stderr
-    assert f"the nodes cannot meet at {place}; see that" in errors[0]
+    assert f"the nodes cannot connect at {place}; make sure that" in errors[0]
     assert "Traceback" not in ran.stderr
 
 

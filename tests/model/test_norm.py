@@ -19,13 +19,13 @@ from pointrend.model.pointrend import Architecture, PointDraws, PointRend, draw_
 CPU = torch.device("cpu")
 PROCESSES = 2
 CHANNELS = 6
+# Input shapes of the two processes.
 SHAPES = {
     "points": [(3, CHANNELS), (5, CHANNELS)],
     "one point": [(1, CHANNELS), (1, CHANNELS)],
     "lines": [(2, CHANNELS, 7), (3, CHANNELS, 4)],
     "pictures": [(2, CHANNELS, 4, 5), (1, CHANNELS, 6, 3)],
 }
-"""Input shapes of the two processes."""
 THIN = Architecture(3, depth=50, width=8, fpn_channels=16, scale_channels=8, point_channels=16, train_points=64)
 SECONDS = 120
 

@@ -188,7 +188,7 @@ def test_the_images_that_were_scored_are_those_that_were_prepared(ids: list[str]
     data = DATA | {"images": {"train": 2, "val": len(ids)}, "ids_sha256": {"val": sha256_json(ids)}}
     edit(run, "train.json", data=data)
     edit(run, "evaluate.json", data=data)
-    assert f"2 images were scored, which are not the {len(ids)} prepared ones" in rows_of(run)[0]["reasons"][0]
+    assert f"2 images were scored, not the {len(ids)} prepared ones" in rows_of(run)[0]["reasons"][0]
 
 
 def test_equal_weights_are_one_training(tmp_path: Path) -> None:
@@ -285,7 +285,7 @@ def test_the_whole_is_canonical_and_its_hash_covers_every_value(tmp_path: Path) 
             place = place[key]
         place[path[-1]] = "changed"
         write_json(file, changed)
-        with pytest.raises(CheckFailed, match="not what its own sha256 stands for"):
+        with pytest.raises(CheckFailed, match="does not match its own sha256"):
             read_results(file)
 
 

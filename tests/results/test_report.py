@@ -202,7 +202,7 @@ def test_drift_is_noticed_and_named(
 
 def test_results_against_another_table_are_refused(results: dict[str, Any], tmp_path: Path) -> None:
     results["published"]["sha256"] = "0" * 64
-    with pytest.raises(CheckFailed, match=r"another pointrend\.md, table or recipe"):
+    with pytest.raises(CheckFailed, match=r"pointrend\.md, table or recipe that has changed"):
         report(results, tmp_path / "results", tmp_path)
     assert not (tmp_path / "results").exists()
 

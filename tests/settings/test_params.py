@@ -85,7 +85,7 @@ DATASETS_OF_SCALE = "datasets: {voc: {}, ade20k: {}, cityscapes: {}}"
         ("pretrained: false\n", "pretrained: true\n", "scales.demo: data: drawn needs pretrained: false"),
         ("images: {train: 96, val: 24}", "images: null", "scales.demo: data: drawn needs images"),
         ("    limit: null\n", "", "scales.demo.limit: Field required"),
-        (DATASETS_OF_SCALE, "datasets: {voc: {}}", "scales.pilot.datasets: name every dataset"),
+        (DATASETS_OF_SCALE, "datasets: {voc: {}}", "scales.pilot.datasets: list every dataset"),
         ("published_scales: []", "published_scales: [paper]", "published_scales: must be [] or [demo], as"),
         ("published_scales: []", "published_scales: [demo]", "published_scales: scale demo has no published"),
         ("output_stride: 32", "output_stride: 4", "output_stride: Input should be 8, 16 or 32"),

@@ -96,7 +96,7 @@ def test_one_of_two_killed_ends_with_the_same_weights(
     assert "error: process 1 of the training was killed by SIGKILL" in logs
     assert "Traceback" not in logs
     begun, again = attempts(killed, "voc_r50")
-    assert begun["ended"].startswith("lost touch with the other processes: ")
+    assert begun["ended"].startswith("lost contact with the other processes: ")
     assert begun["job"] != again["job"]
     assert 2 <= again["iteration"] < 8
     assert [attempt["ended"] for attempt in attempts(quiet, "voc_r50")] == ["done"]

@@ -108,7 +108,7 @@ def test_one_of_two_killed_ends_the_other_and_training_goes_on(empty: Path, by_h
         code, errors = finish(process)
         assert code in (1, TrainingStopped.exit_code), errors  # an engine tries again
         assert f"error: process {rank} of the training was killed by SIGKILL" in errors
-        assert ("error: lost touch with the other processes" in errors) == (rank == 1)
+        assert ("error: lost contact with the other processes" in errors) == (rank == 1)
         assert "Traceback" not in errors
     code, errors = finish(start(root, *command))
     assert code == 0, errors
@@ -116,7 +116,7 @@ def test_one_of_two_killed_ends_the_other_and_training_goes_on(empty: Path, by_h
     (weights, _), (same, record) = result(by_hand), result(root)
     assert weights == same
     first, second, last = record["attempts"]
-    assert first["ended"].startswith("lost touch with the other processes: ")
+    assert first["ended"].startswith("lost contact with the other processes: ")
     assert second["ended"] is None
     assert first["iteration"] < second["iteration"] < last["iteration"] < ITERATIONS
 

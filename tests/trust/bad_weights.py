@@ -218,7 +218,7 @@ CASES = (
     Case(
         "NaN in weights that fit other scales",
         full_width_with_nan,
-        ("given.pth", f"NaN or infinity in {FIRST}; take another file"),
+        ("given.pth", f"NaN or infinity in {FIRST}; use a different file"),
         f"--scale pilot {OF_VOC}",
     ),
     Case(

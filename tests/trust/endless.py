@@ -96,9 +96,9 @@ def table(seen: Observation) -> str:
     """What was seen as a Markdown table."""
     rows = {
         "iterations": f"{seen.iterations:,}",
-        "growth of memory, bytes an iteration": f"{seen.memory_bytes_an_iteration:.1f}",
+        "growth of memory, bytes per iteration": f"{seen.memory_bytes_an_iteration:.1f}",
         "open files, fewest and most": "{}, {}".format(*seen.file_handles),
-        "bytes a record, on average and at most": f"{seen.record_bytes:.0f}, {seen.longest_record_bytes}",
+        "bytes per record, on average and at most": f"{seen.record_bytes:.0f}, {seen.longest_record_bytes}",
         "checkpoints at the end": str(seen.checkpoints),
     }
     return markdown(("what", "seen"), *rows.items())

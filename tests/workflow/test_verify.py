@@ -143,7 +143,7 @@ def test_an_audited_log_is_a_part_of_the_chain(audited: Path, capsys: Capture) -
     code, printed = verify(audited, capsys)
     files = len(chain(audited))
     assert {str(path.relative_to(audited)) for path in chain(audited)} >= set(AUDITED)
-    assert (code, printed.splitlines()[-1]) == (0, f"{files} files and 2 mIoU recomputed from their counts: all hold")
+    assert (code, printed.splitlines()[-1]) == (0, f"{files} files and 2 mIoU recomputed from their counts: all match")
     row = read_results(audited / RESULTS)["runs"][0]
     assert (row["evidence"], set(row["audit"]["files"])) == ("one-seed", {LOG_FILE, CONFIG_FILE, "base_cfg.py"})
     difference = f"its published log or config differs from our recipe: {LOG_FILE} line 1, 'Dataset used: voc, Number"
@@ -181,9 +181,9 @@ def test_what_results_say_of_a_log_must_follow_from_it(
 def test_what_has_just_been_made_holds(done: Checkout, capsys: Capture) -> None:
     pictures = len(list((done.root / "runs/demo").glob("*/pictures/*.png")))  # one may be the best and the median
     assert len(chain(done.root)) == 34 + pictures > 34
-    expected = f"{34 + pictures} files and 2 mIoU recomputed from their counts: all hold\n"
+    expected = f"{34 + pictures} files and 2 mIoU recomputed from their counts: all match\n"
     assert verify(done.root, capsys) == (0, expected)
-    assert "all hold" in done.run("pointrend", "verify")
+    assert "all match" in done.run("pointrend", "verify")
 
 
 def test_one_byte_of_any_file_is_noticed_and_the_file_named(done: Checkout, capsys: Capture) -> None:
@@ -284,8 +284,8 @@ def test_what_is_kept_elsewhere_is_noted(name: str, spoilt: Path, capsys: Captur
         path.unlink()
     code, printed = verify(spoilt, capsys)
     assert code == 0, printed
-    assert f"note: {name} is not here: not checked\n" in printed
-    assert printed.endswith(f"and {1 if name == RUN else 2} mIoU recomputed from their counts: all hold\n")
+    assert f"note: {name} is not on this machine: not checked\n" in printed
+    assert printed.endswith(f"and {1 if name == RUN else 2} mIoU recomputed from their counts: all match\n")
 
 
 @pytest.mark.parametrize("name", ["train.json", "metrics.jsonl", "metrics.json", "evaluate.json", "confusion.parquet"])
@@ -326,8 +326,8 @@ def test_other_code_another_commit_and_a_dirty_tree_are_notes(
         patched.setattr("pointrend.results.verify.code_digest", lambda stage, dataset: "0" * 64)
         code, printed = verify(done.root, capsys)
     assert code == 0
-    assert f"note: {RUN}/train.json: trained by other code than is here\n" in printed
-    assert f"note: {RUN}/evaluate.json: scored by other code than is here\n" in printed
+    assert f"note: {RUN}/train.json: trained by different code than this checkout has\n" in printed
+    assert f"note: {RUN}/evaluate.json: scored by different code than this checkout has\n" in printed
     commit = done.git("rev-parse", "HEAD").strip()
     monkeypatch.setattr("pointrend.results.verify.source_version", lambda: SourceVersion("a" * 40, False))
     code, printed = verify(done.root, capsys)

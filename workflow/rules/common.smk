@@ -107,7 +107,7 @@ def digest(stage):
 
 
 def fields_of(wildcards):
-    """The wildcards that say which job it is; the seeds of a run share their digest."""
+    """The wildcards that identify a job; the seeds of a run share their digest."""
     return {name: value for name, value in wildcards.items() if name != "seed"}
 
 

@@ -74,7 +74,7 @@ class ArchiveReader:
     occur twice, members larger than :data:`MEMBER_LIMIT`, more than :data:`MEMBERS_LIMIT` of them, and more than
     :data:`GROWTH_LIMIT` times the archive's own bytes if also above :data:`ALWAYS_ALLOWED` raise :class:`ArchiveError`,
     as do damaged and cut archives. A leading ``./`` is not part of a name. Files that macOS adds when it packs are
-    passed over, with a warning. Not to be shared between threads or processes.
+    skipped, with a warning. Not to be shared between threads or processes.
     """
 
     def __init__(self, path: Path) -> None:
@@ -156,7 +156,7 @@ class ArchiveReader:
             elif entry.kind == "file":
                 members[name] = entry
         if added:
-            log.warning("%s: %d file(s) that macOS added are passed over", self.path, added)
+            log.warning("%s: %d file(s) that macOS added are skipped", self.path, added)
         return members
 
     def _refuse_missing(self, missing: Collection[str]) -> None:

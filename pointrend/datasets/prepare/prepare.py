@@ -139,7 +139,7 @@ def _check_counts(title: str, counts: Mapping[str, Mapping[str, Any]], enforce: 
 def describe(folder: Path) -> dict[str, Any]:
     """What a prepared dataset holds: per split the images, the pixels per train id, and the sizes of the images.
 
-    Raises DatasetError where there is no whole prepared form.
+    Raises DatasetError if the prepared form is missing or incomplete.
     """
     manifest = read_json(folder / MANIFEST, DatasetError, PREPARE_AGAIN)
     splits = {}

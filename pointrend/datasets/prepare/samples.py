@@ -128,7 +128,7 @@ class PairedSource(ArchiveSource):
 
 
 def decode_image(name: str, data: bytes, inspect: bool = True, do: str = FETCH_AGAIN) -> Bytes:
-    """An image (H, W, 3), uint8 BGR, as OpenCV's colour read gives it; that includes turning it as EXIF says.
+    """An image (H, W, 3), uint8 BGR, as OpenCV's colour read gives it; that includes the EXIF orientation.
 
     Raises DatasetError with the name and the advice ``do``; with ``inspect`` also where it shows signs of damage.
     """

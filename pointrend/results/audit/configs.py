@@ -18,7 +18,7 @@ Config = dict[str, Any]  # module-level names of a config with their values
 
 BASE = "base_cfg"
 LARGEST_FILE = 1_000_000  # bytes; the published ones have a few thousand
-_DO = "audit the config as it was published; docs/audit.md says which statements are known"
+_DO = "audit the config as it was published; docs/audit.md lists the known statements"
 
 
 class _Unknown(Exception):
@@ -63,7 +63,7 @@ def _text(path: Path) -> str:
     try:
         data = read_at_most(path, LARGEST_FILE)
         if data is None:
-            raise AuditError(f"{path} is larger than {LARGEST_FILE} bytes, so it is no config", _DO)
+            raise AuditError(f"{path} is larger than {LARGEST_FILE} bytes, so it is not a config", _DO)
         return data.decode("utf-8")
     except FileNotFoundError:
         raise AuditError(f"{path} does not exist", f"put the config and its {BASE}.py into one folder") from None

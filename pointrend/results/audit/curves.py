@@ -27,7 +27,7 @@ REACH = 3.0  # scatters from the centre to the ends of the band
 LEAST_RECORDS = CENTRE_RECORDS  # a shorter curve has no band
 SMALLEST = 1e-4  # loss, and scatter as a share of it, below which four logged decimals do not suffice
 _MAD_TO_SIGMA = 1.4826
-# A curve has left for long when MANY of its RECENT records lie outside on one side, and is back with FEW there.
+# A curve has left for long when MANY of its RECENT records are outside on one side, and is back with FEW there.
 RECENT, MANY, FEW = 15, 10, 2
 SIDES = {-1: "below", 1: "above"}
 

@@ -18,7 +18,7 @@ from pointrend.errors import AuditError
 from pointrend.files import read_at_most
 
 LARGEST_FILE = 100_000_000  # bytes; the published ones have about a million
-_DO = "audit the log as it was published; docs/audit.md says which lines are known"
+_DO = "audit the log as it was published; docs/audit.md lists the known lines"
 _STAMP = r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d"
 _LINE = re.compile(rf"({_STAMP}) [A-Z]+ +(\S.*)", re.ASCII)
 # where a log that was cut in the middle of a line meets the next one
@@ -118,21 +118,21 @@ def read_log(path: Path) -> TrainingLog:
     """Read a training log.
 
     Raises:
-        AuditError: the file cannot be read, has no whole training record, or has a line of no known form, which is
+        AuditError: the file cannot be read, has no complete training record, or has a line of no known form, which is
             quoted.
     """
     try:
         data = read_at_most(path, LARGEST_FILE)
         if data is None:
-            raise AuditError(f"{path} is larger than {LARGEST_FILE} bytes, so it is no log of a training", _DO)
+            raise AuditError(f"{path} is larger than {LARGEST_FILE} bytes, so it is not a training log", _DO)
         text = data.decode("utf-8")
     except UnicodeDecodeError as problem:
-        raise AuditError(f"{path} is not a text ({problem.reason} at byte {problem.start})", _DO) from problem
+        raise AuditError(f"{path} is not a text file ({problem.reason} at byte {problem.start})", _DO) from problem
     except OSError as problem:
         raise AuditError(f"cannot read {path}: {problem.strerror}", "name a readable file") from problem
     log = _Reader(path).read(text)
     if not log.records:
-        raise AuditError(f"{path} has no whole training record", _DO)
+        raise AuditError(f"{path} has no complete training record", _DO)
     return log
 
 
@@ -205,7 +205,7 @@ class _Reader:
         if time is None or (self.place is not None and header is None):
             raise self._unknown(number, line)
         if self.place is not None:
-            # Its losses are missing, so the log was cut between its two lines, and another one begins.
+            # Its losses are missing, so the log was cut between its two lines, and a new one begins.
             self._cut(self.place.line)
         if header and self.sessions[-1].records:
             self.sessions.append(Session())

@@ -48,7 +48,7 @@ def watch_training(
     """A function that takes the records of a training and warns when its losses leave the published ones for long.
 
     None where there is nothing to compare them with: no published log was fetched, it cannot be read, or it is of
-    another schedule. ``start`` is the iteration that the training goes on from.
+    another schedule. ``start`` is the iteration that the training resumes from.
     """
     names = project.published_files().get(f"log_{run}", ())
     path = next((path for name in names if (path := project.fetched_file(f"log_{run}", name)).is_file()), None)
@@ -62,7 +62,7 @@ def watch_training(
         return None
     if not curve.same_schedule(epochs, iterations_per_epoch):
         theirs = f"{curve.epochs} epochs of {curve.iterations_per_epoch}"
-        logger.info("the losses are not compared with %s, which is of another schedule: %s", path, theirs)
+        logger.info("the losses are not compared with %s, which has a different schedule: %s", path, theirs)
         return None
 
     def take(record: Mapping[str, Any]) -> None:

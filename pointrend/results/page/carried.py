@@ -1,7 +1,7 @@
 """The files of the runs that the page carries inside itself.
 
 The page shows more than results.json holds: curves, scores per class, pictures. It is made from files of the runs and
-carries these files whole, as data URIs; their sha256 stand in results.json. So the page can be made again, byte for
+carries these files whole, as data URIs; their sha256 are in results.json. So the page can be made again, byte for
 byte, where the runs are no longer at hand: from the page itself.
 """
 
@@ -41,7 +41,7 @@ class Picture:
 
     @property
     def rank(self) -> int:
-        """Place among what is shown first; ``len(RANKS)`` for a picture that is only one of the first."""
+        """Rank among what is shown first; ``len(RANKS)`` for a picture that is only one of the first."""
         return min((RANKS.index(word) for word in self.shown_as if word in RANKS), default=len(RANKS))
 
 

@@ -1,4 +1,4 @@
-"""Loss and learning rate over the training, a figure a run."""
+"""Loss and learning rate over the training, one figure per run."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def curves_section(results: Mapping[str, Any], carried: Carried) -> str:
     """The figures of all runs that have a curve, with the losses of the published logs that were audited.
 
     Raises:
-        CheckFailed: a curve.csv is no table of numbers, or a curve.json no curve.
+        CheckFailed: a curve.csv is not a table of numbers, or a curve.json not a curve.
     """
     trained = [row for row in results["runs"] if row["kind"] == "trained"]
     published = {row["run"]: name for row in trained if (name := published_curve(row)) in carried}
@@ -68,7 +68,7 @@ def read_curve(name: str, content: bytes) -> Columns:
         rows = list(csv.DictReader(content.decode().splitlines()))
         return {key: [float(row[key]) for row in rows] for key in ("iteration", "lr", *LOSSES)}
     except (KeyError, TypeError, ValueError) as problem:
-        raise CheckFailed(f"{name} is no table of numbers: {problem}", "train that run again") from problem
+        raise CheckFailed(f"{name} is not a table of numbers: {problem}", "train that run again") from problem
 
 
 def reference(name: str, content: bytes) -> Reference:
@@ -77,7 +77,7 @@ def reference(name: str, content: bytes) -> Reference:
         curve = Curve(**json.loads(content))
         points = tuple(zip(curve.iterations, curve.losses["loss"], strict=True))
     except (KeyError, TypeError, ValueError) as problem:
-        raise CheckFailed(f"{name} is no curve: {problem}", "run `pointrend audit RUN --record` again") from problem
+        raise CheckFailed(f"{name} is not a curve: {problem}", "run `pointrend audit RUN --record` again") from problem
     if len(points) < LEAST_RECORDS:
         return Reference(points)
     low, high = (ends.tolist() for ends in band(curve.losses["loss"]))

@@ -52,7 +52,7 @@ def lines(parts: Iterable[str]) -> str:
 
 
 def definitions(entries: Iterable[tuple[str, str]]) -> str:
-    """A list of plain names and what they stand for, the latter as markup."""
+    """A list of plain names and what they mean, the latter as markup."""
     items = (element("dt", {}, text(name)) + element("dd", {}, meaning) for name, meaning in entries)
     return element("dl", {}, *items)
 

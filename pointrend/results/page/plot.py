@@ -63,7 +63,7 @@ def line(x1: float, y1: float, x2: float, y2: float, style: str) -> str:
 
 
 def label(x: float, y: float, words: str, style: str = "", anchor: str | None = None) -> str:
-    """Words at a place; ``anchor``: the part of them that is there, start where none is given."""
+    """Text at a point; ``anchor``: the part of it that is at the point, by default the start."""
     return element("text", {"x": x, "y": y, "class": style or None, "text-anchor": anchor}, text(words))
 
 
@@ -78,7 +78,7 @@ def area(points: Sequence[tuple[float, float]], style: str) -> str:
 
 
 def diamond(x: float, y: float, radius: float, style: str) -> str:
-    """A square that stands on a corner."""
+    """A square on a corner."""
     return area([(x - radius, y), (x, y - radius), (x + radius, y), (x, y + radius)], style)
 
 
@@ -93,7 +93,7 @@ def bar(x: float, y: float, width: float, height: float, style: str) -> str:
 
 
 def key(entries: Iterable[tuple[str, str]]) -> str:
-    """A legend: small drawings of 26 by 14 pixels, and what they stand for."""
+    """A legend: small drawings of 26 by 14 pixels, and what they mean."""
     box = {"viewBox": "0 0 26 14", "class": "swatch", "aria-hidden": "true"}
     items = (element("li", {}, element("svg", box, drawing), text(words)) for drawing, words in entries)
     return element("ul", {"class": "key"}, *items)

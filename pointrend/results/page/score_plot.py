@@ -23,12 +23,12 @@ LEAST_REACH = 2.0  # points on either side of zero that are always shown
 
 DIFFERENCE_CAPTION = (
     "Ours minus published, in percentage points. The diamond at zero is the published value. The thin line is the"
-    " interval of the difference over seeds, on which the verdict rests; the pale bar says how far our mIoU would move"
+    " interval of the difference over seeds, on which the verdict rests; the pale bar shows how far our mIoU would move"
     " with other validation images. The shaded band is one point to either side."
 )
 OWN_CAPTION = (
     "These figures cannot be compared with the published ones, which are left out for that reason: the distance between"
-    " the two would mean nothing. The pale bar says how far the mIoU would move with other validation images."
+    " the two would mean nothing. The pale bar shows how far the mIoU would move with other validation images."
 )
 
 

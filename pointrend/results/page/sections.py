@@ -27,9 +27,9 @@ ABSENT = "absent"  # a class that occurs in no label and no prediction
 Scores = Mapping[str, float | None]  # IoU in percent by class name, None where the class is absent
 PANELS = "photo, label, coarse prediction, refined prediction, points of the last refining step, what is still wrong"
 PICTURES_EXPLAINED = (
-    "The validation pictures with the highest, the median and the lowest mIoU of their own, and the first ones of the"
+    "The validation images with the highest, the median and the lowest mIoU of their own, and the first ones of the"
     " split, which nobody chose. Each shows the photo, the label, the coarse prediction, the refined one, where the"
-    " last step refined, and where the refined prediction is wrong. The mIoU of a single picture counts only the"
+    " last step refined, and where the refined prediction is wrong. The mIoU of a single image counts only the"
     " classes that occur in it; the mIoU of a run is not the mean of these."
 )
 EVIDENCE_EXPLAINED = (
@@ -86,7 +86,7 @@ def gallery(results: Mapping[str, Any], carried: Carried) -> str:
         return ""
     taken, drawn = sum(map(len, shown.values())), sum(len(row["pictures"]) for row in rows)
     size = sum(picture.bytes for pictures in shown.values() for picture in pictures)
-    told = f"This page carries {taken} of the {drawn} pictures that were drawn, {size / 1e6:.1f} MB."
+    told = f"This page carries {taken} of the {drawn} images that were drawn, {size / 1e6:.1f} MB."
     runs = [_pictures_of_run(row, shown[folder_name(row)], carried) for row in rows]
     return lines([element("p", {}, text(PICTURES_EXPLAINED)), element("p", {"class": "small"}, text(told)), *runs])
 

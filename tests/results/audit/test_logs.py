@@ -123,8 +123,8 @@ def test_a_last_line_that_no_record_begins_with_is_quoted(tmp_path: Path, garbag
 
 
 def test_files_that_are_no_logs(tmp_path: Path) -> None:
-    assert "has no whole training record" in refusal(tmp_path, "")
-    assert "has no whole training record" in refusal(tmp_path, f"{BEGIN}Start epoch 1...\n{BEGIN}[EP")
+    assert "has no complete training record" in refusal(tmp_path, "")
+    assert "has no complete training record" in refusal(tmp_path, f"{BEGIN}Start epoch 1...\n{BEGIN}[EP")
     (tmp_path / "a.pth").write_bytes(b"PK\x03\x04\xff\xfe")
     for path, words in ((tmp_path / "a.pth", "is not a text"), (tmp_path, "cannot read"), (tmp_path / "b", "No such")):
         with pytest.raises(AuditError, match=words):

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+# The width of the page where one must scroll sideways to see all of it.
 OVERFLOWING = """() => {
   const root = document.documentElement;
   return root.scrollWidth > root.clientWidth ? [`${root.scrollWidth} > ${root.clientWidth}`] : [];
 }"""
-"""The width of the page where one must scroll sideways to see all of it."""
 
+# What a person who does not see the page, or has no mouse, would miss.
 FAULTS = """() => {
   const faults = [];
   const all = (selector) => [...document.querySelectorAll(selector)];
@@ -42,8 +43,8 @@ FAULTS = """() => {
   if (document.documentElement.lang !== "en") faults.push("no language");
   return faults;
 }"""
-"""What a person who does not see the page, or has no mouse, would miss."""
 
+# Contrast of all text to what is behind it (WCAG 2.2, 1.4.3).
 CONTRASTS = """() => {
   const parse = (colour) => colour.match(/[\\d.]+/g).map(Number);
   const light = (colour) => {
@@ -71,4 +72,3 @@ CONTRASTS = """() => {
     return { words: element.textContent.slice(0, 40), ratio };
   });
 }"""
-"""Contrast of all text to what is behind it (WCAG 2.2, 1.4.3)."""

@@ -143,7 +143,7 @@ def test_a_band_encloses_most_of_the_curve_that_it_is_of() -> None:
 
 @pytest.mark.parametrize("content", [b"[]", b"{}", b"\xff", b'{"epochs": 1}'])
 def test_what_is_no_curve_is_named(content: bytes) -> None:
-    with pytest.raises(CheckFailed, match=r"voc_r50-published/curve\.json is no curve"):
+    with pytest.raises(CheckFailed, match=r"voc_r50-published/curve\.json is not a curve"):
         reference(NAME, content)
 
 
@@ -151,5 +151,5 @@ def test_what_is_no_curve_is_named(content: bytes) -> None:
     "content", [b"iteration,lr\n1,2\n", b"iteration,lr,loss,loss_point,loss_coarse\n1,2,x,1,1\n", b"\xff"]
 )
 def test_what_is_no_table_of_numbers_is_named(content: bytes) -> None:
-    with pytest.raises(CheckFailed, match=r"voc/curve\.csv is no table of numbers"):
+    with pytest.raises(CheckFailed, match=r"voc/curve\.csv is not a table of numbers"):
         read_curve("voc/curve.csv", content)

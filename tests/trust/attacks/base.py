@@ -43,7 +43,7 @@ PARTS = ("pictures.bin", "labels.bin", "index.json")
 AGAIN = ("train voc_r50", "evaluate voc_r50")
 TRIED, REFUSED = "evaluate voc_r50 -> ?", "evaluate voc_r50 -> 3"
 RESULTS = "results/paper/results.json"
-OTHER_SHA = "has another sha256 than when|has a different sha256 than when"
+OTHER_SHA = "has a different sha256 than when"
 LR, LIMIT_4 = "recipe.lr 0.5", "scales.paper.limit 4"
 
 Digests = dict[str, dict[str, str]]

@@ -159,7 +159,7 @@ ON_BACKUPS = (
     ),
     attack("other training images, kept", "train.pictures.bin", f"flip {TRAIN_IMAGES}", *ANEW_OR_NOT),
     attack("cp -al, then another training", RIGHT, linked_backup),
-    attack("a figure typed into results.json", "is not what its own", typed_figure, **OF_RESULTS),
+    attack("a figure typed into results.json", "does not match its own", typed_figure, **OF_RESULTS),
     attack("a fingerprint typed into train.json", "is not as it was written", typed_fingerprint, wrong=True),
     attack("a figure typed into README.md", "README.md", edited_readme, then=("verify",)),
     attack("definition.json of another release", "lr 0.02 (published 0.01)", older_definition),

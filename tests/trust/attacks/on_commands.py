@@ -1,4 +1,4 @@
-"""Verbs typed by hand, in another order, with other files, at the same time; and engines told to believe the disk."""
+"""Verbs typed by hand, in another order, with other files, at the same time; and engines made to accept the disk."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ ON_VERBS = (
         under({"POINTREND_PINS": "ROOT/pins.json", **OTHERS}, "fetch released_voc_r50", f"{SCORE_RELEASED} -> ?"),
     ),
     attack(
-        *("released weights offered anew", "is passed over: its sha256|is skipped: its sha256", offer_other_weights),
+        *("released weights offered anew", "is skipped: its sha256", offer_other_weights),
         *("drop data/archives/official", under(OTHERS, "fetch released_voc_r50 -> ?"), f"{SCORE_RELEASED} -> ?"),
     ),
     attack(
@@ -116,7 +116,7 @@ ON_VERBS = (
         *(f"take other_weights/ {RELEASED}/ {FIRST_NAME}", f"{SCORE_RELEASED} -> 3"),
     ),
     attack(
-        *("weights exchanged while scored", "were exchanged while it was scored|changed while it was scored"),
+        *("weights exchanged while scored", "changed while it was scored"),
         while_put(LR, restoring(RUN, "train voc_r50", f"take {RUN}/model.safetensors {OTHER_WEIGHTS}")),
         while_scoring("3", f"take {OTHER_WEIGHTS} {RUN}/model.safetensors"),
     ),

@@ -187,7 +187,7 @@ ATTACKS = (
         long=True,
     ),
     attack(
-        *("a wrong file in POINTREND_ARCHIVES", "is passed over|is skipped"),
+        *("a wrong file in POINTREND_ARCHIVES", "is skipped"),
         *(FORGET_ARCHIVES, at_hand("others", "fetch voc -> 2")),
     ),
     attack("POINTREND_PARAMS for train and evaluate", "stale: trained", other_params_file, wrong=True),
