@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from pointrend.archives.demo.build import build_demo_archives
+from pointrend.archives.demo.build import SceneCounts, build_demo_archives
 from pointrend.datasets.prepare.prepare import prepare_dataset
 from pointrend.datasets.registry import classes_of
 from pointrend.datasets.store import Store, StoreWriter
@@ -26,7 +26,7 @@ ROOT = Path(__file__).parents[1]
 def voc(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The demo's VOC, prepared."""
     folder = tmp_path_factory.mktemp("voc")
-    records = build_demo_archives(folder / "archives")["files"]
+    records = build_demo_archives(folder / "archives", SceneCounts())["files"]
     archives = {name: folder / "archives" / name for name in records}
     prepare_dataset("voc", archives, records, folder / "data", {"train": 96, "val": 24}, True, limit=None, pins="demo")
     return folder / "data"

@@ -14,17 +14,18 @@ from pointrend.checkout.sources import PACKAGE, sha256_of_source
 
 SOURCES = {".py", ".css", ".js"}
 PREPARED_FORM = ("datasets/classes.py", "datasets/registry.py", "datasets/store.py", "datasets/{dataset}.py")
-COUNTS = ("evaluation/confusion.py", "evaluation/counts_file.py")
+CLASSES = PREPARED_FORM[:2]
+RESULTS = ("results", "evaluation/confusion.py", "evaluation/counts_file.py", "training/schedule.py", *CLASSES)
 # Folders and files of the package, by stage. ``{dataset}`` is the dataset of a run.
 UNITS = {
     "draw": ("archives/demo",),
     "prepare": ("commands/prepare.py", "datasets/prepare", *PREPARED_FORM),
     "train": ("commands/train.py", "training", "model", *PREPARED_FORM),
     "evaluate": ("commands/evaluate.py", "evaluation", "model", *PREPARED_FORM),
-    "audit": ("commands/audit.py", "results/audit", "training/schedule.py", *PREPARED_FORM[:2]),
-    "compare": ("commands/compare.py", "results", *COUNTS),
-    "report": ("commands/report.py", "results", *COUNTS),
-    "track": ("commands/track.py", "tracking", "results", *COUNTS),
+    "audit": ("commands/audit.py", "results/audit", "results/chain.py", "training/schedule.py", *CLASSES),
+    "compare": ("commands/compare.py", *RESULTS),
+    "report": ("commands/report.py", *RESULTS),
+    "track": ("commands/track.py", "tracking", *RESULTS),
 }
 # What a stage's command may import besides its units, and why that cannot change the result.
 ELSEWHERE = {

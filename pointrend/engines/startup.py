@@ -77,6 +77,6 @@ def start_following(project: Project, options: Sequence[str]) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with open(path, "ab") as output:
-            Popen(command, cwd=project.root, stdin=DEVNULL, stdout=output, stderr=output, start_new_session=True)  # noqa: S603
+            Popen(command, cwd=project.root, stdin=DEVNULL, stdout=output, stderr=output, start_new_session=True)  # noqa: S603 no shell
     except OSError as error:
         log.warning("no live tracking: %s", error)

@@ -90,8 +90,7 @@ def test_one_of_two_killed_ends_with_the_same_weights(
     until(lambda: first.holder["job"] not in cluster.jobs(), 40, "the process that is left ends, and its job with it")
     output = [process.communicate(timeout=300)[0] for process in (one, other)]
     assert (one.returncode, other.returncode) == (0, 0), "".join(output)[-5000:]
-    log = (killed.root / "logs/demo/train-voc_r50-s0.log").read_text()
-    assert output[0].count("Traceback") <= log.count("Traceback")  # only in the log of the failed job, which is shown
+    assert "Traceback" not in output[0]
     logs = "".join(path.read_text() for path in (killed.root / ".snakemake/slurm_logs").rglob("*.log"))
     assert "error: process 1 of the training was killed by SIGKILL" in logs
     assert "Traceback" not in logs

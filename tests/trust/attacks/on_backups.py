@@ -100,7 +100,7 @@ def edited_readme(site: Site) -> None:
     path.write_text(re.sub(r"(\| voc_r50 +\| 69.84% +\| )\d+\.\d+%", r"\g<1>69.84%", path.read_text(), count=1))
 
 
-OTHER_RESULTS = "is not the one whose"
+OTHER_RESULTS = "is not the one that results/paper/results.json names"
 OF_RESULTS = {"then": ("report", "verify")}
 TRAIN_IMAGES = f"{VOC}/train.pictures.bin"
 attack = attacks("backups")

@@ -31,11 +31,11 @@ OF_R101 = "is of run voc_r101 seed 0, not of run voc_r50"
 # files of a run, and what is said where two runs have exchanged them
 IN_BOTH = {
     "train.json": OF_R101,
-    "model.safetensors": "model.safetensors is not the one whose sha256 is in results.json",
+    "model.safetensors": "model.safetensors is not the one that results/paper/results.json names",
     "metrics.jsonl": "metrics.jsonl is not the one that train.json names",
     "curve.csv": "curve.csv is not the one that train.json names",
     "metrics.json": "metrics.json scores other weights than train.json names",
-    "confusion.parquet": "confusion.parquet is not the one that metrics.json was made from",
+    "confusion.parquet": "confusion.parquet is not the one that metrics.json names",
     "evaluate.json": OF_R101,
     "scores.json": "scores.json does not follow from metrics.json",
 }
@@ -185,10 +185,10 @@ attack = attacks("copies")
 ATTACKS = (
     *ON_FOLDERS,
     attack("no train.json", "voc_r50 not run", lost("train.json")),
-    attack("no evaluate.json", "evaluate.json is not there|evaluate.json not found", lost("evaluate.json")),
+    attack("no evaluate.json", "evaluate.json does not exist", lost("evaluate.json")),
     attack("no metrics.json", "trained but not evaluated", lost("metrics.json")),
     attack("no confusion.parquet", OTHER_COUNTS, lost("confusion.parquet")),
-    attack("no metrics.jsonl", "metrics.jsonl is not there|metrics.jsonl not found", lost("metrics.jsonl")),
+    attack("no metrics.jsonl", "metrics.jsonl does not exist", lost("metrics.jsonl")),
     attack("half of the drawings", MISSING, lambda site: min(site.path(f"{RUN}/pictures").iterdir()).unlink()),
     attack("metrics.json and counts alone", "not run", only_figures),
     attack("a counts file cut off", OTHER_COUNTS, half("confusion.parquet")),
