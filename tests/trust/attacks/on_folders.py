@@ -187,7 +187,7 @@ ATTACKS = (
     attack("no train.json", "voc_r50 not run", lost("train.json")),
     attack("no evaluate.json", "evaluate.json does not exist", lost("evaluate.json")),
     attack("no metrics.json", "trained but not evaluated", lost("metrics.json")),
-    attack("no confusion.parquet", OTHER_COUNTS, lost("confusion.parquet")),
+    attack("no confusion.parquet", "confusion.parquet does not exist", lost("confusion.parquet")),
     attack("no metrics.jsonl", "metrics.jsonl does not exist", lost("metrics.jsonl")),
     attack("half of the drawings", MISSING, lambda site: min(site.path(f"{RUN}/pictures").iterdir()).unlink()),
     attack("metrics.json and counts alone", "not run", only_figures),
