@@ -30,11 +30,11 @@ WAIT = 120.0  # seconds that sync waits for another process of this project that
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of this verb."""
-    ways = parser.add_subparsers(dest="way", required=True, metavar="sync | follow")
-    ways.add_parser("sync", help="send everything once")
-    live = ways.add_parser("follow", help="send curves while trainings run")
-    live.add_argument("--interval", type=_seconds, default=10.0, metavar="S", help="seconds between checks; default 10")
-    live.add_argument("--while-pid", type=_pid, metavar="PID", help="end when the process PID has ended")
+    parser.add_argument("way", choices=("sync", "follow"), help="send everything once, or curves while trainings run")
+    seconds = "with follow: seconds between checks; default 10"
+    parser.add_argument("--interval", type=_seconds, default=10.0, metavar="S", help=seconds)
+    end = "with follow: end when the process PID has ended"
+    parser.add_argument("--while-pid", type=_pid, metavar="PID", help=end)
 
 
 def run(project: Project, arguments: argparse.Namespace) -> None:

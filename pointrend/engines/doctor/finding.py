@@ -25,6 +25,6 @@ class Finding:
 def ask(*command: str, seconds: float = 20) -> str | None:
     """The output of a program; None if it does not exist, fails or does not answer in time."""
     try:
-        return subprocess.run(command, capture_output=True, text=True, timeout=seconds, check=True).stdout  # noqa: S603
+        return subprocess.run(command, capture_output=True, text=True, timeout=seconds, check=True).stdout  # noqa: S603 no shell
     except (OSError, subprocess.SubprocessError):
         return None
