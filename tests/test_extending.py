@@ -22,7 +22,7 @@ COUNTS = {"train": 6, "val": 3}
 TINY = {"base_size": [160, 120], "crop_size": [64, 64], "batch_size": 4, "epochs": 2, "width": 4, "threads": 1}
 TINY |= {"fpn_channels": 8, "scale_channels": 8, "point_channels": 8, "train_points": 64, "subdivision_points": 128}
 RUN = "camvid_r152"
-WALK = session("docs/walks.md", "## With a dataset and a backbone of your own")
+WALK = session("docs/walks.md", "## With your own dataset and backbone")
 
 
 def write_archive(folder: Path) -> str:

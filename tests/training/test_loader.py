@@ -185,7 +185,7 @@ def test_silent_workers_end_the_training(store: Store, monkeypatch: pytest.Monke
     began = time.monotonic()
     with pytest.raises(MachineError, match="returned nothing for 0 min; check that the prepared data can be read"):
         next(loaded_by(store, lambda *_: time.sleep(300) or sample(0, 0, 0)))
-    assert 1 <= time.monotonic() - began < 20
+    assert 1 <= time.monotonic() - began < 100  # a worker sleeps 300 s
 
 
 def test_a_slow_batch_is_waited_for(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
