@@ -148,10 +148,12 @@ CASES = (
         command="fetch voc",
     ),
     done("no CUDA", nothing, "no CUDA device", "device: auto", command="--set device=cuda train voc_r50"),
-    train("torchrun of another size", environment(WORLD_SIZE="3"), "3 process", "unset WORLD_SIZE if the shell"),
+    train(
+        "torchrun of another size", environment(WORLD_SIZE="3"), "WORLD_SIZE is 3", "unset WORLD_SIZE if they are left"
+    ),
     train(
         *("torchrun that somebody left", environment(WORLD_SIZE="4", RANK="3", LOCAL_RANK="x", MASTER_PORT="junk")),
-        *("gpus: 1", "unset WORLD_SIZE, RANK, LOCAL_RANK, MASTER_PORT if the shell"),
+        *("gpus: 1", "unset WORLD_SIZE, RANK, LOCAL_RANK, MASTER_PORT if they are left"),
     ),
     pair(
         *("rank beyond the size", by_hand(RANK="7", **ADDRESS, MASTER_PORT="PORT")),
@@ -168,7 +170,7 @@ CASES = (
         *("NCCL_SOCKET_IFNAME==l,nope", "network interface"),
         command="--set gpus=2 --set device=cuda train voc_r50",
     ),
-    train("torchrun of no size", environment(WORLD_SIZE="x"), "x process"),
+    train("torchrun of no size", environment(WORLD_SIZE="x"), "WORLD_SIZE is x"),
     train("rank that somebody left", environment(RANK="3", WORLD_SIZE=""), "attempt", code=0),
     pair("port taken", by_hand(**ADDRESS, MASTER_PORT="PORT"), " at 127.0.0.1:", "address already in use", "free one"),
     pair("no port named", by_hand(**ADDRESS), "at 127.0.0.1:$MASTER_PORT", "MASTER_PORT expected"),

@@ -195,7 +195,7 @@ CASES = (
     refused("other kind of dictionary in it", plus(args=collections.defaultdict(int)), "collections.defaultdict"),
     refused("NumPy weights", value(lambda v: v.numpy()), "numpy._core.multiarray._reconstruct", then=saved_alone),
     weights("no model in it", pth(lambda state: state), 'under "model"', FIRST, ", ...)"),
-    weights("list for a checkpoint", pth(lambda state: [state]), 'under "model"; take'),
+    weights("list for a checkpoint", pth(lambda state: [state]), 'under "model"; use'),
     weights("nested tensor", value(lambda v: torch.nested.nested_tensor([v[0, 0], v[0, 0, :2]])), FIRST, "nested"),
     weights("quantised", value(lambda v: torch.quantize_per_tensor(v, 0.1, 0, torch.qint8)), FIRST, "qint8"),
     weights("complex", value(lambda v: v.to(torch.complex64)), f"{FIRST}: complex64 ["),
