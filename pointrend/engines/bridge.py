@@ -14,6 +14,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from pointrend.engines.records import Records, Which, wanted_results
+from pointrend.engines.stages import STAGES
+from pointrend.engines.workflow import fetch_stage, stage_fields
 from pointrend.errors import CheckFailed
 from pointrend.settings.project import Project
 
@@ -87,10 +89,9 @@ def _faults(project: Project) -> Iterator[tuple[str, Which]]:
 
 def _dvc_stage(project: Project, stage: str, name: str, seed: int | None) -> str:
     """The name in dvc.yaml of the stage that makes a result."""
-    if stage == "fetch" and name not in project.params.datasets:
-        kind, _, name = name.partition("_")
-        stage = f"fetch_{kind}"
-    run = project.params.runs.get(name)
-    names = [name] if run is None else [run.dataset, run.backbone]
-    words = [project.params.scale, *filter(None, names), *([] if seed is None else [str(seed)])]
-    return f"{stage}@{'-'.join(words)}"
+    if stage == "fetch":
+        stage, fields = fetch_stage(project, name)
+    else:
+        fields = stage_fields(project, **({"dataset" if stage == "prepare" else "run": name} if name else {}))
+    each = {**fields, "seed": str(seed)}
+    return f"{stage}@{'-'.join(each[key] for key in ('scale', *STAGES[stage].each))}"

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from pointrend.checkout.code_digest import UNITS
+from pointrend.settings.params import RECIPE_LAYERS
 from pointrend.settings.project import STORE_FILES
 
 ONCE: tuple[str, ...] = ()
@@ -51,15 +52,8 @@ class Stage:
 ARCHIVES = ("datasets.{dataset}.archives", "scales.{scale}.data", "scales.{scale}.images")
 DATA = (*ARCHIVES, "datasets.{dataset}.images", "scales.{scale}.limit")
 BACKBONE = ("backbones.{backbone}.pretrained", "scales.{scale}.pretrained")
-RECIPE = (
-    "recipe",
-    "datasets.{dataset}.recipe",
-    "scales.{scale}.recipe",
-    "scales.{scale}.datasets.{dataset}",
-    "runs.{run}",
-)
 SCORING = ("scales.{scale}.pictures", "scales.{scale}.inference")
-TRAINING = (*DATA, *BACKBONE, "backbones.{backbone}.depth", *RECIPE)
+TRAINING = (*DATA, *BACKBONE, "backbones.{backbone}.depth", *RECIPE_LAYERS)
 RELEASED, LOG, CFG = (("published.{run}." + kind, "scales.{scale}.published") for kind in ("released", "log", "cfg"))
 OF_SCALE = ("published", "data", "images", "limit", "pretrained", "pictures", "inference", "recipe", "datasets")
 EVERYTHING = (
@@ -135,7 +129,7 @@ STAGES = {
             command="evaluate {run} --released",
             job="evaluate-{run}-released",
             needs=("fetch_released", "prepare"),
-            values=(*DATA, *RELEASED, "backbones.{backbone}.depth", *RECIPE, *SCORING),
+            values=(*DATA, *RELEASED, "backbones.{backbone}.depth", *RECIPE_LAYERS, *SCORING),
             code="evaluate",
             outs=_scored("{run}-released"),
             metrics=("scores",),
@@ -154,7 +148,7 @@ STAGES = {
                 "datasets.{dataset}.sets",
                 "backbones.{backbone}.depth",
                 "scales.{scale}.pretrained",
-                *RECIPE,
+                *RECIPE_LAYERS,
             ),
             code="audit",
             outs={key: f"runs/{{scale}}/{{run}}-published/{key}.json" for key in ("audit", "curve")},

@@ -139,6 +139,16 @@ class RunSetting(Strict):
         return sha256_json({"setting": network, "weights": weights, "data": data, "code": code})
 
 
+# Paths in params.yaml that a recipe is made from; the last one that names a key wins.
+RECIPE_LAYERS = (
+    "recipe",
+    "datasets.{dataset}.recipe",
+    "scales.{scale}.recipe",
+    "scales.{scale}.datasets.{dataset}",
+    "runs.{run}",
+)
+
+
 class Params(Strict):
     """The whole of params.yaml."""
 
@@ -203,10 +213,10 @@ class Params(Strict):
         """
         self.known("run", run, self.runs)
         scale = self.scales[self.scale]
-        dataset, at = self.runs[run].dataset, f"scales.{self.scale}"
-        layers = ("recipe", f"datasets.{dataset}.recipe", f"{at}.recipe", f"{at}.datasets.{dataset}", f"runs.{run}")
+        dataset = self.runs[run].dataset
+        layers = [path.format(dataset=dataset, scale=self.scale, run=run) for path in RECIPE_LAYERS]
         values: dict[str, Any] = {key: getattr(scale, key) for key in Recipe.keys_of_layer("scale")}
-        for path in (*layers, "operation", f"{at}.operation"):  # the last one that names a key wins
+        for path in (*layers, "operation", f"scales.{self.scale}.operation"):
             values |= {key: value for key, value in self.value(path).items() if value is not None}
         backbone = values.pop("backbone")
         del values["tracking"], values["dataset"]  # no part of the recipe
