@@ -1,7 +1,8 @@
 """Training samples in their order: the same for every number of workers, and from any batch on.
 
-What is random about sample ``index`` in ``epoch`` follows from (seed, epoch, index) alone. The order is that of torch's
-DistributedSampler with its shuffle, from which incomplete batches are dropped (RECIPE section 6).
+What is random about sample ``index`` in ``epoch`` follows from (seed, epoch, index) alone. The images are
+shuffled and divided as by torch's DistributedSampler, and incomplete batches are dropped (RECIPE section 6); only the
+permutations of an epoch follow from :mod:`pointrend.training.streams`.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from torch.utils.data import DataLoader, Dataset, get_worker_info
 from pointrend.datasets.store import Store
 from pointrend.errors import DatasetError, MachineError, PointrendError, TrainingStopped
 from pointrend.training.shared_memory import PREFETCH, no_room
+from pointrend.training.streams import ORDER, SAMPLE, stream, torch_seed
 from pointrend.training.transforms import TrainPixels, TrainTransform
 
 SILENT_SECONDS = 600.0  # after which loader processes that return no batch end the training
@@ -50,7 +52,7 @@ MaybeBatch = TrainBatch | PointrendError
 
 def sample_draws(seed: int, epoch: int, index: int) -> np.random.RandomState:
     """The random numbers of sample ``index`` in ``epoch``."""
-    return np.random.RandomState(np.random.PCG64(np.random.SeedSequence([seed, epoch, index])))
+    return np.random.RandomState(np.random.PCG64(stream(seed, SAMPLE, epoch, index)))
 
 
 @dataclass(frozen=True)
@@ -88,7 +90,7 @@ def epoch_batches(n: int, processes: int, rank: int, batch_per_process: int, see
 
     The permutation is repeated until the processes share it evenly; incomplete batches are dropped only after that.
     """
-    order = torch.randperm(n, generator=torch.Generator().manual_seed(seed + epoch)).numpy()
+    order = torch.randperm(n, generator=torch.Generator().manual_seed(torch_seed(seed, ORDER, epoch))).numpy()
     share = -(-n // processes)
     own = np.resize(order, share * processes)[rank::processes]
     whole = share // batch_per_process

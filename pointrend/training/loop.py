@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
@@ -32,6 +31,7 @@ from pointrend.training.identity import Identity
 from pointrend.training.loader import TrainBatch, refuse_turned, train_loader, worker_failures
 from pointrend.training.metrics_log import MetricsLog, Window
 from pointrend.training.schedule import iterations_per_epoch, learning_rate
+from pointrend.training.streams import POINTS, torch_seed
 from pointrend.training.transforms import TrainTransform
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ class TrainStep:
             group["lr"] = self.learning_rate(iteration)
         self.optimizer.zero_grad(set_to_none=True)
 
-        generator = torch.Generator().manual_seed(step_seed(self.seed, iteration, self.rank))
+        generator = torch.Generator().manual_seed(torch_seed(self.seed, POINTS, iteration, self.rank))
         draws = draw_points(self.model.architecture, len(batch.pictures), generator)
         points = PointDraws(*map(self._on_device, draws))
         labels = self._on_device(batch.labels).long()
@@ -109,11 +109,6 @@ def make_optimizer(model: nn.Module, recipe: Recipe) -> torch.optim.SGD:
     return torch.optim.SGD(
         model.parameters(), lr=recipe.lr, momentum=recipe.momentum, weight_decay=recipe.weight_decay, fused=True
     )
-
-
-def step_seed(seed: int, iteration: int, rank: int) -> int:
-    """Seed of the point draws of one iteration on one process: it follows from these three alone."""
-    return int(np.random.SeedSequence([seed, iteration, rank]).generate_state(1, np.uint64)[0] >> 1)
 
 
 def _compiled(network: nn.Module) -> Callable[..., Any]:

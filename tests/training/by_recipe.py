@@ -85,11 +85,17 @@ def place(run: str, iteration: int) -> tuple[int, int]:
     return epoch + 1, batch
 
 
+def number(seed: int, *key: int) -> int:
+    """A seed for torch from numpy's independent streams; the key starts with 0 for orders, 2 for points."""
+    return int(np.random.SeedSequence(seed, spawn_key=key).generate_state(1, np.uint64)[0] >> 1)
+
+
 def indices(run: str, iteration: int, rank: int, seed: int) -> list[int]:
     """Section 6: torch's own sampler, which pads, and then a loader that drops the last incomplete batch."""
     epoch, batch = place(run, iteration)
     samples: Any = range(RUNS[run].images)
-    sampler: Any = DistributedSampler(samples, GPUS, rank, shuffle=True, seed=seed, drop_last=False)
+    of_epoch = number(seed, 0, epoch) - epoch  # the sampler adds the epoch
+    sampler: Any = DistributedSampler(samples, GPUS, rank, shuffle=True, seed=of_epoch, drop_last=False)
     sampler.set_epoch(epoch)
     batches = list(BatchSampler(sampler, RUNS[run].batch // GPUS, drop_last=True))
     assert len(batches) == RUNS[run].iterations
@@ -100,7 +106,7 @@ def sample(
     run: str, image: Bytes, label: Bytes, key: tuple[int, int, int]
 ) -> tuple[NDArray[np.float64], NDArray[np.uint8]]:
     """Section 3, of the sample with (seed, epoch, index): image (3, H, W), RGB, and label (H, W)."""
-    draws = np.random.RandomState(np.random.PCG64(np.random.SeedSequence(list(key))))
+    draws = np.random.RandomState(np.random.PCG64(np.random.SeedSequence(key[0], spawn_key=(1, *key[1:]))))
     image, label = augmented(image, label, BASES[run.split("_")[0]], RUNS[run].crop, draws)
     floats = (image[..., ::-1].astype(np.float64) - MEAN) / STD
     (height, width), (rows, columns) = RUNS[run].crop, label.shape
@@ -112,7 +118,6 @@ def sample(
 
 def point_draws(run: str, iteration: int, rank: int, seed: int) -> tuple[Tensor, Tensor]:
     """Section 8: 2048 * 3 candidates, and the 2048 - 1536 that are not chosen among them."""
-    state = np.random.SeedSequence([seed, iteration, rank]).generate_state(1, np.uint64)[0]
-    generator = torch.Generator().manual_seed(int(state >> 1))
+    generator = torch.Generator().manual_seed(number(seed, 2, iteration, rank))
     share = RUNS[run].batch // GPUS
     return torch.rand(share, 6144, 2, generator=generator), torch.rand(share, 512, 2, generator=generator)

@@ -63,7 +63,7 @@ MUTATIONS = [
     Mutation("scale up to 1.75", LOOP, "scale_range=recipe.scale_range", "scale_range=(0.5, 1.75)"),
     Mutation("importance 0.5", POINTREND, OF_RECIPE, "**of_recipe | {'importance_ratio': 0.5})"),
     Mutation("8192 points", POINTREND, OF_RECIPE, "**of_recipe | {'subdivision_points': 8192})"),
-    Mutation("point draws without rank", LOOP, "step_seed(self.seed, iteration, self.rank)", "step_seed(self.seed, iteration, 0)"),
+    Mutation("point draws without rank", LOOP, "POINTS, iteration, self.rank)", "POINTS, iteration, 0)"),
     # The network and its weights
     Mutation("depth of every run 50", POINTREND, "setting.depth, **", "50, **"),
     Mutation("one class more", LOOP, "len(classes_of(setting.dataset).names)", "len(classes_of(setting.dataset).names) + 1"),
@@ -109,8 +109,8 @@ MUTATIONS = [
     Mutation("one epoch too many", LOOP, "self.recipe.epochs + 1)", "self.recipe.epochs + 2)"),
     # Samples and their order
     Mutation("first epoch is 0", LOOP, "epoch=epoch,", "epoch=epoch - 1,"),
-    Mutation("same order in every epoch", LOADER, "manual_seed(seed + epoch)", "manual_seed(seed)"),
-    Mutation("same order for every seed", LOADER, "manual_seed(seed + epoch)", "manual_seed(epoch)"),
+    Mutation("same order in every epoch", LOADER, "torch_seed(seed, ORDER, epoch)", "torch_seed(seed, ORDER)"),
+    Mutation("same order for every seed", LOADER, "torch_seed(seed, ORDER, epoch)", "torch_seed(0, ORDER, epoch)"),
     Mutation("samples of seed 0", LOOP, "                seed=self.seed,", "                seed=0,"),
     Mutation("every process sees the same", LOOP, "rank=self.processes.rank,", "rank=0,"),
     Mutation("every process has a whole batch", LOOP, "share = self.recipe.batch_size // self.processes.count", "share = self.recipe.batch_size"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import resource
 import signal
@@ -25,6 +26,7 @@ from pointrend.errors import DatasetError, MachineError, ParamsError, PointrendE
 from pointrend.training import loader as module
 from pointrend.training.loader import TrainBatch, epoch_batches, refuse_turned, train_loader
 from pointrend.training.schedule import iterations_per_epoch
+from pointrend.training.streams import ORDER, POINTS, SAMPLE, torch_seed
 from pointrend.training.transforms import TrainPixels, TrainTransform
 from tests.datasets.layouts import pixels, values
 
@@ -37,7 +39,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
     folder = tmp_path_factory.mktemp("store")
     with StoreWriter(folder, "train") as writer:
         for index in range(11):
-            size = (20 + index, 45 - 2 * index)
+            size = (20 + index, 55 - 2 * index)  # none is portrait, since the crop is not
             writer.add(f"id{index}", pixels(index, *size), values(index, [0, 1, 2, 255], *size))
     return Store(folder, "train")
 
@@ -73,7 +75,8 @@ def test_the_order_is_that_of_torchs_distributed_sampler(
 ) -> None:
     rank %= processes
     samples: Any = range(n)
-    sampler: Any = DistributedSampler(samples, processes, rank, shuffle=True, seed=seed, drop_last=False)
+    of_epoch = torch_seed(seed, ORDER, epoch) - epoch  # the sampler adds the epoch
+    sampler: Any = DistributedSampler(samples, processes, rank, shuffle=True, seed=of_epoch, drop_last=False)
     sampler.set_epoch(epoch)
     expected = list(BatchSampler(sampler, batch, drop_last=True))
     assert epoch_batches(n, processes, rank, batch, seed, epoch) == expected
@@ -82,6 +85,16 @@ def test_the_order_is_that_of_torchs_distributed_sampler(
     else:
         with pytest.raises(ParamsError, match="too few"):
             iterations_per_epoch(n, processes, batch * processes)
+
+
+def test_no_order_of_a_seed_is_that_of_another_seed_or_epoch() -> None:
+    orders = {str(epoch_batches(96, 1, 0, 8, seed, epoch)) for seed in range(20) for epoch in range(1, 61)}
+    assert len(orders) == 20 * 60
+
+
+def test_the_streams_of_seeds_purposes_and_places_differ() -> None:
+    keys = itertools.product(range(8), (ORDER, SAMPLE, POINTS), range(8), range(8))
+    assert len({torch_seed(*key) for key in keys}) == 8 * 3 * 8 * 8
 
 
 def test_batches_have_the_documented_form(store: Store) -> None:

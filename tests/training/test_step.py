@@ -17,8 +17,9 @@ from pointrend.model.norm import JoinedBatchNorm
 from pointrend.model.pointrend import Architecture, PointRend, draw_points
 from pointrend.training.distributed import Processes
 from pointrend.training.loader import TrainBatch
-from pointrend.training.loop import TrainStep, step_seed
+from pointrend.training.loop import TrainStep
 from pointrend.training.run import batch_norm_kind
+from pointrend.training.streams import POINTS, torch_seed
 from tests.tiny import tiny_setting, write_tiny_store
 from tests.training.trainings import losses, two_processes
 
@@ -56,7 +57,7 @@ def test_losses_and_weights_are_those_of_the_plain_network() -> None:
     torch.manual_seed(0)
     plain = PlainPointRend(model.architecture).train()
     optimizer = torch.optim.SGD(plain.parameters(), lr=0.01, momentum=0.9, weight_decay=5e-4)
-    draws = draw_points(model.architecture, 4, torch.Generator().manual_seed(step_seed(3, 0, 0)))
+    draws = draw_points(model.architecture, 4, torch.Generator().manual_seed(torch_seed(3, POINTS, 0, 0)))
     loss = plain(normalize_batch(given.pictures, given.inside).contiguous(), given.labels.long(), draws)["loss"]
     loss.backward()
     optimizer.step()

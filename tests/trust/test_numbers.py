@@ -19,6 +19,7 @@ from pointrend.evaluation.counts_file import counts_table, read_counts, write_co
 from pointrend.settings.recipe import Recipe
 from pointrend.training.loader import epoch_batches
 from pointrend.training.schedule import iterations_per_epoch, learning_rate
+from pointrend.training.streams import ORDER, torch_seed
 from tests.trust.profiles import FACTOR, examples
 
 Pairs = list[tuple[np.ndarray, np.ndarray]]
@@ -145,7 +146,8 @@ def test_500_sizes_give_the_iterations_and_the_order_of_torchs_sampler() -> None
     for pictures, batch, processes, seed, epoch in REAL_SIZES + drawn[len(REAL_SIZES) :]:
         for rank in {0, processes - 1, seed % processes}:
             samples: Any = range(pictures)
-            sampler: Any = DistributedSampler(samples, processes, rank, shuffle=True, seed=seed, drop_last=False)
+            of_epoch = torch_seed(seed, ORDER, epoch) - epoch
+            sampler: Any = DistributedSampler(samples, processes, rank, shuffle=True, seed=of_epoch, drop_last=False)
             sampler.set_epoch(epoch)
             expected = list(BatchSampler(sampler, batch, drop_last=True))
             place = (pictures, batch, processes, seed, epoch, rank)
