@@ -1,7 +1,11 @@
-"""Write trained weights as a checkpoint with SSSegmentation's format and key names.
+"""Write trained weights to a file that can be used elsewhere.
+
+A .pth file is a checkpoint with SSSegmentation's format and key names. A .safetensors file states
+its run, classes, network and mIoU, and pointrend.load reads it.
 
 examples:
   pointrend export voc_r50 --seed 0 --out build/voc_r50.pth
+  pointrend export voc_r50 --out build/voc_r50.safetensors
 """
 
 from __future__ import annotations
@@ -11,7 +15,7 @@ from pathlib import Path
 
 from pointrend.commands.arguments import add_run, add_seed, check_out
 from pointrend.errors import CheckFailed, ParamsError, WeightsError
-from pointrend.files import read_json, sha256_file
+from pointrend.files import read_json, sha256_file, write_bytes
 from pointrend.settings.project import Project
 
 
@@ -19,19 +23,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of this verb."""
     add_run(parser)
     add_seed(parser)
-    parser.add_argument("--out", metavar="FILE.pth", type=Path, required=True, help="the file to write")
+    parser.add_argument(
+        "--out", metavar="FILE", type=Path, required=True, help="the .pth or .safetensors file to write"
+    )
 
 
 def run(project: Project, arguments: argparse.Namespace) -> None:
     """Export the weights that train.json names."""
     setting, seed, out = project.setting(arguments.run), arguments.seed, arguments.out
-    if out.suffix != ".pth":
-        raise ParamsError(f"--out must end in .pth, got {out}", "the ending determines the format")
+    if out.suffix not in (".pth", ".safetensors"):
+        raise ParamsError(f"--out must end in .pth or .safetensors, got {out}", "the ending determines the format")
     check_out(project, out)
     folder = project.run_folder(setting.run, seed)
     do = f"run: pointrend --scale {setting.scale} train {setting.run} --seed {seed}"
     train = read_json(folder / "train.json", WeightsError, do)
 
+    from pointrend.evaluation.loaded import describe
     from pointrend.evaluation.network import load_network
     from pointrend.model.weights import save_upstream
 
@@ -40,5 +47,8 @@ def run(project: Project, arguments: argparse.Namespace) -> None:
     if sha256_file(weights) != train["model_sha256"]:
         raise CheckFailed(f"{weights} is not the one that train.json names", do)
     epochs = train["setting"]["recipe"]["epochs"]
-    save_upstream(model, out, epochs)
+    if out.suffix == ".pth":
+        save_upstream(model, out, epochs)
+    else:
+        write_bytes(out, describe(folder))
     print(f"{out}: {setting.run} seed {seed} after {epochs} epochs")

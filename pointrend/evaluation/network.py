@@ -15,13 +15,14 @@ from pointrend.model.weights import fitting, load_released, load_weights
 from pointrend.settings.params import Params, RunSetting
 
 
-def load_network(setting: RunSetting, weights: Path, params: Params) -> tuple[PointRend, torch.device]:
+def load_network(setting: RunSetting, weights: Path, params: Params | None = None) -> tuple[PointRend, torch.device]:
     """The network of ``setting`` in eval mode, and the device it is on.
 
     One process scores, with the setting's CPU threads. float32 stays float32, as in training.
 
     Raises:
-        WeightsError: the file is missing or does not hold this network; the message names a run that it fits.
+        WeightsError: the file is missing or does not hold this network; the message names a run of ``params`` that it
+            fits.
     """
     if not weights.is_file():
         raise WeightsError(f"weights {weights} do not exist", "train the run first or name a file that exists")
@@ -31,7 +32,7 @@ def load_network(setting: RunSetting, weights: Path, params: Params) -> tuple[Po
     try:
         (load_weights if weights.suffix == ".safetensors" else load_released)(weights, model)
     except WeightsError as error:
-        if others := _runs_that_fit(setting, weights, params):
+        if params is not None and (others := _runs_that_fit(setting, weights, params)):
             raise WeightsError(error.what, f"it fits {' or '.join(others)}: name that one") from error
         raise
     device = scoring_device(setting)

@@ -55,7 +55,7 @@ def test_what_cannot_be_exported_is_one_line(trained: None, capsys: pytest.Captu
     write_json(RUN / "train.json", record | {"model_sha256": "0" * 64})
     train = "run: pointrend --scale demo train"
     cases = {
-        "export voc_r50 --out exported.safetensors": (2, "--out must end in .pth, got exported.safetensors"),
+        "export voc_r50 --out exported.pt": (2, "--out must end in .pth or .safetensors, got exported.pt"),
         "export voc_r50 --seed 1 --out exported.pth": (2, f"train.json does not exist; {train}"),
         "export voc_r50 --out exported.pth": (3, "model.safetensors is not the one that train.json names"),
     }
