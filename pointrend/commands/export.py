@@ -23,9 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of this verb."""
     add_run(parser)
     add_seed(parser)
-    parser.add_argument(
-        "--out", metavar="FILE", type=Path, required=True, help="the .pth or .safetensors file to write"
-    )
+    parser.add_argument("--out", metavar="FILE", type=Path, required=True, help="a .pth or .safetensors file")
 
 
 def run(project: Project, arguments: argparse.Namespace) -> None:
