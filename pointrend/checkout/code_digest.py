@@ -25,7 +25,7 @@ UNITS = {
     "audit": ("commands/audit.py", "results/audit", "results/chain.py", "training/schedule.py", *CLASSES),
     "compare": ("commands/compare.py", *RESULTS),
     "report": ("commands/report.py", *RESULTS),
-    "track": ("commands/track.py", "tracking", *RESULTS),
+    "track": ("commands/track.py", "tracking", "evaluation/described.py", *RESULTS),
 }
 # What a stage's command may import besides its units, and why that cannot change the result.
 ELSEWHERE = {

@@ -36,7 +36,7 @@ def run(project: Project, arguments: argparse.Namespace) -> None:
     do = f"run: pointrend --scale {setting.scale} train {setting.run} --seed {seed}"
     train = read_json(folder / "train.json", WeightsError, do)
 
-    from pointrend.evaluation.loaded import describe
+    from pointrend.evaluation.described import describe
     from pointrend.evaluation.network import load_network
     from pointrend.model.weights import save_upstream
 

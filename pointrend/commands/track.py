@@ -17,7 +17,7 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-from pointrend.engines.summary import store_address, tracked_file
+from pointrend.engines.summary import runs_address, tracked_file
 from pointrend.files import write_json
 from pointrend.logs import log_to_file
 from pointrend.results.compare import read_results
@@ -60,7 +60,7 @@ def _sync(project: Project) -> dict[str, Any]:
     results = project.results_folder / "results.json"
     with opened(project.root, WAIT) as store:
         record = sync(store, project, read_results(results) if results.is_file() else None)
-        log.info("experiment %s is up to date; show it with: %s", record["experiment"], store_address(record["store"]))
+        log.info("experiment %s is up to date: %s", record["experiment"], runs_address(record))
     return record
 
 

@@ -35,13 +35,16 @@ def summary(wanted: Workflow, rest: str = "") -> str:
     if current:
         commands[f"pointrend --scale {scale} report --show"] = "prints the table"
         commands[f"pointrend --scale {scale} verify"] = "recomputes every hash and every mIoU behind it"
-    if address := store_address(_content(tracked_file(project)).get("store")):
-        commands[address] = "shows the curves"
+    tracked = _content(tracked_file(project))
+    if tracked.get("store") == DATABASE:
+        commands[f"mlflow ui --backend-store-uri sqlite:///{DATABASE}"] = "serves runs and curves at the address below"
     if current and scale == "demo":
         commands["pointrend --scale paper plan"] = "shows what the published recipe requires"
     if commands:
         width = max(map(len, commands))
         lines += ["", "Next", *(f"  {command:<{width}}  {meaning}" for command, meaning in commands.items())]
+    if address := runs_address(tracked):
+        lines += ["", f"MLflow  {address}"]
     return "\n".join([*lines, ""])
 
 
@@ -50,9 +53,11 @@ def tracked_file(project: Project) -> Path:
     return project.log_file("track").with_name("tracked.json")
 
 
-def store_address(store: str | None) -> str:
-    """How to see what was sent to ``store``: a command or an address; empty where nothing was sent."""
-    return f"mlflow ui --backend-store-uri sqlite:///{store}" if store == DATABASE else store or ""
+def runs_address(tracked: Mapping[str, Any]) -> str:
+    """Where MLflow shows the runs, from tracked.json; empty where nothing was sent."""
+    store = tracked.get("store")
+    server = "http://127.0.0.1:5000" if store == DATABASE else str(store or "").rstrip("/")
+    return server and f"{server}/{tracked.get('page', '')}"
 
 
 def _stages(wanted: Workflow) -> dict[str, dict[str, bool]]:

@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 import safetensors
-import safetensors.torch
 import torch
 from PIL import Image
 from torch import Tensor
@@ -18,22 +17,19 @@ from torch import Tensor
 from pointrend.checkout.machine import choose_device
 from pointrend.datasets.classes import DatasetClasses
 from pointrend.datasets.registry import classes_of
-from pointrend.errors import CheckFailed, ParamsError, WeightsError
+from pointrend.errors import ParamsError, WeightsError
 from pointrend.evaluation.confusion import LabelMap
+from pointrend.evaluation.described import DESCRIPTION, MODEL, STATED, TRAIN, read_training
 from pointrend.evaluation.network import load_network
 from pointrend.evaluation.pictures import RgbImage, colour, overlaid
 from pointrend.evaluation.predict import read_image
 from pointrend.evaluation.segmenters import BgrImage, segmenter
-from pointrend.files import read_json, sha256_file
 from pointrend.model.inputs import TestTransform
 from pointrend.model.pointrend import PointRend
 from pointrend.settings.params import RunSetting
 from pointrend.settings.project import Project
 from pointrend.settings.validation import validated
 
-MODEL, TRAIN = "model.safetensors", "train.json"
-STATED = ("run", "seed", "scale", "fingerprint", "model_sha256")  # keys of train.json that describe the weights
-DESCRIPTION = "pointrend"  # key of the metadata of a .safetensors file under which `describe` puts its JSON
 PathOrImage = str | Path | Image.Image | RgbImage
 
 
@@ -158,24 +154,8 @@ def load(
     return _of_folder(trained[0], device)
 
 
-def describe(folder: Path) -> bytes:
-    """The weights of the training in ``folder`` as a .safetensors file that states what it is, for :func:`load`.
-
-    Its metadata are run, seed, scale, fingerprint, dataset, names of the classes, the whole setting, the sha256 of the
-    undescribed file, and the mIoU in percent where these weights were scored. Errors as in :func:`load`.
-    """
-    setting, train = _read_training(folder)
-    stated = {key: train[key] for key in STATED}
-    network = {"dataset": setting.dataset, "classes": classes_of(setting.dataset).names, "setting": train["setting"]}
-    metrics = read_json(folder / "metrics.json") if (folder / "metrics.json").is_file() else {}
-    scored = metrics.get("model_sha256") == train["model_sha256"]
-    description = {**stated, **network, "miou": metrics["miou"] if scored else None}
-    tensors = safetensors.torch.load_file(folder / MODEL)
-    return safetensors.torch.save(tensors, {DESCRIPTION: json.dumps(description)})
-
-
 def _of_folder(folder: Path, device: str) -> LoadedModel:
-    setting, train = _read_training(folder)
+    setting, train = read_training(folder)
     return _loaded(setting, folder / MODEL, {key: train[key] for key in STATED}, device)
 
 
@@ -192,18 +172,6 @@ def _of_file(path: Path, device: str, run: str | None, project: Callable[[], Pro
         do = "name its run, for example run='voc_r50'; params.yaml of the checkout has the network"
         raise ParamsError(f"{path} does not describe its network", do)
     return _loaded(project().setting(run), path, {"run": run}, device)
-
-
-def _read_training(folder: Path) -> tuple[RunSetting, dict[str, Any]]:
-    """What train.json states of the weights beside it, whose sha256 must be the one that it names."""
-    do = "name the folder of a finished training, such as runs/paper/voc_r50-s0"
-    train = read_json(folder / TRAIN, WeightsError, do, keys=(*STATED, "setting"))
-    setting = validated(RunSetting, train["setting"], f"setting in {folder / TRAIN}", "restore it")
-    if not (folder / MODEL).is_file():
-        raise WeightsError(f"{folder / MODEL} does not exist", do)
-    if sha256_file(folder / MODEL) != train["model_sha256"]:
-        raise CheckFailed(f"{folder / MODEL} is not the one that {TRAIN} names", "restore it")
-    return setting, train
 
 
 def _description(path: Path) -> dict[str, Any] | None:

@@ -124,13 +124,16 @@ def params(train: Mapping[str, Any]) -> dict[str, Any]:
     return {key: json.dumps(value) if isinstance(value, list) else value for key, value in flat.items()}
 
 
-def training_tags(train: Mapping[str, Any], row: Row | None) -> dict[str, str]:
-    """Hashes and commit of a training, and its verdict, if it has a ``row``."""
+def hashes(train: Mapping[str, Any], row: Row | None) -> dict[str, str]:
+    """sha256 of everything that the score of a training follows from, by name."""
     named = {RUN_HASHES.get(key, key.removesuffix("_sha256")): key for key in train if key.endswith("_sha256")}
-    hashes = {name: train[key] for name, key in named.items() if train[key]} | {"fingerprint": train["fingerprint"]}
-    if row:
-        hashes |= {name: sha256 for name, sha256 in row["hashes"].items() if not name.startswith("pictures/")}
-    tags = {f"sha256.{name}": sha256 for name, sha256 in hashes.items()}
+    found = {name: train[key] for name, key in named.items() if train[key]} | {"fingerprint": train["fingerprint"]}
+    return found | (dict(row["hashes"]) if row else {})
+
+
+def training_tags(train: Mapping[str, Any], row: Row | None) -> dict[str, str]:
+    """The commit of a training, and its verdict, if it has a ``row``."""
+    tags = {}
     if commit := _commit(row) or _commit(train):
         tags[MLFLOW_GIT_COMMIT] = commit
     return {**tags, **(verdict_tags(row) if row else {})}

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import logging
+import tempfile
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from mlflow.entities import Run
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
-from pointrend.files import read_json
+from pointrend.files import read_json, sha256_file, write_json
 from pointrend.settings.project import Project
 from pointrend.tracking import content
 from pointrend.tracking.content import MetricsFile, curve_points, milliseconds, read_records
+from pointrend.tracking.model import described_weights, save_model
 from pointrend.tracking.registry import MODEL_FOLDER, register
 from pointrend.tracking.runs import SUPERSEDED, Experiment
 from pointrend.tracking.store import Store, registry
@@ -53,6 +56,7 @@ def sync(store: Store, project: Project, results: Mapping[str, Any] | None) -> d
                 register(store.client, run, children, of_run)
     return {
         "experiment": experiment.name,
+        "page": experiment.page,
         "results_sha256": results["sha256"] if results else None,
         "runs": {run: {str(seed): child.info.run_id for seed, child in of.items()} for run, of in sent.items()},
         "scale": project.params.scale,
@@ -71,14 +75,18 @@ def _send_training(experiment: Experiment, project: Project, file: MetricsFile, 
     child = experiment.child(file, times[0])
     count = experiment.send_curves(child, curve_points(records))
     files = {name: folder / name for name in SMALL_FILES}
-    files[f"{MODEL_FOLDER}/model.safetensors"] = folder / "model.safetensors"
     if row and row["miou"] is not None:
         scores = content.scores(read_json(folder / "metrics.json"), train["iterations"], times[-1])
         count += experiment.send_figures(child, scores)
         files |= {f"pictures/{name}": folder / "pictures" / name for name in row["pictures"]}
     experiment.describe(child, {SUPERSEDED: "false", **content.training_tags(train, row)}, content.params(train))
-    experiment.send_dataset(child, project.manifest(train["setting"]["dataset"]), train["data_manifest_sha256"])
+    _send_dataset(experiment, project, child, train)
     experiment.send_artifacts(child, files)
+    _send_model(experiment, child, folder)
+    with tempfile.TemporaryDirectory(prefix="pointrend-") as temporary:
+        hashes = Path(temporary) / "hashes.json"
+        write_json(hashes, content.hashes(train, row))
+        experiment.send_artifacts(child, {hashes.name: hashes})
     experiment.finish(child, times[-1])
     for other in experiment.trainings(file.run, file.seed):
         if other.info.run_id != child.info.run_id:
@@ -86,6 +94,16 @@ def _send_training(experiment: Experiment, project: Project, file: MetricsFile, 
             experiment.finish(other, times[-1], other.info.status if other.info.status != "RUNNING" else "KILLED")
     log.info("%s: %s", file, f"{count} points sent" if count else "nothing new")
     return experiment.client.get_run(child.info.run_id)
+
+
+def _send_model(experiment: Experiment, child: Run, folder: Path) -> None:
+    """Send the MLflow model of a training, unless the server has the one of these weights and this score."""
+    with described_weights(folder) as weights:
+        experiment.send_folder(child, MODEL_FOLDER, sha256_file(weights), lambda: save_model(weights))
+
+
+def _send_dataset(experiment: Experiment, project: Project, run: Run, train: Mapping[str, Any]) -> None:
+    experiment.send_dataset(run, project.manifest(train["setting"]["dataset"]), train["data_manifest_sha256"])
 
 
 def _send_run(
@@ -99,6 +117,7 @@ def _send_run(
     if infos:
         start, end = min(info.start_time for info in infos), max(info.end_time for info in infos)
         parent = _send_shown_curves(experiment, project, run, children, start)
+        _send_dataset(experiment, project, parent, read_json(project.run_folder(run, min(children)) / "train.json"))
     else:
         start = end = milliseconds((project.results_folder / RESULTS).stat().st_mtime)
         parent = experiment.parent(run, start)

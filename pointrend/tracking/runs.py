@@ -7,7 +7,7 @@ was lost, can simply be run again.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +24,20 @@ MOST_RUNS = 50_000  # runs that MLflow lists at most; there are as many as train
 SENT = "pointrend.artifacts"  # tag with the sha256 of every artifact of a run
 SUPERSEDED = "pointrend.superseded"
 SHOWN = "pointrend.curves"  # tag of a parent run: the fingerprint of the training whose curves it shows
+# MLflow 3 opens an experiment on its view for GenAI, whatever the tags say. This address opens the runs, with the
+# columns of a view that a tag of the experiment stores.
+VIEW = "scores"
+PAGE = "#/experiments/{}/runs?workflowType=machine_learning&viewStateShareKey=" + VIEW
+COLUMNS = ("metrics.`miou`", "metrics.`published_miou`", "metrics.`difference`", "tags.`pointrend.verdict`")
+STATE = {
+    **{"searchFilter": "", "orderByKey": "attributes.start_time", "orderByAsc": False, "startTime": "ALL"},
+    **{"lifecycleFilter": "Active", "modelVersionFilter": "All Runs", "datasetsFilter": [], "groupBy": None},
+    **{"selectedColumns": [*COLUMNS, "attributes.`Duration`"]},
+    **{"runsExpanded": {}, "runsPinned": [], "runsHidden": []},
+}
 EXPERIMENT_TAGS = {
     "mlflow.experimentKind": "custom_model_development",
+    f"mlflow.sharedViewState.{VIEW}": json.dumps(STATE),
     MLFLOW_RUN_NOTE: "One run per dataset and backbone, with our mIoU beside the published one; one nested run per"
     " training, under its +. The charts show the curves of all runs; of several seeds, those of the lowest. For the"
     " curves of all trainings search for tags.`pointrend.kind` = 'training', and sort by a metric. Trainings that were"
@@ -46,6 +58,14 @@ class Experiment:
         artifacts = f"{store.artifacts}/{scale}" if store.artifacts else None
         made = found.experiment_id if found else self.client.create_experiment(self.name, artifacts, EXPERIMENT_TAGS)
         self.id = str(made)
+        for key, value in EXPERIMENT_TAGS.items():
+            if found is not None and found.tags.get(key) != value and key != MLFLOW_RUN_NOTE:
+                self.client.set_experiment_tag(self.id, key, value)
+
+    @property
+    def page(self) -> str:
+        """The part of the address after that of the server that shows the runs with their scores."""
+        return PAGE.format(self.id)
 
     def parent(self, run: str, start: int) -> Run:
         """The parent run of all trainings of ``run``, created with ``start`` (ms) if necessary."""
@@ -148,13 +168,30 @@ class Experiment:
 
     def send_artifacts(self, run: Run, files: Mapping[str, Path]) -> None:
         """Send the existing ``files``, by their path in the run, whose sha256 is not on the server yet."""
-        known = json.loads(run.data.tags.get(SENT, "{}"))
+        known = self.sent(run)
         hashes = {name: sha256_file(path) for name, path in files.items() if path.is_file()}
         for name in (name for name in hashes if known.get(name) != hashes[name]):
             folder = str(Path(name).parent)
             with patience():
                 self.client.log_artifact(run.info.run_id, str(files[name]), None if folder == "." else folder)
-        self.describe(run, {SENT: json.dumps({**known, **hashes}, sort_keys=True)})
+        self._mark_sent(run, known | hashes)
+
+    def send_folder(self, run: Run, name: str, sha256: str, make: Callable[[], Path]) -> None:
+        """Send the folder that ``make`` makes as ``name``, unless the one for ``sha256`` is on the server already."""
+        known = self.sent(run)
+        if known.get(name) != sha256:
+            with patience():
+                self.client.log_artifacts(run.info.run_id, str(make()), name)
+            self._mark_sent(run, known | {name: sha256})
+
+    def sent(self, run: Run) -> dict[str, str]:
+        """sha256 of the artifacts that the server has, by path."""
+        return dict(json.loads(run.data.tags.get(SENT, "{}")))
+
+    def _mark_sent(self, run: Run, hashes: Mapping[str, str]) -> None:
+        if hashes != self.sent(run):
+            run.data.tags[SENT] = json.dumps(hashes, sort_keys=True)
+            self.client.set_tag(run.info.run_id, SENT, run.data.tags[SENT])
 
     def finish(self, run: Run, end: int, status: str = "FINISHED") -> None:
         """Mark a run as ended at ``end`` (ms)."""

@@ -75,7 +75,8 @@ def done(root: Path) -> Path:
 
 
 def test_when_all_exists_only_reading_is_left(done: Path) -> None:
-    write_json(done / "logs/demo/tracked.json", {"store": "mlflow.db"})
+    page = "#/experiments/1/runs"
+    write_json(done / "logs/demo/tracked.json", {"store": "mlflow.db", "page": page})
     assert said(done, "again", runs="voc_r50").splitlines()[2:] == [
         "  prepared  1 of 1, in data/demo/",
         "  trained   1 of 1, in runs/demo/",
@@ -85,11 +86,13 @@ def test_when_all_exists_only_reading_is_left(done: Path) -> None:
         "Next",
         "  pointrend --scale demo report --show               prints the table",
         "  pointrend --scale demo verify                      recomputes every hash and every mIoU behind it",
-        "  mlflow ui --backend-store-uri sqlite:///mlflow.db  shows the curves",
+        "  mlflow ui --backend-store-uri sqlite:///mlflow.db  serves runs and curves at the address below",
         "  pointrend --scale paper plan                       shows what the published recipe requires",
+        "",
+        "MLflow  http://127.0.0.1:5000/#/experiments/1/runs",
     ]
-    write_json(done / "logs/demo/tracked.json", {"store": "http://server:5000"})
-    assert "  http://server:5000                    shows the curves" in said(done, runs="voc_r50")
+    write_json(done / "logs/demo/tracked.json", {"store": "http://server:5000/", "page": page})
+    assert said(done, runs="voc_r50").endswith("\nMLflow  http://server:5000/#/experiments/1/runs\n")
 
 
 @pytest.mark.parametrize("change", ["scored again", "gone"])

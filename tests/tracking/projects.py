@@ -10,6 +10,9 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from safetensors.numpy import save_file
+
 from pointrend.cli import main
 from pointrend.files import sha256_file, write_json, write_text
 from pointrend.results.compare import sealed
@@ -66,14 +69,16 @@ def finish(root: Path, run: str = "voc_r50", seed: int = 0, fingerprint: str = F
     """The folder of a training that has ended and was scored."""
     folder = root / f"runs/demo/{run}-s{seed}"
     spool(folder / "metrics.jsonl", records(1, steps))
-    write_text(folder / "model.safetensors", f"weights {run} {seed} {fingerprint}")
+    folder.mkdir(parents=True, exist_ok=True)
+    save_file({"w": np.array([seed], np.float32)}, folder / "model.safetensors", {"of": f"{run} {fingerprint}"})
     write_text(folder / "pictures/a.png", "a picture")
     scores = {"miou": 70.0 + seed, "all_accuracy": 90.0, "boundary_iou": 60.0}
     iou = {"background": 95.0, "dining table": 45.0 + seed, "train": None}
     write_json(folder / "metrics.json", {**scores, "coarse": {"miou": 65.0, "boundary_iou": 50.0}, "iou": iou})
     setting = load_params(ROOT / "params.yaml").at_scale("demo").setting(run)
     train = {
-        **{"run": run, "seed": seed, "fingerprint": fingerprint, "setting": setting.model_dump(mode="json")},
+        **{"run": run, "seed": seed, "scale": "demo", "fingerprint": fingerprint},
+        "setting": setting.model_dump(mode="json"),
         **{"iterations": steps, "backbone_sha256": None, "code_sha256": "c" * 64},
         "data_manifest_sha256": sha256_file(root / "data/demo/voc/manifest.json"),
         "model_sha256": sha256_file(folder / "model.safetensors"),

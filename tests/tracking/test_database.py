@@ -85,5 +85,5 @@ def test_a_checkout_of_any_name_contains_its_database(tmp_path: Path, empty_data
     assert points(root / "mlflow.db") >= expected(6)
     assert [path.name for path in tmp_path.iterdir()] == [name]
     artifacts = root / "mlartifacts/demo"
-    assert len(list(artifacts.glob("*/artifacts/model/model.safetensors"))) == 1
+    assert len(list(artifacts.glob("*/artifacts/model/artifacts/model.safetensors"))) == 1
     assert not [path for path in root.iterdir() if path.name in ("file:", "mlruns")]

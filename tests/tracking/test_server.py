@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from mlflow import MlflowClient
 
+from pointrend.evaluation.described import describe
 from tests.slurm.cluster import until
 from tests.tracking.projects import (
     FINGERPRINT,
@@ -170,9 +171,9 @@ def _everything_is_there_and_no_password(root: Path, server: Server, outputs: li
     client = MlflowClient(server.uri)
     version = client.get_model_version_by_alias("pointrend-voc_r50", "consistent")
     files = [file.path for file in client.list_artifacts(version.run_id, "model")]
-    assert files == ["model/model.safetensors"]
+    assert {"model/MLmodel", "model/artifacts", "model/code"} <= set(files)
     (stored,) = (server.folder / "artifacts").rglob("model.safetensors")
-    assert stored.read_bytes() == (root / "runs/demo/voc_r50-s0/model.safetensors").read_bytes()
+    assert stored.read_bytes() == describe(root / "runs/demo/voc_r50-s0")
     texts = [*outputs, *tables(server.database), *(path.read_text() for path in (root / "logs").rglob("*.log"))]
     texts += [(root / "logs/demo/tracked.json").read_text()]
     assert f"http://{server.address}" in texts[-1]
