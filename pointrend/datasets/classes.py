@@ -30,6 +30,11 @@ class DatasetClasses:
     train_ids: NDArray[np.uint8]
     forbidden: NDArray[np.bool_]
 
+    @property
+    def raw_values(self) -> NDArray[np.uint8]:
+        """The raw label value of every train id, uint8 (K,); the lowest where several mean the same class."""
+        return np.array([np.flatnonzero(self.train_ids == i)[0] for i in range(len(self.names))], dtype=np.uint8)
+
     @classmethod
     def of(
         cls, title: str, names: str, colours: str, raw_values: Sequence[int], ignored: Iterable[int]

@@ -40,6 +40,25 @@ def overlaid(image: BgrImage, labels: LabelMap, palette: RgbImage) -> RgbImage:
     return np.rint(mixed).astype(np.uint8)
 
 
+def palette_png(labels: LabelMap, palette: RgbImage) -> bytes:
+    """A PNG of the label map itself that viewers show in the colours of a palette (K, 3)."""
+    image, stream = Image.fromarray(labels, "P"), io.BytesIO()
+    image.putpalette([int(level) for level in palette.ravel()])
+    image.save(stream, "PNG", optimize=True)
+    return stream.getvalue()
+
+
+def explained_overlay(image: BgrImage, labels: LabelMap, classes: DatasetClasses) -> RgbImage:
+    """The photo mixed with the class colours, and below it a legend of the classes that occur."""
+    shown, legend = Image.fromarray(overlaid(image, labels, classes.palette)), _legend(np.unique(labels), classes)
+    font = ImageFont.load_default(13)
+    places, lines = _place(legend, font, shown.width)
+    sheet = Image.new("RGB", (shown.width, shown.height + GAP + lines * LINE), PAPER)
+    sheet.paste(shown)
+    _draw_legend(ImageDraw.Draw(sheet), legend, places, shown.height + GAP // 2, font)
+    return np.asarray(sheet)
+
+
 def contact_sheet(image: BgrImage, label: LabelMap, segmentation: Segmentation, classes: DatasetClasses) -> bytes:
     """A PNG of six captioned panels and a legend, with the colours of the classes exact and those of the photo rounded.
 
@@ -109,11 +128,17 @@ def _sheet(panels: dict[str, Image.Image], legend: list[Entry]) -> Image.Image:
         top = index // COLUMNS * (CAPTION + panel_height + GAP) + CAPTION
         draw.text((left, top - 5), caption, INK, font, anchor="ls")
         sheet.paste(panel, (left, top))
+    _draw_legend(draw, legend, places, legend_top, font)
+    return sheet
+
+
+def _draw_legend(
+    draw: ImageDraw.ImageDraw, legend: list[Entry], places: list[tuple[int, int]], top: int, font: Font
+) -> None:
     for (name, fill), (x, line) in zip(legend, places, strict=True):
-        y = legend_top + line * LINE
+        y = top + line * LINE
         draw.rectangle((x, y + 3, x + 12, y + 15), fill, INK)
         draw.text((x + 18, y + 14), name, INK, font, anchor="ls")
-    return sheet
 
 
 def _place(legend: list[Entry], font: Font, width: int) -> tuple[list[tuple[int, int]], int]:

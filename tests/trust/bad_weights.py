@@ -258,7 +258,7 @@ CASES = (
     done("run without weights", remove(OURS), OURS, MISSING, command="evaluate voc_r50"),
     done("scores into a file", write("scored"), "--out: scored", IN_FILE, command=GIVEN),
     predict("label maps into a file", write("labels"), "--out: labels", IN_FILE),
-    predict("no folder of pictures", nothing, "photos is not a folder"),
+    predict("no folder of pictures", nothing, "photos does not exist"),
     predict("no picture", photos(a_txt=b"x"), NO_IMAGE),
     predict("picture that is none", photos(a_jpg=b"x"), "photos/a.jpg", NOT_IMAGE),
     predict("picture that is empty", photos(a_jpg=b""), "photos/a.jpg"),
