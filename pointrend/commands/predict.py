@@ -1,11 +1,11 @@
 """Label an image, or every image in a folder.
 
-Writes two PNGs at each image's own size: <stem>.png with the numbers of the classes (train ids),
+Writes two PNGs of the size of each image: <stem>.png with train ids,
 and <stem>_color.png with the same in colours.
 
 examples:
-  pointrend predict voc_r50 --weights voc.pth --images a.jpg --out labels --overlay
-  pointrend predict voc_r50 --weights voc.safetensors --images photos --out labels
+  pointrend predict voc_r50 --weights a.pth --images a.jpg --out out --overlay
+  pointrend predict voc_r50 --weights voc.safetensors --images docs --out labels
 """
 
 from __future__ import annotations
