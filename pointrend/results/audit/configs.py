@@ -1,7 +1,8 @@
 """Published configs, read and never run (RECIPE section 17).
 
 A config is Python of a few kinds: a base of dictionaries, and per run a star import of that base with statements that
-copy, update and set. They are read with ``ast`` and ``literal_eval``; every other statement is an error.
+copy, update and set. They are read with ``ast`` and ``literal_eval``; every other statement is an error, also the
+imports of registries in upstream's later configs.
 """
 
 from __future__ import annotations
@@ -18,15 +19,12 @@ Config = dict[str, Any]  # module-level names of a config with their values
 
 BASE = "base_cfg"
 LARGEST_FILE = 1_000_000  # bytes; the published ones have a few thousand
-_DO = "audit the config as it was published; docs/audit.md lists the known statements"
+PUBLISHED = "e9ef7509b1205d65c0c4063832ea7c6451b056b0"  # upstream's commit with the configs of the table
+_DO = f"audit the config of upstream's commit {PUBLISHED}, which `fetch cfg_RUN` gets"
 
 
 class _Unknown(Exception):
     """A statement is of no known kind, or names something that does not exist. Its argument is the line, if known."""
-
-
-class _Path:
-    """In place of the value of a call of os.path."""
 
 
 def read_config(path: Path) -> Config:
@@ -35,7 +33,7 @@ def read_config(path: Path) -> Config:
     Raises:
         AuditError: a file cannot be read, or has a statement of no known kind, which is quoted.
     """
-    return _without_paths(_read(path, base=path.with_name(f"{BASE}.py")))
+    return _read(path, base=path.with_name(f"{BASE}.py"))
 
 
 def _read(path: Path, base: Path | None) -> Config:
@@ -53,7 +51,7 @@ def _read(path: Path, base: Path | None) -> Config:
                 config |= _read(base, base=None)
             else:
                 _apply(statement, config)
-        except (_Unknown, KeyError, ValueError, TypeError, AttributeError, RecursionError, MemoryError) as problem:
+        except (_Unknown, LookupError, ValueError, TypeError, AttributeError, RecursionError, MemoryError) as problem:
             known = problem.args if isinstance(problem, _Unknown) else ()
             raise _refused(path, text, *(known or [statement.lineno])) from problem
     return config
@@ -114,22 +112,18 @@ def _found(node: ast.expr, config: Config) -> dict[Any, Any]:
 
 
 def _value(node: ast.expr) -> Any:
-    """A literal, in which calls of os.path may occur as values."""
+    """A literal. In it may occur calls of os.path, which give None, and choices such as ``[1, 2][0]``."""
     match node:
         case ast.Dict(keys=keys, values=values):
             if None in keys:
                 raise _Unknown
             return {ast.literal_eval(key): _value(value) for key, value in zip(keys, values, strict=True) if key}
         case ast.Call(func=ast.Attribute(value=module)) if ast.unparse(module) == "os.path":
-            return _Path()
+            return None
+        case ast.Subscript(value=ast.List() as choices, slice=ast.Constant(value=int() as chosen)):
+            return _value(choices)[chosen]
         case _:
             try:
                 return ast.literal_eval(node)
             except ValueError:
                 raise _Unknown(node.lineno) from None
-
-
-def _without_paths(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _without_paths(item) for key, item in value.items() if not isinstance(item, _Path)}
-    return value

@@ -3,13 +3,17 @@
 A training record is two physical lines: time, place in the training and learning rate, then the mean losses since the
 record before. The form of 2021 names epoch, batch, rate and dataset, that of 2022 the network too. Headers come
 before and between records. A log may be cut at any byte, be resumed, or be several logs one after another.
+
+Whatever else is in the file is counted and left out: what other loggers, warnings, progress bars and tables wrote, byte
+order marks, colours. With ``strict`` it is an error.
 """
 
 from __future__ import annotations
 
+import codecs
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -32,7 +36,9 @@ _PLACES = (
     rf"\[DATASET\]: (?P<dataset>\w+), \[LEARNING_RATE\]: {_RATE}",
 )
 _LOSS = r"(?:\d{1,30}\.\d{4}|nan|inf)"
-_LOSSES = re.compile(rf"\t\[LOSS\]: ((?:\w+ {_LOSS}, )*total {_LOSS}), ?", re.ASCII)
+_LOSSES = re.compile(rf"\t?\[LOSS\]: ((?:\w+ {_LOSS}, )*total {_LOSS}), ?", re.ASCII)
+_OF_A_RECORD = re.compile(r"\[(?:LOSS|LEARNING_RATE)\]")
+_COLOUR = re.compile(r"\x1b\[[\d;?]*[A-Za-z]")
 _HEADERS = (
     r"Dataset used: (?P<dataset>\w+), Number of images: (?P<images>\d{1,9})",
     r"Dataset: (?P<dataset>\w+)-\w+, Number of images: (?P<images>\d{1,9})",
@@ -97,11 +103,12 @@ class Session:
 
 @dataclass(frozen=True)
 class TrainingLog:
-    """A whole log: its sessions in the file's order, and the lines at which a record was cut."""
+    """A whole log: its sessions in the file's order, where a record is cut or damaged, and other lines by number."""
 
     path: Path
     sessions: tuple[Session, ...]
     cut_lines: tuple[int, ...]
+    other_lines: dict[int, str]
 
     @property
     def records(self) -> list[Record]:
@@ -114,26 +121,32 @@ class TrainingLog:
         return [header for session in self.sessions for header in session.headers]
 
 
-def read_log(path: Path) -> TrainingLog:
+def read_log(path: Path, strict: bool = False) -> TrainingLog:
     """Read a training log.
 
     Raises:
-        AuditError: the file cannot be read, has no complete training record, or has a line of no known form, which is
-            quoted.
+        AuditError: the file cannot be read or has no complete training record. If ``strict``: it is not UTF-8 or has a
+            line of no known form, which is quoted.
     """
     try:
         data = read_at_most(path, LARGEST_FILE)
         if data is None:
             raise AuditError(f"{path} is larger than {LARGEST_FILE} bytes, so it is not a training log", _DO)
-        text = data.decode("utf-8")
+        text = data.decode("utf-8") if strict else _without_colours(data)
     except UnicodeDecodeError as problem:
         raise AuditError(f"{path} is not a text file ({problem.reason} at byte {problem.start})", _DO) from problem
     except OSError as problem:
         raise AuditError(f"cannot read {path}: {problem.strerror}", "name a readable file") from problem
-    log = _Reader(path).read(text)
+    log = _Reader(path, strict).read(text)
     if not log.records:
         raise AuditError(f"{path} has no complete training record", _DO)
     return log
+
+
+def _without_colours(data: bytes) -> str:
+    """Text in UTF-8, or in the UTF-16 that shells of Windows write, without the colours of a terminal."""
+    utf16 = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    return _COLOUR.sub("", data.decode("utf-16" if utf16 else "utf-8-sig", errors="replace"))
 
 
 def _lines(text: str) -> Iterator[tuple[int, str, bool]]:
@@ -158,10 +171,11 @@ class _Place(NamedTuple):
 class _Reader:
     """Takes a log line by line."""
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, path: Path, strict: bool) -> None:
+        self.path, self.strict = path, strict
         self.sessions = [Session()]
         self.cut_lines: list[int] = []
+        self.other_lines: dict[int, str] = {}
         self.place: _Place | None = None
         self.in_dump = False
 
@@ -171,59 +185,70 @@ class _Reader:
             self._take(number, line, whole)
         if self.place is not None:
             self._cut(self.place.line)
-        return TrainingLog(self.path, tuple(self.sessions), tuple(self.cut_lines))
+        return TrainingLog(self.path, tuple(self.sessions), tuple(self.cut_lines), self.other_lines)
 
     def _take(self, number: int, line: str, whole: bool) -> None:
         """Take the next physical line, or what is left of one that was cut."""
         dumped, self.in_dump = self.in_dump and line.startswith("{"), False
-        if dumped or (self.place is not None and self._take_losses(self.place, line, whole)):
+        if dumped:
             return
-        if whole:
-            self._take_message(number, line)
-        elif _begins_as_a_record(line):
+        if self.place is not None and (losses := _LOSSES.search(line)):
+            self._take_losses(self.place, losses)
+            if rest := line[: losses.start()] + line[losses.end() :]:
+                self._other(number, rest)
+        elif not whole and self._is_cut(line):
             self._cut(number)
-        else:
-            raise self._unknown(number, line)
+        elif not (whole and self._take_message(number, line)):
+            if _OF_A_RECORD.search(line):
+                self._cut(number)
+            self._other(number, line)
 
-    def _take_losses(self, place: _Place, line: str, whole: bool) -> bool:
-        """Complete the record of ``place``, or see that it was cut; False: the line is not of that record."""
-        found = _LOSSES.fullmatch(line)
-        if found:
-            self.sessions[-1].records.append(_record(place, found[1]))
-            self.place = None
-        elif whole or line[:9] != "\t[LOSS]: "[: len(line)]:
-            return False
+    def _take_losses(self, place: _Place, losses: re.Match[str]) -> None:
+        """Complete the record of ``place``."""
+        record, records = _record(place, losses[1]), self.sessions[-1].records
+        self.place = None
+        # Two handlers of one logger write every record twice.
+        if not self.strict and records and replace(record, line=records[-1].line) == records[-1]:
+            self._other(record.line, record.text)
         else:
-            self._cut(place.line)
-        return True
+            records.append(record)
 
-    def _take_message(self, number: int, line: str) -> None:
+    def _take_message(self, number: int, line: str) -> bool:
+        """Take a line that its logger finished; False: it is of no known form."""
         found = _LINE.fullmatch(line)
-        message = found[2].rstrip() if found else ""
-        time = _time(found[1]) if found else None
-        header = _match(_HEADERS, message)
-        if time is None or (self.place is not None and header is None):
-            raise self._unknown(number, line)
-        if self.place is not None:
-            # Its losses are missing, so the log was cut between its two lines, and a new one begins.
+        time, message = (_time(found[1]), found[2].rstrip()) if found else (None, "")
+        place, header, start = (_match(forms, message) for forms in (_PLACES, _HEADERS, (_START,)))
+        in_dump = _match((_DUMP,), message) is not None
+        if time is None or not (place or header or start or in_dump or _match(_NOTES, message)):
+            return False
+        if self.place is not None and (place or header):
+            if place and self.strict:
+                return False
+            # Its losses are missing, so the log was cut between its two lines.
             self._cut(self.place.line)
         if header and self.sessions[-1].records:
             self.sessions.append(Session())
-        if place := _match(_PLACES, message):
-            self.place = _Place(number, time, place)
-        elif known := header or _match((_START,), message):
+        if known := header or start:
             self.sessions[-1].headers.append(Header(number, message, known.groupdict()))
-        elif _match((_DUMP,), message):
-            self.in_dump = True
-        elif not _match(_NOTES, message):
-            raise self._unknown(number, line)
+        self.place = _Place(number, time, place) if place else self.place
+        self.in_dump = in_dump
+        return True
+
+    def _is_cut(self, line: str) -> bool:
+        """Whether a record begins with ``line``, which is not whole."""
+        begin = re.sub(r"\d", "0", line[:19], flags=re.ASCII)
+        losses = self.place is not None and line[:9] == "\t[LOSS]: "[: len(line)]
+        return losses or ("0000-00-00 00:00:00".startswith(begin) and line[19:20] in ("", " "))
 
     def _cut(self, number: int) -> None:
         self.place = None
         self.cut_lines.append(number)
 
-    def _unknown(self, number: int, line: str) -> AuditError:
-        return AuditError(f"{self.path} line {number} is of no known form: {line[:300]!r}", _DO)
+    def _other(self, number: int, line: str) -> None:
+        if self.strict:
+            raise AuditError(f"{self.path} line {number} is of no known form: {line[:300]!r}", _DO)
+        if line.strip():
+            self.other_lines.setdefault(number, line.strip())
 
 
 def _record(place: _Place, losses: str) -> Record:
@@ -244,8 +269,3 @@ def _time(text: str) -> datetime | None:
         return datetime.fromisoformat(text)
     except ValueError:
         return None
-
-
-def _begins_as_a_record(line: str) -> bool:
-    begin = re.sub(r"\d", "0", line[:19], flags=re.ASCII)
-    return "0000-00-00 00:00:00".startswith(begin) and line[19:20] in ("", " ")

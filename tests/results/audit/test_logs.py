@@ -21,7 +21,7 @@ CHANGING = settings(deadline=None, max_examples=150, suppress_health_check=[Heal
 def read(folder: Path, text: str) -> TrainingLog:
     path = folder / "a.log"
     path.write_bytes(text.encode())
-    return read_log(path)
+    return read_log(path, strict=True)
 
 
 def refusal(folder: Path, text: str) -> str:
