@@ -5,6 +5,8 @@ What an audit leaves in runs/<scale>/<run>-published/: audit.json with the findi
 
 from __future__ import annotations
 
+import textwrap
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -12,9 +14,9 @@ from typing import Any
 
 from pointrend.errors import AuditError, CheckFailed
 from pointrend.files import read_json, sha256_file, write_json
-from pointrend.results.audit.check_config import NOT_STATED, Comparison, check_config, disagreeing
+from pointrend.results.audit.check_config import NOT_STATED, Comparison, check_config, disagreeing, not_compared
 from pointrend.results.audit.check_log import MOST_LR_ERROR, LogFindings, check_log
-from pointrend.results.audit.configs import read_config
+from pointrend.results.audit.configs import AUDIT_PUBLISHED, read_config
 from pointrend.results.audit.curves import compare_curves, read_curve, trained_curve
 from pointrend.results.audit.logs import TrainingLog, read_log
 from pointrend.results.audit.watch import published_curve
@@ -25,7 +27,10 @@ from pointrend.settings.project import Project
 AUDIT_KEYS = ("run", "agrees", "first_difference", "files", "curve_sha256")
 # A log that agrees is evidence for the recipe where nothing has been scored; a score is better evidence.
 LEAST_EVIDENCE, EVIDENCE = "inputs", "log"
-LOG_KEYS = ("images", "epochs", "iterations_per_epoch", "gpus", "records", "resumed", "seconds_per_iteration")
+LOG_KEYS = (
+    *("images", "epochs", "iterations_per_epoch", "gpus", "records", "other_lines", "first_other_line"),
+    *("max_lr_error", "resumed", "seconds_per_iteration"),
+)
 COLUMNS = ("key", "ours", "theirs", "agrees")
 AGREES = {True: "yes", False: "no", None: "–"}
 GPUS: dict[str | None, str] = {
@@ -33,7 +38,7 @@ GPUS: dict[str | None, str] = {
     "one": "one GPU",
     "several": "several GPUs",
 }
-WIDEST_CELL = 30
+WIDEST_CELL, WIDTH = 30, 120
 
 
 @dataclass(frozen=True)
@@ -44,6 +49,7 @@ class Audit:
     log: LogFindings | None
     config: Sequence[Comparison] | None
     config_file: Path | None
+    not_compared: Sequence[str]  # paths of values in the config
 
     @property
     def differences(self) -> list[str]:
@@ -68,18 +74,26 @@ class Audit:
                 *(difference.as_json() for difference in (log.differences if log else ())),
                 *(asdict(row) for row in disagreeing(config or ())),
             ],
-            "max_lr_error": log.max_lr_error if log else None,
             **{key: getattr(log, key) if log else None for key in LOG_KEYS},
         }
         return found if config is None else {**found, "config": [asdict(row) for row in config]}
 
 
 def audit(project: Project, setting: RunSetting, log: TrainingLog | None, config_file: Path | None) -> Audit:
-    """Compare a log, a config or both with the recipe in ``setting``."""
+    """Compare a log, a config or both with the recipe in ``setting``.
+
+    Raises:
+        AuditError: the config cannot be read, or states nothing that could be compared.
+    """
     images, sets = project.expected_images(setting.dataset).train, project.params.datasets[setting.dataset].sets
     findings = check_log(log, setting, images) if log else None
-    config = check_config(read_config(config_file), setting, sets) if config_file else None
-    return Audit(setting.run, findings, config, config_file)
+    if config_file is None:
+        return Audit(setting.run, findings, None, None, ())
+    config = read_config(config_file)
+    rows = check_config(config, setting, sets)
+    if all(row.agrees is None for row in rows):
+        raise AuditError(f"{config_file} states none of the values that are compared", AUDIT_PUBLISHED)
+    return Audit(setting.run, findings, rows, config_file, not_compared(config, rows))
 
 
 def fetched_files(project: Project, run: str) -> tuple[Path, Path]:
@@ -175,7 +189,12 @@ def _read_audit(folder: Path) -> dict[str, Any]:
 def audit_text(found: Audit, setting: RunSetting) -> str:
     """What was found in a log, in a config, or in both."""
     texts = [_log_text(found.log, setting)] if found.log else []
-    texts += [_text(f"config {found.config_file}", found.config, (), disagreeing(found.config))] if found.config else []
+    if found.config:
+        states = Counter(row.agrees for row in found.config)
+        notes = [f"{states[True]} values agree, {states[False]} differ, {states[None]} are not stated"]
+        if found.not_compared:
+            notes.append(textwrap.fill(f"not compared: {', '.join(found.not_compared)}", WIDTH, break_long_words=False))
+        texts.append(_text(f"config {found.config_file}", found.config, notes, disagreeing(found.config)))
     return "\n\n".join(texts)
 
 
@@ -195,17 +214,19 @@ def _log_text(findings: LogFindings, setting: RunSetting) -> str:
         else Comparison(key, ours, theirs, key not in differing)
         for key, (ours, theirs) in values.items()
     ]
-    last = findings.last
+    first, last = findings.first_other_line, findings.log.records[-1]
     notes = [
-        f"{findings.records} records, the last one at epoch {last.epoch}, batch {last.batch} (line {last.line})",
+        f"{findings.records:,} records, {findings.other_lines:,} other lines"
+        + (f", the first: {first}" if first else ""),
+        f"the last record: epoch {last.epoch}, batch {last.batch} (line {last.line})",
         f"trained on {GPUS[findings.gpus]}",
         "resumed or started again" if findings.resumed else "not resumed",
     ]
     if findings.seconds_per_iteration is not None:
         notes.append(f"{findings.seconds_per_iteration:.3f} s per iteration (median)")
-    if findings.cut:
+    if findings.log.cut_lines:
         notes.append("cut: a record is not whole and was left out")
-    return _text(f"log {findings.path}", rows, notes, findings.differences)
+    return _text(f"log {findings.log.path}", rows, notes, findings.differences)
 
 
 def _text(title: str, rows: Sequence[Comparison], notes: Sequence[str], differing: Sequence[object]) -> str:

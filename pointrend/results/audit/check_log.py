@@ -7,7 +7,7 @@ rate to float precision, and whether the training was resumed (RECIPE section 16
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -49,14 +49,14 @@ class LogDifference:
 
 @dataclass(frozen=True)
 class LogFindings:
-    """What the log in ``path`` states, and where it disagrees.
+    """What ``log`` states, and where it disagrees.
 
     ``images``: None where it does not state them. ``gpus``: ``one`` or ``several``, None where both give equal
     iterations per epoch. ``max_lr_error``: the largest relative difference of a learning rate; None where no record
     is within the training. ``seconds_per_iteration``: median; None where no two records follow each other.
     """
 
-    path: Path
+    log: TrainingLog
     our_images: int
     our_iterations: int  # per epoch
     images: int | None
@@ -64,9 +64,9 @@ class LogFindings:
     iterations_per_epoch: int
     gpus: str | None
     records: int
+    other_lines: int
+    first_other_line: str | None
     resumed: bool
-    cut: bool
-    last: Record
     max_lr_error: float | None
     seconds_per_iteration: float | None
     differences: tuple[LogDifference, ...]
@@ -82,10 +82,11 @@ class _Finding(NamedTuple):
 def check_log(log: TrainingLog, setting: RunSetting, images: int) -> LogFindings:
     """Compare ``log`` with the recipe in ``setting`` on ``images`` training images."""
     first = log.records[0]
+    other = next((f"line {number}: {line[:300]!r}" for number, line in log.other_lines.items()), None)
     check = _Check(setting, images, first.batches)
     errors = [error for record in log.records if (error := check.lr_error(record)) is not None]
     return LogFindings(
-        path=log.path,
+        log=log,
         our_images=images,
         our_iterations=check.iterations,
         images=next((int(h.values["images"] or 0) for h in log.headers if "images" in h.values), None),
@@ -93,9 +94,9 @@ def check_log(log: TrainingLog, setting: RunSetting, images: int) -> LogFindings
         iterations_per_epoch=first.batches,
         gpus=check.gpus,
         records=len(log.records),
+        other_lines=len(log.other_lines),
+        first_other_line=other,
         resumed=_resumed(log),
-        cut=bool(log.cut_lines),
-        last=log.records[-1],
         max_lr_error=max(errors, default=None),
         seconds_per_iteration=_seconds_per_iteration(log),
         differences=_by_key(log.path, check.all_findings(log)),
@@ -126,7 +127,7 @@ class _Check:
         for header in log.headers:
             yield from self._header(header)
         for session in log.sessions:
-            yield from _order(session)
+            yield from _order(session, log.cut_lines)
         for record in log.records:
             yield from self._record(record)
 
@@ -168,17 +169,21 @@ class _Check:
             yield _Finding(record, "total loss", f"{parts:.4f}, the sum of the others", f"{total:.4f}")
 
 
-def _order(session: Session) -> Iterator[_Finding]:
+def _order(session: Session, cut_lines: Sequence[int]) -> Iterator[_Finding]:
     """Records that do not follow the one before, or the beginning of an epoch where a training starts there."""
     before: Record | None = None
+    since = session.headers[0].line if session.headers else 0
     for record in session.records:
         # A start, from nothing or from a checkpoint, is at the beginning of an epoch. Without headers the beginning of
         # the log is missing, and any multiple of LOG_INTERVAL may come first.
         start = record.finished - (record.batch if session.headers else 1)
         wanted = before.finished + LOG_INTERVAL if before else start + LOG_INTERVAL - start % LOG_INTERVAL
+        if any(since < line < record.line for line in cut_lines):
+            # Damaged records were left out in between.
+            wanted = max(wanted, record.finished - record.finished % LOG_INTERVAL)
         if record.finished != wanted:
             yield _Finding(record, "finished iterations", wanted, record.finished)
-        before = record
+        before, since = record, record.line
 
 
 def _resumed(log: TrainingLog) -> bool:

@@ -20,7 +20,7 @@ Config = dict[str, Any]  # module-level names of a config with their values
 BASE = "base_cfg"
 LARGEST_FILE = 1_000_000  # bytes; the published ones have a few thousand
 PUBLISHED = "e9ef7509b1205d65c0c4063832ea7c6451b056b0"  # upstream's commit with the configs of the table
-_DO = f"audit the config of upstream's commit {PUBLISHED}, which `fetch cfg_RUN` gets"
+AUDIT_PUBLISHED = f"audit the config of upstream's commit {PUBLISHED}, which `fetch cfg_RUN` gets"
 
 
 class _Unknown(Exception):
@@ -43,7 +43,7 @@ def _read(path: Path, base: Path | None) -> Config:
     except SyntaxError as problem:
         raise _refused(path, text, problem.lineno or 1) from problem
     except (ValueError, RecursionError, MemoryError) as problem:
-        raise AuditError(f"{path} cannot be read as Python ({type(problem).__name__})", _DO) from problem
+        raise AuditError(f"{path} cannot be read as Python ({type(problem).__name__})", AUDIT_PUBLISHED) from problem
     config: Config = {}
     for statement in statements:
         try:
@@ -61,7 +61,7 @@ def _text(path: Path) -> str:
     try:
         data = read_at_most(path, LARGEST_FILE)
         if data is None:
-            raise AuditError(f"{path} is larger than {LARGEST_FILE} bytes, so it is not a config", _DO)
+            raise AuditError(f"{path} is larger than {LARGEST_FILE} bytes, so it is not a config", AUDIT_PUBLISHED)
         return data.decode("utf-8")
     except FileNotFoundError:
         raise AuditError(f"{path} does not exist", f"put the config and its {BASE}.py into one folder") from None
@@ -71,7 +71,7 @@ def _text(path: Path) -> str:
 
 def _refused(path: Path, text: str, line: int) -> AuditError:
     quoted = "".join(text.split("\n")[line - 1 : line]).strip()
-    return AuditError(f"{path} line {line} is of no known kind: {quoted[:300]!r}", _DO)
+    return AuditError(f"{path} line {line} is of no known kind: {quoted[:300]!r}", AUDIT_PUBLISHED)
 
 
 def _is_star_import(statement: ast.stmt) -> bool:

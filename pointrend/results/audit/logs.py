@@ -149,15 +149,16 @@ def _without_colours(data: bytes) -> str:
     return _COLOUR.sub("", data.decode("utf-16" if utf16 else "utf-8-sig", errors="replace"))
 
 
-def _lines(text: str) -> Iterator[tuple[int, str, bool]]:
+def _lines(text: str, strict: bool) -> Iterator[tuple[int, str, bool]]:
     """Line number, text, and whether the line is whole: cut neither by the end of the file nor by another log."""
-    *whole, last = text.split("\n")
-    for number, line in enumerate(whole, 1):
-        *cut, rest = _JOINT.split(line.removesuffix("\r"))
-        yield from ((number, piece, False) for piece in cut)
-        yield number, rest, True
-    if last:
-        yield from ((len(whole) + 1, piece, False) for piece in _JOINT.split(last))
+    lines = text.split("\n")
+    for number, line in enumerate(lines, 1):
+        # A progress bar returns to the beginning of its line.
+        for part in [line.removesuffix("\r")] if strict else line.split("\r"):
+            *cut, rest = _JOINT.split(part)
+            yield from ((number, piece, False) for piece in cut)
+            if rest or number < len(lines):
+                yield number, rest, number < len(lines)
 
 
 class _Place(NamedTuple):
@@ -181,7 +182,7 @@ class _Reader:
 
     def read(self, text: str) -> TrainingLog:
         """Take a whole file."""
-        for number, line, whole in _lines(text):
+        for number, line, whole in _lines(text, self.strict):
             self._take(number, line, whole)
         if self.place is not None:
             self._cut(self.place.line)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,7 +13,7 @@ from pointrend.results.audit.check_log import LogFindings, check_log
 from pointrend.results.audit.logs import read_log
 from pointrend.settings.recipe import Recipe
 from pointrend.training.schedule import learning_rate
-from tests.results.audit.samples import FORM_2022, IMAGES, LOGS, ROOT, S21, setting, text_of
+from tests.results.audit.samples import FORM_2022, IMAGES, LOGS, ROOT, S21, among_other_lines, setting, text_of
 
 PUBLISHED = Recipe.model_construct(lr=0.01, poly_power=0.9, min_lr_ratio=0.01, warmup_iterations=200, warmup_ratio=0.1)
 RUN_OF = {S21: "voc_r50", FORM_2022: "cityscapes_r101"}
@@ -41,7 +43,7 @@ def test_the_samples_agree(sample: str, expected: dict[str, object]) -> None:
     assert found.max_lr_error is not None
     assert found.max_lr_error <= 1e-12
     assert found.seconds_per_iteration == 0.42
-    assert (found.resumed, found.cut) == (False, False)
+    assert (found.resumed, found.log.cut_lines) == (False, ())
 
 
 RATE = "0.005442865854600155"
@@ -169,10 +171,51 @@ def test_a_resumed_log_agrees_and_a_difference_after_the_restart_is_named(tmp_pa
     assert (difference.key, difference.line, difference.theirs) == ("images", 89, 10000)
 
 
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("sample", [S21, FORM_2022])
+@pytest.mark.parametrize(
+    ("old", "new"), [("", ""), (r"\]: 100/", "]: 101/"), (r"total 2\.", "total 3."), (r".*\]: 100/.*\n.*\n", "")]
+)
+def test_a_log_with_200_other_lines_is_judged_as_without_them(
+    tmp_path: Path, sample: str, seed: int, old: str, new: str
+) -> None:
+    text = re.sub(old, new, text_of(sample), count=1)
+    alone, among = (check_text(tmp_path, one, RUN_OF[sample]) for one in (text, among_other_lines(text, seed)))
+    assert bool(alone.differences) == bool(old)
+    assert (alone.other_lines, alone.first_other_line) == (0, None)
+    assert 150 < among.other_lines <= 200
+    assert among.first_other_line is not None
+    assert without_lines(alone) == without_lines(among)
+
+
+def without_lines(found: LogFindings) -> dict[str, object]:
+    differences = [replace(difference, line=0) for difference in found.differences]
+    left_out = {"log", "other_lines", "first_other_line"}
+    return {key: value for key, value in vars(found).items() if key not in left_out} | {"differences": differences}
+
+
+def test_damaged_records_are_left_out_and_the_gap_is_no_difference(tmp_path: Path) -> None:
+    """Where no damaged line explains it, a gap is one."""
+    text = text_of(S21)
+    for broken in (text.replace("[BATCH]: 100/661", "[BATCH]: 100/6", 1), text.replace("total 2.1047, ", "", 1)):
+        found = check_text(tmp_path, broken.replace("100/6,", "100/"))
+        assert (found.differences, found.records, bool(found.log.cut_lines)) == ((), 39, True)
+    lines = text.splitlines(keepends=True)
+    (difference,) = check_text(tmp_path, "".join(lines[:7] + lines[9:])).differences
+    assert (difference.key, difference.ours, difference.theirs) == ("finished iterations", 100, 150)
+
+
+def test_records_that_were_written_twice_count_once(tmp_path: Path) -> None:
+    lines = text_of(S21).splitlines(keepends=True)
+    doubled = "".join(re.sub(r"(?m)^(.*BATCH.*\n\t.*\n)", r"\1\1", "".join(lines)))
+    found = check_text(tmp_path, doubled)
+    assert (found.differences, found.records, found.other_lines) == ((), 40, 40)
+
+
 def test_a_cut_log_agrees_and_says_so(tmp_path: Path) -> None:
     text = text_of(S21)
     found = check_text(tmp_path, text[: text.index("[BATCH]: 100/661") + 7])
-    assert (found.differences, found.cut, found.records) == ((), True, 1)
+    assert (found.differences, bool(found.log.cut_lines), found.records) == ((), True, 1)
     assert found.seconds_per_iteration is None
 
 
