@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -54,8 +54,8 @@ class Comparison:
 
 def check_config(config: Config, setting: RunSetting, sets: str) -> list[Comparison]:
     """Compare ``config`` with the recipe in ``setting``; ``sets`` are the splits, for example ``trainaug/val``."""
-    ours = _leaves(_ours(setting, *sets.split("/")))
-    rows = [_compare(path, _plain(value), config) for path, value in ours]
+    stated = {path: _plain(value) for path, value in _values(config).items()}
+    rows = [_compare(path, _plain(value), stated) for path, value in _leaves(_ours(setting, *sets.split("/"))).items()]
     # One value of theirs may be two of ours.
     return list({(row.key, str(row.ours)): row for row in rows}.values())
 
@@ -68,76 +68,48 @@ def disagreeing(rows: Iterable[Comparison]) -> list[Comparison]:
 def not_compared(config: Config, rows: Iterable[Comparison]) -> list[str]:
     """Paths of the values in ``config`` that no row compares."""
     compared = {row.key for row in rows}
-    return [path for path, _ in _leaves(config) if path not in compared]
+    return [path for path in _leaves(config) if path not in compared]
 
 
-def _ours(setting: RunSetting, train_set: str, test_set: str) -> dict[str, Any]:
-    """Our values in the form of the published commit; ``fpn`` and ``min_lr`` occur only in earlier or later ones."""
+def _ours(setting: RunSetting, train_set: str, test_set: str) -> Config:
+    """Our values in the form of the published commit; ``fpn`` and ``min_lr`` occur only in other forms."""
     recipe = setting.recipe
     loss = {"ignore_index": IGNORE_INDEX, "reduction": "mean"}
     resize = {"output_size": recipe.base_size, "keep_ratio": True}
-    train_steps = {
-        "Resize": resize | {"scale_range": recipe.scale_range},
-        "RandomCrop": {"crop_size": recipe.crop_size, "one_category_max_ratio": recipe.max_class_share},
-        "RandomFlip": {"flip_prob": FLIP_PROBABILITY},
-        "PhotoMetricDistortion": {},
-        "Normalize": NORMALIZE,
-        "ToTensor": {},
-        "Padding": {"output_size": recipe.crop_size},
-    }
-    test_steps = {"Resize": resize | {"scale_range": None}, "Normalize": NORMALIZE, "ToTensor": {}}
-    segmentor = {
-        "backbone": {
-            "outstride": recipe.output_stride,
-            "type": f"resnet{setting.depth}",
-            "use_stem": True,
-            "pretrained": recipe.pretrained,
-            "selected_indices": [0, 1, 2, 3],
-        },
-        "type": "pointrend",
-        "num_classes": len(classes_of(setting.dataset).names),
-        "align_corners": False,
-        "norm_cfg": {"type": "syncbatchnorm"},
-        "act_cfg": {"type": "relu"},
-        "fpn": {"out_channels": recipe.fpn_channels},
-        "head": {
-            "fpn_in_channels_list": [recipe.width * factor for factor in (4, 8, 16, 32)],
-            "pointrend_in_channels_list": [recipe.fpn_channels],
-            "feats_channels": recipe.point_channels,
-            "upsample_cfg": {"mode": "nearest"},
-            "feature_stride_list": [4, 8, 16, 32],
-            "scale_head_channels": recipe.scale_channels,
-            "num_fcs": POINT_LAYERS,
-            "coarse_pred_each_layer": True,
-            "dropout": 0,
-            "train": {
-                "num_points": recipe.train_points,
-                "oversample_ratio": recipe.oversample_ratio,
-                "importance_sample_ratio": recipe.importance_ratio,
-            },
-            "test": {
-                "subdivision_steps": recipe.subdivision_steps,
-                "subdivision_num_points": recipe.subdivision_points,
-                "scale_factor": SUBDIVISION_FACTOR,
-            },
-        },
-        "auxiliary": {"in_channels": recipe.scale_channels, "dropout": 0, "num_convs": 0},
-    }
     return {
-        "SEGMENTOR_CFG": segmentor,
+        "SEGMENTOR_CFG": {
+            "backbone": {
+                "outstride": recipe.output_stride, "type": f"resnet{setting.depth}", "use_stem": True,
+                "pretrained": recipe.pretrained, "selected_indices": [0, 1, 2, 3],
+            },
+            "type": "pointrend", "num_classes": len(classes_of(setting.dataset).names), "align_corners": False,
+            "norm_cfg": {"type": "syncbatchnorm"}, "act_cfg": {"type": "relu"},
+            "fpn": {"out_channels": recipe.fpn_channels},
+            "head": {
+                "fpn_in_channels_list": [recipe.width * factor for factor in (4, 8, 16, 32)],
+                "pointrend_in_channels_list": [recipe.fpn_channels], "feats_channels": recipe.point_channels,
+                "upsample_cfg": {"mode": "nearest"}, "feature_stride_list": [4, 8, 16, 32],
+                "scale_head_channels": recipe.scale_channels, "num_fcs": POINT_LAYERS,
+                "coarse_pred_each_layer": True, "dropout": 0,
+                "train": {
+                    "num_points": recipe.train_points, "oversample_ratio": recipe.oversample_ratio,
+                    "importance_sample_ratio": recipe.importance_ratio,
+                },
+                "test": {
+                    "subdivision_steps": recipe.subdivision_steps,
+                    "subdivision_num_points": recipe.subdivision_points, "scale_factor": SUBDIVISION_FACTOR,
+                },
+            },
+            "auxiliary": {"in_channels": recipe.scale_channels, "dropout": 0, "num_convs": 0},
+        },
         "DATALOADER_CFG": {"train": {"batch_size": recipe.batch_size, "shuffle": True, "drop_last": True}},
         "SCHEDULER_CFG": {
-            "max_epochs": recipe.epochs,
-            "type": "poly",
-            "power": recipe.poly_power,
+            "max_epochs": recipe.epochs, "type": "poly", "power": recipe.poly_power,
             "min_lr": recipe.lr * recipe.min_lr_ratio,
             "warmup_cfg": {"type": "linear", "ratio": recipe.warmup_ratio, "iters": recipe.warmup_iterations},
         },
         "OPTIMIZER_CFG": {
-            "type": "sgd",
-            "lr": recipe.lr,
-            "momentum": recipe.momentum,
-            "weight_decay": recipe.weight_decay,
+            "type": "sgd", "lr": recipe.lr, "momentum": recipe.momentum, "weight_decay": recipe.weight_decay,
             "params_rules": {},
         },
         "LOSSES_CFG": {
@@ -146,59 +118,46 @@ def _ours(setting: RunSetting, train_set: str, test_set: str) -> dict[str, Any]:
         },
         "DATASET_CFG": {
             "type": setting.dataset,
-            "train": {"set": train_set, "aug_opts": list(train_steps.items())},
-            "test": {"set": test_set, "aug_opts": list(test_steps.items())},
+            "train": {"set": train_set, "aug_opts": [
+                ("Resize", resize | {"scale_range": recipe.scale_range}),
+                ("RandomCrop", {"crop_size": recipe.crop_size, "one_category_max_ratio": recipe.max_class_share}),
+                ("RandomFlip", {"flip_prob": FLIP_PROBABILITY}), ("PhotoMetricDistortion", {}),
+                ("Normalize", NORMALIZE), ("ToTensor", {}), ("Padding", {"output_size": recipe.crop_size}),
+            ]},
+            "test": {"set": test_set, "aug_opts": [
+                ("Resize", resize | {"scale_range": None}), ("Normalize", NORMALIZE), ("ToTensor", {}),
+            ]},
         },
         "INFERENCE_CFG": {
-            "mode": "whole",
-            "tricks": {"multiscale": [1], "flip": False, "use_probs_before_resize": False},
+            "mode": "whole", "tricks": {"multiscale": [1], "flip": False, "use_probs_before_resize": False},
         },
         "COMMON_CFG": {"log_interval_iterations": LOG_INTERVAL},
-    }
+    }  # fmt: skip
 
 
-def _leaves(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
-    """Every value with its dotted path. A list of steps is a value, and each step is entered by its name."""
-    inner = _steps(value)
-    if not (isinstance(inner, dict) and inner):
-        yield path, value
-        return
-    if inner is not value:
-        yield path, value
-    for key, item in inner.items():
-        yield from _leaves(item, f"{path}.{key}" if path else str(key))
+def _values(value: Any, path: str = "") -> dict[str, Any]:
+    """Every value by its dotted path, dictionaries and lists of steps as well as what is in them."""
+    inner = dict(value) if isinstance(value, list) and all(map(_is_step, value)) else value
+    found = {path: value} if path else {}
+    if isinstance(inner, dict):
+        for key, item in inner.items():
+            found |= _values(item, f"{path}.{key}" if path else str(key))
+    return found
 
 
-def _compare(path: str, ours: Any, config: Config) -> Comparison:
-    stated = {place: _plain(value) for place in _places(path) for value in _at(config, place)}
-    # A config that states a value twice agrees only with both.
-    differing = [place for place, theirs in stated.items() if theirs != ours]
-    place = next(iter([*differing, *stated]), path)
-    return Comparison(place, ours, stated.get(place, NOT_STATED), not differing if stated else None)
+def _leaves(config: Config) -> dict[str, Any]:
+    return {path: value for path, value in _values(config).items() if not (isinstance(value, dict) and value)}
 
 
-def _places(path: str) -> list[str]:
-    """The paths at which a config of the published commit or of an earlier one may state a value."""
+def _compare(path: str, ours: Any, stated: Config) -> Comparison:
     places = [path]
     for new, old in EARLIER:
         places += [place.replace(new, old) for place in places if new in place]
-    return places
-
-
-def _at(config: Config, path: str) -> list[Any]:
-    """The value at a dotted path; nothing where there is none."""
-    found: Any = config
-    for key in path.split("."):
-        found = _steps(found)
-        if not isinstance(found, dict) or key not in found:
-            return []
-        found = found[key]
-    return [found]
-
-
-def _steps(value: Any) -> Any:
-    """A list of pairs, each a step's name and arguments, as a dictionary; anything else as it is."""
-    return dict(value) if isinstance(value, list) and value and all(map(_is_step, value)) else value
+    places = [place for place in places if place in stated]
+    # A config that states a value twice agrees only with both.
+    differing = [place for place in places if stated[place] != ours]
+    key = next(iter([*differing, *places]), path)
+    return Comparison(key, ours, stated.get(key, NOT_STATED), not differing if places else None)
 
 
 def _is_step(item: Any) -> bool:

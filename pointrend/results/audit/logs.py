@@ -4,8 +4,8 @@ A training record is two physical lines: time, place in the training and learnin
 record before. The form of 2021 names epoch, batch, rate and dataset, that of 2022 the network too. Headers come
 before and between records. A log may be cut at any byte, be resumed, or be several logs one after another.
 
-Whatever else is in the file is counted and left out: what other loggers, warnings, progress bars and tables wrote, byte
-order marks, colours. With ``strict`` it is an error.
+Whatever else is in the file is counted and left out: other loggers, warnings, progress bars, tables. Colours and a byte
+order mark are left out, too. With ``strict`` all that is an error.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from pointrend.errors import AuditError
 from pointrend.files import read_at_most
@@ -27,34 +27,38 @@ _STAMP = r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d"
 _LINE = re.compile(rf"({_STAMP}) [A-Z]+ +(\S.*)", re.ASCII)
 # where a log that was cut in the middle of a line meets the next one
 _JOINT = re.compile(rf"(?<=.)(?={_STAMP} [A-Z]+ )", re.ASCII)
+_COLOUR = re.compile(r"\x1b\[[\d;?]*[A-Za-z]")
 _EPOCH = r"(?P<epoch>\d{1,9})/(?P<epochs>\d{1,9})"
 _BATCH = r"(?P<batch>\d{1,9})/(?P<batches>\d{1,9})"
-_RATE = r"(?P<rate>\d{1,9}(?:\.\d{1,30})?(?:e-\d{1,3})?)"
-_PLACES = (
-    rf"\[EPOCH\]: {_EPOCH}, \[BATCH\]: {_BATCH}, \[LEARNING_RATE\]: {_RATE}, \[DATASET\]: (?P<dataset>\w+)",
-    rf"\[Epoch\]: {_EPOCH}, \[Batch\]: {_BATCH}, \[Segmentor\]: (?P<model>\w+)-(?P<backbone>\w+), "
-    rf"\[DATASET\]: (?P<dataset>\w+), \[LEARNING_RATE\]: {_RATE}",
-)
+_RATE = r"(?P<learning_rate>\d{1,9}(?:\.\d{1,30})?(?:e-\d{1,3})?)"
 _LOSS = r"(?:\d{1,30}\.\d{4}|nan|inf)"
 _LOSSES = re.compile(rf"\t?\[LOSS\]: ((?:\w+ {_LOSS}, )*total {_LOSS}), ?", re.ASCII)
-_OF_A_RECORD = re.compile(r"\[(?:LOSS|LEARNING_RATE)\]")
-_COLOUR = re.compile(r"\x1b\[[\d;?]*[A-Za-z]")
-_HEADERS = (
-    r"Dataset used: (?P<dataset>\w+), Number of images: (?P<images>\d{1,9})",
-    r"Dataset: (?P<dataset>\w+)-\w+, Number of images: (?P<images>\d{1,9})",
-    r"Model Used: (?P<model>\w+), Backbone used: (?P<backbone>\w+)",
-    r"Segmentor: (?P<model>\w+), Backbone: \w+-(?P<backbone>\w+)",
-    r"(?:Checkpoints used|Resume from):(?: (?P<checkpoint>.+))?",
-    r"Config file (?:used|path): (?P<config>.+)",
-)
-_START = r"Start epoch (?P<epoch>\d{1,9})\.\.\."
-# what the original logs besides, which has nothing to do with the recipe
-_NOTES = (
-    r"Saving state_dict in .+",
-    r"Loading checkpoints from .+",
-    r"ngpus_per_node is not equal to nproc_per_node, .+",
-)
-_DUMP = r"[A-Z]+_CFG:"  # in the form of 2022 a part of the configuration follows, a dictionary on its own line
+_OF_A_RECORD = re.compile(r"\[(?:LOSS|LEARNING_RATE)\]: ")
+_NUMBERS = dict.fromkeys(("epoch", "epochs", "batch", "batches"), int) | {"learning_rate": float}
+_MESSAGES = {
+    "place": (
+        rf"\[EPOCH\]: {_EPOCH}, \[BATCH\]: {_BATCH}, \[LEARNING_RATE\]: {_RATE}, \[DATASET\]: (?P<dataset>\w+)",
+        rf"\[Epoch\]: {_EPOCH}, \[Batch\]: {_BATCH}, \[Segmentor\]: (?P<model>\w+)-(?P<backbone>\w+), "
+        rf"\[DATASET\]: (?P<dataset>\w+), \[LEARNING_RATE\]: {_RATE}",
+    ),
+    "header": (
+        r"Dataset used: (?P<dataset>\w+), Number of images: (?P<images>\d{1,9})",
+        r"Dataset: (?P<dataset>\w+)-\w+, Number of images: (?P<images>\d{1,9})",
+        r"Model Used: (?P<model>\w+), Backbone used: (?P<backbone>\w+)",
+        r"Segmentor: (?P<model>\w+), Backbone: \w+-(?P<backbone>\w+)",
+        r"(?:Checkpoints used|Resume from):(?: (?P<checkpoint>.+))?",
+        r"Config file (?:used|path): (?P<config>.+)",
+    ),
+    "start": (r"Start epoch (?P<epoch>\d{1,9})\.\.\.",),
+    # in the form of 2022 a part of the configuration follows, a dictionary on its own line
+    "dump": (r"[A-Z]+_CFG:",),
+    # what the original logs besides, which has nothing to do with the recipe
+    "note": (
+        r"Saving state_dict in .+",
+        r"Loading checkpoints from .+",
+        r"ngpus_per_node is not equal to nproc_per_node, .+",
+    ),
+}
 
 
 @dataclass(frozen=True)
@@ -83,9 +87,9 @@ class Record:
     batches: int
     learning_rate: float
     dataset: str
-    model: str | None
-    backbone: str | None
-    losses: dict[str, float]
+    model: str | None = None
+    backbone: str | None = None
+    losses: dict[str, float] = field(default_factory=dict)
 
     @property
     def finished(self) -> int:
@@ -101,14 +105,14 @@ class Session:
     records: list[Record] = field(default_factory=list)
 
 
-@dataclass(frozen=True)
+@dataclass
 class TrainingLog:
     """A whole log: its sessions in the file's order, where a record is cut or damaged, and other lines by number."""
 
     path: Path
-    sessions: tuple[Session, ...]
-    cut_lines: tuple[int, ...]
-    other_lines: dict[int, str]
+    sessions: list[Session] = field(default_factory=lambda: [Session()])
+    cut_lines: list[int] = field(default_factory=list)
+    other_lines: dict[int, str] = field(default_factory=dict)
 
     @property
     def records(self) -> list[Record]:
@@ -161,40 +165,28 @@ def _lines(text: str, strict: bool) -> Iterator[tuple[int, str, bool]]:
                 yield number, rest, number < len(lines)
 
 
-class _Place(NamedTuple):
-    """The first line of a training record, its losses still to come."""
-
-    line: int
-    time: datetime
-    values: re.Match[str]
-
-
 class _Reader:
-    """Takes a log line by line."""
+    """Takes a log line by line. ``place`` is a record whose losses are still to come."""
 
     def __init__(self, path: Path, strict: bool) -> None:
-        self.path, self.strict = path, strict
-        self.sessions = [Session()]
-        self.cut_lines: list[int] = []
-        self.other_lines: dict[int, str] = {}
-        self.place: _Place | None = None
+        self.log, self.strict = TrainingLog(path), strict
+        self.place: Record | None = None
         self.in_dump = False
 
     def read(self, text: str) -> TrainingLog:
         """Take a whole file."""
         for number, line, whole in _lines(text, self.strict):
-            self._take(number, line, whole)
+            dumped, self.in_dump = self.in_dump and line.startswith("{"), False
+            if not dumped:
+                self._take(number, line, whole)
         if self.place is not None:
             self._cut(self.place.line)
-        return TrainingLog(self.path, tuple(self.sessions), tuple(self.cut_lines), self.other_lines)
+        return self.log
 
     def _take(self, number: int, line: str, whole: bool) -> None:
         """Take the next physical line, or what is left of one that was cut."""
-        dumped, self.in_dump = self.in_dump and line.startswith("{"), False
-        if dumped:
-            return
         if self.place is not None and (losses := _LOSSES.search(line)):
-            self._take_losses(self.place, losses)
+            self._take_losses(self.place, losses[1])
             if rest := line[: losses.start()] + line[losses.end() :]:
                 self._other(number, rest)
         elif not whole and self._is_cut(line):
@@ -204,9 +196,10 @@ class _Reader:
                 self._cut(number)
             self._other(number, line)
 
-    def _take_losses(self, place: _Place, losses: re.Match[str]) -> None:
+    def _take_losses(self, place: Record, losses: str) -> None:
         """Complete the record of ``place``."""
-        record, records = _record(place, losses[1]), self.sessions[-1].records
+        named = {name: float(value) for name, value in (item.split(" ") for item in losses.split(", "))}
+        record, records = replace(place, losses=named), self.log.sessions[-1].records
         self.place = None
         # Two handlers of one logger write every record twice.
         if not self.strict and records and replace(record, line=records[-1].line) == records[-1]:
@@ -216,23 +209,23 @@ class _Reader:
 
     def _take_message(self, number: int, line: str) -> bool:
         """Take a line that its logger finished; False: it is of no known form."""
-        found = _LINE.fullmatch(line)
-        time, message = (_time(found[1]), found[2].rstrip()) if found else (None, "")
-        place, header, start = (_match(forms, message) for forms in (_PLACES, _HEADERS, (_START,)))
-        in_dump = _match((_DUMP,), message) is not None
-        if time is None or not (place or header or start or in_dump or _match(_NOTES, message)):
+        try:
+            kind, time, message, values = _message(line)
+        except ValueError:
             return False
-        if self.place is not None and (place or header):
-            if place and self.strict:
-                return False
+        if self.place is not None and kind != "header" and self.strict:
+            return False
+        if self.place is not None and kind in ("place", "header"):
             # Its losses are missing, so the log was cut between its two lines.
             self._cut(self.place.line)
-        if header and self.sessions[-1].records:
-            self.sessions.append(Session())
-        if known := header or start:
-            self.sessions[-1].headers.append(Header(number, message, known.groupdict()))
-        self.place = _Place(number, time, place) if place else self.place
-        self.in_dump = in_dump
+        if kind == "header" and self.log.sessions[-1].records:
+            self.log.sessions.append(Session())
+        if kind in ("header", "start"):
+            self.log.sessions[-1].headers.append(Header(number, message, values))
+        elif kind == "place":
+            known: dict[str, Any] = {name: _NUMBERS.get(name, str)(value) for name, value in values.items()}
+            self.place = Record(number, message, time, **known)
+        self.in_dump = kind == "dump"
         return True
 
     def _is_cut(self, line: str) -> bool:
@@ -243,30 +236,24 @@ class _Reader:
 
     def _cut(self, number: int) -> None:
         self.place = None
-        self.cut_lines.append(number)
+        self.log.cut_lines.append(number)
 
     def _other(self, number: int, line: str) -> None:
         if self.strict:
-            raise AuditError(f"{self.path} line {number} is of no known form: {line[:300]!r}", _DO)
+            raise AuditError(f"{self.log.path} line {number} is of no known form: {line[:300]!r}", _DO)
         if line.strip():
-            self.other_lines.setdefault(number, line.strip())
+            self.log.other_lines.setdefault(number, line.strip())
 
 
-def _record(place: _Place, losses: str) -> Record:
-    values = place.values.groupdict()
-    known: dict[str, Any] = {key: int(values[key]) for key in ("epoch", "epochs", "batch", "batches")}
-    known |= {key: values.get(key) for key in ("dataset", "model", "backbone")}
-    known |= {"line": place.line, "text": place.values.string, "time": place.time}
-    named = {name: float(value) for name, value in (item.split(" ") for item in losses.split(", "))}
-    return Record(**known, learning_rate=float(values["rate"]), losses=named)
+def _message(line: str) -> tuple[str, datetime, str, dict[str, Any]]:
+    """Kind, time, text and values of a line.
 
-
-def _match(forms: tuple[str, ...], message: str) -> re.Match[str] | None:
-    return next(filter(None, (re.fullmatch(form, message, re.ASCII) for form in forms)), None)
-
-
-def _time(text: str) -> datetime | None:
-    try:
-        return datetime.fromisoformat(text)
-    except ValueError:
-        return None
+    Raises:
+        ValueError: it is of no known form.
+    """
+    if found := _LINE.fullmatch(line):
+        message = found[2].rstrip()
+        for kind, forms in _MESSAGES.items():
+            if values := next(filter(None, (re.fullmatch(form, message, re.ASCII) for form in forms)), None):
+                return kind, datetime.fromisoformat(found[1]), message, values.groupdict()
+    raise ValueError(line)

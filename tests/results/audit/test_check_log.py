@@ -43,7 +43,7 @@ def test_the_samples_agree(sample: str, expected: dict[str, object]) -> None:
     assert found.max_lr_error is not None
     assert found.max_lr_error <= 1e-12
     assert found.seconds_per_iteration == 0.42
-    assert (found.resumed, found.log.cut_lines) == (False, ())
+    assert (found.resumed, found.log.cut_lines) == (False, [])
 
 
 RATE = "0.005442865854600155"

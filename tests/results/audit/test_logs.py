@@ -33,7 +33,7 @@ def refusal(folder: Path, text: str | bytes) -> str:
 
 def test_the_form_of_2021() -> None:
     log = read_log(LOGS / S21)
-    assert (len(log.records), len(log.sessions), log.cut_lines) == (40, 1, ())
+    assert (len(log.records), len(log.sessions), log.cut_lines) == (40, 1, [])
     assert log.headers[0].values == {"dataset": "voc", "images": "10582"}
     record = log.records[13]
     assert (record.line, record.epoch, record.epochs, record.batch, record.batches) == (33, 2, 60, 39, 661)
@@ -55,7 +55,7 @@ def test_dumped_configurations_and_notes_are_passed_over(tmp_path: Path) -> None
     begin = "2022-09-10 10:00:00 INFO     "
     dump = f"{begin}DATASET_CFG: \n{{'type': 'voc', 'train': {{}}}}\n{begin}Saving state_dict in ckpts/epoch_1.pth\n"
     log = read(tmp_path, dump + text_of(FORM_2022))
-    assert (len(log.records), log.cut_lines) == (20, ())
+    assert (len(log.records), log.cut_lines) == (20, [])
 
 
 BOM = "\N{BYTE ORDER MARK}"
@@ -89,7 +89,7 @@ def test_other_lines_are_counted_and_left_out_unless_strict(tmp_path: Path, line
     refusal(tmp_path, b"\n".join(lines))
     log = read(tmp_path, b"\n".join(lines), strict=False)
     assert [record.losses for record in log.records] == [record.losses for record in read_log(LOGS / S21).records]
-    assert (list(log.other_lines), log.cut_lines) == ([8, 11, len(lines) - 1], ())
+    assert (list(log.other_lines), log.cut_lines) == ([8, 11, len(lines) - 1], [])
 
 
 def test_lines_that_a_launcher_labels_are_read(tmp_path: Path) -> None:
