@@ -67,7 +67,7 @@ class Header:
 
     line: int
     text: str
-    values: dict[str, str | None]
+    values: dict[str, Any]
 
 
 @dataclass(frozen=True)
