@@ -54,5 +54,5 @@ def run(project: Project, arguments: argparse.Namespace) -> None:
         log_file, config_file = fetched_files(project, setting.run)
     log = read_log(log_file, arguments.strict) if log_file else None
     found = audit(project, setting, log, config_file)
-    print(json.dumps(found.as_json(), indent=2) if arguments.json else audit_text(found, setting))
+    print(json.dumps(found.as_json(), indent=2) if arguments.json else audit_text(found))
     found.check()

@@ -7,15 +7,15 @@ from __future__ import annotations
 
 import textwrap
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from pointrend.errors import AuditError, CheckFailed
 from pointrend.files import read_json, sha256_file, write_json
-from pointrend.results.audit.check_config import NOT_STATED, Comparison, check_config, disagreeing, not_compared
-from pointrend.results.audit.check_log import MOST_LR_ERROR, LogFindings, check_log
+from pointrend.results.audit.check_config import Comparison, check_config, disagreeing, not_compared
+from pointrend.results.audit.check_log import LogFindings, check_log
 from pointrend.results.audit.configs import AUDIT_PUBLISHED, read_config
 from pointrend.results.audit.curves import compare_curves, read_curve, trained_curve
 from pointrend.results.audit.logs import TrainingLog, read_log
@@ -31,7 +31,6 @@ LOG_KEYS = (
     *("images", "epochs", "iterations_per_epoch", "gpus", "records", "other_lines", "first_other_line"),
     *("max_lr_error", "resumed", "seconds_per_iteration"),
 )
-COLUMNS = ("key", "ours", "theirs", "agrees")
 AGREES = {True: "yes", False: "no", None: "–"}
 GPUS: dict[str | None, str] = {
     None: "one GPU or several: both have as many iterations per epoch",
@@ -74,7 +73,7 @@ class Audit:
                 *(difference.as_json() for difference in (log.differences if log else ())),
                 *(asdict(row) for row in disagreeing(config or ())),
             ],
-            **{key: getattr(log, key) if log else None for key in LOG_KEYS},
+            **(log.facts if log else dict.fromkeys(LOG_KEYS)),
         }
         return found if config is None else {**found, "config": [asdict(row) for row in config]}
 
@@ -186,9 +185,11 @@ def _read_audit(folder: Path) -> dict[str, Any]:
     return {**kept, "hashes": {name: sha256_file(folder / name) for name in (AUDIT, CURVE)}}
 
 
-def audit_text(found: Audit, setting: RunSetting) -> str:
+def audit_text(found: Audit) -> str:
     """What was found in a log, in a config, or in both."""
-    texts = [_log_text(found.log, setting)] if found.log else []
+    texts = []
+    if found.log:
+        texts.append(_text(f"log {found.log.log.path}", found.log.rows, _log_notes(found.log), found.log.differences))
     if found.config:
         states = Counter(row.agrees for row in found.config)
         notes = [f"{states[True]} values agree, {states[False]} differ, {states[None]} are not stated"]
@@ -198,45 +199,27 @@ def audit_text(found: Audit, setting: RunSetting) -> str:
     return "\n\n".join(texts)
 
 
-def _log_text(findings: LogFindings, setting: RunSetting) -> str:
-    """The findings in a log as a table, and below it what the log proves."""
-    error = "none to compare" if findings.max_lr_error is None else f"off by {findings.max_lr_error:.1e} at most"
-    values = {
-        "images": (findings.our_images, findings.images),
-        "epochs": (setting.recipe.epochs, findings.epochs),
-        "iterations per epoch": (findings.our_iterations, findings.iterations_per_epoch),
-        "learning rate": (f"within {MOST_LR_ERROR:.0e} relative", error),
-    }
-    differing = {difference.key for difference in findings.differences}
-    rows = [
-        Comparison(key, ours, NOT_STATED, None)
-        if theirs is None
-        else Comparison(key, ours, theirs, key not in differing)
-        for key, (ours, theirs) in values.items()
-    ]
-    first, last = findings.first_other_line, findings.log.records[-1]
-    notes = [
-        f"{findings.records:,} records, {findings.other_lines:,} other lines"
-        + (f", the first: {first}" if first else ""),
-        f"the last record: epoch {last.epoch}, batch {last.batch} (line {last.line})",
-        f"trained on {GPUS[findings.gpus]}",
-        "resumed or started again" if findings.resumed else "not resumed",
-    ]
-    if findings.seconds_per_iteration is not None:
-        notes.append(f"{findings.seconds_per_iteration:.3f} s per iteration (median)")
-    if findings.log.cut_lines:
-        notes.append("cut: a record is not whole and was left out")
-    return _text(f"log {findings.log.path}", rows, notes, findings.differences)
+def _log_notes(found: LogFindings) -> Iterator[str]:
+    """What a log proves besides."""
+    facts, last = found.facts, found.log.records[-1]
+    first = f", the first: {facts['first_other_line']}" if facts["other_lines"] else ""
+    yield f"{facts['records']:,} records, {facts['other_lines']:,} other lines{first}"
+    yield f"the last record: epoch {last.epoch}, batch {last.batch} (line {last.line})"
+    yield f"trained on {GPUS[facts['gpus']]}"
+    yield "resumed or started again" if facts["resumed"] else "not resumed"
+    if facts["seconds_per_iteration"] is not None:
+        yield f"{facts['seconds_per_iteration']:.3f} s per iteration (median)"
+    if found.log.cut_lines:
+        yield "cut: a record is not whole and was left out"
 
 
-def _text(title: str, rows: Sequence[Comparison], notes: Sequence[str], differing: Sequence[object]) -> str:
+def _text(title: str, rows: Sequence[Comparison], notes: Iterable[str], differing: Sequence[object]) -> str:
     """Every value of ours beside theirs, what else was found, and what differs in full."""
-    lines = [COLUMNS, *((row.key, _cell(row.ours), _cell(row.theirs), AGREES[row.agrees]) for row in rows)]
+    cells = [(row.key, _cell(row.ours), _cell(row.theirs), AGREES[row.agrees]) for row in rows]
+    lines = [("key", "ours", "theirs", "agrees"), *cells]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    padded = ("  ".join(map(str.ljust, line, widths)) for line in lines)
-    return "\n".join(
-        [title, *(f"  {line}".rstrip() for line in padded), *notes, *(f"differs: {one}" for one in differing)]
-    )
+    padded = (f"  {'  '.join(map(str.ljust, line, widths))}".rstrip() for line in lines)
+    return "\n".join([title, *padded, *notes, *(f"differs: {one}" for one in differing)])
 
 
 def _cell(value: object) -> str:

@@ -15,6 +15,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from pointrend.results.audit.check_config import NOT_STATED, Comparison
 from pointrend.results.audit.curves import LOG_INTERVAL
 from pointrend.results.audit.logs import Header, Record, Session, TrainingLog
 from pointrend.settings.params import RunSetting
@@ -52,48 +53,48 @@ class LogDifference:
 class LogFindings:
     """What ``log`` states, and where it disagrees.
 
-    ``images``: None where it does not state them. ``gpus``: ``one`` or ``several``, None where both give equal
-    iterations per epoch. ``max_lr_error``: the largest relative difference of a learning rate; None where no record
-    is within the training. ``seconds_per_iteration``: median; None where no two records follow each other.
+    ``facts`` has these keys. ``images``: None where the log does not state them. ``gpus``: ``one`` or ``several``, None
+    where both give equal iterations per epoch. ``max_lr_error``: the largest relative difference of a learning rate;
+    None where no record is within the training. ``seconds_per_iteration``: median; None where no two records follow
+    each other. ``epochs``, ``iterations_per_epoch``, ``records``, ``other_lines``, ``first_other_line``, ``resumed``.
     """
 
     log: TrainingLog
-    our_images: int
-    our_iterations: int  # per epoch
-    images: int | None
-    epochs: int
-    iterations_per_epoch: int
-    gpus: str | None
-    records: int
-    other_lines: int
-    first_other_line: str | None
-    resumed: bool
-    max_lr_error: float | None
-    seconds_per_iteration: float | None
-    differences: tuple[LogDifference, ...]
+    facts: dict[str, Any]
+    rows: list[Comparison]
+    differences: list[LogDifference]
 
 
 def check_log(log: TrainingLog, setting: RunSetting, images: int) -> LogFindings:
     """Compare ``log`` with the recipe in ``setting`` on ``images`` training images."""
-    first = log.records[0]
-    check = _Check(log, setting, images)
+    first, check = log.records[0], _Check(log, setting, images)
     errors = [error for record in log.records if (error := check.lr_error(record)) is not None]
-    return LogFindings(
-        log=log,
-        our_images=images,
-        our_iterations=check.iterations,
-        images=next((int(h.values["images"]) for h in log.headers if "images" in h.values), None),
-        epochs=first.epochs,
-        iterations_per_epoch=first.batches,
-        gpus=check.gpus,
-        records=len(log.records),
-        other_lines=len(log.other_lines),
-        first_other_line=next((f"line {number}: {line[:300]!r}" for number, line in log.other_lines.items()), None),
-        resumed=_resumed(log),
-        max_lr_error=max(errors, default=None),
-        seconds_per_iteration=_seconds_per_iteration(log),
-        differences=_by_key(check.all_differences()),
+    facts = {
+        "images": next((int(header.values["images"]) for header in log.headers if "images" in header.values), None),
+        "epochs": first.epochs,
+        "iterations_per_epoch": first.batches,
+        "gpus": check.gpus,
+        "records": len(log.records),
+        "other_lines": len(log.other_lines),
+        "first_other_line": next((f"line {number}: {line!r}" for number, line in log.other_lines.items()), None),
+        "max_lr_error": max(errors, default=None),
+        "resumed": _resumed(log),
+        "seconds_per_iteration": _seconds_per_iteration(log),
+    }
+    differences = _by_key(check.all_differences())
+    ours = {"images": images, "epochs": setting.recipe.epochs, "iterations per epoch": check.iterations}
+    differing = {difference.key for difference in differences}
+    rows = [
+        Comparison(key, value, NOT_STATED, None)
+        if (theirs := facts[key.replace(" ", "_")]) is None
+        else Comparison(key, value, theirs, key not in differing)
+        for key, value in ours.items()
+    ]
+    most = f"off by {max(errors):.1e} at most" if errors else "none to compare"
+    rows.append(
+        Comparison("learning rate", f"within {MOST_LR_ERROR:.0e} relative", most, "learning rate" not in differing)
     )
+    return LogFindings(log, facts, rows, differences)
 
 
 class _Check:
@@ -194,8 +195,8 @@ def _seconds_per_iteration(log: TrainingLog) -> float | None:
     return median(times) if times else None
 
 
-def _by_key(differences: Iterable[LogDifference]) -> tuple[LogDifference, ...]:
+def _by_key(differences: Iterable[LogDifference]) -> list[LogDifference]:
     """The first difference of every key, with the number of them, in the order of the lines."""
     found = sorted(differences, key=lambda one: one.line)
     numbers, first = Counter(one.key for one in found), {one.key: one for one in reversed(found)}
-    return tuple(replace(first[key], records=number) for key, number in numbers.items())
+    return [replace(first[key], records=number) for key, number in numbers.items()]
