@@ -42,7 +42,7 @@ CASES = (
     log("rate next to zero", changed("50/", "1/"), DISAGREES, code=3, command=f"--set lr=5.0e-324 {AUDIT}"),
     config("config without end", link("c.py", "/dev/zero"), "c.py is larger than 1000000 bytes"),
     config("config that would run code", write("c.py", RUNS_CODE), UNKNOWN_KIND, "canary"),
-    config("config nested without end", write("c.py", f"X = {'-' * 90_000}1"), "c.py", "Python"),
+    config("config nested without end", write("c.py", f"X = {'-' * 90_000}1"), UNKNOWN_KIND),
     config("config of half a character", write("c.py", "OPTIMIZER_CFG = {'type': '\\ud800'}"), DISAGREES, code=3),
     config("config that states nothing", write("c.py", "X = {'\\ud800': 1}"), "c.py states none of the values"),
     config("config with a number of 9000 digits", write("c.py", f"X = 0x{'f' * 9000}"), UNKNOWN_KIND, "0xfff"),

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import textwrap
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from typing import Any
 from pointrend.errors import AuditError, CheckFailed
 from pointrend.files import read_json, sha256_file, write_json
 from pointrend.results.audit.check_config import Comparison, check_config, disagreeing, not_compared
-from pointrend.results.audit.check_log import LogFindings, check_log
+from pointrend.results.audit.check_log import LOG_KEYS, LogDifference, LogFindings, check_log
 from pointrend.results.audit.configs import AUDIT_PUBLISHED, read_config
 from pointrend.results.audit.curves import compare_curves, read_curve, trained_curve
 from pointrend.results.audit.logs import TrainingLog, read_log
@@ -27,55 +27,47 @@ from pointrend.settings.project import Project
 AUDIT_KEYS = ("run", "agrees", "first_difference", "files", "curve_sha256")
 # A log that agrees is evidence for the recipe where nothing has been scored; a score is better evidence.
 LEAST_EVIDENCE, EVIDENCE = "inputs", "log"
-LOG_KEYS = (
-    *("images", "epochs", "iterations_per_epoch", "gpus", "records", "other_lines", "first_other_line"),
-    *("max_lr_error", "resumed", "seconds_per_iteration"),
-)
 AGREES = {True: "yes", False: "no", None: "–"}
-GPUS: dict[str | None, str] = {
-    None: "one GPU or several: both have as many iterations per epoch",
-    "one": "one GPU",
-    "several": "several GPUs",
-}
 WIDEST_CELL, WIDTH = 30, 120
 
 
 @dataclass(frozen=True)
 class Audit:
-    """What was found in a log, a config or both; None where it was not looked at."""
+    """What was found in a log, a config or both; None, or no rows, where it was not looked at."""
 
     run: str
     log: LogFindings | None
-    config: Sequence[Comparison] | None
-    config_file: Path | None
-    not_compared: Sequence[str]  # paths of values in the config
+    config_file: Path | None = None
+    config: Sequence[Comparison] = ()
+    not_compared: Sequence[str] = ()  # paths of values in the config
 
     @property
-    def differences(self) -> list[str]:
-        """Everything that does not agree, a line each, that of the log first."""
-        of_log = [str(found) for found in (self.log.differences if self.log else ())]
-        return [*of_log, *(f"{self.config_file}: {row}" for row in disagreeing(self.config or ()))]
+    def differences(self) -> list[LogDifference | Comparison]:
+        """Everything that does not agree, that of the log first."""
+        return [*(self.log.differences if self.log else ()), *disagreeing(self.config)]
+
+    @property
+    def first_difference(self) -> str | None:
+        """The first of them, with its file."""
+        first = next(iter(self.differences), None)
+        return f"{self.config_file}: {first}" if isinstance(first, Comparison) else str(first) if first else None
 
     def check(self) -> None:
         """Raise CheckFailed with the first difference, if there is one."""
-        if differences := self.differences:
-            more = f" (and {len(differences) - 1} more)" if len(differences) > 1 else ""
+        if first := self.first_difference:
+            more = f" (and {len(self.differences) - 1} more)" if len(self.differences) > 1 else ""
             do = "find out which of the two is wrong: the recipe in params.yaml or what was published"
-            raise CheckFailed(f"{self.run} does not agree: {differences[0]}{more}", do)
+            raise CheckFailed(f"{self.run} does not agree: {first}{more}", do)
 
     def as_json(self) -> dict[str, Any]:
         """The whole audit; what belongs to the log is None without one, and ``config`` occurs only with one."""
-        log, config = self.log, self.config
         found = {
             "run": self.run,
             "agrees": not self.differences,
-            "differences": [
-                *(difference.as_json() for difference in (log.differences if log else ())),
-                *(asdict(row) for row in disagreeing(config or ())),
-            ],
-            **(log.facts if log else dict.fromkeys(LOG_KEYS)),
+            "differences": [difference.as_json() for difference in self.differences],
+            **(self.log.facts if self.log else dict.fromkeys(LOG_KEYS)),
         }
-        return found if config is None else {**found, "config": [asdict(row) for row in config]}
+        return found | ({"config": [row.as_json() for row in self.config]} if self.config else {})
 
 
 def audit(project: Project, setting: RunSetting, log: TrainingLog | None, config_file: Path | None) -> Audit:
@@ -87,12 +79,12 @@ def audit(project: Project, setting: RunSetting, log: TrainingLog | None, config
     images, sets = project.expected_images(setting.dataset).train, project.params.datasets[setting.dataset].sets
     findings = check_log(log, setting, images) if log else None
     if config_file is None:
-        return Audit(setting.run, findings, None, None, ())
+        return Audit(setting.run, findings)
     config = read_config(config_file)
     rows = check_config(config, setting, sets)
     if all(row.agrees is None for row in rows):
         raise AuditError(f"{config_file} states none of the values that are compared", AUDIT_PUBLISHED)
-    return Audit(setting.run, findings, rows, config_file, not_compared(config, rows))
+    return Audit(setting.run, findings, config_file, rows, not_compared(config, rows))
 
 
 def fetched_files(project: Project, run: str) -> tuple[Path, Path]:
@@ -123,7 +115,7 @@ def record_audit(project: Project, setting: RunSetting) -> None:
     write_json(folder / CURVE, asdict(published_curve(log)))
     named = {
         "files": _noted_files(project, run),
-        "first_difference": next(iter(found.differences), None),
+        "first_difference": found.first_difference,
         "curve_sha256": sha256_file(folder / CURVE),
     }
     write_json(folder / AUDIT, {**found.as_json(), **named})
@@ -189,7 +181,7 @@ def audit_text(found: Audit) -> str:
     """What was found in a log, in a config, or in both."""
     texts = []
     if found.log:
-        texts.append(_text(f"log {found.log.log.path}", found.log.rows, _log_notes(found.log), found.log.differences))
+        texts.append(_text(f"log {found.log.log.path}", found.log.rows, found.log.notes(), found.log.differences))
     if found.config:
         states = Counter(row.agrees for row in found.config)
         notes = [f"{states[True]} values agree, {states[False]} differ, {states[None]} are not stated"]
@@ -197,20 +189,6 @@ def audit_text(found: Audit) -> str:
             notes.append(textwrap.fill(f"not compared: {', '.join(found.not_compared)}", WIDTH, break_long_words=False))
         texts.append(_text(f"config {found.config_file}", found.config, notes, disagreeing(found.config)))
     return "\n\n".join(texts)
-
-
-def _log_notes(found: LogFindings) -> Iterator[str]:
-    """What a log proves besides."""
-    facts, last = found.facts, found.log.records[-1]
-    first = f", the first: {facts['first_other_line']}" if facts["other_lines"] else ""
-    yield f"{facts['records']:,} records, {facts['other_lines']:,} other lines{first}"
-    yield f"the last record: epoch {last.epoch}, batch {last.batch} (line {last.line})"
-    yield f"trained on {GPUS[facts['gpus']]}"
-    yield "resumed or started again" if facts["resumed"] else "not resumed"
-    if facts["seconds_per_iteration"] is not None:
-        yield f"{facts['seconds_per_iteration']:.3f} s per iteration (median)"
-    if found.log.cut_lines:
-        yield "cut: a record is not whole and was left out"
 
 
 def _text(title: str, rows: Sequence[Comparison], notes: Iterable[str], differing: Sequence[object]) -> str:

@@ -25,6 +25,15 @@ MODEL = "pointrend"
 MOST_LR_ERROR = 1e-9  # relative; a log has every digit of a rate, so only the order of the arithmetic can differ
 LEAST_RATE = 1e-12  # replaces a rate of zero, with which a warm-up may begin
 MOST_ROUNDING = 0.5e-4  # rounding error of a loss, which is written with four decimals
+LOG_KEYS = (
+    *("images", "epochs", "iterations_per_epoch", "gpus", "records", "other_lines", "first_other_line"),
+    *("max_lr_error", "resumed", "seconds_per_iteration"),
+)
+GPUS: dict[str | None, str] = {
+    None: "one GPU or several: both have as many iterations per epoch",
+    "one": "one GPU",
+    "several": "several GPUs",
+}
 
 
 @dataclass(frozen=True)
@@ -64,23 +73,31 @@ class LogFindings:
     rows: list[Comparison]
     differences: list[LogDifference]
 
+    def notes(self) -> Iterator[str]:
+        """What a log proves besides, a sentence each."""
+        facts, last = self.facts, self.log.records[-1]
+        first = f", the first: {facts['first_other_line']}" if facts["other_lines"] else ""
+        yield f"{facts['records']:,} records, {facts['other_lines']:,} other lines{first}"
+        yield f"the last record: epoch {last.epoch}, batch {last.batch} (line {last.line})"
+        yield f"trained on {GPUS[facts['gpus']]}"
+        yield "resumed or started again" if facts["resumed"] else "not resumed"
+        if facts["seconds_per_iteration"] is not None:
+            yield f"{facts['seconds_per_iteration']:.3f} s per iteration (median)"
+        if self.log.cut_lines:
+            yield "cut: a record is not whole and was left out"
+
 
 def check_log(log: TrainingLog, setting: RunSetting, images: int) -> LogFindings:
     """Compare ``log`` with the recipe in ``setting`` on ``images`` training images."""
     first, check = log.records[0], _Check(log, setting, images)
     errors = [error for record in log.records if (error := check.lr_error(record)) is not None]
-    facts = {
-        "images": next((int(header.values["images"]) for header in log.headers if "images" in header.values), None),
-        "epochs": first.epochs,
-        "iterations_per_epoch": first.batches,
-        "gpus": check.gpus,
-        "records": len(log.records),
-        "other_lines": len(log.other_lines),
-        "first_other_line": next((f"line {number}: {line!r}" for number, line in log.other_lines.items()), None),
-        "max_lr_error": max(errors, default=None),
-        "resumed": _resumed(log),
-        "seconds_per_iteration": _seconds_per_iteration(log),
-    }
+    values = (
+        next((int(header.values["images"]) for header in log.headers if "images" in header.values), None),
+        *(first.epochs, first.batches, check.gpus, len(log.records), len(log.other_lines)),
+        next((f"line {number}: {line!r}" for number, line in log.other_lines.items()), None),
+        *(max(errors, default=None), _resumed(log), _seconds_per_iteration(log)),
+    )
+    facts = dict(zip(LOG_KEYS, values, strict=True))
     differences = _by_key(check.all_differences())
     ours = {"images": images, "epochs": setting.recipe.epochs, "iterations per epoch": check.iterations}
     differing = {difference.key for difference in differences}

@@ -11,6 +11,7 @@ order mark are left out, too. With ``strict`` all that is an error.
 from __future__ import annotations
 
 import codecs
+import contextlib
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
@@ -153,12 +154,12 @@ def _without_colours(data: bytes) -> str:
     return _COLOUR.sub("", data.decode("utf-16" if utf16 else "utf-8-sig", errors="replace"))
 
 
-def _lines(text: str, strict: bool) -> Iterator[tuple[int, str, bool]]:
+def _lines(text: str) -> Iterator[tuple[int, str, bool]]:
     """Line number, text, and whether the line is whole: cut neither by the end of the file nor by another log."""
     lines = text.split("\n")
     for number, line in enumerate(lines, 1):
         # A progress bar returns to the beginning of its line.
-        for part in [line.removesuffix("\r")] if strict else line.split("\r"):
+        for part in line.removesuffix("\r").split("\r"):
             *cut, rest = _JOINT.split(part)
             yield from ((number, piece, False) for piece in cut)
             if rest or number < len(lines):
@@ -175,7 +176,7 @@ class _Reader:
 
     def read(self, text: str) -> TrainingLog:
         """Take a whole file."""
-        for number, line, whole in _lines(text, self.strict):
+        for number, line, whole in _lines(text):
             dumped, self.in_dump = self.in_dump and line.startswith("{"), False
             if not dumped:
                 self._take(number, line, whole)
@@ -209,14 +210,13 @@ class _Reader:
 
     def _take_message(self, number: int, line: str) -> bool:
         """Take a line that its logger finished; False: it is of no known form."""
-        try:
-            kind, time, message, values = _message(line)
-        except ValueError:
+        if (found := _message(line)) is None:
             return False
-        if self.place is not None and kind != "header" and self.strict:
-            return False
+        kind, time, message, values = found
         if self.place is not None and kind in ("place", "header"):
-            # Its losses are missing, so the log was cut between its two lines.
+            # Its losses are missing. Before a header, the log was cut between its two lines.
+            if kind == "place":
+                self._other(self.place.line, self.place.text)
             self._cut(self.place.line)
         if kind == "header" and self.log.sessions[-1].records:
             self.log.sessions.append(Session())
@@ -245,15 +245,12 @@ class _Reader:
             self.log.other_lines.setdefault(number, line.strip())
 
 
-def _message(line: str) -> tuple[str, datetime, str, dict[str, Any]]:
-    """Kind, time, text and values of a line.
-
-    Raises:
-        ValueError: it is of no known form.
-    """
-    if found := _LINE.fullmatch(line):
-        message = found[2].rstrip()
-        for kind, forms in _MESSAGES.items():
-            if values := next(filter(None, (re.fullmatch(form, message, re.ASCII) for form in forms)), None):
-                return kind, datetime.fromisoformat(found[1]), message, values.groupdict()
-    raise ValueError(line)
+def _message(line: str) -> tuple[str, datetime, str, dict[str, Any]] | None:
+    """Kind, time, text and values of a line, if it is of a known form."""
+    with contextlib.suppress(ValueError):
+        if found := _LINE.fullmatch(line):
+            time, message = datetime.fromisoformat(found[1]), found[2].rstrip()
+            for kind, form in ((kind, form) for kind, forms in _MESSAGES.items() for form in forms):
+                if values := re.fullmatch(form, message, re.ASCII):
+                    return kind, time, message, values.groupdict()
+    return None

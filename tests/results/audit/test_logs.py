@@ -140,7 +140,7 @@ PLACE = "[EPOCH]: 1/60, [BATCH]: 100/661, [LEARNING_RATE]: 0.005442865854600155,
         ("2021-09-13 20:00:42", "2021-19-13 20:00:42", 8, "2021-19-13"),
         ("loss_aux 0.6927", "loss_aux 0,6927", 9, "loss_aux 0,6927"),
         (", total 2.1047", "", 9, "loss_cls 1.4120, "),
-        ("\t[LOSS]: loss_aux 0.6927, loss_cls 1.4120, total 2.1047, \n", "", 9, "[BATCH]: 150/661"),
+        ("\t[LOSS]: loss_aux 0.6927, loss_cls 1.4120, total 2.1047, \n", "", 8, "[BATCH]: 100/661"),
         ("Start epoch 2...", "Start epoch two...", 32, "Start epoch two..."),
     ],
 )
