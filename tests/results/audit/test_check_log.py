@@ -193,15 +193,20 @@ def without_lines(found: LogFindings) -> dict[str, object]:
     return {"facts": facts, "differences": [replace(difference, line=0) for difference in found.differences]}
 
 
-def test_damaged_records_are_left_out_and_the_gap_is_no_difference(tmp_path: Path) -> None:
-    """Where no damaged line explains it, a gap is one."""
-    text = text_of(S21)
-    for broken in (text.replace("[BATCH]: 100/661", "[BATCH]: 100/6", 1), text.replace("total 2.1047, ", "", 1)):
-        found = check_text(tmp_path, broken.replace("100/6,", "100/"))
-        assert (found.differences, found.facts["records"], bool(found.log.cut_lines)) == ([], 39, True)
-    lines = text.splitlines(keepends=True)
-    (difference,) = check_text(tmp_path, "".join(lines[:7] + lines[9:])).differences
-    assert (difference.key, difference.ours, difference.theirs) == ("finished iterations", 100, 150)
+@pytest.mark.parametrize(
+    ("old", "new"), [("[BATCH]: 50/661", "[BATCH]: 50/"), ("[BATCH]: 100/661", "[BATCH]: 100/"), ("total 2.1047, ", "")]
+)
+def test_a_damaged_record_is_left_out_and_its_gap_is_no_difference(tmp_path: Path, old: str, new: str) -> None:
+    found = check_text(tmp_path, text_of(S21).replace(old, new, 1))
+    assert (found.differences, found.facts["records"], bool(found.log.cut_lines)) == ([], 39, True)
+
+
+def test_a_gap_without_a_trace_and_a_step_back_are_differences(tmp_path: Path) -> None:
+    lines = text_of(S21).splitlines(keepends=True)
+    back = [*lines[:9], "\t[LOSS]: damaged\n", *lines[5:7], *lines[9:]]
+    for text, ours, theirs in ((lines[:7] + lines[9:], 100, 150), (back, 150, 50)):
+        (difference,) = check_text(tmp_path, "".join(text)).differences
+        assert (difference.key, difference.ours, difference.theirs) == ("finished iterations", ours, theirs)
 
 
 def test_records_that_were_written_twice_count_once(tmp_path: Path) -> None:

@@ -92,9 +92,10 @@ def test_other_lines_are_counted_and_left_out_unless_strict(tmp_path: Path, line
     assert (list(log.other_lines), log.cut_lines) == ([8, 11, len(lines) - 1], [])
 
 
-def test_lines_that_a_launcher_labels_are_read(tmp_path: Path) -> None:
-    log = read(tmp_path, re.sub("(?m)^", "0: ", text_of(S21)), strict=False)
-    assert log.records == read_log(LOGS / S21).records
+def test_lines_that_a_launcher_labels_are_read_and_empty_ones_are_not_counted(tmp_path: Path) -> None:
+    whole = read_log(LOGS / S21)
+    assert read(tmp_path, re.sub("(?m)^", "0: ", text_of(S21)), strict=False).records == whole.records
+    assert read(tmp_path, text_of(S21).replace("\n2021", "\n \n2021"), strict=False).other_lines == {}
 
 
 @pytest.mark.parametrize("sample", [S21, FORM_2022])
