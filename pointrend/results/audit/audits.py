@@ -184,7 +184,7 @@ def audit_text(found: Audit) -> str:
         texts.append(_text(f"log {found.log.log.path}", found.log.rows, found.log.notes(), found.log.differences))
     if found.config:
         states = Counter(row.agrees for row in found.config)
-        notes = [f"{states[True]} values agree, {states[False]} differ, {states[None]} are not stated"]
+        notes = [f"values: {states[True]} agree, {states[False]} differ, {states[None]} not stated"]
         if found.not_compared:
             notes.append(textwrap.fill(f"not compared: {', '.join(found.not_compared)}", WIDTH, break_long_words=False))
         texts.append(_text(f"config {found.config_file}", found.config, notes, disagreeing(found.config)))
