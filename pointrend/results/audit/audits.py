@@ -64,10 +64,10 @@ class Audit:
         found = {
             "run": self.run,
             "agrees": not self.differences,
-            "differences": [difference.as_json() for difference in self.differences],
+            "differences": [asdict(difference) for difference in self.differences],
             **(self.log.facts if self.log else dict.fromkeys(LOG_KEYS)),
         }
-        return found | ({"config": [row.as_json() for row in self.config]} if self.config else {})
+        return found | ({"config": [asdict(row) for row in self.config]} if self.config else {})
 
 
 def audit(project: Project, setting: RunSetting, log: TrainingLog | None, config_file: Path | None) -> Audit:

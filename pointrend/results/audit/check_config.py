@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from pointrend.datasets.registry import classes_of
@@ -50,10 +50,6 @@ class Comparison:
 
     def __str__(self) -> str:
         return f"{self.key} {self.theirs}, ours {self.ours}"
-
-    def as_json(self) -> dict[str, Any]:
-        """For ``audit --json``."""
-        return asdict(self)
 
 
 def check_config(config: Config, setting: RunSetting, sets: str) -> list[Comparison]:

@@ -9,9 +9,8 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from itertools import pairwise
-from pathlib import Path
 from statistics import median
 from typing import Any
 
@@ -40,7 +39,7 @@ GPUS: dict[str | None, str] = {
 class LogDifference:
     """Where a log first disagrees about ``key``, and how many of its records do."""
 
-    path: Path
+    file: str
     line: int
     record: str
     key: str
@@ -49,13 +48,8 @@ class LogDifference:
     records: int = 1
 
     def __str__(self) -> str:
-        place = f"{self.path} line {self.line}, {self.record!r}: {self.key} {self.theirs}, ours {self.ours}"
+        place = f"{self.file} line {self.line}, {self.record!r}: {self.key} {self.theirs}, ours {self.ours}"
         return place if self.records == 1 else f"{place} (the first of {self.records})"
-
-    def as_json(self) -> dict[str, Any]:
-        """For ``audit --json``."""
-        values = asdict(self)
-        return {"file": str(values.pop("path")), **values}
 
 
 @dataclass(frozen=True)
@@ -154,7 +148,7 @@ class _Check:
         return learning_rate(self.recipe, iteration, self.total) if 0 <= iteration < self.total else None
 
     def _difference(self, place: Header | Record, key: str, ours: Any, theirs: Any) -> LogDifference:
-        return LogDifference(self.log.path, place.line, place.text, key, ours, theirs)
+        return LogDifference(str(self.log.path), place.line, place.text, key, ours, theirs)
 
     def _unequal(self, place: Header | Record, key: str, ours: Any, theirs: Any) -> Iterator[LogDifference]:
         if ours != theirs:
