@@ -1,7 +1,8 @@
 """Compare the published training log and config of a run with our recipe, without a GPU and without running either.
 
 Without --log and --cfg both are those that `fetch log_RUN` and `fetch cfg_RUN` got; with one of them only that file
-is compared. Exit code 3: something does not agree; the first record or value that differs is named.
+is compared. Exit code 3: something does not agree; the first record or value that differs is named. Lines of a log that
+are no records are counted and left out. A value that a config does not state is no difference.
 
 --record writes what was found to runs/<scale>/RUN-published/ instead, for the results, and exits with 0: there, what
 does not agree is one finding among others.
@@ -28,6 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_run(parser)
     parser.add_argument("--log", metavar="FILE", type=Path, help="a training log of your own")
     parser.add_argument("--cfg", metavar="FILE", type=Path, help="a config of your own, base_cfg.py beside it")
+    parser.add_argument("--strict", action="store_true", help="refuse a log with lines of no known form (exit code 2)")
     parser.add_argument("--json", action="store_true", help="print as JSON")
     parser.add_argument("--record", action="store_true", help="write the record of both fetched files, for the results")
 
@@ -41,13 +43,16 @@ def run(project: Project, arguments: argparse.Namespace) -> None:
     project.check_published("log", setting.run)
     log_file, config_file = arguments.log, arguments.cfg
     if arguments.record:
-        if log_file or config_file or arguments.json:
-            raise ParamsError("--record cannot be combined with --log, --cfg or --json", "leave one of them out")
+        if log_file or config_file or arguments.json or arguments.strict:
+            raise ParamsError(
+                "--record cannot be combined with --log, --cfg, --json or --strict", "leave one of them out"
+            )
         log_to_file(project.log_file(f"audit-{setting.run}"))
         record_audit(project, setting)
         return
     if not (log_file or config_file):
         log_file, config_file = fetched_files(project, setting.run)
-    found = audit(project, setting, read_log(log_file) if log_file else None, config_file)
-    print(json.dumps(found.as_json(), indent=2) if arguments.json else audit_text(found, setting))
+    log = read_log(log_file, arguments.strict) if log_file else None
+    found = audit(project, setting, log, config_file)
+    print(json.dumps(found.as_json(), indent=2) if arguments.json else audit_text(found))
     found.check()

@@ -5,16 +5,18 @@ What an audit leaves in runs/<scale>/<run>-published/: audit.json with the findi
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import textwrap
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from pointrend.errors import AuditError, CheckFailed
 from pointrend.files import read_json, sha256_file, write_json
-from pointrend.results.audit.check_config import NOT_STATED, Comparison, check_config, disagreeing
-from pointrend.results.audit.check_log import MOST_LR_ERROR, LogFindings, check_log
-from pointrend.results.audit.configs import read_config
+from pointrend.results.audit.check_config import Comparison, check_config, disagreeing, not_compared
+from pointrend.results.audit.check_log import LOG_KEYS, LogDifference, LogFindings, check_log
+from pointrend.results.audit.configs import AUDIT_PUBLISHED, read_config
 from pointrend.results.audit.curves import compare_curves, read_curve, trained_curve
 from pointrend.results.audit.logs import TrainingLog, read_log
 from pointrend.results.audit.watch import published_curve
@@ -25,61 +27,64 @@ from pointrend.settings.project import Project
 AUDIT_KEYS = ("run", "agrees", "first_difference", "files", "curve_sha256")
 # A log that agrees is evidence for the recipe where nothing has been scored; a score is better evidence.
 LEAST_EVIDENCE, EVIDENCE = "inputs", "log"
-LOG_KEYS = ("images", "epochs", "iterations_per_epoch", "gpus", "records", "resumed", "seconds_per_iteration")
-COLUMNS = ("key", "ours", "theirs", "agrees")
 AGREES = {True: "yes", False: "no", None: "–"}
-GPUS: dict[str | None, str] = {
-    None: "one GPU or several: both have as many iterations per epoch",
-    "one": "one GPU",
-    "several": "several GPUs",
-}
-WIDEST_CELL = 30
+WIDEST_CELL, WIDTH = 30, 120
 
 
 @dataclass(frozen=True)
 class Audit:
-    """What was found in a log, a config or both; None where it was not looked at."""
+    """What was found in a log, a config or both; None, or no rows, where it was not looked at."""
 
     run: str
     log: LogFindings | None
-    config: Sequence[Comparison] | None
-    config_file: Path | None
+    config_file: Path | None = None
+    config: Sequence[Comparison] = ()
+    not_compared: Sequence[str] = ()  # paths of values in the config
 
     @property
-    def differences(self) -> list[str]:
-        """Everything that does not agree, a line each, that of the log first."""
-        of_log = [str(found) for found in (self.log.differences if self.log else ())]
-        return [*of_log, *(f"{self.config_file}: {row}" for row in disagreeing(self.config or ()))]
+    def differences(self) -> list[LogDifference | Comparison]:
+        """Everything that does not agree, that of the log first."""
+        return [*(self.log.differences if self.log else ()), *disagreeing(self.config)]
+
+    @property
+    def first_difference(self) -> str | None:
+        """The first of them, with its file."""
+        first = next(iter(self.differences), None)
+        return f"{self.config_file}: {first}" if isinstance(first, Comparison) else str(first) if first else None
 
     def check(self) -> None:
         """Raise CheckFailed with the first difference, if there is one."""
-        if differences := self.differences:
-            more = f" (and {len(differences) - 1} more)" if len(differences) > 1 else ""
+        if first := self.first_difference:
+            more = f" (and {len(self.differences) - 1} more)" if len(self.differences) > 1 else ""
             do = "find out which of the two is wrong: the recipe in params.yaml or what was published"
-            raise CheckFailed(f"{self.run} does not agree: {differences[0]}{more}", do)
+            raise CheckFailed(f"{self.run} does not agree: {first}{more}", do)
 
     def as_json(self) -> dict[str, Any]:
         """The whole audit; what belongs to the log is None without one, and ``config`` occurs only with one."""
-        log, config = self.log, self.config
         found = {
             "run": self.run,
             "agrees": not self.differences,
-            "differences": [
-                *(difference.as_json() for difference in (log.differences if log else ())),
-                *(asdict(row) for row in disagreeing(config or ())),
-            ],
-            "max_lr_error": log.max_lr_error if log else None,
-            **{key: getattr(log, key) if log else None for key in LOG_KEYS},
+            "differences": [asdict(difference) for difference in self.differences],
+            **(self.log.facts if self.log else dict.fromkeys(LOG_KEYS)),
         }
-        return found if config is None else {**found, "config": [asdict(row) for row in config]}
+        return found | ({"config": [asdict(row) for row in self.config]} if self.config else {})
 
 
 def audit(project: Project, setting: RunSetting, log: TrainingLog | None, config_file: Path | None) -> Audit:
-    """Compare a log, a config or both with the recipe in ``setting``."""
+    """Compare a log, a config or both with the recipe in ``setting``.
+
+    Raises:
+        AuditError: the config cannot be read, or states nothing that could be compared.
+    """
     images, sets = project.expected_images(setting.dataset).train, project.params.datasets[setting.dataset].sets
     findings = check_log(log, setting, images) if log else None
-    config = check_config(read_config(config_file), setting, sets) if config_file else None
-    return Audit(setting.run, findings, config, config_file)
+    if config_file is None:
+        return Audit(setting.run, findings)
+    config = read_config(config_file)
+    rows = check_config(config, setting, sets)
+    if all(row.agrees is None for row in rows):
+        raise AuditError(f"{config_file} states none of the values that are compared", AUDIT_PUBLISHED)
+    return Audit(setting.run, findings, config_file, rows, not_compared(config, rows))
 
 
 def fetched_files(project: Project, run: str) -> tuple[Path, Path]:
@@ -110,7 +115,7 @@ def record_audit(project: Project, setting: RunSetting) -> None:
     write_json(folder / CURVE, asdict(published_curve(log)))
     named = {
         "files": _noted_files(project, run),
-        "first_difference": next(iter(found.differences), None),
+        "first_difference": found.first_difference,
         "curve_sha256": sha256_file(folder / CURVE),
     }
     write_json(folder / AUDIT, {**found.as_json(), **named})
@@ -172,50 +177,27 @@ def _read_audit(folder: Path) -> dict[str, Any]:
     return {**kept, "hashes": {name: sha256_file(folder / name) for name in (AUDIT, CURVE)}}
 
 
-def audit_text(found: Audit, setting: RunSetting) -> str:
+def audit_text(found: Audit) -> str:
     """What was found in a log, in a config, or in both."""
-    texts = [_log_text(found.log, setting)] if found.log else []
-    texts += [_text(f"config {found.config_file}", found.config, (), disagreeing(found.config))] if found.config else []
+    texts = []
+    if found.log:
+        texts.append(_text(f"log {found.log.log.path}", found.log.rows, found.log.notes(), found.log.differences))
+    if found.config:
+        states = Counter(row.agrees for row in found.config)
+        notes = [f"values: {states[True]} agree, {states[False]} differ, {states[None]} not stated"]
+        if found.not_compared:
+            notes.append(textwrap.fill(f"not compared: {', '.join(found.not_compared)}", WIDTH, break_long_words=False))
+        texts.append(_text(f"config {found.config_file}", found.config, notes, disagreeing(found.config)))
     return "\n\n".join(texts)
 
 
-def _log_text(findings: LogFindings, setting: RunSetting) -> str:
-    """The findings in a log as a table, and below it what the log proves."""
-    error = "none to compare" if findings.max_lr_error is None else f"off by {findings.max_lr_error:.1e} at most"
-    values = {
-        "images": (findings.our_images, findings.images),
-        "epochs": (setting.recipe.epochs, findings.epochs),
-        "iterations per epoch": (findings.our_iterations, findings.iterations_per_epoch),
-        "learning rate": (f"within {MOST_LR_ERROR:.0e} relative", error),
-    }
-    differing = {difference.key for difference in findings.differences}
-    rows = [
-        Comparison(key, ours, NOT_STATED, None)
-        if theirs is None
-        else Comparison(key, ours, theirs, key not in differing)
-        for key, (ours, theirs) in values.items()
-    ]
-    last = findings.last
-    notes = [
-        f"{findings.records} records, the last one at epoch {last.epoch}, batch {last.batch} (line {last.line})",
-        f"trained on {GPUS[findings.gpus]}",
-        "resumed or started again" if findings.resumed else "not resumed",
-    ]
-    if findings.seconds_per_iteration is not None:
-        notes.append(f"{findings.seconds_per_iteration:.3f} s per iteration (median)")
-    if findings.cut:
-        notes.append("cut: a record is not whole and was left out")
-    return _text(f"log {findings.path}", rows, notes, findings.differences)
-
-
-def _text(title: str, rows: Sequence[Comparison], notes: Sequence[str], differing: Sequence[object]) -> str:
+def _text(title: str, rows: Sequence[Comparison], notes: Iterable[str], differing: Sequence[object]) -> str:
     """Every value of ours beside theirs, what else was found, and what differs in full."""
-    lines = [COLUMNS, *((row.key, _cell(row.ours), _cell(row.theirs), AGREES[row.agrees]) for row in rows)]
+    cells = [(row.key, _cell(row.ours), _cell(row.theirs), AGREES[row.agrees]) for row in rows]
+    lines = [("key", "ours", "theirs", "agrees"), *cells]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    padded = ("  ".join(map(str.ljust, line, widths)) for line in lines)
-    return "\n".join(
-        [title, *(f"  {line}".rstrip() for line in padded), *notes, *(f"differs: {one}" for one in differing)]
-    )
+    padded = (f"  {'  '.join(map(str.ljust, line, widths))}".rstrip() for line in lines)
+    return "\n".join([title, *padded, *notes, *(f"differs: {one}" for one in differing)])
 
 
 def _cell(value: object) -> str:

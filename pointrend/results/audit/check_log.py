@@ -7,13 +7,14 @@ rate to float precision, and whether the training was resumed (RECIPE section 16
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
-from pathlib import Path
 from statistics import median
-from typing import Any, NamedTuple
+from typing import Any
 
+from pointrend.results.audit.check_config import NOT_STATED, Comparison
 from pointrend.results.audit.curves import LOG_INTERVAL
 from pointrend.results.audit.logs import Header, Record, Session, TrainingLog
 from pointrend.settings.params import RunSetting
@@ -23,90 +24,95 @@ MODEL = "pointrend"
 MOST_LR_ERROR = 1e-9  # relative; a log has every digit of a rate, so only the order of the arithmetic can differ
 LEAST_RATE = 1e-12  # replaces a rate of zero, with which a warm-up may begin
 MOST_ROUNDING = 0.5e-4  # rounding error of a loss, which is written with four decimals
+LOG_KEYS = (
+    *("images", "epochs", "iterations_per_epoch", "gpus", "records", "other_lines", "first_other_line"),
+    *("max_lr_error", "resumed", "seconds_per_iteration"),
+)
+GPUS: dict[str | None, str] = {
+    None: "one GPU or several: both have as many iterations per epoch",
+    "one": "one GPU",
+    "several": "several GPUs",
+}
 
 
 @dataclass(frozen=True)
 class LogDifference:
     """Where a log first disagrees about ``key``, and how many of its records do."""
 
-    path: Path
+    file: str
     line: int
     record: str
     key: str
     ours: Any
     theirs: Any
-    records: int
+    records: int = 1
 
     def __str__(self) -> str:
-        place = f"{self.path} line {self.line}, {self.record!r}: {self.key} {self.theirs}, ours {self.ours}"
+        place = f"{self.file} line {self.line}, {self.record!r}: {self.key} {self.theirs}, ours {self.ours}"
         return place if self.records == 1 else f"{place} (the first of {self.records})"
-
-    def as_json(self) -> dict[str, Any]:
-        """For ``audit --json``."""
-        values = asdict(self)
-        return {"file": str(values.pop("path")), **values}
 
 
 @dataclass(frozen=True)
 class LogFindings:
-    """What the log in ``path`` states, and where it disagrees.
+    """What ``log`` states, and where it disagrees.
 
-    ``images``: None where it does not state them. ``gpus``: ``one`` or ``several``, None where both give equal
-    iterations per epoch. ``max_lr_error``: the largest relative difference of a learning rate; None where no record
-    is within the training. ``seconds_per_iteration``: median; None where no two records follow each other.
+    ``facts`` has these keys. ``images``: None where the log does not state them. ``gpus``: ``one`` or ``several``, None
+    where both give equal iterations per epoch. ``max_lr_error``: the largest relative difference of a learning rate;
+    None where no record is within the training. ``seconds_per_iteration``: median; None where no two records follow
+    each other. ``epochs``, ``iterations_per_epoch``, ``records``, ``other_lines``, ``first_other_line``, ``resumed``.
     """
 
-    path: Path
-    our_images: int
-    our_iterations: int  # per epoch
-    images: int | None
-    epochs: int
-    iterations_per_epoch: int
-    gpus: str | None
-    records: int
-    resumed: bool
-    cut: bool
-    last: Record
-    max_lr_error: float | None
-    seconds_per_iteration: float | None
-    differences: tuple[LogDifference, ...]
+    log: TrainingLog
+    facts: dict[str, Any]
+    rows: list[Comparison]
+    differences: list[LogDifference]
 
-
-class _Finding(NamedTuple):
-    place: Header | Record
-    key: str
-    ours: Any
-    theirs: Any
+    def notes(self) -> Iterator[str]:
+        """What a log proves besides, a sentence each."""
+        facts, last = self.facts, self.log.records[-1]
+        first = f", the first: {facts['first_other_line']}" if facts["other_lines"] else ""
+        yield f"{facts['records']:,} records, {facts['other_lines']:,} other lines{first}"
+        yield f"the last record: epoch {last.epoch}, batch {last.batch} (line {last.line})"
+        yield f"trained on {GPUS[facts['gpus']]}"
+        yield "resumed or started again" if facts["resumed"] else "not resumed"
+        if facts["seconds_per_iteration"] is not None:
+            yield f"{facts['seconds_per_iteration']:.3f} s per iteration (median)"
+        if self.log.cut_lines:
+            yield "cut: a record is not whole and was left out"
 
 
 def check_log(log: TrainingLog, setting: RunSetting, images: int) -> LogFindings:
     """Compare ``log`` with the recipe in ``setting`` on ``images`` training images."""
-    first = log.records[0]
-    check = _Check(setting, images, first.batches)
+    first, check = log.records[0], _Check(log, setting, images)
     errors = [error for record in log.records if (error := check.lr_error(record)) is not None]
-    return LogFindings(
-        path=log.path,
-        our_images=images,
-        our_iterations=check.iterations,
-        images=next((int(h.values["images"] or 0) for h in log.headers if "images" in h.values), None),
-        epochs=first.epochs,
-        iterations_per_epoch=first.batches,
-        gpus=check.gpus,
-        records=len(log.records),
-        resumed=_resumed(log),
-        cut=bool(log.cut_lines),
-        last=log.records[-1],
-        max_lr_error=max(errors, default=None),
-        seconds_per_iteration=_seconds_per_iteration(log),
-        differences=_by_key(log.path, check.all_findings(log)),
+    values = (
+        next((int(header.values["images"]) for header in log.headers if "images" in header.values), None),
+        *(first.epochs, first.batches, check.gpus, len(log.records), len(log.other_lines)),
+        next((f"line {number}: {line!r}" for number, line in log.other_lines.items()), None),
+        *(max(errors, default=None), _resumed(log), _seconds_per_iteration(log)),
     )
+    facts = dict(zip(LOG_KEYS, values, strict=True))
+    differences = _by_key(check.all_differences())
+    ours = {"images": images, "epochs": setting.recipe.epochs, "iterations per epoch": check.iterations}
+    differing = {difference.key for difference in differences}
+    rows = [
+        Comparison(key, value, NOT_STATED, None)
+        if (theirs := facts[key.replace(" ", "_")]) is None
+        else Comparison(key, value, theirs, key not in differing)
+        for key, value in ours.items()
+    ]
+    most = f"off by {max(errors):.1e} at most" if errors else "none to compare"
+    rows.append(
+        Comparison("learning rate", f"within {MOST_LR_ERROR:.0e} relative", most, "learning rate" not in differing)
+    )
+    return LogFindings(log, facts, rows, differences)
 
 
 class _Check:
     """Our recipe, as far as a log can contradict it."""
 
-    def __init__(self, setting: RunSetting, images: int, their_iterations: int) -> None:
-        recipe = setting.recipe
+    def __init__(self, log: TrainingLog, setting: RunSetting, images: int) -> None:
+        recipe, theirs = setting.recipe, log.records[0].batches
         counts = {
             gpus: iterations_per_epoch(images, gpus, recipe.batch_size)
             for gpus in range(1, recipe.batch_size + 1)
@@ -114,20 +120,22 @@ class _Check:
         }
         one, several = counts[1], {count for gpus, count in counts.items() if gpus > 1}
         # The number of processes is no part of the recipe: any that shares the batch evenly will do.
-        as_recipe = their_iterations in counts.values()
-        self.iterations = their_iterations if as_recipe else counts[recipe.gpus]
-        unclear = not as_recipe or (their_iterations == one and one in several)
-        self.gpus = None if unclear else "one" if their_iterations == one else "several"
-        self.setting, self.images, self.total = setting, images, recipe.epochs * self.iterations
+        as_recipe = theirs in counts.values()
+        self.iterations = theirs if as_recipe else counts[recipe.gpus]
+        unclear = not as_recipe or (theirs == one and one in several)
+        self.gpus = None if unclear else "one" if theirs == one else "several"
+        self.log, self.recipe, self.images, self.total = log, recipe, images, recipe.epochs * self.iterations
         self.names = {"dataset": setting.dataset, "model": MODEL, "backbone": f"resnet{setting.depth}"}
 
-    def all_findings(self, log: TrainingLog) -> Iterator[_Finding]:
+    def all_differences(self) -> Iterator[LogDifference]:
         """Everything that disagrees, in no particular order."""
-        for header in log.headers:
-            yield from self._header(header)
-        for session in log.sessions:
-            yield from _order(session)
-        for record in log.records:
+        for header in self.log.headers:
+            images = int(header.values.get("images") or self.images)
+            yield from self._unequal(header, "images", self.images, images)
+            yield from self._names(header, header.values)
+        for session in self.log.sessions:
+            yield from self._order(session)
+        for record in self.log.records:
             yield from self._record(record)
 
     def lr_error(self, record: Record) -> float | None:
@@ -137,48 +145,48 @@ class _Check:
 
     def _learning_rate(self, record: Record) -> float | None:
         iteration = record.finished - 1
-        return learning_rate(self.setting.recipe, iteration, self.total) if 0 <= iteration < self.total else None
+        return learning_rate(self.recipe, iteration, self.total) if 0 <= iteration < self.total else None
 
-    def _header(self, header: Header) -> Iterator[_Finding]:
-        images = header.values.get("images")
-        if images is not None and int(images) != self.images:
-            yield _Finding(header, "images", self.images, int(images))
-        yield from self._names(header, header.values)
+    def _difference(self, place: Header | Record, key: str, ours: Any, theirs: Any) -> LogDifference:
+        return LogDifference(str(self.log.path), place.line, place.text, key, ours, theirs)
 
-    def _names(self, place: Header | Record, theirs: Mapping[str, Any]) -> Iterator[_Finding]:
+    def _unequal(self, place: Header | Record, key: str, ours: Any, theirs: Any) -> Iterator[LogDifference]:
+        if ours != theirs:
+            yield self._difference(place, key, ours, theirs)
+
+    def _names(self, place: Header | Record, theirs: Mapping[str, Any]) -> Iterator[LogDifference]:
         for key, ours in self.names.items():
-            if theirs.get(key) not in (None, ours):
-                yield _Finding(place, key, ours, theirs[key])
+            yield from self._unequal(place, key, ours, theirs.get(key) or ours)
 
-    def _record(self, record: Record) -> Iterator[_Finding]:
+    def _record(self, record: Record) -> Iterator[LogDifference]:
         yield from self._names(record, vars(record))
-        if record.epochs != self.setting.recipe.epochs:
-            yield _Finding(record, "epochs", self.setting.recipe.epochs, record.epochs)
-        if record.batches != self.iterations:
-            yield _Finding(record, "iterations per epoch", self.iterations, record.batches)
+        yield from self._unequal(record, "epochs", self.recipe.epochs, record.epochs)
+        yield from self._unequal(record, "iterations per epoch", self.iterations, record.batches)
         if not (1 <= record.epoch <= record.epochs and 1 <= record.batch <= record.batches):
             within = f"within {record.epochs} epochs of {record.batches}"
-            yield _Finding(record, "place", within, f"epoch {record.epoch}, batch {record.batch}")
+            yield self._difference(record, "place", within, f"epoch {record.epoch}, batch {record.batch}")
         error = self.lr_error(record)
         if error is not None and not error <= MOST_LR_ERROR:
-            yield _Finding(record, "learning rate", self._learning_rate(record), record.learning_rate)
+            yield self._difference(record, "learning rate", self._learning_rate(record), record.learning_rate)
         parts = sum(value for name, value in record.losses.items() if name != "total")
         total = record.losses["total"]
         if not math.isclose(total, parts, rel_tol=0, abs_tol=MOST_ROUNDING * (len(record.losses) + 0.01)):
-            yield _Finding(record, "total loss", f"{parts:.4f}, the sum of the others", f"{total:.4f}")
+            yield self._difference(record, "total loss", f"{parts:.4f}, the sum of the others", f"{total:.4f}")
 
-
-def _order(session: Session) -> Iterator[_Finding]:
-    """Records that do not follow the one before, or the beginning of an epoch where a training starts there."""
-    before: Record | None = None
-    for record in session.records:
-        # A start, from nothing or from a checkpoint, is at the beginning of an epoch. Without headers the beginning of
-        # the log is missing, and any multiple of LOG_INTERVAL may come first.
-        start = record.finished - (record.batch if session.headers else 1)
-        wanted = before.finished + LOG_INTERVAL if before else start + LOG_INTERVAL - start % LOG_INTERVAL
-        if record.finished != wanted:
-            yield _Finding(record, "finished iterations", wanted, record.finished)
-        before = record
+    def _order(self, session: Session) -> Iterator[LogDifference]:
+        """Records that do not follow the one before, or the beginning of an epoch where a training starts there."""
+        before: Record | None = None
+        since = session.headers[0].line if session.headers else 0
+        for record in session.records:
+            # A start, from nothing or from a checkpoint, is at the beginning of an epoch. Without headers the beginning
+            # of the log is missing, and any multiple of LOG_INTERVAL may come first.
+            start = record.finished - (record.batch if session.headers else 1)
+            wanted = before.finished + LOG_INTERVAL if before else start + LOG_INTERVAL - start % LOG_INTERVAL
+            if any(since < line < record.line for line in self.log.cut_lines):
+                # Damaged records were left out in between.
+                wanted = max(wanted, record.finished - record.finished % LOG_INTERVAL)
+            yield from self._unequal(record, "finished iterations", wanted, record.finished)
+            before, since = record, record.line
 
 
 def _resumed(log: TrainingLog) -> bool:
@@ -198,12 +206,8 @@ def _seconds_per_iteration(log: TrainingLog) -> float | None:
     return median(times) if times else None
 
 
-def _by_key(path: Path, findings: Iterable[_Finding]) -> tuple[LogDifference, ...]:
-    """The first finding of every key, with the number of them, in the order of the lines."""
-    keys: dict[str, list[_Finding]] = {}
-    for finding in sorted(findings, key=lambda finding: finding.place.line):
-        keys.setdefault(finding.key, []).append(finding)
-    return tuple(
-        LogDifference(path, same[0].place.line, same[0].place.text, key, same[0].ours, same[0].theirs, len(same))
-        for key, same in keys.items()
-    )
+def _by_key(differences: Iterable[LogDifference]) -> list[LogDifference]:
+    """The first difference of every key, with the number of them, in the order of the lines."""
+    found = sorted(differences, key=lambda one: one.line)
+    numbers, first = Counter(one.key for one in found), {one.key: one for one in reversed(found)}
+    return [replace(first[key], records=number) for key, number in numbers.items()]

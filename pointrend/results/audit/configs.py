@@ -1,7 +1,8 @@
 """Published configs, read and never run (RECIPE section 17).
 
 A config is Python of a few kinds: a base of dictionaries, and per run a star import of that base with statements that
-copy, update and set. They are read with ``ast`` and ``literal_eval``; every other statement is an error.
+copy, update and set. They are read with ``ast`` and ``literal_eval``; every other statement is an error, also the
+imports of registries in upstream's later configs.
 """
 
 from __future__ import annotations
@@ -18,44 +19,29 @@ Config = dict[str, Any]  # module-level names of a config with their values
 
 BASE = "base_cfg"
 LARGEST_FILE = 1_000_000  # bytes; the published ones have a few thousand
-_DO = "audit the config as it was published; docs/audit.md lists the known statements"
+PUBLISHED = "e9ef7509b1205d65c0c4063832ea7c6451b056b0"  # upstream's commit with the configs of the table
+AUDIT_PUBLISHED = f"audit the config of upstream's commit {PUBLISHED}, which `fetch cfg_RUN` gets"
 
 
-class _Unknown(Exception):
-    """A statement is of no known kind, or names something that does not exist. Its argument is the line, if known."""
-
-
-class _Path:
-    """In place of the value of a call of os.path."""
-
-
-def read_config(path: Path) -> Config:
-    """Read a config and the ``base_cfg.py`` beside it, if it imports that.
+def read_config(path: Path, base: bool = False) -> Config:
+    """Read a config and the ``base_cfg.py`` beside it, if it imports that and is not itself the ``base``.
 
     Raises:
         AuditError: a file cannot be read, or has a statement of no known kind, which is quoted.
     """
-    return _without_paths(_read(path, base=path.with_name(f"{BASE}.py")))
-
-
-def _read(path: Path, base: Path | None) -> Config:
-    text = _text(path)
-    try:
-        statements = ast.parse(text).body
-    except SyntaxError as problem:
-        raise _refused(path, text, problem.lineno or 1) from problem
-    except (ValueError, RecursionError, MemoryError) as problem:
-        raise AuditError(f"{path} cannot be read as Python ({type(problem).__name__})", _DO) from problem
     config: Config = {}
-    for statement in statements:
-        try:
-            if base is not None and _is_star_import(statement):
-                config |= _read(base, base=None)
+    text, line = _text(path), 1
+    try:
+        for statement in ast.parse(text).body:
+            line = statement.lineno
+            if not base and ast.unparse(statement) == f"from .{BASE} import *":
+                config |= read_config(path.with_name(f"{BASE}.py"), base=True)
             else:
                 _apply(statement, config)
-        except (_Unknown, KeyError, ValueError, TypeError, AttributeError, RecursionError, MemoryError) as problem:
-            known = problem.args if isinstance(problem, _Unknown) else ()
-            raise _refused(path, text, *(known or [statement.lineno])) from problem
+    except (SyntaxError, LookupError, ValueError, TypeError, AttributeError, RecursionError, MemoryError) as problem:
+        line = getattr(problem, "lineno", None) or line
+        quoted = "".join(text.split("\n")[line - 1 : line]).strip()[:300]
+        raise AuditError(f"{path} line {line} is of no known kind: {quoted!r}", AUDIT_PUBLISHED) from problem
     return config
 
 
@@ -63,7 +49,7 @@ def _text(path: Path) -> str:
     try:
         data = read_at_most(path, LARGEST_FILE)
         if data is None:
-            raise AuditError(f"{path} is larger than {LARGEST_FILE} bytes, so it is not a config", _DO)
+            raise AuditError(f"{path} is larger than {LARGEST_FILE} bytes, so it is not a config", AUDIT_PUBLISHED)
         return data.decode("utf-8")
     except FileNotFoundError:
         raise AuditError(f"{path} does not exist", f"put the config and its {BASE}.py into one folder") from None
@@ -71,21 +57,10 @@ def _text(path: Path) -> str:
         raise AuditError(f"cannot read {path}: {problem}", "name a readable config") from problem
 
 
-def _refused(path: Path, text: str, line: int) -> AuditError:
-    quoted = "".join(text.split("\n")[line - 1 : line]).strip()
-    return AuditError(f"{path} line {line} is of no known kind: {quoted[:300]!r}", _DO)
-
-
-def _is_star_import(statement: ast.stmt) -> bool:
-    return ast.unparse(statement) == f"from .{BASE} import *"
-
-
 def _apply(statement: ast.stmt, config: Config) -> None:
     """Apply a statement to ``config``."""
     match statement:
-        case ast.Expr(value=ast.Constant(value=str())):
-            pass
-        case ast.Import(names=[ast.alias(name="os", asname=None)]):
+        case ast.Expr(value=ast.Constant(value=str())) | ast.Import(names=[ast.alias(name="os", asname=None)]):
             pass
         case ast.Assign(targets=[ast.Name(id=name)], value=value):
             config[name] = copy.deepcopy(config[name]) if ast.unparse(value) == f"{name}.copy()" else _value(value)
@@ -96,7 +71,7 @@ def _apply(statement: ast.stmt, config: Config) -> None:
         ):
             _found(holder, config).update(_value(new))
         case _:
-            raise _Unknown
+            raise ValueError
 
 
 def _found(node: ast.expr, config: Config) -> dict[Any, Any]:
@@ -107,29 +82,24 @@ def _found(node: ast.expr, config: Config) -> dict[Any, Any]:
         case ast.Subscript(value=holder, slice=key):
             found = _found(holder, config)[ast.literal_eval(key)]
         case _:
-            raise _Unknown
+            raise ValueError
     if not isinstance(found, dict):
-        raise _Unknown
+        raise TypeError
     return found
 
 
 def _value(node: ast.expr) -> Any:
-    """A literal, in which calls of os.path may occur as values."""
+    """A literal. In it may occur calls of os.path, which give None, and choices such as ``[1, 2][0]``."""
     match node:
         case ast.Dict(keys=keys, values=values):
-            if None in keys:
-                raise _Unknown
-            return {ast.literal_eval(key): _value(value) for key, value in zip(keys, values, strict=True) if key}
+            # The key of ``**other`` is None, which literal_eval refuses.
+            return {ast.literal_eval(key): _value(value) for key, value in zip(keys, values, strict=True)}  # type: ignore[arg-type]
         case ast.Call(func=ast.Attribute(value=module)) if ast.unparse(module) == "os.path":
-            return _Path()
+            return None
+        case ast.Subscript(value=ast.List() as choices, slice=ast.Constant(value=int() as chosen)):
+            return _value(choices)[chosen]
         case _:
             try:
                 return ast.literal_eval(node)
             except ValueError:
-                raise _Unknown(node.lineno) from None
-
-
-def _without_paths(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _without_paths(item) for key, item in value.items() if not isinstance(item, _Path)}
-    return value
+                raise SyntaxError("", (None, node.lineno, None, None)) from None

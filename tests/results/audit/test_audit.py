@@ -12,6 +12,7 @@ import yaml
 from pointrend.archives.loopback import serve_folder
 from pointrend.cli import main
 from pointrend.files import sha256_file
+from pointrend.results.audit.configs import PUBLISHED
 from pointrend.results.published import load_published
 from tests.mirrors import read_mirrors, set_urls
 from tests.results.audit.samples import (
@@ -26,10 +27,9 @@ from tests.results.audit.samples import (
     write_config,
 )
 
-COMMIT = "e9ef7509b1205d65c0c4063832ea7c6451b056b0"
 KEYS = {
-    "run", "agrees", "differences", "iterations_per_epoch", "epochs", "images", "gpus", "records", "max_lr_error",
-    "resumed", "seconds_per_iteration",
+    "run", "agrees", "differences", "iterations_per_epoch", "epochs", "images", "gpus", "records", "other_lines",
+    "first_other_line", "max_lr_error", "resumed", "seconds_per_iteration",
 }  # fmt: skip
 Capture = pytest.CaptureFixture[str]
 LOG_FILE, CONFIG_FILE = "pointrend_resnet50os8_voc_train.log", "pointrend_resnet50os8_voc.py"
@@ -57,10 +57,7 @@ def test_the_sample_logs_agree(run: str, sample: str, capsys: Capture) -> None:
     assert paper("audit", run, "--log", LOGS / sample, "--json") == 0
     found = json.loads(capsys.readouterr().out)
     assert found | {"run": run, "agrees": True, "differences": [], "resumed": False} == found
-    assert found.keys() == {
-        *("run", "agrees", "differences", "iterations_per_epoch", "epochs", "images", "gpus", "records"),
-        *("max_lr_error", "resumed", "seconds_per_iteration"),
-    }
+    assert found.keys() == KEYS
 
 
 def test_a_changed_log_exits_3_and_names_the_first_record(tmp_path: Path, capsys: Capture) -> None:
@@ -91,20 +88,44 @@ def test_a_config_is_shown_value_by_value(tmp_path: Path, capsys: Capture) -> No
     assert found["records"] is None
 
 
-def test_a_config_that_differs_exits_3_and_what_differs_is_written_out_below_the_table(
-    tmp_path: Path, capsys: Capture
+PLANTED = [
+    ("'outstride': 32", "'outstride': 8", "SEGMENTOR_CFG.backbone.outstride 8, ours 32"),
+    ("'num_fcs': 3", "'num_fcs': 4", "SEGMENTOR_CFG.head.num_fcs 4, ours 3"),
+    ("'dropout': 0", "'dropout': 0.1", "SEGMENTOR_CFG.head.dropout 0.1, ours 0"),
+    ("'syncbatchnorm'", "'batchnorm2d'", "SEGMENTOR_CFG.norm_cfg.type batchnorm2d, ours syncbatchnorm"),
+    ("'ignore_index': 255", "'ignore_index': 0", "LOSSES_CFG.loss_aux.celoss.ignore_index 0, ours 255"),
+    ("'drop_last': True", "'drop_last': False", "DATALOADER_CFG.train.drop_last False, ours True"),
+    ("'flip': False", "'flip': True", "INFERENCE_CFG.tricks.flip True, ours False"),
+    ("'mode': 'whole'", "'mode': 'slide'", "INFERENCE_CFG.mode slide, ours whole"),
+    ("'power': 0.9", "'power': 0.9, 'min_lr': 0.001", "SCHEDULER_CFG.min_lr 0.001, ours 0.0001"),
+    (
+        "            ('RandomFlip', {'flip_prob': 0.5}),\n",
+        "",
+        "DATASET_CFG.train.aug_opts ['Resize', 'RandomCrop', 'Ph",
+    ),
+]
+
+
+@pytest.mark.parametrize(("old", "new", "named"), PLANTED, ids=[named.split()[0] for *_, named in PLANTED])
+def test_a_planted_difference_exits_3_and_is_named(
+    tmp_path: Path, capsys: Capture, old: str, new: str, named: str
 ) -> None:
-    base = BASE.replace("            ('RandomFlip', {'flip_prob': 0.5}),\n", "")
-    config = write_config(tmp_path / "cfg", VOC_R50.replace("'outstride': 32", "'outstride': 8"), base)
-    assert paper("audit", "voc_r50", "--log", LOGS / S21, "--cfg", config) == 3
+    assert old in BASE
+    text, base = (part.replace(old, new, 1) for part in (VOC_R50, BASE))
+    assert paper("audit", "voc_r50", "--cfg", write_config(tmp_path / "cfg", text, base)) == 3
     shown = capsys.readouterr()
-    assert "run.py: SEGMENTOR_CFG.backbone.outstride 8, ours 32 (and 2 more); " in shown.err
-    assert "differs: SEGMENTOR_CFG.backbone.outstride 8, ours 32\n" in shown.out
-    assert "\ndiffers: DATASET_CFG.train.aug_opts ['Resize', 'RandomCrop', 'Photo" in shown.out
-    lines = shown.out.splitlines()
-    (steps,) = (line for line in lines if line.startswith("  DATASET_CFG.train.aug_opts "))
-    assert steps.split() == ["DATASET_CFG.train.aug_opts", "7", "steps", "6", "steps", "no"]
-    assert max(len(line) for line in lines if not line.startswith("differs: ")) < 130
+    assert f"run.py: {named}" in shown.err
+    assert "(and " not in shown.err
+    assert f"\ndiffers: {named}" in shown.out
+    assert max(len(line) for line in shown.out.splitlines() if not line.startswith("differs: ")) < 140
+
+
+def test_a_log_with_other_lines_agrees_and_they_are_counted(tmp_path: Path, capsys: Capture) -> None:
+    (tmp_path / "a.log").write_text("0 GPUs\n" + text_of(S21).replace("\n2021", "\n| a\ttable |\n2021"))
+    assert paper("audit", "voc_r50", "--log", "a.log") == 0
+    assert "\n40 records, 48 other lines, the first: line 1: '0 GPUs'\n" in capsys.readouterr().out
+    assert paper("audit", "voc_r50", "--log", "a.log", "--strict") == 2
+    assert "a.log line 1 is of no known form: '0 GPUs'; " in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -116,12 +137,15 @@ def test_a_config_that_differs_exits_3_and_what_differs_is_written_out_below_the
             "run: pointrend --scale paper fetch log_voc_r50 && pointrend --scale paper fetch cfg_voc_r50",
         ),
         ("audit voc_r50 --log nowhere.log", "cannot read nowhere.log: No such file or directory"),
-        ("audit voc_r50 --log params.yaml", "params.yaml line 1 is of no known form: "),
+        ("audit voc_r50 --log params.yaml", "params.yaml has no complete training record; "),
+        ("audit voc_r50 --cfg params.yaml", "params.yaml line "),
+        ("audit voc_r50 --cfg empty.py", "empty.py states none of the values that are compared; "),
         ("audit voc_r50 --cfg nowhere.py", "nowhere.py does not exist"),
         ("fetch log_voc_r5", "there is no archive to fetch 'log_voc_r5' (did you mean 'log_voc_r50'?)"),
     ],
 )
 def test_wrong_input_is_one_line_and_exit_2(arguments: str, words: str, capsys: Capture) -> None:
+    Path("empty.py").write_text("X = {}\n")
     assert paper(*arguments.split()) == 2
     error = capsys.readouterr().err
     assert error.count("\n") == 1
@@ -199,4 +223,4 @@ def test_the_urls_are_those_of_the_published_table() -> None:
         assert config == [rows[run].cfg.rpartition("/")[2], "base_cfg.py"]
         for name in config:
             (address,) = mirrors[name]["urls"]
-            assert address == rows[run].cfg.replace("/main/", f"/{COMMIT}/").rpartition("/")[0] + f"/{name}"
+            assert address == rows[run].cfg.replace("/main/", f"/{PUBLISHED}/").rpartition("/")[0] + f"/{name}"

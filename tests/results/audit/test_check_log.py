@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,7 +13,7 @@ from pointrend.results.audit.check_log import LogFindings, check_log
 from pointrend.results.audit.logs import read_log
 from pointrend.settings.recipe import Recipe
 from pointrend.training.schedule import learning_rate
-from tests.results.audit.samples import FORM_2022, IMAGES, LOGS, ROOT, S21, setting, text_of
+from tests.results.audit.samples import FORM_2022, IMAGES, LOGS, ROOT, S21, among_other_lines, setting, text_of
 
 PUBLISHED = Recipe.model_construct(lr=0.01, poly_power=0.9, min_lr_ratio=0.01, warmup_iterations=200, warmup_ratio=0.1)
 RUN_OF = {S21: "voc_r50", FORM_2022: "cityscapes_r101"}
@@ -36,12 +38,12 @@ def check_text(folder: Path, text: str, run: str = "voc_r50") -> LogFindings:
 )
 def test_the_samples_agree(sample: str, expected: dict[str, object]) -> None:
     found = check(LOGS / sample, RUN_OF[sample])
-    assert found.differences == ()
-    assert {key: getattr(found, key) for key in expected} == expected
-    assert found.max_lr_error is not None
-    assert found.max_lr_error <= 1e-12
-    assert found.seconds_per_iteration == 0.42
-    assert (found.resumed, found.cut) == (False, False)
+    assert found.differences == []
+    assert found.facts | expected == found.facts
+    assert found.facts["max_lr_error"] is not None
+    assert found.facts["max_lr_error"] <= 1e-12
+    assert found.facts["seconds_per_iteration"] == 0.42
+    assert (found.facts["resumed"], found.log.cut_lines) == (False, [])
 
 
 RATE = "0.005442865854600155"
@@ -94,7 +96,7 @@ def test_another_recipe_does_not_agree(override: str) -> None:
 
 def test_the_number_of_gpus_in_our_setting_is_no_difference() -> None:
     for gpus in (1, 2, 8):
-        assert check(LOGS / FORM_2022, "cityscapes_r101", f"gpus={gpus}").differences == ()
+        assert check(LOGS / FORM_2022, "cityscapes_r101", f"gpus={gpus}").differences == []
 
 
 def made(iterations: int, batches: list[tuple[int, int]], headers: bool = False) -> str:
@@ -115,12 +117,12 @@ def test_iterations_per_epoch_tell_one_gpu_from_several(tmp_path: Path, iteratio
     batches = [(epoch, batch) for epoch in (1, 2) for batch in range(1, iterations + 1)]
     logged = [place for number, place in enumerate(batches, 1) if number % 50 == 0]
     found = check_text(tmp_path, made(iterations, logged, headers=True), "cityscapes_r101")
-    assert (found.differences, found.gpus, found.iterations_per_epoch) == ((), gpus, iterations)
+    assert (found.differences, found.facts["gpus"], found.facts["iterations_per_epoch"]) == ([], gpus, iterations)
 
 
 def test_other_iterations_per_epoch_are_named(tmp_path: Path) -> None:
     found = check_text(tmp_path, made(373, [(1, 50), (1, 100)]), "cityscapes_r101")
-    assert found.gpus is None
+    assert found.facts["gpus"] is None
     difference = found.differences[0]
     assert (difference.key, difference.ours, difference.theirs) == ("iterations per epoch", 372, 373)
     assert (difference.records, difference.line) == (2, 1)
@@ -162,21 +164,66 @@ def test_a_resumed_log_agrees_and_a_difference_after_the_restart_is_named(tmp_pa
     restart = headers[0][:-19].replace("Checkpoints used: ", "Checkpoints used: ckpts/epoch_1.pth")
     resumed = text + restart + second[0][-19:] + "".join(second[1:])
     found = check_text(tmp_path, resumed)
-    assert (found.differences, found.resumed, found.records) == ((), True, 67)
+    assert (found.differences, found.facts["resumed"], found.facts["records"]) == ([], True, 67)
     (difference,) = check_text(
         tmp_path, text + resumed[len(text) :].replace("images: 10582", "images: 10000")
     ).differences
     assert (difference.key, difference.line, difference.theirs) == ("images", 89, 10000)
 
 
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("sample", [S21, FORM_2022])
+@pytest.mark.parametrize(
+    ("old", "new"), [("", ""), (r"\]: 100/", "]: 101/"), (r"total 2\.", "total 3."), (r".*\]: 100/.*\n.*\n", "")]
+)
+def test_a_log_with_200_other_lines_is_judged_as_without_them(
+    tmp_path: Path, sample: str, seed: int, old: str, new: str
+) -> None:
+    text = re.sub(old, new, text_of(sample), count=1)
+    alone, among = (check_text(tmp_path, one, RUN_OF[sample]) for one in (text, among_other_lines(text, seed)))
+    assert bool(alone.differences) == bool(old)
+    assert (alone.facts["other_lines"], alone.facts["first_other_line"]) == (0, None)
+    assert 150 < among.facts["other_lines"] <= 200
+    assert among.facts["first_other_line"] is not None
+    assert without_lines(alone) == without_lines(among)
+
+
+def without_lines(found: LogFindings) -> dict[str, object]:
+    facts = found.facts | {"other_lines": 0, "first_other_line": None}
+    return {"facts": facts, "differences": [replace(difference, line=0) for difference in found.differences]}
+
+
+@pytest.mark.parametrize(
+    ("old", "new"), [("[BATCH]: 50/661", "[BATCH]: 50/"), ("[BATCH]: 100/661", "[BATCH]: 100/"), ("total 2.1047, ", "")]
+)
+def test_a_damaged_record_is_left_out_and_its_gap_is_no_difference(tmp_path: Path, old: str, new: str) -> None:
+    found = check_text(tmp_path, text_of(S21).replace(old, new, 1))
+    assert (found.differences, found.facts["records"], bool(found.log.cut_lines)) == ([], 39, True)
+
+
+def test_a_gap_without_a_trace_and_a_step_back_are_differences(tmp_path: Path) -> None:
+    lines = text_of(S21).splitlines(keepends=True)
+    back = [*lines[:9], "\t[LOSS]: damaged\n", *lines[5:7], *lines[9:]]
+    for text, ours, theirs in ((lines[:7] + lines[9:], 100, 150), (back, 150, 50)):
+        (difference,) = check_text(tmp_path, "".join(text)).differences
+        assert (difference.key, difference.ours, difference.theirs) == ("finished iterations", ours, theirs)
+
+
+def test_records_that_were_written_twice_count_once(tmp_path: Path) -> None:
+    lines = text_of(S21).splitlines(keepends=True)
+    doubled = "".join(re.sub(r"(?m)^(.*BATCH.*\n\t.*\n)", r"\1\1", "".join(lines)))
+    found = check_text(tmp_path, doubled)
+    assert (found.differences, found.facts["records"], found.facts["other_lines"]) == ([], 40, 40)
+
+
 def test_a_cut_log_agrees_and_says_so(tmp_path: Path) -> None:
     text = text_of(S21)
     found = check_text(tmp_path, text[: text.index("[BATCH]: 100/661") + 7])
-    assert (found.differences, found.cut, found.records) == ((), True, 1)
-    assert found.seconds_per_iteration is None
+    assert (found.differences, bool(found.log.cut_lines), found.facts["records"]) == ([], True, 1)
+    assert found.facts["seconds_per_iteration"] is None
 
 
 def test_totals_are_those_of_the_golden_schedule() -> None:
     """The sample's rates and the schedule's golden numbers are of the same total."""
     golden = json.loads((ROOT / "tests/golden/lr_schedule.json").read_text())["resnet50os32_voc"]
-    assert golden["max_iters"] == 60 * check(LOGS / S21, "voc_r50").iterations_per_epoch
+    assert golden["max_iters"] == 60 * check(LOGS / S21, "voc_r50").facts["iterations_per_epoch"]

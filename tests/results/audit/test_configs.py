@@ -11,8 +11,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pointrend.errors import AuditError
-from pointrend.results.audit.configs import LARGEST_FILE, read_config
-from tests.results.audit.samples import BASE, CITYSCAPES_R101, VOC_R50, write_config
+from pointrend.results.audit.configs import LARGEST_FILE, PUBLISHED, read_config
+from tests.results.audit.samples import BASE, CITYSCAPES_R101, OLDER_BASE, OLDER_R101, REGISTERED, VOC_R50, write_config
 
 
 def refusal(path: Path) -> str:
@@ -22,14 +22,16 @@ def refusal(path: Path) -> str:
     return str(caught.value)
 
 
-@pytest.mark.parametrize("text", [VOC_R50, CITYSCAPES_R101])
-def test_it_reads_what_running_it_would_give(tmp_path: Path, text: str) -> None:
+@pytest.mark.parametrize(
+    ("text", "base"), [(VOC_R50, BASE), (CITYSCAPES_R101, BASE), (OLDER_R101, OLDER_BASE)], ids=["voc", "cs", "older"]
+)
+def test_it_reads_what_running_it_would_give(tmp_path: Path, text: str, base: str) -> None:
     """These configs are our own, so here they may be run for comparison."""
     names: dict[str, Any] = {}
-    exec(BASE + text.replace("from .base_cfg import *", ""), names)  # noqa: S102 our own text
+    exec(base + text.replace("from .base_cfg import *", ""), names)  # noqa: S102 our own text
     ran, config = (
         {name: value for name, value in names.items() if name.endswith("_CFG")},
-        read_config(write_config(tmp_path, text)),
+        read_config(write_config(tmp_path, text, base)),
     )
     for found in (ran, config):
         found["DATASET_CFG"].pop("rootdir", None)
@@ -37,11 +39,15 @@ def test_it_reads_what_running_it_would_give(tmp_path: Path, text: str) -> None:
     assert config == ran
 
 
-def test_paths_are_left_out(tmp_path: Path) -> None:
+def test_paths_have_no_value(tmp_path: Path) -> None:
     config = read_config(write_config(tmp_path, VOC_R50 + "WHERE = os.path.join('a', 'b')\n"))
-    assert "rootdir" not in config["DATASET_CFG"]
-    assert "work_dir" not in config["COMMON_CFG"]
-    assert "WHERE" not in config
+    assert config["DATASET_CFG"]["rootdir"] is config["COMMON_CFG"]["work_dir"] is config["WHERE"] is None
+
+
+def test_a_config_of_today_is_refused_in_a_line_that_names_the_commit_to_take(tmp_path: Path) -> None:
+    said = refusal(write_config(tmp_path, REGISTERED))
+    assert "line 2 is of no known kind: 'from .._base_ import REGISTERED_" in said
+    assert said.endswith(f"; audit the config of upstream's commit {PUBLISHED}, which `fetch cfg_RUN` gets")
 
 
 OTHER_STATEMENTS = """\
@@ -79,6 +85,9 @@ SCHEDULER_CFG['nowhere']['a'] = 1
 NOWHERE = NOWHERE.copy()
 X = {[]: 1}
 X = {}.x.path.join('a')
+X = [1, 2][2]
+X = [1, 2]['a']
+X = NOWHERE[0]
 """
 
 

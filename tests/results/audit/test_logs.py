@@ -13,18 +13,18 @@ from hypothesis import strategies as st
 
 from pointrend.errors import AuditError
 from pointrend.results.audit.logs import TrainingLog, read_log
-from tests.results.audit.samples import FORM_2022, LOGS, S21, text_of
+from tests.results.audit.samples import FOREIGN, FORM_2022, LOGS, S21, text_of
 
 CHANGING = settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
-def read(folder: Path, text: str) -> TrainingLog:
+def read(folder: Path, text: str | bytes, strict: bool = True) -> TrainingLog:
     path = folder / "a.log"
-    path.write_bytes(text.encode())
-    return read_log(path)
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    return read_log(path, strict)
 
 
-def refusal(folder: Path, text: str) -> str:
+def refusal(folder: Path, text: str | bytes) -> str:
     with pytest.raises(AuditError) as caught:
         read(folder, text)
     assert "\n" not in str(caught.value)
@@ -33,7 +33,7 @@ def refusal(folder: Path, text: str) -> str:
 
 def test_the_form_of_2021() -> None:
     log = read_log(LOGS / S21)
-    assert (len(log.records), len(log.sessions), log.cut_lines) == (40, 1, ())
+    assert (len(log.records), len(log.sessions), log.cut_lines) == (40, 1, [])
     assert log.headers[0].values == {"dataset": "voc", "images": "10582"}
     record = log.records[13]
     assert (record.line, record.epoch, record.epochs, record.batch, record.batches) == (33, 2, 60, 39, 661)
@@ -55,11 +55,47 @@ def test_dumped_configurations_and_notes_are_passed_over(tmp_path: Path) -> None
     begin = "2022-09-10 10:00:00 INFO     "
     dump = f"{begin}DATASET_CFG: \n{{'type': 'voc', 'train': {{}}}}\n{begin}Saving state_dict in ckpts/epoch_1.pth\n"
     log = read(tmp_path, dump + text_of(FORM_2022))
-    assert (len(log.records), log.cut_lines) == (20, ())
+    assert (len(log.records), log.cut_lines) == (20, [])
+
+
+BOM = "\N{BYTE ORDER MARK}"
+WINDOWS = text_of(S21).replace("\n", "\r\n")
+ENCODED = {
+    "byte order mark": (BOM + text_of(S21)).encode(),
+    "UTF-16": (BOM + WINDOWS).encode("utf-16-le"),
+    "UTF-16, the other order": (BOM + WINDOWS).encode("utf-16-be"),
+    "colours": re.sub(r"(?m)^(.{19}) (INFO)", "\x1b[1;32m\\1\x1b[0m \x1b[34m\\2\x1b[0m", text_of(S21)).encode(),
+}
 
 
 def test_line_ends_of_windows_are_read(tmp_path: Path) -> None:
-    assert read(tmp_path, text_of(S21).replace("\n", "\r\n")).records == read_log(LOGS / S21).records
+    assert read(tmp_path, WINDOWS).records == read_log(LOGS / S21).records
+
+
+@pytest.mark.parametrize("data", ENCODED.values(), ids=ENCODED)
+def test_what_a_terminal_or_a_shell_made_of_a_log_is_read_unless_strict(tmp_path: Path, data: bytes) -> None:
+    assert " is of no known form" in refusal(tmp_path, data) or " is not a text file" in refusal(tmp_path, data)
+    log = read(tmp_path, data, strict=False)
+    assert (log.records, log.other_lines) == (read_log(LOGS / S21).records, {})
+
+
+@pytest.mark.parametrize("line", [*FOREIGN, b"/home/\xb5\xc4/a.py:1: UserWarning"])
+def test_other_lines_are_counted_and_left_out_unless_strict(tmp_path: Path, line: str | bytes) -> None:
+    """Three: before a record, within it, and after the last."""
+    foreign = line if isinstance(line, bytes) else line.encode()
+    lines = [*text_of(S21).encode().splitlines(), b""]
+    for place in (7, 10, len(lines) + 1):
+        lines.insert(place, foreign)
+    refusal(tmp_path, b"\n".join(lines))
+    log = read(tmp_path, b"\n".join(lines), strict=False)
+    assert [record.losses for record in log.records] == [record.losses for record in read_log(LOGS / S21).records]
+    assert (list(log.other_lines), log.cut_lines) == ([8, 11, len(lines) - 1], [])
+
+
+def test_lines_that_a_launcher_labels_are_read_and_empty_ones_are_not_counted(tmp_path: Path) -> None:
+    whole = read_log(LOGS / S21)
+    assert read(tmp_path, re.sub("(?m)^", "0: ", text_of(S21)), strict=False).records == whole.records
+    assert read(tmp_path, text_of(S21).replace("\n2021", "\n \n2021"), strict=False).other_lines == {}
 
 
 @pytest.mark.parametrize("sample", [S21, FORM_2022])
@@ -105,7 +141,7 @@ PLACE = "[EPOCH]: 1/60, [BATCH]: 100/661, [LEARNING_RATE]: 0.005442865854600155,
         ("2021-09-13 20:00:42", "2021-19-13 20:00:42", 8, "2021-19-13"),
         ("loss_aux 0.6927", "loss_aux 0,6927", 9, "loss_aux 0,6927"),
         (", total 2.1047", "", 9, "loss_cls 1.4120, "),
-        ("\t[LOSS]: loss_aux 0.6927, loss_cls 1.4120, total 2.1047, \n", "", 9, "[BATCH]: 150/661"),
+        ("\t[LOSS]: loss_aux 0.6927, loss_cls 1.4120, total 2.1047, \n", "", 8, "[BATCH]: 100/661"),
         ("Start epoch 2...", "Start epoch two...", 32, "Start epoch two..."),
     ],
 )
@@ -128,12 +164,16 @@ def test_files_that_are_no_logs(tmp_path: Path) -> None:
     (tmp_path / "a.pth").write_bytes(b"PK\x03\x04\xff\xfe")
     for path, words in ((tmp_path / "a.pth", "is not a text"), (tmp_path, "cannot read"), (tmp_path / "b", "No such")):
         with pytest.raises(AuditError, match=words):
-            read_log(path)
+            read_log(path, strict=True)
+    with pytest.raises(AuditError, match="no complete training record"):
+        read_log(tmp_path / "a.pth")
 
 
 @CHANGING
 @given(place=st.integers(0, 4460), new=st.text(max_size=3))
 def test_whatever_is_changed_is_read_or_refused(tmp_path: Path, place: int, new: str) -> None:
     text = text_of(FORM_2022)
+    changed = text[:place] + new + text[place + 1 :]
     with contextlib.suppress(AuditError):
-        read(tmp_path, text[:place] + new + text[place + 1 :])
+        read(tmp_path, changed)
+    assert len(read(tmp_path, changed, strict=False).records) >= 19
