@@ -1,4 +1,4 @@
-"""The documentation builds, its links work, the files that it names exist, and programs can rewrite their tables."""
+"""The documentation builds, its links work, and the files that it names exist."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from pathlib import Path
 import pytest
 
 from pointrend.checkout.code_digest import UNITS
-from tests.trust.document import DOCUMENT, with_table
 
 ROOT = Path(__file__).parents[1]
 PAGES = [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), ROOT / "tests/golden/README.md"]
@@ -56,12 +55,3 @@ def test_the_site_builds(tmp_path: Path) -> None:
     env = os.environ | {"NO_MKDOCS_2_WARNING": "1"}
     subprocess.run(mkdocs, cwd=ROOT, env=env, check=True, timeout=120)
     assert len([*tmp_path.glob("*/index.html"), tmp_path / "index.html"]) == len([*ROOT.glob("docs/*.md")])
-
-
-@pytest.mark.parametrize("campaign", ["kills", "takeovers", "honest", "endless"])
-def test_a_campaign_rewrites_its_own_table(campaign: str) -> None:
-    page = DOCUMENT.read_text(encoding="utf-8")
-    head, table, tail = re.split(rf"(?<=<!-- {campaign}:begin -->\n)|(?=<!-- {campaign}:end -->)", page)
-    assert with_table(page, campaign, "| figure |\n") == f"{head}| figure |\n{tail}"
-    with pytest.raises(ValueError, match="lost its markers"):
-        with_table(head + table, campaign, "| |")

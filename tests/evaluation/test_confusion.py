@@ -5,8 +5,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from pointrend.datasets.classes import IGNORE
 from pointrend.evaluation.confusion import Confusion, Counts
@@ -43,46 +41,6 @@ def test_golden_metric_of_all_images_and_recounted(case: str, tmp_path: Path) ->
         assert counts.all_accuracy() == pytest.approx(expected["all_accuracy"], rel=0, abs=1e-12)
     for name in ("true_positive", "ground_truth", "predicted"):
         np.testing.assert_array_equal(getattr(stored.total, name), getattr(confusion.counts(), name))
-
-
-@st.composite
-def image_pairs(draw: st.DrawFn) -> tuple[int, list[tuple[np.ndarray, np.ndarray]]]:
-    """Number of classes, and up to five small pairs of label maps, 255 in some ground truths."""
-    num_classes = draw(st.integers(2, 6))
-    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
-    pairs = []
-    for _ in range(draw(st.integers(1, 5))):
-        size = draw(st.tuples(st.integers(1, 5), st.integers(1, 5)))
-        present = rng.choice([*range(num_classes), IGNORE], draw(st.integers(1, num_classes)))
-        guessed = rng.choice(num_classes, draw(st.integers(1, num_classes)))
-        pairs.append((rng.choice(guessed, size).astype(np.uint8), rng.choice(present, size).astype(np.uint8)))
-    return num_classes, pairs
-
-
-def naive_iou(pairs: list[tuple[np.ndarray, np.ndarray]], class_id: int) -> float | None:
-    """IoU from two sets of pixels, None where both are empty."""
-    pixels: tuple[set, set] = (set(), set())
-    for image, maps in enumerate(pairs):
-        for place in np.ndindex(maps[1].shape):
-            for found, labels in zip(pixels, maps, strict=True):
-                if maps[1][place] != IGNORE and labels[place] == class_id:
-                    found.add((image, place))
-    return len(pixels[0] & pixels[1]) / len(pixels[0] | pixels[1]) if any(pixels) else None
-
-
-@given(image_pairs())
-@settings(deadline=None, max_examples=60)
-def test_streaming_equals_sets_of_pixels(drawn: tuple[int, list[tuple[np.ndarray, np.ndarray]]]) -> None:
-    num_classes, pairs = drawn
-    counts = count(pairs, num_classes)
-    expected = [naive_iou(pairs, class_id) for class_id in range(num_classes)]
-    assert [None if np.isnan(value) else float(value) for value in counts.iou()] == expected
-    present = [value for value in expected if value is not None]
-    miou = sum(present) / len(present) if present else np.nan
-    assert counts.miou() == pytest.approx(miou, abs=1e-12, nan_ok=True)
-    right = np.concatenate([(prediction == truth)[truth != IGNORE] for prediction, truth in pairs])
-    accuracy = right.mean() if len(right) else np.nan
-    assert counts.all_accuracy() == pytest.approx(accuracy, abs=1e-12, nan_ok=True)
 
 
 def test_ground_truth_and_prediction_are_told_apart() -> None:

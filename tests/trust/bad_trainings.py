@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import shutil
-from pathlib import Path
 
 from pointrend.cli import main
 from pointrend.files import sha256_file, write_json
-from pointrend.settings.fingerprints import training_fingerprint
-from pointrend.settings.project import Project
 from tests.datasets.layouts import archive_members, encoded, pixels, values
 from tests.trust.cases import Case, Spoil, both, cases, put
 from tests.trust.ground import Ground
@@ -52,24 +48,6 @@ def damaged(ground: Ground) -> None:
     write_json(ground.path(f"{DATA}/manifest.json"), manifest)
 
 
-def of_seed_0(names: str) -> Spoil:
-    """What the training of seed 0 left, copied to where that of seed 1 looks."""
-
-    def copy(ground: Ground) -> None:
-        with contextlib.chdir(ground.root):
-            project = Project.load(Path("params.yaml"), "demo")
-            setting = project.setting("voc_r50")
-            old, new = (
-                project.checkpoint_folder("voc_r50", seed, training_fingerprint(project, setting, seed))
-                for seed in (0, 1)
-            )
-            new.mkdir(parents=True)
-            for path in old.glob(names):
-                (shutil.copytree if path.is_dir() else shutil.copy)(path, new / path.name)
-
-    return copy
-
-
 def small(dataset: str) -> Case:
     """Images smaller than the crop, also when they are resized."""
 
@@ -81,8 +59,6 @@ def small(dataset: str) -> Case:
 
 
 voc = cases(state="voc")
-seed_1 = cases(state="done", command="train voc_r50 --seed 1")
-OF_SEED_0 = ("voc_r50 seed 0 (fingerprint ", "voc_r50 seed 1 (fingerprint ", "move it back")
 UNREADABLE = (f"e of train in {DATA}|e (train) in {DATA}", "cannot be decoded", "prepare")
 COMPACT = both(put("operation.store", "compact"), prepared("voc"), damaged)
 CASES = (
@@ -95,19 +71,6 @@ CASES = (
         (SIDEWAYS, "128x64", "square crop_size"),
         train("cityscapes"),
         state="cityscapes",
-    ),
-    seed_1("all of another seed's", of_seed_0("*"), "attempts.json", *OF_SEED_0),
-    seed_1("another seed's checkpoints", of_seed_0("0*"), "4-000001.json", *OF_SEED_0),
-    *(
-        Case(
-            f"flipped bit in {name}",
-            lambda ground, name=name: ground.flip(f"{DATA}/{name}"),
-            (f"{DATA}/{name}", "manifest.json", "prepare"),
-            "train voc_r50",
-            state="prepared",
-            code=3,
-        )
-        for name in ("train.pictures.bin", "train.labels.bin", "train.index.json")
     ),
     voc("unreadable prepared picture", COMPACT, *UNREADABLE, command=train("voc")),
     voc("unreadable prepared picture, loader process", COMPACT, *UNREADABLE, command=train("voc", "workers=1")),

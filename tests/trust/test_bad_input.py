@@ -30,7 +30,7 @@ CASES: tuple[Case, ...] = tuple(case for table in TABLES for case in table.CASES
 
 
 def test_every_case_has_a_name_of_its_own() -> None:
-    assert len({case.name for case in CASES}) == len(CASES) >= 380
+    assert len({case.name for case in CASES}) == len(CASES) >= 310
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)

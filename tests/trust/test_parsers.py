@@ -14,7 +14,7 @@ import yaml
 from hypothesis import given
 
 from pointrend.cli import main
-from pointrend.datasets.prepare.masks import decode_mask, decode_sbd_mask
+from pointrend.datasets.prepare.masks import decode_mask
 from pointrend.datasets.prepare.prepare import prepare_dataset
 from pointrend.datasets.prepare.samples import EncodedSample, decode_sample
 from pointrend.datasets.registry import classes_of
@@ -28,7 +28,7 @@ from pointrend.results.report import render_readme, terminal_table
 from pointrend.settings.params import Params, load_params
 from pointrend.settings.params_file import parse_override
 from pointrend.settings.validation import validated
-from tests.datasets.layouts import archive_members, encoded, pixels, sbd_mask, values, write_archives
+from tests.datasets.layouts import archive_members, encoded, pixels, values, write_archives
 from tests.results.pages import page_of
 from tests.results.runs import finish, published, results_of, selected
 from tests.trust.ground import ROOT, Ground
@@ -124,13 +124,6 @@ def test_values_typed(text: str) -> None:
 def test_lists_of_ids(data: bytes) -> None:
     ids = survives(lambda: read_ids("train.txt", data))
     assert ids is None or (len(set(ids)) == len(ids) and all(id == id.strip() != "" for id in ids))
-
-
-@examples(150)
-@given(damaged(sbd_mask(values(1, [1, 2]))))
-def test_sbd_masks(data: bytes) -> None:
-    mask = survives(lambda: decode_sbd_mask("id", data))
-    assert mask is None or mask.ndim == 2
 
 
 PICTURES = {kind: encoded(pixels(1), kind) for kind in ("PNG", "JPEG")}

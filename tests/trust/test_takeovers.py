@@ -14,9 +14,9 @@ from pointrend.cli import main
 from pointrend.errors import TrainingStopped
 from pointrend.jobs.lease import Held, Watch
 from pointrend.training.checkpoints import KEPT
-from tests.trust.campaign import content
 from tests.trust.conftest import MakeGround
 from tests.trust.ground import Ground
+from tests.trust.outcome import content
 
 CHECKPOINT = re.compile(r"/(\d{9})-(\d{6})\.(json|safetensors)$")
 TRAINED = ("train.json", "model.safetensors", "metrics.jsonl", "curve.csv")

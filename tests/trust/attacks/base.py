@@ -94,10 +94,9 @@ AGAIN_OR_NOT = tuple(f"{verb} -> ?" for verb in AGAIN)
 ANEW_OR_NOT = (FORGET_RUN, *AGAIN_OR_NOT)
 
 
-def make_base(folder: Path, made_by: str = "hand") -> Site:
-    """A checkout in ``folder`` with two comparable results, and those of released weights.
+def make_base(folder: Path) -> Site:
+    """A checkout in ``folder`` with two comparable results, and those of released weights, made verb after verb.
 
-    ``made_by``: ``hand``, verb after verb, or ``engines``: Snakemake, with DVC told of it by the bridge.
     Beside it are ``offered``, the official archives and weights, and ``others``, of the same names but other scenes.
     """
     folder.mkdir()
@@ -119,12 +118,7 @@ def make_base(folder: Path, made_by: str = "hand") -> Site:
     definition["datasets"]["voc"] = {"images": images, "archives": digests, "recipe": OF_DATASET}
     del definition["free"]["gpus"]["least"]
     write_json(site.path("published/definition.json"), definition)
-    made: tuple[Step, ...] = (*DATA, *TRAINED, *RELEASED, *SHOWN)
-    if made_by == "engines":
-        site.put("scales.paper.published", [])  # which DVC would want to be asked for
-        commands = ("git init --quiet", "snakemake --cores 2", "pointrend bridge dvc")
-        made = (*commands, "verify")
-    site.do(at_hand("offered", *made))
+    site.do(at_hand("offered", *DATA, *TRAINED, *RELEASED, *SHOWN))
     if site.faults:
         raise RuntimeError(f"the checkout to be attacked could not be made: {site.faults}")
     return site

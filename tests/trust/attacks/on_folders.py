@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from tests.trust.attacks.attack import RIGHT, attacks
+from tests.trust.attacks.attack import RIGHT, attack
 from tests.trust.attacks.base import (
     AGAIN,
     AGAIN_OR_NOT,
@@ -72,12 +72,6 @@ def file_by_file(site: Site, theirs: Path, ours: Path) -> None:
             site.take(theirs / name, ours / name)
 
 
-def without_newest(site: Site, theirs: Path, ours: Path) -> None:
-    newest = max(theirs.glob("*.safetensors"))
-    site.drop(str(newest), str(newest.with_suffix(".json")))
-    site.take(theirs, ours)
-
-
 def checkpoints_of_seed_0(site: Site) -> None:
     """In the folder of seed 1, of whose fingerprint nothing is known but its folder."""
     site.do("put seeds [0, 1]", "train voc_r50 --seed 1")
@@ -103,7 +97,6 @@ def results_of_another_scale(site: Site) -> None:
 
 
 EXCHANGED = f"swap {VOC}/train. {VOC}/val. {' '.join(PARTS)}"
-attack = attacks("folders")
 ON_FOLDERS = (
     attack("the folders of two runs swapped", "is of run voc_r101", f"swap {RUN} {OTHER_RUN}"),
     attack(
@@ -126,10 +119,6 @@ ON_FOLDERS = (
         other_checkpoints(lambda site, theirs, ours: site.take(theirs, ours)),
     ),
     attack("checkpoints of another lr among ours", OF_SEED_0, other_checkpoints(file_by_file)),
-    attack(
-        *("half a training of another lr goes on", f"attempts.json {OF_SEED_0}", other_checkpoints(without_newest)),
-        long=True,
-    ),
     attack(
         *("data of another scale", "limit None", *SHORT, at_pilot("fetch voc", "prepare voc")),
         *(f"take data/pilot/voc {VOC}", "evaluate voc_r50 -> 2"),
@@ -181,7 +170,6 @@ def half(name: str) -> Step:
 
 
 OTHER_COUNTS = "is not the one that metrics.json"
-attack = attacks("copies")
 ATTACKS = (
     *ON_FOLDERS,
     attack("no train.json", "voc_r50 not run", lost("train.json")),
