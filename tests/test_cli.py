@@ -24,8 +24,6 @@ def in_a_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "params.yaml").write_text((ROOT / "params.yaml").read_text())
     (tmp_path / "published").symlink_to(ROOT / "published")
     monkeypatch.chdir(tmp_path)
-    for name in ("POINTREND_SCALE", "POINTREND_PINS", "POINTREND_ARCHIVES", "POINTREND_PARAMS"):
-        monkeypatch.delenv(name, raising=False)
 
 
 @pytest.mark.parametrize(

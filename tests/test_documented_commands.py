@@ -43,8 +43,6 @@ def test_pointrend(words: tuple[str, ...], extended: Path, monkeypatch: pytest.M
     if words[-1] in (*VERBS, "--help", "..."):
         assert {"COMMAND", *VERBS} & set(words)
         return
-    for name in ("POINTREND_SCALE", "POINTREND_PINS", "POINTREND_ARCHIVES", "POINTREND_PARAMS"):
-        monkeypatch.delenv(name, raising=False)
     verb = next(word for word in words if word in VERBS)
     called = Mock(return_value=None)
     monkeypatch.setattr(f"pointrend.commands.{verb}.run", called)

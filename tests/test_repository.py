@@ -13,5 +13,4 @@ ROOT = Path(__file__).parents[1]
 
 def test_the_committed_pages_say_what_the_committed_results_say(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
-    monkeypatch.delenv("POINTREND_PINS", raising=False)
     assert main(["--scale", "paper", "report", "--check"]) == 0

@@ -20,8 +20,6 @@ def offered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     shutil.copytree(ROOT / "published", tmp_path / "published")
     shutil.copy(ROOT / "README.md", tmp_path)
     monkeypatch.chdir(tmp_path)
-    for name in ("POINTREND_SCALE", "POINTREND_PINS", "POINTREND_ARCHIVES", "POINTREND_PARAMS"):
-        monkeypatch.delenv(name, raising=False)
     folder = tmp_path / "offered"
     folder.mkdir()
     with serve_folder(folder) as url:

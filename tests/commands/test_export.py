@@ -22,7 +22,6 @@ OF_THE_WEIGHTS = {"fingerprint", "model_sha256"}  # keys of metrics.json that de
 def trained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A checkout with a tiny run, trained and scored."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("POINTREND_SCALE", raising=False)
     Path("params.yaml").write_text((ROOT / "params.yaml").read_text())
     write_tiny_data(Path("data/demo/voc"))
     assert tiny("train voc_r50") == tiny("evaluate voc_r50") == 0

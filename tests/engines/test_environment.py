@@ -28,8 +28,7 @@ def checkout(tmp_path: Path) -> Checkout:
 
 def said(checkout: Checkout, folder: Path, *command: str, expect: int = 1, **environment: str) -> list[str]:
     """What a command that must succeed or fail prints, in ``folder`` and with more in its environment."""
-    env = {key: value for key, value in os.environ.items() if not key.startswith("POINTREND_")}
-    env |= {"PATH": f"{BIN}:{env['PATH']}", "PYTHONPATH": str(checkout.root), **environment}
+    env = os.environ | {"PATH": f"{BIN}:{os.environ['PATH']}", "PYTHONPATH": str(checkout.root), **environment}
     ran = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, timeout=100)
     assert bool(ran.returncode) == expect
     return (ran.stdout + ran.stderr).splitlines()

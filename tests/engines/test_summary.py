@@ -20,8 +20,6 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty checkout, the working folder."""
     shutil.copy(ROOT / "params.yaml", tmp_path)
     monkeypatch.chdir(tmp_path)
-    for name in ("SCALE", "PINS", "ARCHIVES", "PARAMS"):
-        monkeypatch.delenv(f"POINTREND_{name}", raising=False)
     return tmp_path
 
 

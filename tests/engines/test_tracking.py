@@ -16,11 +16,6 @@ from tests.workflow.checkout import Checkout
 RECORD = "logs/demo/tracked.json"
 
 
-@pytest.fixture(autouse=True)
-def _own_store(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-
-
 def curves_and_scores(checkout: Checkout) -> tuple[int, int]:
     """How many losses and how many mIoUs the database holds of trainings."""
     found = points(checkout.root / "mlflow.db")

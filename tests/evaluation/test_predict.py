@@ -4,11 +4,9 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-import pytest
 from PIL import Image
 
 from pointrend.datasets.registry import classes_of
-from pointrend.errors import ParamsError
 from pointrend.evaluation.predict import predict_folder
 from tests.evaluation.networks import ReadsBlue, picture_of, plain
 
@@ -47,11 +45,3 @@ def test_overlays_are_jpegs_of_the_same_size(tmp_path: Path) -> None:
         assert (found.format, found.size) == ("JPEG", (60, 40))
         expected = 0.45 * np.array([200, 90, 10]) + 0.55 * np.array([128, 0, 0])
         np.testing.assert_allclose(np.asarray(found)[20, 30], expected, atol=3)
-
-
-def test_images_are_never_overwritten(tmp_path: Path) -> None:
-    write_image(tmp_path / "in/a.png", random_classes(4, 4))
-    before = (tmp_path / "in/a.png").read_bytes()
-    with pytest.raises(ParamsError, match="would overwrite images"):
-        predict(tmp_path / "in", tmp_path / "x/../in")
-    assert (tmp_path / "in/a.png").read_bytes() == before

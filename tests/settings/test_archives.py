@@ -21,12 +21,10 @@ TGZ, MD5 = "benchmark.tgz", "0" * 32
 
 
 @pytest.fixture
-def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def checkout(tmp_path: Path) -> Path:
     """params.yaml and published/."""
     shutil.copy(ROOT / "params.yaml", tmp_path)
     shutil.copytree(ROOT / "published", tmp_path / "published")
-    for name in ("POINTREND_SCALE", "POINTREND_PINS", "POINTREND_ARCHIVES"):
-        monkeypatch.delenv(name, raising=False)
     return tmp_path
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.trust.ground import SETTINGS, Ground, clean_environment, make
+from tests.trust.ground import Ground, make
 
 MakeGround = Callable[[str], Ground]
 
@@ -19,8 +19,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Ground]:
 
     def get(state: str) -> Ground:
         if state not in found:
-            with clean_environment():
-                found[state] = make(state, tmp_path_factory.mktemp("ground") / "checkout")
+            found[state] = make(state, tmp_path_factory.mktemp("ground") / "checkout")
         return found[state]
 
     return get
@@ -36,9 +35,3 @@ def ground_of(made: Callable[[str], Ground], tmp_path: Path, monkeypatch: pytest
         return ground
 
     return get
-
-
-@pytest.fixture(autouse=True)
-def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in SETTINGS:
-        monkeypatch.delenv(name, raising=False)

@@ -9,11 +9,10 @@ import os
 import re
 import shutil
 import subprocess
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
-import pytest
 import yaml
 
 from pointrend.archives.verification import digest_file
@@ -24,10 +23,6 @@ from tests.mirrors import edit_mirrors
 from tests.workflow.checkout import keep_dataset
 
 ROOT = Path(__file__).parents[2]
-SETTINGS = (
-    *("POINTREND_SCALE", "POINTREND_PINS", "POINTREND_ARCHIVES", "POINTREND_PARAMS", "POINTREND_ENGINE"),
-    "DVC_STAGE",
-)
 # what a command may leave although it failed: its log, locks, the part of a download, the course of a training
 PASSING = re.compile(r"^logs/|\.lock$|\.part(\.json)?$|/lease/|^checkpoints/.*/(metrics.jsonl|attempts.json)$")
 # images of train and val in the archives of tests.datasets.layouts
@@ -177,12 +172,3 @@ def make(state: str, root: Path) -> Ground:
         "done": lambda root: run(one_run(root)),
     }
     return makers[state](root) if state in makers else with_archives(root, state)
-
-
-@contextlib.contextmanager
-def clean_environment() -> Iterator[pytest.MonkeyPatch]:
-    """No setting of ours in the environment."""
-    with pytest.MonkeyPatch.context() as patch:
-        for name in SETTINGS:
-            patch.delenv(name, raising=False)
-        yield patch

@@ -18,7 +18,7 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.trust.ground import ROOT, SETTINGS, STEPS, Ground, one_run
+from tests.trust.ground import ROOT, STEPS, Ground, one_run
 from tests.trust.outcome import contents, differences
 
 STAGES = tuple(step for step in STEPS if step != "fetch backbone_r50")
@@ -36,11 +36,10 @@ class Tally:
 
 def command(ground: Ground, stage: str) -> subprocess.Popen[bytes]:
     """Start a stage in its own process group."""
-    env = {key: value for key, value in os.environ.items() if key not in SETTINGS}
     return subprocess.Popen(
         [sys.executable, "-m", "pointrend", "--quiet", *stage.split()],
         cwd=ground.root,
-        env={**env, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
+        env={**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         start_new_session=True,

@@ -27,12 +27,9 @@ LOG_FILE, CONFIG_FILE = "pointrend_resnet50os8_voc_train.log", "pointrend_resnet
 
 
 @pytest.fixture(scope="module")
-def done(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
+def done(by_snakemake: Checkout, tmp_path_factory: pytest.TempPathFactory) -> Checkout:
     """A checkout with two runs, trained, scored, compared and reported."""
-    checkout = Checkout.of_voc(tmp_path_factory.mktemp("verify") / "pointrend")
-    checkout.commit()
-    checkout.snakemake()
-    return checkout
+    return by_snakemake.copy(tmp_path_factory.mktemp("verify") / "pointrend")
 
 
 @pytest.fixture(autouse=True)

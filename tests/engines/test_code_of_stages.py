@@ -28,11 +28,9 @@ json.dump([code, names], open(sys.argv[1], "w"))
 
 
 @pytest.fixture(scope="module")
-def done(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
+def done(by_snakemake: Checkout, tmp_path_factory: pytest.TempPathFactory) -> Checkout:
     """A checkout in which everything has run once."""
-    checkout = Checkout.of_voc(tmp_path_factory.mktemp("code") / "pointrend")
-    checkout.snakemake()
-    return checkout
+    return by_snakemake.copy(tmp_path_factory.mktemp("code") / "pointrend")
 
 
 @pytest.mark.parametrize("stage", STAGES)
