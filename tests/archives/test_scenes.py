@@ -7,8 +7,6 @@ import hashlib
 import numpy as np
 import pytest
 
-from pointrend.archives.demo import drawing
-from pointrend.archives.demo.drawing import ONE, TURN, Canvas, shuffled
 from pointrend.archives.demo.scenes import Scene, draw_scene, outlines
 
 WIDTHS = {"voc": 160, "ade20k": 160, "cityscapes": 256}
@@ -85,29 +83,3 @@ def test_scenes_overlap_and_are_textured(val_scenes: tuple[str, list[Scene]]) ->
         grey = scene.picture.astype(np.int64).sum(axis=2)
         steps = np.abs(np.diff(grey, axis=1))[inside[:, :-1]]
         assert steps.mean() > 15, "flat colours"
-
-
-def test_outlines_lie_where_the_right_or_lower_neighbour_differs() -> None:
-    layer = np.array([[0, 0, 1], [0, 0, 1], [2, 2, 2]], dtype=np.uint8)
-    assert outlines(layer).tolist() == [[False, True, False], [True, True, True], [False, False, False]]
-
-
-def test_sine_and_cosine() -> None:
-    turns = np.arange(-TURN, 2 * TURN)
-    assert np.abs(drawing.sine(turns) - ONE * np.sin(2 * np.pi * turns / TURN)).max() < 2.5
-    assert np.abs(drawing.cosine(turns) - ONE * np.cos(2 * np.pi * turns / TURN)).max() < 2.5
-
-
-def test_unknown_names_are_refused() -> None:
-    rng, canvas = np.random.default_rng(0), Canvas.of_size(8, 8)
-    with pytest.raises(ValueError, match="plaid"):
-        drawing.texture("plaid", canvas, 8, 0, rng)
-    with pytest.raises(ValueError, match="cube"):
-        drawing.thing(canvas, "cube", rng)
-
-
-def test_shuffled_keeps_every_item_and_moves_them() -> None:
-    rng = np.random.default_rng(0)
-    firsts = [shuffled(range(6), rng)[0] for _ in range(600)]
-    assert sorted(shuffled(range(6), rng)) == list(range(6))
-    assert min(firsts.count(item) for item in range(6)) > 60

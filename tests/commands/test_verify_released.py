@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import shutil
+import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ import pytest
 from pointrend.files import SEAL, sha256_file, write_json, write_sealed
 from pointrend.results.compare import read_results, sealed
 from tests import released
+from tests.commands.conftest import offering
 from tests.released import FIRST_NAME, THIN, paper, read_params, write_params
 
 SCORED = Path("runs/paper/voc_r50-released")
@@ -27,13 +29,23 @@ FILES = (
 )
 
 
+@pytest.fixture(scope="module")
+def scored(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A checkout in which released weights of a thin network were scored, compared and reported."""
+    root = tmp_path_factory.mktemp("scored")
+    with pytest.MonkeyPatch.context() as patch, offering(root, patch) as folder:
+        released.prepare(folder, released.noise_masks(2), **THIN)
+        released.offer_weights(folder / FIRST_NAME, released.thin_state())
+        assert paper("fetch released_voc_r50") == paper("evaluate voc_r50 --released") == 0
+        assert paper("compare") == paper("report") == 0
+    return root
+
+
 @pytest.fixture(autouse=True)
-def scored(offered: Path) -> None:
-    """Released weights of a thin network, scored, compared and reported."""
-    released.prepare(offered, released.noise_masks(2), **THIN)
-    released.offer_weights(offered / FIRST_NAME, released.thin_state())
-    assert paper("fetch released_voc_r50") == paper("evaluate voc_r50 --released") == 0
-    assert paper("compare") == paper("report") == 0
+def _own_copy(scored: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The working folder is a copy of that checkout."""
+    subprocess.run(["cp", "-a", f"{scored}/.", str(tmp_path)], check=True, timeout=60)
+    monkeypatch.chdir(tmp_path)
 
 
 def verify(capsys: pytest.CaptureFixture[str]) -> tuple[int, str]:

@@ -22,14 +22,11 @@ from pointrend.evaluation.counts_file import read_counts
 from pointrend.evaluation.evaluate import Scores, chosen_images, evaluate_split, write_evaluation
 from pointrend.evaluation.segmenters import label_map
 from pointrend.files import sha256_file
-from pointrend.model.inputs import TestTransform
-from pointrend.model.pointrend import Architecture, PointRend
 from tests.evaluation.networks import ReadsBlue, picture_of, plain
 
 VOC = classes_of("voc")
 SCORED = {"model_sha256": "5" * 64}
 RATIO = 0.02
-NAMES = ("first", "second")
 
 
 def random_maps(seed: int, count: int, size: tuple[int, int] = (24, 32)) -> list[tuple[np.ndarray, np.ndarray]]:
@@ -168,18 +165,3 @@ def test_progress_is_a_few_lines_without_a_terminal(
     assert len(caplog.messages) == 10
     assert caplog.messages[-1] == "scored 25 of 25 images"
     assert capsys.readouterr().err == ""
-
-
-def test_the_real_network_twice_gives_the_same_bytes(tmp_path: Path) -> None:
-    prediction, truth = random_maps(7, 1, (52, 52))[0]
-    sizes = [(37, 50), (50, 37), (40, 40)]
-    store = store_of(tmp_path, [(prediction[:height, :width], truth[:height, :width]) for height, width in sizes])
-    torch.manual_seed(0)
-    small = {"width": 4, "fpn_channels": 8, "scale_channels": 8, "point_channels": 8, "subdivision_points": 64}
-    model = PointRend(Architecture(21, 50, **small))
-    for name in NAMES:
-        scores = evaluate_split(model, store, TestTransform((160, 40)), "cpu", VOC, 3, RATIO)
-        write_evaluation(tmp_path / name, scores, SCORED)
-    first, second = ({path.name: path.read_bytes() for path in (tmp_path / name).rglob("*.*")} for name in NAMES)
-    assert len(first) == 5
-    assert first == second

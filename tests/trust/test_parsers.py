@@ -15,7 +15,6 @@ from hypothesis import given
 
 from pointrend.cli import main
 from pointrend.datasets.prepare.masks import decode_mask
-from pointrend.datasets.prepare.prepare import prepare_dataset
 from pointrend.datasets.prepare.samples import EncodedSample, decode_sample
 from pointrend.datasets.registry import classes_of
 from pointrend.datasets.store import Store, StoreWriter
@@ -28,7 +27,7 @@ from pointrend.results.report import render_readme, terminal_table
 from pointrend.settings.params import Params, load_params
 from pointrend.settings.params_file import parse_override
 from pointrend.settings.validation import validated
-from tests.datasets.layouts import archive_members, encoded, pixels, values, write_archives
+from tests.datasets.layouts import encoded, pixels, values
 from tests.results.pages import page_of
 from tests.results.runs import finish, published, results_of, selected
 from tests.trust.ground import ROOT, Ground
@@ -137,26 +136,6 @@ def test_pictures_and_masks(kind: str, data: st.DataObject) -> None:
     picture, mask = data.draw(damaged(PICTURES[kind])), data.draw(st.just(MASK) | damaged(MASK))
     sample = survives(lambda: decode_sample(EncodedSample("id", picture, mask, decode_mask), classes_of("voc")))
     assert sample is None or sample.image.shape[2] == 3
-
-
-@pytest.mark.parametrize("dataset", ["voc", "ade20k"])
-@examples(25)
-@given(data=st.data())
-def test_archives_through_prepare(dataset: str, folder: Path, data: st.DataObject) -> None:
-    paths = {name: folder / dataset / name for name in archive_members()[dataset]}
-    if not all(path.exists() for path in paths.values()):
-        write_archives(folder / dataset, archive_members()[dataset])
-    hurt = paths[data.draw(st.sampled_from(sorted(paths)))]
-    whole = hurt.read_bytes()
-    hurt.write_bytes(data.draw(damaged(whole)))
-    records: Any = {name: {"bytes": 1, "md5": "0" * 32, "sha256": "0" * 64} for name in paths}
-    out = folder / f"{dataset}-out"
-    made = survives(
-        lambda: prepare_dataset(dataset, paths, records, out, expected=None, enforce=False, limit=None, pins="demo")
-    )
-    if made is not None:
-        assert len(Store(out, "train")) == made["splits"]["train"]["images"]
-    hurt.write_bytes(whole)
 
 
 @examples(120)

@@ -1,4 +1,4 @@
-"""What no line of the package may do, read from its syntax."""
+"""What no line of the package may do and ruff does not see (it forbids eval, pickle, shells, unsafe YAML)."""
 
 from __future__ import annotations
 
@@ -7,27 +7,19 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
 from yaml import SafeLoader
 
 from pointrend.settings import params_file
 
 ROOT = Path(__file__).parents[2]
 SOURCES = {path: path.read_text(encoding="utf-8") for path in sorted(ROOT.glob("pointrend/**/*.py"))}
-NODES = [(path, node) for path, text in SOURCES.items() for node in ast.walk(ast.parse(text))]
 # every call in the package: file and line, the dotted name called, and the call
 CALLS = [
     (f"{path.relative_to(ROOT)}:{node.lineno}", ast.unparse(node.func), node)
-    for path, node in NODES
+    for path, text in SOURCES.items()
+    for node in ast.walk(ast.parse(text))
     if isinstance(node, ast.Call)
 ]
-UNPICKLERS = ("pickle", "cPickle", "dill", "cloudpickle", "shelve", "marshal", "joblib")
-FORBIDDEN = {
-    "makes objects out of bytes": rf"(({'|'.join(UNPICKLERS)})\..*|(pandas|pd)\.read_pickle)",
-    "runs text": r"(eval|exec|compile|__import__|os\.system|os\.popen|subprocess\.get(status)?output)",
-    "unpacks to the disk": r".*\.(extract|extractall|unpack_archive)",
-    "makes any object out of YAML": r"yaml\.(unsafe_load|full_load|load_all|unsafe_load_all|full_load_all)",
-}
 
 
 def called(pattern: str) -> Iterator[tuple[str, str, ast.Call]]:
@@ -39,16 +31,8 @@ def keyword(call: ast.Call, name: str) -> str | None:
     return next((ast.unparse(word.value) for word in call.keywords if word.arg == name), None)
 
 
-@pytest.mark.parametrize("what", FORBIDDEN)
-def test_no_call(what: str) -> None:
-    assert [(place, name) for place, name, _ in called(FORBIDDEN[what])] == []
-
-
-def test_pickle_is_not_even_imported() -> None:
-    for path, node in NODES:
-        modules = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
-        modules += [str(node.module)] if isinstance(node, ast.ImportFrom) else []
-        assert not set(UNPICKLERS) & {module.split(".")[0] for module in modules}, path
+def test_nothing_is_unpacked_to_the_disk_and_no_yaml_makes_objects() -> None:
+    assert list(called(r".*\.(extract|extractall|unpack_archive)|yaml\.(unsafe|full)_load.*")) == []
 
 
 def test_torch_and_numpy_load_no_objects() -> None:
@@ -64,12 +48,6 @@ def test_yaml_is_read_by_safe_loaders() -> None:
     assert issubclass(params_file._OneMeaningLoader, SafeLoader)
 
 
-def test_no_shell_is_started() -> None:
-    for place, _, call in called(r"(subprocess\.|os\.exec|os\.spawn|os\.posix_spawn).*"):
-        assert keyword(call, "shell") in (None, "False"), place
-        assert not isinstance(call.args[0], ast.JoinedStr | ast.Constant), place
-
-
 def test_servers_listen_on_loopback_alone() -> None:
     servers = list(called(r".*(Server|socketserver\.\w+|\.bind)"))
     assert servers
@@ -83,13 +61,3 @@ def test_every_suppressed_warning_of_ruff_says_why() -> None:
     for path in {*SOURCES, *ROOT.glob("tests/**/*.py")} - {Path(__file__)}:
         for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
             assert "noqa" not in line or re.search(r"# noqa: [A-Z]+\d+ \w+", line), f"{path}:{number}"
-
-
-def test_every_required_package_has_hashes() -> None:
-    text = (ROOT / "requirements.lock").read_text()
-    entries = re.split(r"\n(?=[A-Za-z0-9])", re.sub(r"^\s*#.*\n", "", text, flags=re.MULTILINE).strip())
-    assert len(entries) > 100
-    for entry in entries:
-        assert re.match(r"[A-Za-z0-9._-]+(\[[\w,-]+\])?==\S+", entry), entry
-        assert re.search(r"--hash=sha256:[0-9a-f]{64}", entry), entry
-    assert "--require-hashes" in (ROOT / "Makefile").read_text()

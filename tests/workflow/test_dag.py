@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from pointrend.engines.workflow import Workflow
+from pointrend.errors import ParamsError
 from pointrend.files import read_json
-from tests.workflow.checkout import Checkout
+from tests.workflow.checkout import ROOT, Checkout
 
 RUNS = ("voc_r50", "voc_r101", "ade20k_r50", "ade20k_r101", "cityscapes_r50", "cityscapes_r101")
 
@@ -97,14 +99,20 @@ def test_another_scale_uses_other_folders_and_the_backbones(done: Checkout) -> N
         ("seeds=0,x", "--config seeds=0,x", "'x' is no"),
         ("seeds=1,0,00", "--config seeds=1,0,00 names 0 twice"),
         ("seeds=0,4294967296", "'4294967296' is no", "from 0 to 4294967295"),
-        ("gpus=3", "batch_size 4 cannot be divided among 3 "),
     ],
 )
-def test_a_wrong_config_is_one_line(done: Checkout, config_and_words: tuple[str, ...]) -> None:
+def test_a_wrong_config_is_an_error(config_and_words: tuple[str, ...]) -> None:
     config, *words = config_and_words
-    output = done.run("snakemake", "-n", "--config", config, expect=2)
+    key, _, value = config.partition("=")
+    with pytest.raises(ParamsError) as error:
+        Workflow.from_config({key: value or None}, ROOT)
+    assert [word for word in words if word not in str(error.value)] == []
+
+
+def test_a_wrong_config_is_one_line(done: Checkout) -> None:
+    output = done.run("snakemake", "-n", "--config", "gpus=3", expect=2)
     (line,) = [line for line in output.splitlines() if line.startswith("error: ")]
-    assert [word for word in words if word not in line] == []
+    assert "batch_size 4 cannot be divided among 3 " in line
     assert "Traceback" not in output
 
 

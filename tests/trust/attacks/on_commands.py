@@ -78,18 +78,8 @@ ON_VERBS = (
     attack(
         "evaluate --weights --out into a run", "only the stages|is in runs/", f"{SCORE_GIVEN} {RUN} -> 2", touches=False
     ),
-    attack(
-        *("evaluate --weights --out, copied to a run", "scores other weights", f"{SCORE_GIVEN} elsewhere"),
-        f"take elsewhere/ {RUN}/ metrics.json confusion.parquet",
-        wrong=True,
-    ),
     attack("evaluate with a renamed model", OTHER_SHA, f"take {OTHER_RUN}/ {RUN}/ model.safetensors", REFUSED),
     attack("evaluate of a run copied over", "not of run voc_r50 seed 0", f"take {OTHER_RUN} {RUN}", REFUSED),
-    attack(
-        *("train --seed 1 copied over seed 0", "is of run voc_r50 seed 1"),
-        *("train voc_r50 --seed 1", "evaluate voc_r50 --seed 1", f"take {SECOND_SEED} {RUN}"),
-        wrong=True,
-    ),
     attack(
         *("seed 1 scored as seed 0", "is of run voc_r50 seed 1", "train voc_r50 --seed 1"),
         *(f"take {SECOND_SEED}/ {RUN}/ {' '.join(OF_TRAINING)}", REFUSED),

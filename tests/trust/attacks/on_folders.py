@@ -14,9 +14,7 @@ from tests.trust.attacks.base import (
     LR,
     OF_SCORE,
     OTHER_RUN,
-    OTHER_SHA,
     PARTS,
-    REFUSED,
     RELEASED_RUN,
     RESULTS,
     RUN,
@@ -108,7 +106,6 @@ ON_FOLDERS = (
         for name, reason in IN_BOTH.items()
     ),
     attack("two drawings swapped", "is not the one that metrics.json names", swapped_pictures),
-    attack("models swapped, then evaluate", OTHER_SHA, f"swap {RUN}/ {OTHER_RUN}/ model.safetensors", REFUSED),
     attack(
         *("seed 0 copied to seed 1", "is of run voc_r50 seed 0, not of run voc_r50 seed 1"),
         *(f"take {RUN} {SECOND_SEED}", "put seeds [0, 1]"),
@@ -127,7 +124,6 @@ ON_FOLDERS = (
         *("val of another scale, manifest of ours", "val.", *SHORT, at_pilot("fetch voc", "prepare voc")),
         *(f"take data/pilot/voc/val. {VOC}/val. {' '.join(PARTS)}", TRIED),
     ),
-    attack("train and val files exchanged, then evaluate", "val.", EXCHANGED, TRIED),
     attack("train and val files exchanged, then train", "train.", EXCHANGED, TRIED, *ANEW_OR_NOT),
     attack(
         *("a run of another scale", "scale pilot"),
@@ -144,20 +140,6 @@ ON_FOLDERS = (
         f"take {RELEASED_RUN}/ {RUN}/ {' '.join(OF_SCORE)}",
     ),
 )
-
-
-def only_figures(site: Site) -> None:
-    """What some would keep: the figure and its counts."""
-    for path in site.path(RUN).iterdir():
-        if path.name not in ("metrics.json", "confusion.parquet"):
-            site.drop(str(path))
-
-
-def resumed_copy(site: Site) -> None:
-    """rsync --append: the end of one file, the beginning of another."""
-    path, other = (site.path(f"{run}/confusion.parquet") for run in (RUN, OTHER_RUN))
-    one, two = path.read_bytes(), other.read_bytes()
-    path.write_bytes(two[: len(two) // 2] + one[len(two) // 2 :])
 
 
 def lost(name: str) -> Step:
@@ -178,13 +160,8 @@ ATTACKS = (
     attack("no confusion.parquet", "confusion.parquet does not exist", lost("confusion.parquet")),
     attack("no metrics.jsonl", "metrics.jsonl does not exist", lost("metrics.jsonl")),
     attack("half of the drawings", MISSING, lambda site: min(site.path(f"{RUN}/pictures").iterdir()).unlink()),
-    attack("metrics.json and counts alone", "not run", only_figures),
     attack("a counts file cut off", OTHER_COUNTS, half("confusion.parquet")),
-    attack("a counts file of two halves", OTHER_COUNTS, resumed_copy),
     attack("a train.json cut off", "cannot read", half("train.json")),
-    attack("a metrics.jsonl cut off", "is not the one that train.json names", half("metrics.jsonl")),
-    attack("a model cut off, then evaluate", OTHER_SHA, half("model.safetensors"), REFUSED),
-    attack("val cut off, then evaluate", "val.labels.bin", cut(f"{VOC}/val.labels.bin"), TRIED),
     attack("no model: too large to be copied", RIGHT, lost("model.safetensors")),
     attack("no data: too large to be copied", "manifest.json", "drop data"),
     attack("no published/definition.json", "definition.json", "drop published/definition.json"),

@@ -10,7 +10,6 @@ from tests.trust.attacks.base import (
     AGAIN_OR_NOT,
     ANEW,
     FORGET_ARCHIVES,
-    FORGET_RUN,
     LIMIT_4,
     LR,
     SHOWN,
@@ -19,7 +18,7 @@ from tests.trust.attacks.base import (
     digests_of,
     other_archives,
 )
-from tests.trust.attacks.site import Site, Step, edit, restoring, under, while_put
+from tests.trust.attacks.site import Site, Step, restoring, under, while_put
 
 LIMIT = "4 images of train were kept"
 KEYS = {
@@ -41,10 +40,6 @@ def at_lr(*verbs: str) -> tuple[str, ...]:
 ON_PARAMS = (
     attack("limit 4 while preparing", LIMIT, while_put(LIMIT_4, "prepare voc"), "evaluate voc_r50 -> 2"),
     attack(
-        *("limit 4 while preparing, training and scoring", LIMIT, while_put(LIMIT_4, "prepare voc", *AGAIN)),
-        wrong=True,
-    ),
-    attack(
         *("limit 4 while preparing and training alone", STALE, while_put(LIMIT_4, "prepare voc", "train voc_r50")),
         *("prepare voc", "evaluate voc_r50"),
         wrong=True,
@@ -57,10 +52,6 @@ ON_PARAMS = (
         touches=False,
     ),
     attack("other checksums until the score", "had md5", restoring("params.yaml", other_archives(*AGAIN)), wrong=True),
-    attack(
-        *("other checksums while preparing", "had md5", restoring("params.yaml", other_archives())),
-        *("train voc_r50 -> 2", "evaluate voc_r50 -> 2"),
-    ),
     attack(
         *("no checksums, other archives", "benchmark.tgz with md5", FORGET_ARCHIVES, any_archives),
         at_hand("others", "fetch voc", "prepare voc", *AGAIN),
@@ -85,14 +76,6 @@ ON_PARAMS = (
     ),
     attack("--set lr=0.5 train, plain evaluate", STALE, *at_lr("train voc_r50"), "evaluate voc_r50", wrong=True),
     attack("another seed asked for after the score", RIGHT, "put seeds [0, 1]"),
-    attack(
-        *("lr twice in params.yaml", "duplicate key 'lr'"),
-        *(edit("params.yaml", "\n  lr: 0.02\n", "\n  lr: 0.02\n  lr: 0.5\n"), "train voc_r50 -> 2"),
-    ),
-    attack(
-        *("lr 5e-1, which is a text to YAML 1.1 alone", "another in YAML 1.2"),
-        *("put recipe.lr 5e-1", "train voc_r50 -> 2"),
-    ),
     attack(
         *("--set lr=0.5 for every verb", "lr 0.5 (published 0.02)", *at_lr(*AGAIN)),
         **{"wrong": True, "then": at_lr(*SHOWN)},
@@ -138,11 +121,6 @@ def hostile_stage(site: Site) -> None:
     site.do(under({"TMPDIR": "ROOT/tmp"}, *ANEW))
 
 
-def left_over(**values: str) -> Step:
-    """Train anew with what another program has left in the environment."""
-    return lambda site: site.do(FORGET_RUN, under(values, "train voc_r50 -> ?"), *AGAIN)
-
-
 ATTACKS = (
     *ON_PARAMS,
     attack("POINTREND_PINS until the score", "archives pins-", pinned(*ALL), wrong=True),
@@ -151,7 +129,6 @@ ATTACKS = (
         *(pinned("fetch voc", "prepare voc"), "train voc_r50 -> 2"),
     ),
     attack("POINTREND_PINS for fetch alone", "had md5", pinned("fetch voc"), "prepare voc -> ?", *AGAIN_OR_NOT),
-    attack("POINTREND_PINS, kept", "archives pins-", pinned(*ALL), under(PINS), wrong=True),
     attack("POINTREND_PINS of the official checksums, kept", "archives pins-", right_pins),
     attack("POINTREND_PINS for compare alone", "archives official, not pins-", pins_of("others"), under(PINS)),
     attack(
@@ -160,9 +137,6 @@ ATTACKS = (
     ),
     attack("POINTREND_PARAMS for train and evaluate", "stale: trained", other_params_file, wrong=True),
     attack("POINTREND_SCALE=demo for train", RIGHT, under(DEMO, "train voc_r50 -> 2"), touches=False),
-    attack("POINTREND_SCALE=demo for compare", RIGHT, under(DEMO), touches=False),
     attack("other images where data are staged to", RIGHT, hostile_stage),
-    attack("WORLD_SIZE=2 left over", RIGHT, left_over(WORLD_SIZE="2", RANK="0")),
     attack("NVIDIA_TF32_OVERRIDE=1", "NVIDIA_TF32_OVERRIDE=1 (", under(ROUNDED, *ANEW)),
-    attack("oneDNN told to use bfloat16", "FPMATH_MODE=BF16 (", under({"ONEDNN_DEFAULT_FPMATH_MODE": "BF16"}, *ANEW)),
 )
