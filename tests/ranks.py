@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 
@@ -13,13 +12,3 @@ def process_of(launcher: int, rank: int) -> int:
     found = [int(pid) for pid in children if wanted in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")]
     assert len(found) == 1, found
     return found[0]
-
-
-def parent_of(process: int) -> int:
-    """Process number of the parent."""
-    return int(Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[1])
-
-
-def kill_beside(process: int, rank: int, number: int) -> None:
-    """Send the signal ``number`` to ``rank`` of the training that ``process`` is part of."""
-    os.kill(process_of(parent_of(process), rank), number)

@@ -80,12 +80,3 @@ def test_a_killed_engine_ends_well_the_second_time(longer: Checkout, engine: str
     assert longer.commands(engine, COMMANDS[engine][-1]) == set()
     # The trainer that was left alone did all of it, and the next one found it done.
     assert re.findall(r"training from iteration (\d+) to 80", log.read_text())[-1] == "80"
-
-
-@pytest.mark.parametrize("engine", ["dvc", "snakemake"])
-def test_a_killed_trainer_ends_well_the_second_time(longer: Checkout, engine: str) -> None:
-    with started(longer, engine) as (process, trainer):
-        os.kill(trainer, signal.SIGKILL)
-        assert process.wait(60) != 0
-    longer.run(*COMMANDS[engine])
-    assert longer.commands(engine, COMMANDS[engine][-1]) == set()

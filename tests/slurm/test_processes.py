@@ -1,12 +1,8 @@
-"""Several processes on one node and on two: every GPU is used, and the weights are the same but for rounding.
-
-One process of two that is killed costs an attempt and nothing else.
-"""
+"""Several processes on one node and on two: every GPU is used, and the weights are the same but for rounding."""
 
 from __future__ import annotations
 
 import json
-import signal
 from collections.abc import Callable
 
 import pytest
@@ -14,9 +10,7 @@ import torch
 from safetensors.torch import load_file
 
 from pointrend.engines.slurm import sbatch_words, train_resources
-from pointrend.files import sha256_file
-from tests.ranks import kill_beside
-from tests.slurm.checkouts import ClusterCheckout, attempts, freeze, thaw
+from tests.slurm.checkouts import ClusterCheckout
 from tests.slurm.cluster import Cluster, until
 from tests.tiny import tiny_setting
 
@@ -74,30 +68,3 @@ def test_one_node_and_two_give_the_same_weights(trained: dict[int, ClusterChecko
     assert one.keys() == two.keys()
     for name, tensor in one.items():
         torch.testing.assert_close(tensor, two[name], rtol=1e-6, atol=1e-6, msg=name)
-
-
-def test_one_of_two_killed_ends_with_the_same_weights(
-    cluster: Cluster, prepared: Callable[[str], ClusterCheckout]
-) -> None:
-    killed, quiet = (prepared(name) for name in ("killed", "quiet"))
-    for checkout in (killed, quiet):
-        tiny(checkout, epochs=4)
-    command = ("snakemake", "trained", *quiet.command[1:], "runs=voc_r50", "gpus=2")
-    one, other = (checkout.start(*command) for checkout in (killed, quiet))
-    first = freeze(killed, "voc_r50", 2)
-    kill_beside(first.holder["pid"], rank=1, number=signal.SIGKILL)
-    thaw(first)
-    until(lambda: first.holder["job"] not in cluster.jobs(), 40, "the process that is left ends, and its job with it")
-    output = [process.communicate(timeout=300)[0] for process in (one, other)]
-    assert (one.returncode, other.returncode) == (0, 0), "".join(output)[-5000:]
-    assert "Traceback" not in output[0]
-    logs = "".join(path.read_text() for path in (killed.root / ".snakemake/slurm_logs").rglob("*.log"))
-    assert "error: process 1 of the training was killed by SIGKILL" in logs
-    assert "Traceback" not in logs
-    begun, again = attempts(killed, "voc_r50")
-    assert begun["ended"].startswith("lost contact with the other processes: ")
-    assert begun["job"] != again["job"]
-    assert 2 <= again["iteration"] < 8
-    assert [attempt["ended"] for attempt in attempts(quiet, "voc_r50")] == ["done"]
-    weights = "runs/demo/voc_r50-s0/model.safetensors"
-    assert sha256_file(killed.root / weights) == sha256_file(quiet.root / weights)
