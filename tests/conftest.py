@@ -1,9 +1,7 @@
 """What all tests share: log handlers, markers, and the distribution over processes."""
 
-from __future__ import annotations
-
 import os
-from collections.abc import Generator, Iterator
+from collections.abc import Generator
 from pathlib import Path
 
 if "PYTEST_XDIST_WORKER" in os.environ:
@@ -37,7 +35,7 @@ MARKERS = {
 
 
 @pytest.fixture(autouse=True)
-def _own_log_handlers() -> Iterator[None]:
+def _own_log_handlers():
     """A verb run inside a test sends its messages to that test's screen and log file, and not to the next test's."""
     handlers, level = list(ROOT.handlers), ROOT.level
     yield

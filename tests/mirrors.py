@@ -1,7 +1,5 @@
 """The table of mirrors in a checkout of a test's own."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable
 from pathlib import Path

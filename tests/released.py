@@ -1,7 +1,5 @@
 """Small inputs for scoring released weights: VOC's two archives with a few images, and a checkpoint on offer."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping
 from pathlib import Path

@@ -1,7 +1,5 @@
 """How pytest-xdist distributes the tests; conftest.py registers this only where xdist is active."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

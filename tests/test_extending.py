@@ -1,12 +1,9 @@
 """docs/extending.md and the walk of docs/walks.md: a fourth dataset and a third backbone in both engines."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import re
 import zipfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import cv2
@@ -61,7 +58,7 @@ def extended(root: Path, url: str, sha256: str) -> Checkout:
 
 
 @pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, str, str]]:
+def served(tmp_path_factory):
     """A folder with the archive, the address at which it is offered, and its sha256."""
     folder = tmp_path_factory.mktemp("extending")
     sha256 = write_archive(folder)
@@ -70,7 +67,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, str
 
 
 @pytest.fixture(scope="module")
-def walked(served: tuple[Path, str, str]) -> tuple[Checkout, list[str]]:
+def walked(served):
     """A checkout in which the walk was typed, and what its steps have printed."""
     folder, url, sha256 = served
     checkout = extended(folder / "snakemake", url, sha256)
@@ -78,7 +75,7 @@ def walked(served: tuple[Path, str, str]) -> tuple[Checkout, list[str]]:
 
 
 @pytest.fixture(scope="module")
-def ends(served: tuple[Path, str, str], walked: tuple[Checkout, list[str]]) -> dict[str, Checkout]:
+def ends(served, walked):
     """Two checkouts in which each engine has run the new dataset with the new backbone."""
     folder, url, sha256 = served
     dvc = extended(folder / "dvc", url, sha256)
@@ -93,7 +90,7 @@ def ends(served: tuple[Path, str, str], walked: tuple[Checkout, list[str]]) -> d
 
 
 @pytest.mark.parametrize("engine", ["snakemake", "dvc"])
-def test_a_fourth_dataset_and_a_third_backbone_reach_the_table(ends: dict[str, Checkout], engine: str) -> None:
+def test_a_fourth_dataset_and_a_third_backbone_reach_the_table(ends, engine):
     rows = json.loads((ends[engine].root / "results/pilot/results.json").read_text())["runs"]
     (found,) = (row for row in rows if row["run"] == RUN and row["kind"] == "trained")
     assert found["miou"] > 0
@@ -104,17 +101,17 @@ def test_a_fourth_dataset_and_a_third_backbone_reach_the_table(ends: dict[str, C
     assert re.search(rf"\| {RUN} +\| 32 +\| 0 +\| {found['miou']:.2f}% ", page)
 
 
-def test_the_walk_prints_what_its_page_quotes(walked: tuple[Checkout, list[str]]) -> None:
+def test_the_walk_prints_what_its_page_quotes(walked):
     check(WALK, walked[1], {})
 
 
-def test_both_engines_make_the_same_bytes(ends: dict[str, Checkout]) -> None:
+def test_both_engines_make_the_same_bytes(ends):
     for name in ("model.safetensors", "confusion.parquet", "metrics.json"):
         files = [checkout.root / "runs/pilot" / f"{RUN}-s0" / name for checkout in ends.values()]
         assert files[0].read_bytes() == files[1].read_bytes()
 
 
-def test_a_dataset_without_a_module_is_one_clear_line(ends: dict[str, Checkout], tmp_path: Path) -> None:
+def test_a_dataset_without_a_module_is_one_clear_line(ends, tmp_path):
     checkout = ends["snakemake"].copy(tmp_path / "copy")
     (checkout.root / MODULE).unlink()
     text = checkout.run("pointrend", "prepare", "camvid", expect=2)
@@ -124,6 +121,6 @@ def test_a_dataset_without_a_module_is_one_clear_line(ends: dict[str, Checkout],
     ]
 
 
-def test_the_demo_draws_no_other_dataset(ends: dict[str, Checkout]) -> None:
+def test_the_demo_draws_no_other_dataset(ends):
     text = ends["snakemake"].run("pointrend", "--scale", "demo", "fetch", "camvid", expect=2)
     assert "error: the demo draws no camvid.zip; choose a scale with official data" in text

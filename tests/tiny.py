@@ -1,7 +1,5 @@
 """A training small enough for tests: 12 small images, a thin network, 6 iterations."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import numpy as np

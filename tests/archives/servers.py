@@ -1,7 +1,5 @@
 """A loopback server that behaves as a test tells it to, and remembers what it was asked."""
 
-from __future__ import annotations
-
 import contextlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field

@@ -1,7 +1,5 @@
 """The demo's archives: official names and layouts, the same bytes at every build."""
 
-from __future__ import annotations
-
 import hashlib
 import io
 import json
@@ -33,7 +31,7 @@ VOC, SBD = "VOCdevkit/VOC2012", "benchmark_RELEASE/dataset"
 
 
 @pytest.fixture(scope="module")
-def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def built(tmp_path_factory):
     folder = tmp_path_factory.mktemp("demo")
     build_demo_archives(folder, SMALL)
     return folder
@@ -63,7 +61,7 @@ def digests(folder: Path) -> dict[str, str]:
 
 
 @pytest.fixture
-def written(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+def written(monkeypatch):
     """The names of the archives that are written in a test."""
     names: list[str] = []
 
@@ -75,7 +73,7 @@ def written(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return names
 
 
-def test_two_builds_give_the_same_bytes(built: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_two_builds_give_the_same_bytes(built, tmp_path, monkeypatch):
     monkeypatch.setattr("time.time", lambda: 2e9)
     monkeypatch.setattr("time.asctime", lambda *_: "Tue Jan  1 00:00:00 2030")
     build_demo_archives(tmp_path, SMALL)
@@ -83,7 +81,7 @@ def test_two_builds_give_the_same_bytes(built: Path, tmp_path: Path, monkeypatch
     assert (tmp_path / "manifest.json").read_bytes() == (built / "manifest.json").read_bytes()
 
 
-def test_manifest_measures_the_archives(built: Path) -> None:
+def test_manifest_measures_the_archives(built):
     manifest = json.loads((built / "manifest.json").read_text())
     assert manifest["files"].keys() == ARCHIVES.keys()
     for name, facts in manifest["files"].items():
@@ -93,9 +91,7 @@ def test_manifest_measures_the_archives(built: Path) -> None:
     assert {path.name for path in built.iterdir()} == {*ARCHIVES, "manifest.json", ".build.lock"}
 
 
-def test_what_is_not_complete_is_built_again(
-    tmp_path: Path, written: list[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_is_not_complete_is_built_again(tmp_path, written, monkeypatch):
     manifest, archive = tmp_path / "manifest.json", tmp_path / "benchmark.tgz"
     first, good = build_demo_archives(tmp_path, TINY), digests(tmp_path)
     damages: dict[str, Callable[[], Any]] = {
@@ -117,9 +113,7 @@ def test_what_is_not_complete_is_built_again(
     assert (other["scenes"]["train"], digests(tmp_path) == good) == (5, False)
 
 
-def test_an_interrupted_build_leaves_nothing_that_passes_for_complete(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_interrupted_build_leaves_nothing_that_passes_for_complete(tmp_path, monkeypatch):
     def stop_at_ade(path: Path, name: str, members: Any) -> None:
         packing.write_archive(path, name, members)
         if name.startswith("ADE"):
@@ -134,7 +128,7 @@ def test_an_interrupted_build_leaves_nothing_that_passes_for_complete(
     assert {path.name for path in tmp_path.iterdir()} == {*list(ARCHIVES)[:2], ".build.lock"}
 
 
-def test_builders_side_by_side_build_once(tmp_path: Path, written: list[str]) -> None:
+def test_builders_side_by_side_build_once(tmp_path, written):
     threads = [threading.Thread(target=build_demo_archives, args=(tmp_path, TINY)) for _ in range(3)]
     for thread in threads:
         thread.start()
@@ -144,13 +138,13 @@ def test_builders_side_by_side_build_once(tmp_path: Path, written: list[str]) ->
 
 
 @pytest.mark.parametrize("counts", [{"train": 3}, {"val": 1}, {"height": 31}, {"width": 0}])
-def test_too_few_or_too_small_scenes_are_refused(tmp_path: Path, counts: dict[str, int]) -> None:
+def test_too_few_or_too_small_scenes_are_refused(tmp_path, counts):
     with pytest.raises(ParamsError, match=next(iter(counts))):
         build_demo_archives(tmp_path, SceneCounts(**counts))
     assert not list(tmp_path.iterdir())
 
 
-def test_id_lists_overlap_as_the_official_ones() -> None:
+def test_id_lists_overlap_as_the_official_ones():
     ids = voc_ids(SceneCounts())
     sbd = {*ids.sbd_train, *ids.sbd_val}
     assert not set(ids.train) & set(ids.val)
@@ -164,7 +158,7 @@ def test_id_lists_overlap_as_the_official_ones() -> None:
     assert counts == (32, 80, 96, 24)
 
 
-def test_voc_layout(built: Path) -> None:
+def test_voc_layout(built):
     voc_members, folders = tar_members(built / VOC_TAR), dict[str, set[str]]()
     for name in voc_members:
         folder, _, file = name.rpartition("/")
@@ -177,7 +171,7 @@ def test_voc_layout(built: Path) -> None:
     assert folders["JPEGImages"] == {*ids.train, *ids.sbd_train, *ids.sbd_val, *ids.val}
 
 
-def test_voc_masks_are_palette_images_with_borders(built: Path) -> None:
+def test_voc_masks_are_palette_images_with_borders(built):
     voc_members, borders = tar_members(built / VOC_TAR), []
     for name, data in voc_members.items():
         if "SegmentationClass" not in name:
@@ -195,7 +189,7 @@ def test_voc_masks_are_palette_images_with_borders(built: Path) -> None:
     assert 0.02 < np.mean(borders) < 0.25
 
 
-def test_sbd_labels_have_the_gtcls_structure(built: Path) -> None:
+def test_sbd_labels_have_the_gtcls_structure(built):
     sbd_members = tar_members(built / SBD_TGZ)
     mats = {name: data for name, data in sbd_members.items() if name.endswith(".mat")}
     for data in mats.values():
@@ -214,7 +208,7 @@ def test_sbd_labels_have_the_gtcls_structure(built: Path) -> None:
     assert {Path(name).stem for name in mats} == {*listed[0], *listed[1]}
 
 
-def test_sbd_agrees_with_voc_off_the_borders(built: Path) -> None:
+def test_sbd_agrees_with_voc_off_the_borders(built):
     voc_members, sbd_members, both = tar_members(built / VOC_TAR), tar_members(built / SBD_TGZ), 0
     for name, data in voc_members.items():
         mat = sbd_members.get(f"{SBD}/cls/{Path(name).stem}.mat")
@@ -226,7 +220,7 @@ def test_sbd_agrees_with_voc_off_the_borders(built: Path) -> None:
     assert both == 3
 
 
-def test_ade20k_layout(built: Path) -> None:
+def test_ade20k_layout(built):
     members = zip_members(built / "ADEChallengeData2016.zip")
     names = [f"training/ADE_train_{number:08d}" for number in range(1, 9)]
     names += [f"validation/ADE_val_{number:08d}" for number in range(1, 5)]
@@ -240,7 +234,7 @@ def test_ade20k_layout(built: Path) -> None:
     assert (labels == 0).any(), "unlabelled pixels"
 
 
-def test_cityscapes_layout(built: Path) -> None:
+def test_cityscapes_layout(built):
     pictures = zip_members(built / "leftImg8bit_trainvaltest.zip")
     labels = zip_members(built / "gtFine_trainvaltest.zip")
     stems = {name.removeprefix("leftImg8bit/").removesuffix("_leftImg8bit.png") for name in pictures}
@@ -259,7 +253,7 @@ def test_cityscapes_layout(built: Path) -> None:
     assert folders == cities
 
 
-def test_archives_hold_no_time_or_owner(built: Path) -> None:
+def test_archives_hold_no_time_or_owner(built):
     for name in (VOC_TAR, SBD_TGZ):
         with tarfile.open(built / name) as archive:
             for entry in archive:

@@ -1,7 +1,5 @@
 """The drawn scenes: the same everywhere, learnable, balanced, and worth refining."""
 
-from __future__ import annotations
-
 import hashlib
 
 import numpy as np
@@ -16,7 +14,7 @@ ALL_DIGESTS = {"voc": "4500f6386537bc28", "ade20k": "59bb45d1400a1736", "citysca
 
 
 @pytest.fixture(scope="module", params=WIDTHS)
-def val_scenes(request: pytest.FixtureRequest) -> tuple[str, list[Scene]]:
+def val_scenes(request):
     dataset = request.param
     return dataset, [draw_scene(dataset, "val", index, 128, WIDTHS[dataset]) for index in range(24)]
 
@@ -27,7 +25,7 @@ def pixels_per_class(dataset: str, scenes: list[Scene]) -> dict[int, int]:
 
 
 @pytest.mark.parametrize("dataset", WIDTHS)
-def test_scenes_have_the_same_pixels_on_every_machine(dataset: str) -> None:
+def test_scenes_have_the_same_pixels_on_every_machine(dataset):
     digests = []
     for index in range(6):  # which show every shape and texture
         scene = draw_scene(dataset, "train", index, 48, 64)
@@ -37,18 +35,18 @@ def test_scenes_have_the_same_pixels_on_every_machine(dataset: str) -> None:
     assert hashlib.sha256("".join(digests).encode()).hexdigest()[:16] == ALL_DIGESTS[dataset]
 
 
-def test_scene_is_bgr() -> None:
+def test_scene_is_bgr():
     sky = draw_scene("cityscapes", "train", 0, 64, 128)
     blue, _, red = sky.picture[sky.label == 23].mean(axis=0)
     assert blue > red + 20
 
 
-def test_scenes_differ() -> None:
+def test_scenes_differ():
     places = [(dataset, split, index) for dataset in WIDTHS for split in ("train", "val", "test") for index in range(4)]
     assert len({draw_scene(*place, 32, 40).picture.tobytes() for place in places}) == len(places)
 
 
-def test_at_least_eight_classes_and_no_constant_answer_pays(val_scenes: tuple[str, list[Scene]]) -> None:
+def test_at_least_eight_classes_and_no_constant_answer_pays(val_scenes):
     dataset, scenes = val_scenes
     pixels = pixels_per_class(dataset, scenes)
     assert len(pixels) >= 8
@@ -57,14 +55,14 @@ def test_at_least_eight_classes_and_no_constant_answer_pays(val_scenes: tuple[st
     assert min(pixels.values()) > 0.01 * sum(pixels.values()), "a class too rare to be learnt"
 
 
-def test_every_class_of_val_is_often_seen_in_train(val_scenes: tuple[str, list[Scene]]) -> None:
+def test_every_class_of_val_is_often_seen_in_train(val_scenes):
     dataset, scenes = val_scenes
     train = [draw_scene(dataset, "train", index, 128, WIDTHS[dataset]) for index in range(24)]
     for label in pixels_per_class(dataset, scenes):
         assert sum(bool((scene.label == label).any()) for scene in train) >= 4, label
 
 
-def test_a_map_of_stride_four_loses_what_refinement_can_win(val_scenes: tuple[str, list[Scene]]) -> None:
+def test_a_map_of_stride_four_loses_what_refinement_can_win(val_scenes):
     _, scenes = val_scenes
     lost = []
     for scene in scenes:
@@ -75,7 +73,7 @@ def test_a_map_of_stride_four_loses_what_refinement_can_win(val_scenes: tuple[st
     assert np.mean(lost) > 0.12
 
 
-def test_scenes_overlap_and_are_textured(val_scenes: tuple[str, list[Scene]]) -> None:
+def test_scenes_overlap_and_are_textured(val_scenes):
     _, scenes = val_scenes
     for scene in scenes:
         assert len(np.unique(scene.layer)) >= 5

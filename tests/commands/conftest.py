@@ -1,7 +1,5 @@
 """An empty checkout whose files come from a server of its own."""
 
-from __future__ import annotations
-
 import contextlib
 import shutil
 from collections.abc import Iterator
@@ -30,7 +28,7 @@ def offering(root: Path, patch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 
 @pytest.fixture
-def offered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+def offered(tmp_path, monkeypatch):
     """The folder that is served; the working folder is the checkout."""
     with offering(tmp_path, monkeypatch) as folder:
         yield folder

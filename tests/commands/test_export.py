@@ -1,10 +1,7 @@
 """`pointrend export`: our weights as a checkpoint of SSSegmentation, which scores as ours do."""
 
-from __future__ import annotations
-
 import contextlib
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -21,7 +18,7 @@ OF_THE_WEIGHTS = {"fingerprint", "model_sha256"}  # keys of metrics.json that de
 
 
 @pytest.fixture(scope="module", autouse=True)
-def _trained(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+def _trained(tmp_path_factory):
     """The working folder is a checkout with a tiny run, trained and scored."""
     with contextlib.chdir(tmp_path_factory.mktemp("export")):
         Path("params.yaml").write_text((ROOT / "params.yaml").read_text())
@@ -35,7 +32,7 @@ def tiny(words: str) -> int:
     return main(["--scale", "demo", *sets, *words.split()])
 
 
-def test_exported_weights_score_as_the_trained_ones_do(capsys: pytest.CaptureFixture[str]) -> None:
+def test_exported_weights_score_as_the_trained_ones_do(capsys):
     capsys.readouterr()
     assert tiny("export voc_r50 --out exported.pth") == 0
     assert capsys.readouterr().out == "exported.pth: voc_r50 seed 0 after 2 epochs\n"
@@ -52,7 +49,7 @@ def test_exported_weights_score_as_the_trained_ones_do(capsys: pytest.CaptureFix
     assert read_counts(RUN / "confusion.parquet").images == 12
 
 
-def test_what_cannot_be_exported_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_cannot_be_exported_is_one_line(capsys):
     record = json.loads((RUN / "train.json").read_text())
     write_json(RUN / "train.json", record | {"model_sha256": "0" * 64})
     train = "run: pointrend --scale demo train"

@@ -1,7 +1,5 @@
 """`fetch released_RUN`, `evaluate RUN --released` and what takes a .pth file, through the command line."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 
@@ -35,7 +33,7 @@ def golden_masks() -> dict[str, NDArray[np.uint8]]:
 
 
 @pytest.fixture
-def golden_inputs(monkeypatch: pytest.MonkeyPatch) -> None:
+def golden_inputs(monkeypatch):
     """The golden images are inputs of the network, not photographs: the size of a photograph selects one."""
     inputs = {}
     for case in (0, 1):
@@ -45,9 +43,7 @@ def golden_inputs(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(transform, lambda self, picture: inputs[picture.shape[:2]])
 
 
-def test_released_weights_score_the_golden_label_maps(
-    offered: Path, golden_inputs: None, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_released_weights_score_the_golden_label_maps(offered, golden_inputs, capsys):
     masks = golden_masks()
     prepare(offered, masks)
     offer_weights(offered / SECOND_NAME, golden_state())
@@ -87,7 +83,7 @@ def test_released_weights_score_the_golden_label_maps(
     assert row["hashes"]["weights"] == metrics["model_sha256"]
 
 
-def test_the_places_are_those_of_the_published_table() -> None:
+def test_the_places_are_those_of_the_published_table():
     params, mirrors = yaml.safe_load((ROOT / "params.yaml").read_text()), read_mirrors(ROOT)
     for section in load_published(ROOT / "published").sections:
         for row in section.rows:
@@ -96,7 +92,7 @@ def test_the_places_are_those_of_the_published_table() -> None:
             assert mirrors[name]["urls"] == [row.model, second]
 
 
-def test_what_cannot_be_scored_is_one_line(offered: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_cannot_be_scored_is_one_line(offered, capsys):
     prepare(offered, noise_masks(1), **THIN)
     offer_weights(offered / FIRST_NAME, thin_state(num_classes=19))
     assert paper("fetch released_voc_r50") == 0
@@ -126,7 +122,7 @@ def test_what_cannot_be_scored_is_one_line(offered: Path, capsys: pytest.Capture
         ("pilot", "fetch released_voc_r50", "scale pilot has no released weights of voc_r50; name another scale"),
     ],
 )
-def test_wrong_input_is_one_line(scale: str, words: str, expected: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_wrong_input_is_one_line(scale, words, expected, capsys):
     assert main(["--scale", scale, *words.split()]) == 2
     error = capsys.readouterr().err
     assert error.count("\n") == 1

@@ -1,7 +1,5 @@
 """`pointrend verify` where released weights were scored: every file of that chain, spoilt in turn."""
 
-from __future__ import annotations
-
 import contextlib
 import json
 import shutil
@@ -30,7 +28,7 @@ FILES = (
 
 
 @pytest.fixture(scope="module")
-def scored(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def scored(tmp_path_factory):
     """A checkout in which released weights of a thin network were scored, compared and reported."""
     root = tmp_path_factory.mktemp("scored")
     with pytest.MonkeyPatch.context() as patch, offering(root, patch) as folder:
@@ -42,7 +40,7 @@ def scored(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(autouse=True)
-def _own_copy(scored: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def _own_copy(scored, tmp_path, monkeypatch):
     """The working folder is a copy of that checkout."""
     subprocess.run(["cp", "-a", f"{scored}/.", str(tmp_path)], check=True, timeout=60)
     monkeypatch.chdir(tmp_path)
@@ -72,7 +70,7 @@ def change_row(change: Callable[[dict[str, Any]], None]) -> None:
     write_json(RESULTS, sealed(results))
 
 
-def test_one_byte_of_any_file_is_noticed_and_the_file_named(capsys: pytest.CaptureFixture[str]) -> None:
+def test_one_byte_of_any_file_is_noticed_and_the_file_named(capsys):
     code, printed = verify(capsys)
     assert code == 0
     assert "1 mIoU recomputed" in printed
@@ -88,7 +86,7 @@ def test_one_byte_of_any_file_is_noticed_and_the_file_named(capsys: pytest.Captu
     assert verify(capsys)[0] == 0
 
 
-def test_another_file_than_the_first_download_does_not_pass(capsys: pytest.CaptureFixture[str]) -> None:
+def test_another_file_than_the_first_download_does_not_pass(capsys):
     notes = json.loads(SEEN.read_text())
     notes[FIRST_NAME]["sha256"] = "0" * 64
     write_json(SEEN, notes)
@@ -107,7 +105,7 @@ OTHER_SCORES = {
 }
 
 
-def test_a_score_of_something_else_does_not_pass(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_score_of_something_else_does_not_pass(capsys):
     path = SCORED / "evaluate.json"
     for key, words in OTHER_SCORES.items():
         with restored(path, RESULTS):
@@ -127,7 +125,7 @@ OTHER_RESULTS: list[tuple[Callable[[dict[str, Any]], dict[str, Any]], str]] = [
 ]
 
 
-def test_results_that_were_changed_and_sealed_again_do_not_pass(capsys: pytest.CaptureFixture[str]) -> None:
+def test_results_that_were_changed_and_sealed_again_do_not_pass(capsys):
     for change, words in OTHER_RESULTS:
         with restored(RESULTS):
             change_row(lambda row, change=change: row.update(change(row)))
@@ -135,7 +133,7 @@ def test_results_that_were_changed_and_sealed_again_do_not_pass(capsys: pytest.C
         assert (code, words in printed) == (3, True), printed
 
 
-def test_what_is_kept_elsewhere_is_noted(capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_is_kept_elsewhere_is_noted(capsys):
     for remove in (FETCHED.unlink, lambda: shutil.rmtree(SCORED)):
         with restored(FETCHED):
             remove()
@@ -144,9 +142,7 @@ def test_what_is_kept_elsewhere_is_noted(capsys: pytest.CaptureFixture[str]) -> 
         assert "is not on this machine: not checked" in printed
 
 
-def test_other_code_is_a_note_and_another_setting_fails(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_other_code_is_a_note_and_another_setting_fails(monkeypatch, capsys):
     params = read_params()
     params["runs"]["voc_r50"]["lr"] = 0.5
     write_params(params)
@@ -175,7 +171,7 @@ def set_for_the_run(key: str, value: float) -> None:
     write_params(params)
 
 
-def test_a_score_goes_stale_with_what_it_follows_from_alone() -> None:
+def test_a_score_goes_stale_with_what_it_follows_from_alone():
     params, manifest = Path("params.yaml"), Path("data/paper/voc/manifest.json")
     before = compared()
     with restored(params):

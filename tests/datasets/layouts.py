@@ -1,7 +1,5 @@
 """Tiny archives in the official names and layouts, made of noise, for the tests of this package."""
 
-from __future__ import annotations
-
 import io
 import tarfile
 import zipfile

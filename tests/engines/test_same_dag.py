@@ -1,11 +1,8 @@
 """dvc.yaml and the Snakefile describe one DAG: the same commands, files, edges and triggers."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import networkx as nx
@@ -63,7 +60,7 @@ def _dag(outputs: dict[str, list[str]], graph: Any) -> Dag:
 
 
 @pytest.fixture
-def checkout(tmp_path: Path) -> Checkout:
+def checkout(tmp_path):
     """A checkout under version control, in which nothing has run."""
     checkout = Checkout(tmp_path / "pointrend")
     checkout.git("init", "--quiet")
@@ -80,7 +77,7 @@ CHANGES: dict[str, tuple[Callable[[dict[str, Any]], None], int]] = {
 
 
 @pytest.mark.parametrize(("change", "commands"), CHANGES.values(), ids=CHANGES)
-def test_the_two_dags_are_equal(checkout: Checkout, change: Callable[..., None], commands: int) -> None:
+def test_the_two_dags_are_equal(checkout, change, commands):
     params = checkout.params()
     change(params)
     checkout.write_params(params)
@@ -89,7 +86,7 @@ def test_the_two_dags_are_equal(checkout: Checkout, change: Callable[..., None],
     assert len(dvc.outputs) == commands
 
 
-def test_values_on_the_command_line_select_the_same(checkout: Checkout) -> None:
+def test_values_on_the_command_line_select_the_same(checkout):
     whole, params = checkout.params(), checkout.params() | PUBLISHED
     keep_dataset(params, "voc")
     checkout.write_params(params)
@@ -98,12 +95,12 @@ def test_values_on_the_command_line_select_the_same(checkout: Checkout) -> None:
     assert dvc == of_snakemake(checkout, "scale=paper", "runs=voc_r50,voc_r101")
 
 
-def test_dvc_yaml_is_the_one_that_the_table_gives() -> None:
+def test_dvc_yaml_is_the_one_that_the_table_gives():
     assert (ROOT / "dvc.yaml").read_text() == dvc_yaml(), "dvc.yaml has drifted from the table: run `make dvc`"
 
 
 @pytest.mark.parametrize("stage", STAGES)
-def test_what_a_stage_follows_from_includes_what_its_inputs_follow_from(stage: str) -> None:
+def test_what_a_stage_follows_from_includes_what_its_inputs_follow_from(stage):
     """So each engine can report from params.yaml alone everything that it would run."""
     for need in STAGES[stage].needs:
         unknown = set(STAGES[need].values) - set(STAGES[stage].values)
@@ -125,7 +122,7 @@ OTHER_VALUES: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("command", OTHER_VALUES)
-def test_another_value_in_params_is_another_digest(checkout: Checkout, command: str) -> None:
+def test_another_value_in_params_is_another_digest(checkout, command):
     params = checkout.params() | PUBLISHED
     checkout.write_params(params)
     before = digest(checkout, command)
@@ -150,7 +147,7 @@ def digest(checkout: Checkout, command: str) -> str:
 
 
 @pytest.mark.parametrize("scale", ["demo", "pilot"])
-def test_scales_where_nothing_is_published_have_no_stages_of_them(checkout: Checkout, scale: str) -> None:
+def test_scales_where_nothing_is_published_have_no_stages_of_them(checkout, scale):
     checkout.write_params(checkout.params() | {"scale": scale})
     assert not [command for command in of_dvc(checkout).outputs if "released" in command or "audit" in command]
     line = checkout.run("snakemake", "--cores", "1", "-n", "released", expect=2)
@@ -158,7 +155,7 @@ def test_scales_where_nothing_is_published_have_no_stages_of_them(checkout: Chec
     assert line.count("\n") == 1
 
 
-def test_every_path_exists_at_every_scale(checkout: Checkout) -> None:
+def test_every_path_exists_at_every_scale(checkout):
     """DVC refuses to run a stage whose params are missing."""
     values = checkout.params()
     for scale in values["scales"]:

@@ -1,7 +1,5 @@
 """`pointrend verify` on a tiny checkout in which the whole DAG has run: every file of the chain, spoilt in turn."""
 
-from __future__ import annotations
-
 import json
 import shutil
 from collections.abc import Iterator
@@ -27,25 +25,25 @@ LOG_FILE, CONFIG_FILE = "pointrend_resnet50os8_voc_train.log", "pointrend_resnet
 
 
 @pytest.fixture(scope="module")
-def done(by_snakemake: Checkout, tmp_path_factory: pytest.TempPathFactory) -> Checkout:
+def done(by_snakemake, tmp_path_factory):
     """A checkout with two runs, trained, scored, compared and reported."""
     return by_snakemake.copy(tmp_path_factory.mktemp("verify") / "pointrend")
 
 
 @pytest.fixture(autouse=True)
-def verified_where_it_was_made(done: Checkout, monkeypatch: pytest.MonkeyPatch) -> None:
+def verified_where_it_was_made(done, monkeypatch):
     """verify runs in this process, but as if in the checkout."""
     monkeypatch.setattr("pointrend.results.verify.source_version", lambda: source_version(done.root))
 
 
 @pytest.fixture
-def spoilt(done: Checkout, tmp_path: Path) -> Path:
+def spoilt(done, tmp_path):
     """Root of a copy of its own."""
     return done.copy(tmp_path / "pointrend").root
 
 
 @pytest.fixture(scope="module")
-def audited(done: Checkout, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def audited(done, tmp_path_factory):
     """Root of a copy at whose scale logs are published, and where one was audited; it differs from the demo."""
     folder = tmp_path_factory.mktemp("audited")
     root = done.copy(folder / "pointrend").root
@@ -136,7 +134,7 @@ AUDITED = (
 )  # what an audit adds to the chain
 
 
-def test_an_audited_log_is_a_part_of_the_chain(audited: Path, capsys: Capture) -> None:
+def test_an_audited_log_is_a_part_of_the_chain(audited, capsys):
     code, printed = verify(audited, capsys)
     files = len(chain(audited))
     assert {str(path.relative_to(audited)) for path in chain(audited)} >= set(AUDITED)
@@ -148,7 +146,7 @@ def test_an_audited_log_is_a_part_of_the_chain(audited: Path, capsys: Capture) -
 
 
 @pytest.mark.parametrize("name", AUDITED)
-def test_one_byte_of_what_was_audited_is_noticed(audited: Path, name: str, capsys: Capture) -> None:
+def test_one_byte_of_what_was_audited_is_noticed(audited, name, capsys):
     for _ in flipped(audited / name):
         assert name in refusal(audited, capsys).partition("; ")[0]
 
@@ -165,9 +163,7 @@ NOT_FROM_THE_LOG = "its values for the published log of voc_r50 do not follow"
         ({"reasons": ["scale demo", "archives demo"]}, NOT_FROM_THE_LOG),
     ],
 )
-def test_what_results_say_of_a_log_must_follow_from_it(
-    audited: Path, change: dict[str, Any], words: str, capsys: Capture
-) -> None:
+def test_what_results_say_of_a_log_must_follow_from_it(audited, change, words, capsys):
     before = (audited / RESULTS).read_bytes()
     change_row(audited, change)
     printed = refusal(audited, capsys)
@@ -175,7 +171,7 @@ def test_what_results_say_of_a_log_must_follow_from_it(
     assert words in printed
 
 
-def test_what_has_just_been_made_holds(done: Checkout, capsys: Capture) -> None:
+def test_what_has_just_been_made_holds(done, capsys):
     pictures = len(list((done.root / "runs/demo").glob("*/pictures/*.png")))  # one may be the best and the median
     assert len(chain(done.root)) == 34 + pictures > 34
     expected = f"{34 + pictures} files and 2 mIoU recomputed from their counts: all match\n"
@@ -183,14 +179,14 @@ def test_what_has_just_been_made_holds(done: Checkout, capsys: Capture) -> None:
     assert "all match" in done.run("pointrend", "verify")
 
 
-def test_one_byte_of_any_file_is_noticed_and_the_file_named(done: Checkout, capsys: Capture) -> None:
+def test_one_byte_of_any_file_is_noticed_and_the_file_named(done, capsys):
     for path in chain(done.root):
         for _ in flipped(path):
             assert str(path.relative_to(done.root)) in refusal(done.root, capsys).partition("; ")[0]
     assert verify(done.root, capsys)[0] == 0
 
 
-def test_the_first_link_is_named(spoilt: Path, capsys: Capture) -> None:
+def test_the_first_link_is_named(spoilt, capsys):
     """Spoilt one after the other from the end of the chain; each time the newest is the first."""
     for name in (
         *("results/demo/index.html", f"{RUN}/confusion.parquet", f"{RUN}/model.safetensors", f"{RUN}/train.json"),
@@ -204,7 +200,7 @@ def test_the_first_link_is_named(spoilt: Path, capsys: Capture) -> None:
 @pytest.mark.parametrize(
     "name", [f"{ARCHIVES}/voc.json", f"{ARCHIVES}/backbone_r50.json", "data/demo/voc/manifest.json"]
 )
-def test_every_value_of_a_manifest_counts(name: str, spoilt: Path, capsys: Capture) -> None:
+def test_every_value_of_a_manifest_counts(name, spoilt, capsys):
     for changed in each_leaf(json.loads((spoilt / name).read_text())):
         write_json(spoilt / name, changed)
         assert name in refusal(spoilt, capsys), changed
@@ -224,9 +220,7 @@ def test_every_value_of_a_manifest_counts(name: str, spoilt: Path, capsys: Captu
         ({"hashes/model.safetensors": "0" * 64}, f"model.safetensors is not the one that {RESULTS} names"),
     ],
 )
-def test_results_that_were_changed_and_sealed_again_do_not_pass(
-    changes: dict[str, Any], words: str, spoilt: Path, capsys: Capture
-) -> None:
+def test_results_that_were_changed_and_sealed_again_do_not_pass(changes, words, spoilt, capsys):
     change_row(spoilt, changes)
     assert words in refusal(spoilt, capsys)
 
@@ -250,9 +244,7 @@ def test_results_that_were_changed_and_sealed_again_do_not_pass(
         ("metrics.json", {"n_images": 5}, "4 images were counted, but metrics.json has 5"),
     ],
 )
-def test_a_record_that_was_changed_with_its_hash_does_not_pass(
-    name: str, change: dict[str, Any], words: str, spoilt: Path, capsys: Capture
-) -> None:
+def test_a_record_that_was_changed_with_its_hash_does_not_pass(name, change, words, spoilt, capsys):
     changes, hashes = {name: change}, {}
     for written in ("train.json", "metrics.json", "evaluate.json"):
         record = spoilt / RUN / written
@@ -273,7 +265,7 @@ def test_a_record_that_was_changed_with_its_hash_does_not_pass(
         *("data/demo/voc/train.pictures.bin", "data/demo/voc/manifest.json", f"{ARCHIVES}/backbone_r101.json"),
     ],
 )
-def test_what_is_kept_elsewhere_is_noted(name: str, spoilt: Path, capsys: Capture) -> None:
+def test_what_is_kept_elsewhere_is_noted(name, spoilt, capsys):
     path = spoilt / name
     if path.is_dir():
         shutil.rmtree(path)
@@ -286,12 +278,12 @@ def test_what_is_kept_elsewhere_is_noted(name: str, spoilt: Path, capsys: Captur
 
 
 @pytest.mark.parametrize("name", ["train.json", "metrics.jsonl", "metrics.json", "evaluate.json", "confusion.parquet"])
-def test_a_run_that_has_lost_its_proof_does_not_pass(name: str, spoilt: Path, capsys: Capture) -> None:
+def test_a_run_that_has_lost_its_proof_does_not_pass(name, spoilt, capsys):
     (spoilt / RUN / name).unlink()
     assert f"{RUN}/{name} does not exist" in refusal(spoilt, capsys)
 
 
-def test_an_archive_that_was_replaced_where_it_was_fetched_to_is_noticed(spoilt: Path, capsys: Capture) -> None:
+def test_an_archive_that_was_replaced_where_it_was_fetched_to_is_noticed(spoilt, capsys):
     """A new file under the name leaves the link in data/demo/archives as it was."""
     path = spoilt / "data/archives/demo/benchmark.tgz"
     path.unlink()
@@ -309,16 +301,12 @@ def test_an_archive_that_was_replaced_where_it_was_fetched_to_is_noticed(spoilt:
         ("scales/demo/images/val", 2, "voc/manifest.json: 4 images of val were kept of 4 asked for; now 2 were"),
     ],
 )
-def test_another_setting_does_not_pass(
-    place: str, value: Any, words: str, done: Checkout, spoilt: Path, capsys: Capture
-) -> None:
+def test_another_setting_does_not_pass(place, value, words, done, spoilt, capsys):
     changed_params(done.at(spoilt), place, value)
     assert words in refusal(spoilt, capsys)
 
 
-def test_other_code_another_commit_and_a_dirty_tree_are_notes(
-    done: Checkout, spoilt: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture
-) -> None:
+def test_other_code_another_commit_and_a_dirty_tree_are_notes(done, spoilt, monkeypatch, capsys):
     with monkeypatch.context() as patched:
         patched.setattr("pointrend.results.verify.code_digest", lambda stage, dataset: "0" * 64)
         code, printed = verify(done.root, capsys)
@@ -341,7 +329,7 @@ def test_other_code_another_commit_and_a_dirty_tree_are_notes(
     assert f"{RUN}: trained with changes" not in printed
 
 
-def test_the_whole_chain_of_a_figure_is_there(done: Checkout) -> None:
+def test_the_whole_chain_of_a_figure_is_there(done):
     for row in read_results(done.root / RESULTS)["runs"]:
         found, folder = row["provenance"], done.root / f"runs/demo/{row['run']}-s0"
         expected = {
@@ -362,7 +350,7 @@ def test_the_whole_chain_of_a_figure_is_there(done: Checkout) -> None:
         assert found["machine"].keys() >= {"device", "torch", "cuda", "processor", "threads"}
 
 
-def test_compare_marks_a_spoilt_run_and_verify_fails(done: Checkout, spoilt: Path, capsys: Capture) -> None:
+def test_compare_marks_a_spoilt_run_and_verify_fails(done, spoilt, capsys):
     with (spoilt / RUN / "confusion.parquet").open("ab") as stream:
         stream.write(b" ")
     checkout = done.at(spoilt)
@@ -372,7 +360,7 @@ def test_compare_marks_a_spoilt_run_and_verify_fails(done: Checkout, spoilt: Pat
     assert "run voc_r50 seed 0: confusion.parquet is not the one that metrics.json names" in refusal(spoilt, capsys)
 
 
-def test_a_run_that_compare_has_called_stale_does_not_pass(done: Checkout, spoilt: Path, capsys: Capture) -> None:
+def test_a_run_that_compare_has_called_stale_does_not_pass(done, spoilt, capsys):
     checkout = changed_params(done.at(spoilt), "runs/voc_r50/lr", 0.01)
     for verb in ("compare", "report"):
         checkout.run("pointrend", verb)
@@ -380,7 +368,7 @@ def test_a_run_that_compare_has_called_stale_does_not_pass(done: Checkout, spoil
     assert words in refusal(spoilt, capsys)
 
 
-def test_results_of_an_earlier_version_and_missing_ones_are_named(spoilt: Path, capsys: Capture) -> None:
+def test_results_of_an_earlier_version_and_missing_ones_are_named(spoilt, capsys):
     results = read_results(spoilt / RESULTS)
     del results["published"]["data"]
     write_json(spoilt / RESULTS, sealed(results))

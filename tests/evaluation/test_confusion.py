@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 import json
 from pathlib import Path
 
@@ -22,7 +20,7 @@ def count(pairs: list[tuple[np.ndarray, np.ndarray]], num_classes: int) -> Count
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_golden_metric_of_all_images_and_recounted(case: str, tmp_path: Path) -> None:
+def test_golden_metric_of_all_images_and_recounted(case, tmp_path):
     expected, confusion, images = CASES[case], Confusion(CASES[case]["num_classes"]), {}
     with np.load(GOLDEN / "metric.npz") as arrays:
         golden_iou = arrays[f"{case}_iou"]
@@ -43,7 +41,7 @@ def test_golden_metric_of_all_images_and_recounted(case: str, tmp_path: Path) ->
         np.testing.assert_array_equal(getattr(stored.total, name), getattr(confusion.counts(), name))
 
 
-def test_ground_truth_and_prediction_are_told_apart() -> None:
+def test_ground_truth_and_prediction_are_told_apart():
     confusion = Confusion(3)
     confusion.add(np.array([[0, 1, 1, 2]], np.uint8), np.array([[0, 0, IGNORE, 1]], np.uint8))
     assert confusion.matrix.tolist() == [[1, 1, 0], [0, 0, 1], [0, 0, 0]]
@@ -52,7 +50,7 @@ def test_ground_truth_and_prediction_are_told_apart() -> None:
     assert confusion.counts().predicted.tolist() == [1, 1, 1]
 
 
-def test_whatever_a_ground_truth_holds_beyond_the_classes_is_not_labelled() -> None:
+def test_whatever_a_ground_truth_holds_beyond_the_classes_is_not_labelled():
     counts = count([(np.zeros((1, 3), np.uint8), np.array([[0, 3, 254]], np.uint8))], 3)
     assert counts.ground_truth.tolist() == counts.predicted.tolist() == [1, 0, 0]
     nothing = count([(np.zeros((2, 2), np.uint8), np.full((2, 2), IGNORE, np.uint8))], 3)
@@ -66,12 +64,12 @@ def test_whatever_a_ground_truth_holds_beyond_the_classes_is_not_labelled() -> N
         (np.full((2, 2), 3), np.zeros((2, 2)), "holds 3, not one of 3 classes"),
     ],
 )
-def test_other_sizes_and_classes_are_refused(prediction: np.ndarray, truth: np.ndarray, words: str) -> None:
+def test_other_sizes_and_classes_are_refused(prediction, truth, words):
     with pytest.raises(ValueError, match=words):
         Confusion(3).add(prediction.astype(np.uint8), truth.astype(np.uint8))
 
 
-def test_a_class_with_more_pixels_than_float32_counts_is_counted_exactly() -> None:
+def test_a_class_with_more_pixels_than_float32_counts_is_counted_exactly():
     pixels = np.ones((4097, 4097), np.uint8)  # 2**24 + 8193
     counts = count([(pixels, pixels)], 3)
     assert counts.true_positive.tolist() == [0, 4097**2, 0]

@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 import hashlib
 import json
 import logging
@@ -62,7 +60,7 @@ def expected_counts(pairs: list[tuple[np.ndarray, np.ndarray]]) -> tuple[Counts,
     return confusion.counts(), boundary
 
 
-def test_metrics_are_those_of_the_refined_and_of_the_coarse_predictions(tmp_path: Path) -> None:
+def test_metrics_are_those_of_the_refined_and_of_the_coarse_predictions(tmp_path):
     pairs = random_maps(1, 5)
     metrics = scores_of(store_of(tmp_path, pairs)).metrics
     counts, boundary = expected_counts(pairs)
@@ -84,7 +82,7 @@ def test_metrics_are_those_of_the_refined_and_of_the_coarse_predictions(tmp_path
     assert metrics["coarse"]["miou"] != metrics["miou"]
 
 
-def test_every_image_is_scored_once_and_alone(tmp_path: Path) -> None:
+def test_every_image_is_scored_once_and_alone(tmp_path):
     """Those that are drawn are looked at a second time, when the best and the worst are known."""
     store, model = store_of(tmp_path, random_maps(2, 7)), ReadsBlue(21)
     model.train()
@@ -95,7 +93,7 @@ def test_every_image_is_scored_once_and_alone(tmp_path: Path) -> None:
     assert 100 * summed.miou() == scores.metrics["miou"]
 
 
-def test_ids_that_come_twice_and_splits_without_labels_are_refused(tmp_path: Path) -> None:
+def test_ids_that_come_twice_and_splits_without_labels_are_refused(tmp_path):
     with pytest.raises(CheckFailed, match="3 images have only 2 ids"):
         scores_of(store_of(tmp_path, random_maps(3, 3), ids=["a", "b", "a"]))
     pairs = [(np.zeros((8, 8), np.uint8), np.full((8, 8), 255, np.uint8))]
@@ -103,7 +101,7 @@ def test_ids_that_come_twice_and_splits_without_labels_are_refused(tmp_path: Pat
         scores_of(store_of(tmp_path, pairs))
 
 
-def test_files_say_what_was_scored_and_metrics_come_last(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_files_say_what_was_scored_and_metrics_come_last(tmp_path, monkeypatch):
     """Whoever finds metrics.json finds the files that it names."""
     scores = scores_of(store_of(tmp_path / "data", random_maps(4, 4)))
     out = tmp_path / "run"
@@ -124,7 +122,7 @@ def test_files_say_what_was_scored_and_metrics_come_last(tmp_path: Path, monkeyp
     assert read_counts(out / "confusion.parquet").images == 4
 
 
-def test_the_best_the_median_the_worst_and_the_first_are_drawn(tmp_path: Path) -> None:
+def test_the_best_the_median_the_worst_and_the_first_are_drawn(tmp_path):
     """The share of wrong pixels grows in an order that is not that of the split; one image has no labels."""
     truth = np.zeros((10, 10), np.uint8)
     wrong = np.arange(100).reshape(10, 10)
@@ -152,14 +150,12 @@ def test_the_best_the_median_the_worst_and_the_first_are_drawn(tmp_path: Path) -
         ([math.nan], 0, {}),
     ],
 )
-def test_images_drawn(mious: list[float], first: int, expected: dict[int, tuple[str, ...]]) -> None:
+def test_images_drawn(mious, first, expected):
     """Which they are, and in which order they are shown."""
     assert list(chosen_images(mious, first).items()) == list(expected.items())
 
 
-def test_progress_is_a_few_lines_without_a_terminal(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_progress_is_a_few_lines_without_a_terminal(tmp_path, caplog, capsys):
     with caplog.at_level(logging.INFO):
         scores_of(store_of(tmp_path, random_maps(4, 25, (4, 4))), pictures=0)
     assert len(caplog.messages) == 10

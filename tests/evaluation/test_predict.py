@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 from pathlib import Path
 
 import cv2
@@ -24,7 +22,7 @@ def predict(images: Path, out: Path, overlay: bool = False) -> int:
     return predict_folder(ReadsBlue(21), plain, images, out, classes_of("voc"), overlay=overlay, device="cpu")
 
 
-def test_label_maps_are_train_ids_at_the_images_own_size(tmp_path: Path) -> None:
+def test_label_maps_are_train_ids_at_the_images_own_size(tmp_path):
     sizes = {"a": (8, 12), "b.c": (16, 4)}
     for name, size in sizes.items():
         write_image(tmp_path / "in" / f"{name}.PNG", random_classes(*size))
@@ -37,7 +35,7 @@ def test_label_maps_are_train_ids_at_the_images_own_size(tmp_path: Path) -> None
             np.testing.assert_array_equal(np.asarray(found), random_classes(*size))
 
 
-def test_overlays_are_jpegs_of_the_same_size(tmp_path: Path) -> None:
+def test_overlays_are_jpegs_of_the_same_size(tmp_path):
     write_image(tmp_path / "in/a.bmp", np.full((40, 60), 1, np.uint8))
     predict(tmp_path / "in", tmp_path / "out", overlay=True)
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["a.png", "a_overlay.jpg"]

@@ -1,13 +1,11 @@
 """Checkouts that send their jobs to the test cluster; and trainers at work in one: how to stop and continue them."""
 
-from __future__ import annotations
-
 import json
 import os
 import signal
 import subprocess
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 from unittest import mock
 
 import yaml
@@ -33,7 +31,7 @@ class ClusterCheckout(Checkout):
     command = ("snakemake", "--cores", "all", "--profile", "slurm", "--config", "scale=demo")
 
     @classmethod
-    def make(cls, root: Path, cluster: Cluster) -> ClusterCheckout:
+    def make(cls, root: Path, cluster: Cluster) -> Self:
         """A tiny checkout with the profile, fitted to ``cluster``."""
         checkout = cls(root)
         checkout.cluster = cluster
@@ -42,7 +40,7 @@ class ClusterCheckout(Checkout):
         profile.write_text(yaml.safe_dump(yaml.safe_load(profile.read_text()) | SITE))
         return checkout
 
-    def with_data_of(self, other: Checkout) -> ClusterCheckout:
+    def with_data_of(self, other: Checkout) -> Self:
         """The same with the archives and prepared data of another checkout, as Snakemake has made them."""
         (self.root / ".snakemake").mkdir()
         for name in ("data", ".snakemake/metadata"):

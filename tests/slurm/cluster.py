@@ -3,8 +3,6 @@
 All daemons are children of this process, run in the foreground and die with it. Nothing outside one folder is touched.
 """
 
-from __future__ import annotations
-
 import contextlib
 import ctypes
 import getpass

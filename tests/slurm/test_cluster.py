@@ -1,18 +1,12 @@
 """The test cluster itself, the whole workflow on it from a clean state, and `pointrend doctor`."""
 
-from __future__ import annotations
-
-import pytest
-
 from pointrend.engines.doctor.cluster import check_shared, check_slurm, slurm_version
 from tests.slurm.checkouts import ClusterCheckout
-from tests.slurm.cluster import Cluster
 from tests.slurm.conftest import hashes, longer
 from tests.tiny import ROOT
-from tests.workflow.checkout import Checkout
 
 
-def test_doctor_reports_this_cluster(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_doctor_reports_this_cluster(cluster, monkeypatch):
     for key, value in cluster.env.items():
         monkeypatch.setenv(key, value)
     version = slurm_version()
@@ -24,9 +18,7 @@ def test_doctor_reports_this_cluster(cluster: Cluster, monkeypatch: pytest.Monke
     assert check_shared(ROOT, version).state == "ok"  # both nodes are this machine
 
 
-def test_the_six_runs_come_out_as_they_do_locally(
-    cluster: Cluster, undisturbed: Checkout, tmp_path_factory: pytest.TempPathFactory
-) -> None:
+def test_the_six_runs_come_out_as_they_do_locally(cluster, undisturbed, tmp_path_factory):
     checkout = ClusterCheckout.make(tmp_path_factory.mktemp("cluster") / "pointrend", cluster)
     longer(checkout)
     output = checkout.run(*checkout.command)

@@ -1,13 +1,11 @@
 """What happens to runs on a cluster, and that each ends with the weights of a run to which nothing has happened."""
 
-from __future__ import annotations
-
 import json
 import os
 import re
 import signal
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -134,9 +132,7 @@ STORIES: dict[Story, tuple[str, ...]] = {
 
 
 @pytest.fixture(scope="module")
-def told(
-    cluster: Cluster, prepared: Callable[[str], ClusterCheckout]
-) -> Iterator[dict[Story, tuple[ClusterCheckout, Future[None]]]]:
+def told(cluster, prepared):
     """All stories at once, each in a checkout of its own: most of the time they wait for Slurm."""
     with ThreadPoolExecutor(len(STORIES)) as pool:
         checkouts = {story: prepared(story.__name__) for story in STORIES}
@@ -145,9 +141,7 @@ def told(
 
 
 @pytest.mark.parametrize("story", STORIES, ids=lambda story: story.__name__)
-def test_it_ends_with_the_same_weights(
-    told: dict[Story, tuple[ClusterCheckout, Future[None]]], undisturbed: Checkout, story: Story
-) -> None:
+def test_it_ends_with_the_same_weights(told, undisturbed, story):
     checkout, end = told[story]
     end.result(timeout=580)
     assert hashes(checkout, STORIES[story]) == hashes(undisturbed, STORIES[story])

@@ -1,9 +1,6 @@
 """Several processes on one node and on two: every GPU is used, and the weights are the same but for rounding."""
 
-from __future__ import annotations
-
 import json
-from collections.abc import Callable
 
 import pytest
 import torch
@@ -11,7 +8,7 @@ from safetensors.torch import load_file
 
 from pointrend.engines.slurm import sbatch_words, train_resources
 from tests.slurm.checkouts import ClusterCheckout
-from tests.slurm.cluster import Cluster, until
+from tests.slurm.cluster import until
 from tests.tiny import tiny_setting
 
 GPUS = 4
@@ -26,7 +23,7 @@ def tiny(checkout: ClusterCheckout, epochs: int) -> None:
 
 
 @pytest.fixture(scope="module")
-def trained(prepared: Callable[[str], ClusterCheckout]) -> dict[int, ClusterCheckout]:
+def trained(prepared):
     """voc_r50 trained by four processes, on one node and on two, at the same time."""
     checkouts = {nodes: prepared(f"nodes{nodes}") for nodes in (1, 2)}
     started = {}
@@ -40,7 +37,7 @@ def trained(prepared: Callable[[str], ClusterCheckout]) -> dict[int, ClusterChec
     return checkouts
 
 
-def test_gpus_of_one_node_are_waited_for(cluster: Cluster) -> None:
+def test_gpus_of_one_node_are_waited_for(cluster):
     """Where two GPUs are free on each of two nodes, a training on four of one node does not begin."""
     holders = ["--nodes=2", f"--gres=gpu:{GPUS // 2}", "--mem=100", "--wrap=sleep 60"]
     holding = cluster.run("sbatch", "--parsable", "--output=/dev/null", *holders).strip()
@@ -56,14 +53,14 @@ def test_gpus_of_one_node_are_waited_for(cluster: Cluster) -> None:
     until(lambda: waiting not in cluster.jobs(), 30, "it is gone")
 
 
-def test_the_record_says_who_trained(trained: dict[int, ClusterCheckout]) -> None:
+def test_the_record_says_who_trained(trained):
     for nodes, checkout in trained.items():
         record = json.loads((checkout.root / "runs/demo/voc_r50-s0/train.json").read_text())
         assert (record["gpus"], record["nodes"], record["images_per_gpu"]) == (GPUS, nodes, 1)
         assert (record["iterations"], len(record["attempts"])) == (4, 1)
 
 
-def test_one_node_and_two_give_the_same_weights(trained: dict[int, ClusterCheckout]) -> None:
+def test_one_node_and_two_give_the_same_weights(trained):
     one, two = (load_file(trained[nodes].root / "runs/demo/voc_r50-s0/model.safetensors") for nodes in (1, 2))
     assert one.keys() == two.keys()
     for name, tensor in one.items():

@@ -1,7 +1,5 @@
 """A project whose trainings are made up, the command that sends them to MLflow, and the content of a database."""
 
-from __future__ import annotations
-
 import json
 import shutil
 import socket

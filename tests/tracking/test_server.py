@@ -1,14 +1,11 @@
 """Tracking to a real server that is not there, is killed, hangs and comes back: every point arrives once."""
 
-from __future__ import annotations
-
 import os
 import signal
 import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -88,7 +85,7 @@ class Server:
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def server(tmp_path_factory):
     """A server that has not been started yet."""
     server = Server(tmp_path_factory.mktemp("server"))
     yield server
@@ -108,7 +105,7 @@ def start(root: Path, server: Server, *words: str) -> subprocess.Popen[str]:
     )
 
 
-def test_a_follower_and_a_server_that_comes_and_goes(root: Path, server: Server) -> None:
+def test_a_follower_and_a_server_that_comes_and_goes(root, server):
     path, log = spool(growing(root), records(1, 3)), root / "logs/demo/track-follow.log"
 
     def failures() -> int:

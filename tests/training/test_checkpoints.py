@@ -1,7 +1,5 @@
 """Checkpoints: restored exactly, and never believed when damaged."""
 
-from __future__ import annotations
-
 import contextlib
 import errno
 import functools
@@ -66,7 +64,7 @@ def loaded(folder: Path) -> int:
 
 
 @pytest.mark.parametrize("number", NUMBERS)
-def test_every_write_of_a_checkpoint_may_fail(tmp_path: Path, number: int) -> None:
+def test_every_write_of_a_checkpoint_may_fail(tmp_path, number):
     for fails in itertools.count():
         folder = tmp_path / str(fails)
         save(folder, 1)
@@ -84,16 +82,14 @@ def test_every_write_of_a_checkpoint_may_fail(tmp_path: Path, number: int) -> No
 
 
 @pytest.fixture
-def two(tmp_path: Path) -> Path:
+def two(tmp_path):
     """A folder with two checkpoints."""
     save(tmp_path, 1)
     save(tmp_path, 2)
     return tmp_path
 
 
-def test_a_flipped_bit_anywhere_is_noticed_and_the_one_before_is_used(
-    two: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_flipped_bit_anywhere_is_noticed_and_the_one_before_is_used(two, caplog):
     for file in (two / "000000002-000000.json", two / "000000002-000000.safetensors"):
         whole = file.read_bytes()
         for place in range(0, len(whole), max(1, len(whole) // 100)):
@@ -107,14 +103,14 @@ def test_a_flipped_bit_anywhere_is_noticed_and_the_one_before_is_used(
     assert loaded(two) == 1
 
 
-def test_where_all_are_damaged_training_starts_again_and_says_so(two: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_where_all_are_damaged_training_starts_again_and_says_so(two, caplog):
     for state in two.glob("*.safetensors"):
         state.write_bytes(b"")
     assert loaded(two) == 0
     assert "000000001-000000.safetensors is damaged; training starts from its beginning" in caplog.text
 
 
-def test_a_state_whose_writer_was_killed_does_not_stay(two: Path) -> None:
+def test_a_state_whose_writer_was_killed_does_not_stay(two):
     (two / "000000002-000000.json").unlink()
     (two / ".000000003-000000.safetensors.abc.tmp").write_bytes(b"half")
     assert loaded(two) == 1
@@ -122,7 +118,7 @@ def test_a_state_whose_writer_was_killed_does_not_stay(two: Path) -> None:
     assert sorted(path.name[:9] for path in two.iterdir()) == ["000000001"] * 2 + ["000000003"] * 2
 
 
-def test_the_newest_is_used_and_of_our_files_few_are_kept(tmp_path: Path) -> None:
+def test_the_newest_is_used_and_of_our_files_few_are_kept(tmp_path):
     save(tmp_path, 1)
     theirs = [tmp_path / name for name in ("best-so-far.safetensors", "000000001.safetensors", "1-1.safetensors")]
     for path in theirs:
@@ -134,14 +130,14 @@ def test_the_newest_is_used_and_of_our_files_few_are_kept(tmp_path: Path) -> Non
     assert all(path.read_bytes() == b"of the user's" for path in theirs)
 
 
-def test_another_network_is_an_error(tmp_path: Path) -> None:
+def test_another_network_is_an_error(tmp_path):
     save(tmp_path, 1)
     model = nn.Linear(2, 2)
     with pytest.raises(TrainingError, match="does not fit the model"):
         load_checkpoint(tmp_path, model, torch.optim.SGD(model.parameters(), lr=0.1))
 
 
-def test_that_of_another_training_is_neither_used_nor_passed_over(tmp_path: Path) -> None:
+def test_that_of_another_training_is_neither_used_nor_passed_over(tmp_path):
     for other in (OURS._replace(seed=1), OURS._replace(run="voc_r101"), OURS._replace(fingerprint="e" * 64)):
         folder = tmp_path / str(other)
         save(folder, 1)
@@ -153,7 +149,7 @@ def test_that_of_another_training_is_neither_used_nor_passed_over(tmp_path: Path
             last_iteration(folder)
 
 
-def test_of_two_holders_the_later_one_counts(tmp_path: Path) -> None:
+def test_of_two_holders_the_later_one_counts(tmp_path):
     """The earlier one wrote further ones after the later one had gone on from its second."""
     for iteration in (1, 2):
         save(tmp_path, iteration, lease=4)

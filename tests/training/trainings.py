@@ -1,7 +1,5 @@
 """Tiny trainings: in this process, or as two processes under our torchrun."""
 
-from __future__ import annotations
-
 import json
 import os
 import subprocess

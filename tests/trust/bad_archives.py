@@ -4,8 +4,6 @@
 unpacks, such as names that differ in case alone, is therefore harmless here, and stays so by these cases.
 """
 
-from __future__ import annotations
-
 import contextlib
 import gzip
 import hashlib

@@ -1,7 +1,5 @@
 """Machines and environments that lack something."""
 
-from __future__ import annotations
-
 import contextlib
 import shutil
 import socket

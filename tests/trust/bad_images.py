@@ -1,8 +1,6 @@
 """Images, masks and lists of ids. What every viewer shows is read as OpenCV's colour read shows it; the rest ends in
 one line that names the image."""
 
-from __future__ import annotations
-
 import io
 from typing import Any
 

@@ -1,7 +1,5 @@
 """params.yaml and what is typed: wrong keys, values, syntax and names."""
 
-from __future__ import annotations
-
 import itertools
 from collections.abc import Callable
 from typing import Any

@@ -1,7 +1,5 @@
 """Results that somebody edited, lost or mixed up, for compare, report and verify."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from pointrend.files import write_json

@@ -1,7 +1,5 @@
 """Images and sizes that do not go together, through `train` as it is typed."""
 
-from __future__ import annotations
-
 import contextlib
 
 from pointrend.cli import main

@@ -1,7 +1,5 @@
 """Files given as weights that are none, or none of this network, and images of your own."""
 
-from __future__ import annotations
-
 import argparse
 import collections
 import os

@@ -3,8 +3,6 @@
 Besides the case itself, here are the ways to spoil a checkout that several tables use.
 """
 
-from __future__ import annotations
-
 import contextlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager

@@ -1,9 +1,6 @@
 """Every state of a checkout is made once and copied for each test."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 
@@ -13,7 +10,7 @@ MakeGround = Callable[[str], Ground]
 
 
 @pytest.fixture(scope="session")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Ground]:
+def made(tmp_path_factory):
     """A checkout in a state, shared: nothing may be changed in it."""
     found: dict[str, Ground] = {}
 
@@ -26,7 +23,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Ground]:
 
 
 @pytest.fixture
-def ground_of(made: Callable[[str], Ground], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> MakeGround:
+def ground_of(made, tmp_path, monkeypatch):
     """A checkout in a state, of one's own, and the working folder from then on."""
 
     def get(state: str) -> Ground:

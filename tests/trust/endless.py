@@ -4,8 +4,6 @@ The network has one block a stage and the images are small, so that an iteration
 real training loop, with its log, its records and its checkpoints. ``python -m tests.trust.endless 100000``
 """
 
-from __future__ import annotations
-
 import json
 import os
 import sys

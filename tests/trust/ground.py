@@ -1,7 +1,5 @@
 """A checkout that a test may spoil, in one of a few states, and the command line run in it."""
 
-from __future__ import annotations
-
 import contextlib
 import hashlib
 import json

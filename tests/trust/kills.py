@@ -3,8 +3,6 @@
 ``python -m tests.trust.kills 200`` tries 200 kills.
 """
 
-from __future__ import annotations
-
 import contextlib
 import itertools
 import os

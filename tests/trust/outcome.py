@@ -1,7 +1,5 @@
 """What a disturbed checkout must hold in the end: what a calm one does, but for times."""
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Mapping

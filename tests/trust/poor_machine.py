@@ -1,7 +1,5 @@
 """Machines that lack something: permissions, room, programs. All of it works as any user, root included."""
 
-from __future__ import annotations
-
 import contextlib
 import ctypes
 import os

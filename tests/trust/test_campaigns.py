@@ -1,11 +1,8 @@
 """Each campaign for a short while: ten kills, 2,000 iterations; `make reliability` runs them long."""
 
-from __future__ import annotations
-
 import json
 import subprocess
 import sys
-from pathlib import Path
 
 from tests.trust import kills
 from tests.trust.ground import ROOT
@@ -13,14 +10,14 @@ from tests.trust.ground import ROOT
 KILLS, ITERATIONS = 10, 2000
 
 
-def test_what_was_killed_and_started_again_gives_what_a_calm_machine_gives(tmp_path: Path) -> None:
+def test_what_was_killed_and_started_again_gives_what_a_calm_machine_gives(tmp_path):
     tallies = kills.campaign(tmp_path, KILLS, seed=7, most_in_a_row=2).values()
     assert [defect for tally in tallies for defect in tally.defects] == []
     assert sum(tally.kills for tally in tallies) == KILLS
     assert sum(tally.at_work for tally in tallies) >= KILLS // 2
 
 
-def test_2000_iterations_leave_memory_handles_and_disk_as_they_are() -> None:
+def test_2000_iterations_leave_memory_handles_and_disk_as_they_are():
     """As docs/reliability.md states."""
     command = [sys.executable, "-m", "tests.trust.endless", str(ITERATIONS)]
     ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300, check=True)

@@ -1,24 +1,18 @@
 """Writes that fail while a training runs: the same command then gives the result of a calm machine."""
 
-from __future__ import annotations
-
 import errno
-from pathlib import Path
 
 import pytest
 
 from pointrend.cli import main
 from pointrend.files import atomic_path, sha256_file
-from tests.trust.conftest import MakeGround
 from tests.trust.faults import failing
 
 NUMBERS = [errno.ENOSPC, errno.EIO]
 
 
 @pytest.mark.parametrize("fails", [0, 3, 10, 15, 28])
-def test_a_training_whose_disk_fails_is_finished_by_the_same_command(
-    fails: int, ground_of: MakeGround, made: MakeGround, capfd: pytest.CaptureFixture[str]
-) -> None:
+def test_a_training_whose_disk_fails_is_finished_by_the_same_command(fails, ground_of, made, capfd):
     ground = ground_of("prepared")
     with failing(fails, NUMBERS[fails % 2]) as disk:
         code = main(["--quiet", "train", "voc_r50"])
@@ -31,7 +25,7 @@ def test_a_training_whose_disk_fails_is_finished_by_the_same_command(
     assert not list(ground.root.rglob(".*.tmp"))
 
 
-def test_the_file_of_a_living_writer_is_no_leftover(tmp_path: Path) -> None:
+def test_the_file_of_a_living_writer_is_no_leftover(tmp_path):
     with atomic_path(tmp_path / "file") as first:
         first.write_text("first")
         with atomic_path(tmp_path / "file") as second:
@@ -42,7 +36,7 @@ def test_the_file_of_a_living_writer_is_no_leftover(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("damaged", [b"", b'{"iteration": 99}\n' * 99])
-def test_a_log_that_lost_or_gained_bytes_is_that_of_its_checkpoint_again(ground_of: MakeGround, damaged: bytes) -> None:
+def test_a_log_that_lost_or_gained_bytes_is_that_of_its_checkpoint_again(ground_of, damaged):
     ground = ground_of("done")
     (log,) = ground.root.glob("checkpoints/demo/voc_r50-s0/*/metrics.jsonl")
     whole = log.read_bytes()

@@ -1,14 +1,11 @@
 """Terminals that cannot show every character, and outputs that are closed."""
 
-from __future__ import annotations
-
 import os
 import subprocess
 import sys
 
 import pytest
 
-from tests.trust.conftest import MakeGround
 from tests.trust.ground import ROOT, Ground
 
 POOR = {
@@ -31,7 +28,7 @@ def run(ground: Ground, *words: str, env: dict[str, str], options: tuple[str, ..
 
 
 @pytest.mark.parametrize("place", POOR)
-def test_what_a_terminal_cannot_show_is_written_otherwise(place: str, ground_of: MakeGround) -> None:
+def test_what_a_terminal_cannot_show_is_written_otherwise(place, ground_of):
     ground = ground_of("done")
     for words, code, shown in (
         (("report", "--show"), 0, b"\\u2013"),
@@ -43,7 +40,7 @@ def test_what_a_terminal_cannot_show_is_written_otherwise(place: str, ground_of:
         assert b"Traceback" not in printed
 
 
-def test_no_file_is_read_in_the_encoding_of_the_place(ground_of: MakeGround) -> None:
+def test_no_file_is_read_in_the_encoding_of_the_place(ground_of):
     """Python warns where one is."""
     options = ("-X", "warn_default_encoding", "-W", "error::EncodingWarning:pointrend")
     code, printed = run(ground_of("done"), "verify", env={}, options=options)

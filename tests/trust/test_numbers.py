@@ -1,9 +1,5 @@
 """The numbers against other ways to get them: a naive count, scikit-learn; and what must not change them."""
 
-from __future__ import annotations
-
-import random
-
 import hypothesis.strategies as st
 import numpy as np
 import pytest
@@ -41,7 +37,7 @@ def streamed(classes: int, pairs: Pairs) -> Confusion:
 
 @examples(60)
 @given(scored())
-def test_the_streaming_confusion_is_that_of_a_loop_over_pixels_and_of_scikit_learn(drawn: tuple[int, Pairs]) -> None:
+def test_the_streaming_confusion_is_that_of_a_loop_over_pixels_and_of_scikit_learn(drawn):
     classes, pairs = drawn
     confusion = streamed(classes, pairs)
     naive = np.zeros((classes, classes), np.int64)
@@ -68,7 +64,7 @@ def test_the_streaming_confusion_is_that_of_a_loop_over_pixels_and_of_scikit_lea
 
 @examples(40)
 @given(scored(), st.randoms(use_true_random=False))
-def test_shuffled_images_give_the_same_bits(drawn: tuple[int, Pairs], shuffle: random.Random) -> None:
+def test_shuffled_images_give_the_same_bits(drawn, shuffle):
     classes, pairs = drawn
     before, after = (streamed(classes, some).counts() for some in (pairs, shuffle.sample(pairs, len(pairs))))
     np.testing.assert_array_equal(before.iou(), after.iou())
@@ -77,7 +73,7 @@ def test_shuffled_images_give_the_same_bits(drawn: tuple[int, Pairs], shuffle: r
 
 @examples(40)
 @given(scored(), st.data())
-def test_relabelling_changes_no_mean(drawn: tuple[int, Pairs], data: st.DataObject) -> None:
+def test_relabelling_changes_no_mean(drawn, data):
     classes, pairs = drawn
     table = np.full(256, 255, np.uint8)
     table[:classes] = data.draw(st.permutations(range(classes)))
@@ -89,9 +85,7 @@ def test_relabelling_changes_no_mean(drawn: tuple[int, Pairs], data: st.DataObje
 
 @examples(100)
 @given(st.integers(1, 10**6), st.floats(1e-6, 10), st.floats(0.1, 3), st.floats(0, 1), st.integers(0, 1000), st.data())
-def test_the_learning_rate_stays_between_its_ends(
-    total: int, lr: float, power: float, least: float, warmup: int, data: st.DataObject
-) -> None:
+def test_the_learning_rate_stays_between_its_ends(total, lr, power, least, warmup, data):
     first = data.draw(st.integers(0, total - 1))
     later = data.draw(st.integers(first, total - 1))
 

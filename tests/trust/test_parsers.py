@@ -1,11 +1,8 @@
 """Whatever bytes come in, only errors that we know come out."""
 
-from __future__ import annotations
-
 import copy
 import json
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import hypothesis.strategies as st
@@ -84,7 +81,7 @@ def survives(parse: Callable[[], Any]) -> Any:
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def folder(tmp_path_factory):
     return tmp_path_factory.mktemp("parsers")
 
 
@@ -93,14 +90,14 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     st.binary(max_size=200)
     | damaged(b"scale: demo\nseeds: [0, 1]\nrecipe: {lr: 0.01, crop: [64, 64]}\nx: &a 2001-01-01\n")
 )
-def test_params_of_any_bytes(folder: Path, data: bytes) -> None:
+def test_params_of_any_bytes(folder, data):
     (folder / "params.yaml").write_bytes(data)
     assert survives(lambda: load_params(folder / "params.yaml")) is None
 
 
 @examples(100)
 @given(changed(PARAMS))
-def test_params_of_any_values(tree: Any) -> None:
+def test_params_of_any_values(tree):
     params = survives(lambda: validated(Params, tree, "params.yaml"))
     if params is not None:
         for scale in params.scales:
@@ -113,14 +110,14 @@ def test_params_of_any_values(tree: Any) -> None:
     st.text(max_size=30)
     | st.sampled_from(["lr=", "epochs=", "crop_size="]).flatmap(lambda key: st.text(max_size=20).map(key.__add__))
 )
-def test_values_typed(text: str) -> None:
+def test_values_typed(text):
     if survives(lambda: parse_override(text)) is not None:
         survives(lambda: validated(Params, PARAMS, "params.yaml").setting("voc_r50", (text,)))
 
 
 @examples(150)
 @given(st.binary(max_size=60))
-def test_lists_of_ids(data: bytes) -> None:
+def test_lists_of_ids(data):
     ids = survives(lambda: read_ids("train.txt", data))
     assert ids is None or (len(set(ids)) == len(ids) and all(id == id.strip() != "" for id in ids))
 
@@ -132,7 +129,7 @@ MASK = encoded(values(1, [1, 2]), mode="P")
 @pytest.mark.parametrize("kind", PICTURES)
 @examples(150)
 @given(st.data())
-def test_pictures_and_masks(kind: str, data: st.DataObject) -> None:
+def test_pictures_and_masks(kind, data):
     picture, mask = data.draw(damaged(PICTURES[kind])), data.draw(st.just(MASK) | damaged(MASK))
     sample = survives(lambda: decode_sample(EncodedSample("id", picture, mask, decode_mask), classes_of("voc")))
     assert sample is None or sample.image.shape[2] == 3
@@ -144,19 +141,19 @@ def test_pictures_and_masks(kind: str, data: st.DataObject) -> None:
     | st.text(max_size=60).map(lambda text: text.encode(errors="surrogatepass"))
     | JSON.map(lambda value: json.dumps(value).encode())
 )
-def test_json_of_any_bytes(folder: Path, data: bytes) -> None:
+def test_json_of_any_bytes(folder, data):
     (folder / "any.json").write_bytes(data)
     survives(lambda: write_json(folder / "again.json", read_json(folder / "any.json")))
 
 
 @pytest.fixture(scope="module")
-def results(folder: Path) -> dict[str, Any]:
+def results(folder):
     return json.loads(json.dumps(results_of(folder / "runs")))
 
 
 @examples(150)
 @given(data=st.data())
-def test_results_with_a_right_hash_and_any_values(folder: Path, results: dict[str, Any], data: st.DataObject) -> None:
+def test_results_with_a_right_hash_and_any_values(folder, results, data):
     tree = data.draw(changed(results))
     try:
         write_json(folder / "results.json", sealed(tree))
@@ -171,7 +168,7 @@ def test_results_with_a_right_hash_and_any_values(folder: Path, results: dict[st
 
 @examples(40)
 @given(data=st.data())
-def test_counts_of_any_bytes(folder: Path, data: st.DataObject) -> None:
+def test_counts_of_any_bytes(folder, data):
     run = selected(folder / "counts")
     if not run.folder.exists():
         finish(run)
@@ -182,7 +179,7 @@ def test_counts_of_any_bytes(folder: Path, data: st.DataObject) -> None:
 
 @examples(80)
 @given(data=st.data())
-def test_an_index_of_any_values(folder: Path, data: st.DataObject) -> None:
+def test_an_index_of_any_values(folder, data):
     place = folder / "store"
     if not place.exists():
         with StoreWriter(place, "train") as writer:
@@ -197,9 +194,7 @@ def test_an_index_of_any_values(folder: Path, data: st.DataObject) -> None:
 @pytest.mark.parametrize("name", ["train.json", "metrics.json"])
 @examples(25)
 @given(data=st.data())
-def test_files_of_a_run_with_any_values_through_compare(
-    made: Callable[[str], Ground], name: str, folder: Path, data: st.DataObject
-) -> None:
+def test_files_of_a_run_with_any_values_through_compare(made, name, folder, data):
     root = folder / f"compared-{name}"
     ground = Ground(root) if root.exists() else made("done").copy(root)
     path = ground.path(f"runs/demo/voc_r50-s0/{name}")

@@ -1,13 +1,9 @@
 """Passwords and tokens given to a whole run appear in nothing that it writes or prints."""
 
-from __future__ import annotations
-
 import hashlib
 import logging
 from pathlib import Path
 from typing import Any
-
-import pytest
 
 from pointrend.archives.loopback import serve_folder
 from pointrend.cli import main
@@ -17,7 +13,6 @@ from pointrend.results.report import render_readme
 from tests.datasets.layouts import archive_members, write_archives
 from tests.results.pages import PageReader, page_of
 from tests.results.runs import published, results_of
-from tests.trust.conftest import MakeGround
 from tests.trust.ground import STEPS, Ground
 
 SECRETS = {
@@ -48,9 +43,7 @@ def official(ground: Ground, url: str, folder: Path) -> None:
     ground.set_urls({name: [f"{address}/{end.format(name)}" for end in ends] for name in paths})
 
 
-def test_a_whole_run_keeps_all_secrets(
-    ground_of: MakeGround, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
-) -> None:
+def test_a_whole_run_keeps_all_secrets(ground_of, tmp_path, monkeypatch, capfd):
     ground = ground_of("one run")
     for name, value in SECRETS.items():
         monkeypatch.setenv(name, value)
@@ -86,7 +79,7 @@ class Tags(PageReader):
 HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(1)>\"'&|`[a](javascript:b)"
 
 
-def test_a_page_shows_hostile_names_as_text(tmp_path: Path) -> None:
+def test_a_page_shows_hostile_names_as_text(tmp_path):
     results = results_of(tmp_path)
     for row in results["runs"]:
         row |= {"pictures": {}, "hashes": {}}  # what the page carries; its own tests have hostile names of these

@@ -1,7 +1,5 @@
 """What a params.yaml from a stranger can make the engines' shells do: nothing."""
 
-from __future__ import annotations
-
 import copy
 from collections.abc import Callable
 from typing import Any
@@ -23,7 +21,7 @@ ENGINES = {"snakemake": ("snakemake", "--cores", "1"), "dvc": ("dvc", "repro")}
 
 
 @pytest.fixture(scope="module")
-def checkout(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
+def checkout(tmp_path_factory):
     """A checkout in a folder that a careless shell would trip over."""
     checkout = Checkout.of_voc(tmp_path_factory.mktemp("shells") / f'it\'s $(touch {CANARY}) "here"')
     checkout.git("init", "--quiet")
@@ -32,7 +30,7 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
 
 @pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize("place", HOSTILE)
-def test_a_hostile_params_file_executes_nothing(checkout: Checkout, place: str, engine: str) -> None:
+def test_a_hostile_params_file_executes_nothing(checkout, place, engine):
     whole = checkout.params()
     params = copy.deepcopy(whole)
     HOSTILE[place](params)
@@ -47,7 +45,7 @@ def test_a_hostile_params_file_executes_nothing(checkout: Checkout, place: str, 
     assert "error: " in output.lower()
 
 
-def test_a_folder_with_a_shells_name_is_an_ordinary_one(checkout: Checkout) -> None:
+def test_a_folder_with_a_shells_name_is_an_ordinary_one(checkout):
     checkout.run("snakemake", "--cores", "1", "data")
     assert (checkout.root / "data/demo/voc/manifest.json").is_file()
     assert not [path for path in checkout.root.parent.rglob(f"{CANARY}*") if path != checkout.root]
@@ -55,6 +53,6 @@ def test_a_folder_with_a_shells_name_is_an_ordinary_one(checkout: Checkout) -> N
 
 @pytest.mark.parametrize("value", ["demo; true", "$(true)", "a b", "'", "{}"])
 @pytest.mark.parametrize("key", ["scale", "runs", "seeds", "gpus", "pretrained"])
-def test_nothing_of_the_kind_can_be_typed_either(checkout: Checkout, key: str, value: str) -> None:
+def test_nothing_of_the_kind_can_be_typed_either(checkout, key, value):
     with pytest.raises(ParamsError):
         Workflow.from_config({key: value}, checkout.root)

@@ -1,7 +1,5 @@
 """What no line of the package may do and ruff does not see (it forbids eval, pickle, shells, unsafe YAML)."""
 
-from __future__ import annotations
-
 import ast
 import re
 from collections.abc import Iterator
@@ -31,11 +29,11 @@ def keyword(call: ast.Call, name: str) -> str | None:
     return next((ast.unparse(word.value) for word in call.keywords if word.arg == name), None)
 
 
-def test_nothing_is_unpacked_to_the_disk_and_no_yaml_makes_objects() -> None:
+def test_nothing_is_unpacked_to_the_disk_and_no_yaml_makes_objects():
     assert list(called(r".*\.(extract|extractall|unpack_archive)|yaml\.(unsafe|full)_load.*")) == []
 
 
-def test_torch_and_numpy_load_no_objects() -> None:
+def test_torch_and_numpy_load_no_objects():
     found = list(called(r"(torch|np|numpy)\.load"))
     assert found
     for place, name, call in found:
@@ -43,12 +41,12 @@ def test_torch_and_numpy_load_no_objects() -> None:
         assert keyword(call, "allow_pickle") in (None, "False"), place
 
 
-def test_yaml_is_read_by_safe_loaders() -> None:
+def test_yaml_is_read_by_safe_loaders():
     assert [ast.unparse(call.args[1]) for _, _, call in called(r"yaml\.load")] == ["_OneMeaningLoader"]
     assert issubclass(params_file._OneMeaningLoader, SafeLoader)
 
 
-def test_servers_listen_on_loopback_alone() -> None:
+def test_servers_listen_on_loopback_alone():
     servers = list(called(r".*(Server|socketserver\.\w+|\.bind)"))
     assert servers
     for place, _, call in servers:
@@ -57,7 +55,7 @@ def test_servers_listen_on_loopback_alone() -> None:
         assert not re.search(r"0\.0\.0\.0|\"::\"|''\s*,\s*0\)", text), path
 
 
-def test_every_suppressed_warning_of_ruff_says_why() -> None:
+def test_every_suppressed_warning_of_ruff_says_why():
     for path in {*SOURCES, *ROOT.glob("tests/**/*.py")} - {Path(__file__)}:
         for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
             assert "noqa" not in line or re.search(r"# noqa: [A-Z]+\d+ \w+", line), f"{path}:{number}"

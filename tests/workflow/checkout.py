@@ -1,7 +1,5 @@
 """A checkout of its own for tests of the workflow: a copy of the project with datasets and trainings made tiny."""
 
-from __future__ import annotations
-
 import os
 import re
 import shutil
@@ -10,6 +8,7 @@ import sys
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Self
 
 import yaml
 
@@ -60,20 +59,20 @@ class Checkout:
         both = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
         return subprocess.Popen([str(programs / command[0]), *command[1:]], cwd=self.root, env=env, **both)
 
-    def copy(self, root: Path) -> Checkout:
+    def copy(self, root: Path) -> Self:
         """The same checkout elsewhere, with the same times and links."""
         subprocess.run(["cp", "-a", str(self.root), str(root)], check=True, timeout=60)
         return self.at(root)
 
     @classmethod
-    def at(cls, root: Path) -> Checkout:
+    def at(cls, root: Path) -> Self:
         """A checkout that is there already."""
         checkout = cls.__new__(cls)
         checkout.root = root
         return checkout
 
     @classmethod
-    def of_voc(cls, root: Path) -> Checkout:
+    def of_voc(cls, root: Path) -> Self:
         """One in which nothing has run, with the runs voc_r50 and voc_r101 alone."""
         checkout = cls(root)
         keep_dataset(params := checkout.params(), "voc")

@@ -1,7 +1,5 @@
 """The whole DAG of six runs under snakemake, tiny; what a change redoes is in tests/engines/test_situations.py."""
 
-from __future__ import annotations
-
 import hashlib
 from collections import Counter
 from pathlib import Path
@@ -17,7 +15,7 @@ RUNS = ("voc_r50", "voc_r101", "ade20k_r50", "ade20k_r101", "cityscapes_r50", "c
 
 
 @pytest.fixture(scope="module")
-def done(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
+def done(tmp_path_factory):
     """A checkout in which the workflow has run to its end."""
     checkout = Checkout(tmp_path_factory.mktemp("checkout") / "pointrend")
     printed = checkout.snakemake()
@@ -29,7 +27,7 @@ def sha256(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def test_all_stages_run_once_and_leave_their_files(done: Checkout) -> None:
+def test_all_stages_run_once_and_leave_their_files(done):
     results = read_json(done.root / "results/demo/results.json")
     assert [row["run"] for row in results["runs"]] == list(RUNS)
     for row in results["runs"]:
@@ -54,12 +52,12 @@ def test_all_stages_run_once_and_leave_their_files(done: Checkout) -> None:
     done.run("pointrend", "report", "--check")
 
 
-def test_a_second_run_has_nothing_to_do(done: Checkout) -> None:
+def test_a_second_run_has_nothing_to_do(done):
     assert done.planned() == Counter()
     assert "Nothing to be done" in done.snakemake()
 
 
-def test_touched_files_with_the_same_content_redo_nothing(done: Checkout) -> None:
+def test_touched_files_with_the_same_content_redo_nothing(done):
     """A clone or a checkout gives every file a new time."""
     for name in ("params.yaml", "published/pointrend_table.json"):
         (done.root / name).touch()
@@ -68,7 +66,7 @@ def test_touched_files_with_the_same_content_redo_nothing(done: Checkout) -> Non
     assert done.planned() == Counter()
 
 
-def test_runs_seeds_and_targets_select(done: Checkout) -> None:
+def test_runs_seeds_and_targets_select(done):
     assert done.planned("runs=voc_r50", "seeds=1,2") == Counter(train=2, evaluate=2, compare=1, report=1, track=1)
     output = done.run("snakemake", "--cores", "2", "-n", "--forceall", "voc_r101")
     assert "runs/demo/voc_r101-s0/metrics.json" in output
@@ -77,7 +75,7 @@ def test_runs_seeds_and_targets_select(done: Checkout) -> None:
     assert "evaluate" not in done.run("snakemake", "--cores", "2", "-n", "--forceall", "trained")
 
 
-def test_another_scale_uses_other_folders_and_the_backbones(done: Checkout) -> None:
+def test_another_scale_uses_other_folders_and_the_backbones(done):
     once = {"prepare": 1, "compare": 1, "report": 1, "track": 1}
     planned = done.planned("scale=paper", "runs=voc_r50,voc_r101")
     assert planned == Counter(fetch=9, train=2, evaluate=2, evaluate_released=2, audit=2, **once)
@@ -101,7 +99,7 @@ def test_another_scale_uses_other_folders_and_the_backbones(done: Checkout) -> N
         ("seeds=0,4294967296", "'4294967296' is no", "from 0 to 4294967295"),
     ],
 )
-def test_a_wrong_config_is_an_error(config_and_words: tuple[str, ...]) -> None:
+def test_a_wrong_config_is_an_error(config_and_words):
     config, *words = config_and_words
     key, _, value = config.partition("=")
     with pytest.raises(ParamsError) as error:
@@ -109,14 +107,14 @@ def test_a_wrong_config_is_an_error(config_and_words: tuple[str, ...]) -> None:
     assert [word for word in words if word not in str(error.value)] == []
 
 
-def test_a_wrong_config_is_one_line(done: Checkout) -> None:
+def test_a_wrong_config_is_one_line(done):
     output = done.run("snakemake", "-n", "--config", "gpus=3", expect=2)
     (line,) = [line for line in output.splitlines() if line.startswith("error: ")]
     assert "batch_size 4 cannot be divided among 3 " in line
     assert "Traceback" not in output
 
 
-def test_a_failing_job_names_its_log(done: Checkout) -> None:
+def test_a_failing_job_names_its_log(done):
     """This leaves the checkout without a run, so it comes last."""
     params = done.params()
     params["runs"]["voc_r50"] |= {"lr": 1000.0, "warmup_iterations": 0}

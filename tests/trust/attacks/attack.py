@@ -1,7 +1,5 @@
 """One way to a wrong number, and the judgement that is the same for all of them."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any

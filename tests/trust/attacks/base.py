@@ -3,8 +3,6 @@
 published/definition.json of this checkout says that exactly this was published, so its results are comparable.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """Parts of an older state restored over a newer one, files changed for a while, and times that are wrong."""
 
-from __future__ import annotations
-
 import json
 import os
 import re

@@ -1,7 +1,5 @@
 """The checkout's own code, edited, used, and edited back; or not what seems to be there."""
 
-from __future__ import annotations
-
 import importlib.util
 import py_compile
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Verbs typed by hand, in another order, with other files, at the same time; and engines made to accept the disk."""
 
-from __future__ import annotations
-
 from typing import Any
 from unittest import mock
 

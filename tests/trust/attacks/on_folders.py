@@ -1,7 +1,5 @@
 """Files and folders moved, swapped and copied, hashes and all; and copies that are not whole."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any

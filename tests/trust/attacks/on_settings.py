@@ -1,7 +1,5 @@
 """params.yaml, --set and the environment changed between the stages."""
 
-from __future__ import annotations
-
 from pointrend.files import sha256_file, write_json
 from pointrend.results.run_files import STALE, STALE_SCORE
 from tests.trust.attacks.attack import RIGHT, attack

@@ -1,7 +1,5 @@
 """A checkout in which verbs run in this process, or by its own code in a process of their own."""
 
-from __future__ import annotations
-
 import contextlib
 import hashlib
 import io
