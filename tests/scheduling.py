@@ -19,5 +19,4 @@ class BySharedFixtures(LoadScopeScheduling):
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> BySharedFixtures:
-    """The scheduler for --numprocesses."""
     return BySharedFixtures(config, log)

@@ -18,7 +18,6 @@ ROOT = Path(__file__).parents[1]
 
 @pytest.fixture(autouse=True)
 def in_a_project(tmp_path, monkeypatch):
-    """Run in an empty checkout: only params.yaml and published/."""
     (tmp_path / "params.yaml").write_text((ROOT / "params.yaml").read_text())
     (tmp_path / "published").symlink_to(ROOT / "published")
     monkeypatch.chdir(tmp_path)

@@ -22,7 +22,6 @@ ROOT = Path(__file__).parents[1]
 
 @pytest.fixture(scope="module")
 def voc(tmp_path_factory):
-    """The demo's VOC, prepared."""
     folder = tmp_path_factory.mktemp("voc")
     records = build_demo_archives(folder / "archives", SceneCounts())["files"]
     archives = {name: folder / "archives" / name for name in records}

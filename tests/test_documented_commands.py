@@ -19,7 +19,6 @@ RULES = "".join(path.read_text() for path in (ROOT / "Snakefile", *ROOT.glob("wo
 
 @pytest.fixture(scope="module")
 def extended(tmp_path_factory):
-    """A folder with everything that docs/extending.md adds, and nothing computed."""
     folder = tmp_path_factory.mktemp("project")
     shutil.copy(ROOT / "params.yaml", folder)
     shutil.copytree(ROOT / "published", folder / "published")

@@ -59,7 +59,6 @@ def extended(root: Path, url: str, sha256: str) -> Checkout:
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory):
-    """A folder with the archive, the address at which it is offered, and its sha256."""
     folder = tmp_path_factory.mktemp("extending")
     sha256 = write_archive(folder)
     with serve_folder(folder) as url:
@@ -68,7 +67,6 @@ def served(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def walked(served):
-    """A checkout in which the walk was typed, and what its steps have printed."""
     folder, url, sha256 = served
     checkout = extended(folder / "snakemake", url, sha256)
     return checkout, replay(checkout.root, WALK)

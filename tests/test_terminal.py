@@ -21,7 +21,6 @@ COLOUR = "\x1b[3"
 
 @pytest.fixture(scope="module")
 def checkout(tmp_path_factory):
-    """A checkout with one dataset, in which nothing has run."""
     return Checkout.of_voc(tmp_path_factory.mktemp("terminal") / "pointrend")
 
 
@@ -47,7 +46,6 @@ def on_terminal(checkout, monkeypatch):
 
 
 def read_to_end(reader: int) -> str:
-    """What is written to a terminal until its last writer has gone."""
     shown = b""
     with contextlib.suppress(OSError):  # how a terminal ends
         while part := os.read(reader, 65536):

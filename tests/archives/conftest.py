@@ -9,7 +9,6 @@ from tests.archives.servers import misbehaving
 
 @pytest.fixture(autouse=True)
 def _hasty(monkeypatch):
-    """Servers get few attempts and no pauses."""
     for name, value in {"FRUITLESS": FRUITLESS, "ATTEMPTS": ATTEMPTS, "PAUSE_S": 0}.items():
         monkeypatch.setattr(download, name, value)
 

@@ -23,7 +23,6 @@ from tests.archives.servers import misbehaving, resumable
 
 @pytest.fixture
 def at_hand(tmp_path):
-    """A folder with the right file."""
     folder = tmp_path / "hand"
     folder.mkdir()
     (folder / NAME).write_bytes(GOOD)

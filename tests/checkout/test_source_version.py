@@ -17,7 +17,6 @@ def git(root: Path, *words: str) -> str:
 
 @pytest.fixture
 def checkout(tmp_path):
-    """A repository of one commit."""
     root = tmp_path / "checkout"
     (root / "inner").mkdir(parents=True)
     (root / "file.py").write_text("1\n")

@@ -27,7 +27,6 @@ SCORED = Path("runs/paper/voc_r50-released")
 
 
 def golden_masks() -> dict[str, NDArray[np.uint8]]:
-    """The golden label maps, by test image."""
     names = {f"test{case}": "{}x{}".format(*golden_facts()[f"test{case}"]["orig_hw"]) for case in (0, 1)}
     return {name: golden_arrays()[f"{name}_labelmap_{size}"].astype(np.uint8) for name, size in names.items()}
 

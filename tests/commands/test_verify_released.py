@@ -29,7 +29,6 @@ FILES = (
 
 @pytest.fixture(scope="module")
 def scored(tmp_path_factory):
-    """A checkout in which released weights of a thin network were scored, compared and reported."""
     root = tmp_path_factory.mktemp("scored")
     with pytest.MonkeyPatch.context() as patch, offering(root, patch) as folder:
         released.prepare(folder, released.noise_masks(2), **THIN)
@@ -41,7 +40,6 @@ def scored(tmp_path_factory):
 
 @pytest.fixture(autouse=True)
 def _own_copy(scored, tmp_path, monkeypatch):
-    """The working folder is a copy of that checkout."""
     subprocess.run(["cp", "-a", f"{scored}/.", str(tmp_path)], check=True, timeout=60)
     monkeypatch.chdir(tmp_path)
 
@@ -160,7 +158,6 @@ def test_other_code_is_a_note_and_another_setting_fails(monkeypatch, capsys):
 
 
 def compared() -> dict[str, Any]:
-    """The row of the released weights, made again."""
     assert paper("compare") == 0
     return next(row for row in read_results(RESULTS)["runs"] if row["kind"] == "released")
 

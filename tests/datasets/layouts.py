@@ -40,7 +40,6 @@ def encoded(array: np.ndarray, kind: str = "PNG", mode: str | None = None) -> by
 
 
 def mat(compress: bool = True, **variables: Any) -> bytes:
-    """A MATLAB file."""
     stream = io.BytesIO()
     savemat(stream, variables, do_compression=compress)
     return stream.getvalue()

@@ -18,7 +18,6 @@ P = encoded(VALUES, mode="P")
 
 
 def saved(**options: Any) -> bytes:
-    """The palette image, written anew."""
     stream = io.BytesIO()
     Image.open(io.BytesIO(P)).save(stream, "PNG", **options)
     return stream.getvalue()

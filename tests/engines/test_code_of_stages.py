@@ -26,7 +26,6 @@ json.dump([code, names], open(sys.argv[1], "w"))
 
 @pytest.fixture(scope="module")
 def done(by_snakemake, tmp_path_factory):
-    """A checkout in which everything has run once."""
     return by_snakemake.copy(tmp_path_factory.mktemp("code") / "pointrend")
 
 

@@ -20,7 +20,6 @@ BIN = Path(sys.executable).parent
 
 @pytest.fixture
 def checkout(tmp_path):
-    """One in which nothing has run."""
     return Checkout.of_voc(tmp_path / "pointrend")
 
 
@@ -121,6 +120,5 @@ def test_a_slurm_that_answers_and_every_way_not_to(tmp_path, monkeypatch, script
 
 
 def program(folder: Path, script: str) -> None:
-    """A `sinfo` in ``folder``."""
     (folder / "sinfo").write_text(f"#!/bin/sh\n{script}\n")
     (folder / "sinfo").chmod(0o755)

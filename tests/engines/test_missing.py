@@ -36,7 +36,6 @@ MISSING = {
 
 @contextmanager
 def taken_away(checkout: Checkout, file: str) -> Iterator[None]:
-    """Without a file, or a folder."""
     path, aside = checkout.root / file, checkout.root.parent / "aside"
     path.rename(aside)
     try:

@@ -25,7 +25,6 @@ class Dag:
 
 
 def of_dvc(checkout: Checkout) -> Dag:
-    """The DAG of dvc.yaml."""
     with Repo(str(checkout.root)) as repo:
         graph = nx.DiGraph((_command(before), _command(stage)) for stage, before in repo.index.graph.edges)
         outputs = {_command(stage): [out.def_path for out in stage.outs] for stage in repo.index.stages}
@@ -61,7 +60,6 @@ def _dag(outputs: dict[str, list[str]], graph: Any) -> Dag:
 
 @pytest.fixture
 def checkout(tmp_path):
-    """A checkout under version control, in which nothing has run."""
     checkout = Checkout(tmp_path / "pointrend")
     checkout.git("init", "--quiet")
     return checkout
@@ -138,7 +136,6 @@ def test_another_value_in_params_is_another_digest(checkout, command):
 
 
 def digest(checkout: Checkout, command: str) -> str:
-    """Snakemake's digest of the job that runs ``command``."""
     verb, name, more = (*command.split(), "", "", "")[:3]
     stage = {"track": "track", "evaluate": "evaluate_released" if more == "--released" else "evaluate"}.get(verb, verb)
     key = {"fetch": "name", "prepare": "dataset"}.get(stage, "run")

@@ -32,8 +32,6 @@ def params(path: str, value: object) -> Change:
 
 
 def source(file: str) -> Change:
-    """A comment at the end of a source file."""
-
     def change(checkout: Checkout) -> None:
         with open(checkout.root / file, "a") as stream:
             stream.write("\n# changed\n")

@@ -29,7 +29,6 @@ def page(by_snakemake, tmp_path_factory):
 
 
 def embedded(page: str, name: str) -> Any:
-    """A value that the report holds."""
     _, _, rest = page.partition(f'<script id="{name.replace("_", "-")}">')
     return json.JSONDecoder().raw_decode(rest.partition(f"var {name} = ")[2])[0]
 

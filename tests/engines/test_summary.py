@@ -15,7 +15,6 @@ from tests.tiny import ROOT
 
 @pytest.fixture
 def root(tmp_path, monkeypatch):
-    """An empty checkout, the working folder."""
     shutil.copy(ROOT / "params.yaml", tmp_path)
     monkeypatch.chdir(tmp_path)
     return tmp_path
@@ -59,7 +58,6 @@ def test_a_score_is_missing_or_of_an_earlier_training(root, earlier):
 
 @pytest.fixture
 def done(root):
-    """A checkout with everything about voc_r50."""
     write_json(root / "data/demo/voc/manifest.json", {})
     make(root, "voc_r50", "train.json", "metrics.json")
     hashes = {"metrics.json": sha256_file(root / "runs/demo/voc_r50-s0/metrics.json")}

@@ -38,7 +38,6 @@ def verified_where_it_was_made(done, monkeypatch):
 
 @pytest.fixture
 def spoilt(done, tmp_path):
-    """Root of a copy of its own."""
     return done.copy(tmp_path / "pointrend").root
 
 
@@ -61,14 +60,12 @@ def audited(done, tmp_path_factory):
 
 
 def verify(root: Path, capsys: Capture) -> tuple[int, str]:
-    """Exit code, and everything printed."""
     code = main(["--params", str(root / "params.yaml"), "--scale", "demo", "verify"])
     printed = capsys.readouterr()
     return code, printed.out + printed.err
 
 
 def refusal(root: Path, capsys: Capture) -> str:
-    """The one line with which verify fails."""
     code, printed = verify(root, capsys)
     assert (code, printed.count("\n")) == (3, 1), printed
     assert printed.startswith("error: ")

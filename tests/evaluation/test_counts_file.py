@@ -35,8 +35,6 @@ def test_equal_counts_give_equal_bytes_and_images_without_rows_are_counted(tmp_p
 
 
 def changed(**cell: int) -> Callable[[pa.Table], pa.Table]:
-    """Change one cell of the first row."""
-
     def change(table: pa.Table) -> pa.Table:
         first, *others = table.to_pylist()
         return pa.Table.from_pylist([first | cell, *others], table.schema)

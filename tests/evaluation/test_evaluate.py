@@ -52,7 +52,6 @@ def scores_of(store: Store, pictures: int = 2, model: Any = None) -> Scores:
 
 
 def expected_counts(pairs: list[tuple[np.ndarray, np.ndarray]]) -> tuple[Counts, Counts]:
-    """Counts of whole masks and of bands."""
     confusion, boundary = Confusion(21), Counts.zeros(21)
     for prediction, truth in pairs:
         confusion.add(prediction, truth)

@@ -148,7 +148,6 @@ def trained() -> PointRend:
 
 @functools.cache
 def written(load: Load) -> bytes:
-    """The bytes of a sound file for ``load``."""
     save = next(save for save, other in FORMATS if other is load)
     with tempfile.TemporaryDirectory() as folder:
         save(trained(), Path(folder) / "weights")

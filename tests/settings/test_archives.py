@@ -18,7 +18,6 @@ TGZ, MD5 = "benchmark.tgz", "0" * 32
 
 @pytest.fixture
 def checkout(tmp_path):
-    """params.yaml and published/."""
     shutil.copy(ROOT / "params.yaml", tmp_path)
     shutil.copytree(ROOT / "published", tmp_path / "published")
     return tmp_path

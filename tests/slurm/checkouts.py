@@ -25,8 +25,6 @@ SITE = {
 
 
 class ClusterCheckout(Checkout):
-    """A checkout whose commands find the test cluster."""
-
     cluster: Cluster
     command = ("snakemake", "--cores", "all", "--profile", "slurm", "--config", "scale=demo")
 
@@ -48,7 +46,6 @@ class ClusterCheckout(Checkout):
         return self
 
     def start(self, *command: str) -> subprocess.Popen[str]:
-        """Start a program of the virtual environment, with the cluster's clients on the PATH."""
         with mock.patch.dict(os.environ, self.cluster.env):
             process = super().start(*command)
         self.cluster.users.append(process)
@@ -68,14 +65,12 @@ def holder(checkout: Checkout, run: str) -> Found | None:
 
 
 def iterations(checkout: Checkout, run: str) -> int:
-    """Finished iterations of a run."""
     folder = checkpoints(checkout, run)
     path = folder / "metrics.jsonl" if folder else None
     return path.read_bytes().count(b"\n") if path and path.is_file() else 0
 
 
 def attempts(checkout: Checkout, run: str) -> list[dict[str, Any]]:
-    """The attempts at a run so far."""
     folder = checkpoints(checkout, run)
     path = folder / "attempts.json" if folder else None
     return json.loads(path.read_text())["attempts"] if path and path.is_file() else []
@@ -96,5 +91,4 @@ def freeze(checkout: Checkout, run: str, iteration: int, number: int = 1) -> Fou
 
 
 def thaw(found: Found) -> None:
-    """Let a stopped trainer continue."""
     os.kill(found.holder["pid"], signal.SIGCONT)

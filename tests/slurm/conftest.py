@@ -17,7 +17,6 @@ RUNS = ("voc_r50", "voc_r101", "ade20k_r50", "ade20k_r101", "cityscapes_r50", "c
 
 @pytest.fixture(scope="session")
 def cluster():
-    """A private Slurm with two nodes of four GPUs."""
     needs.programs("slurmctld", "slurmd", "munged", package="slurm-wlm munge")
     private = Cluster()
     try:
@@ -29,7 +28,6 @@ def cluster():
 
 
 def longer(checkout: Checkout) -> None:
-    """Make trainings long enough to be disturbed."""
     params = checkout.params()
     params["scales"]["demo"]["recipe"]["epochs"] = EPOCHS
     for dataset in params["scales"]["demo"]["datasets"].values():

@@ -120,7 +120,6 @@ safetensors.torch.save_file = save_file
 
 
 def slurm_logs(checkout: Checkout) -> str:
-    """What failed jobs have printed."""
     logs = (checkout.root / ".snakemake/slurm_logs").rglob("*.log")
     return "\n".join(path.read_text() for path in logs)
 

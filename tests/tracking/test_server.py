@@ -42,7 +42,6 @@ class Server:
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        """Start it and wait until it answers."""
         command = [
             sys.executable,
             "-m",
@@ -72,12 +71,10 @@ class Server:
             return False
 
     def signal(self, number: int) -> None:
-        """Send a signal to the server and all its processes."""
         assert self.process is not None
         os.killpg(self.process.pid, number)
 
     def kill(self) -> None:
-        """End it at once."""
         if self.process is not None:
             self.signal(signal.SIGKILL)
             self.process.wait(30)
@@ -93,7 +90,6 @@ def server(tmp_path_factory):
 
 
 def start(root: Path, server: Server, *words: str) -> subprocess.Popen[str]:
-    """`pointrend track WORDS`, with a password that the server does not ask for."""
     return subprocess.Popen(
         [sys.executable, "-m", "pointrend", "--scale", "demo", "track", *words],
         cwd=root,

@@ -35,7 +35,6 @@ def client(root: Path) -> MlflowClient:
 
 
 def runs(root: Path) -> dict[str, list[Run]]:
-    """Runs of the experiment by name."""
     found: dict[str, list[Run]] = {}
     for run in client(root).search_runs([client(root).get_experiment_by_name("pointrend-demo").experiment_id]):
         found.setdefault(run.info.run_name, []).append(run)
@@ -43,13 +42,11 @@ def runs(root: Path) -> dict[str, list[Run]]:
 
 
 def one(root: Path, name: str = "voc_r50 seed 0") -> Run:
-    """The only run of that name."""
     (run,) = runs(root)[name]
     return run
 
 
 def history(root: Path, run: Run, name: str = "train/loss") -> list[tuple[int, float]]:
-    """Steps and values of a metric."""
     return [(point.step, point.value) for point in client(root).get_metric_history(run.info.run_id, name)]
 
 

@@ -23,7 +23,6 @@ POINTREND = (sys.executable, "-m", "pointrend")
 
 @pytest.fixture(scope="module")
 def empty(tmp_path_factory):
-    """A checkout with prepared data and nothing else."""
     root = tmp_path_factory.mktemp("empty")
     shutil.copy(ROOT / "params.yaml", root)
     write_tiny_data(root / "data/demo/voc")

@@ -83,7 +83,6 @@ def test_every_write_of_a_checkpoint_may_fail(tmp_path, number):
 
 @pytest.fixture
 def two(tmp_path):
-    """A folder with two checkpoints."""
     save(tmp_path, 1)
     save(tmp_path, 2)
     return tmp_path

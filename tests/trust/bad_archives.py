@@ -69,8 +69,6 @@ def path_of(archive: str) -> str:
 
 
 def repacked(archive: str, change: Callable[[Members], object]) -> Spoil:
-    """Change the members of an archive."""
-
     def spoil(ground: Ground) -> None:
         archives = archive_members()[DATASET_OF[archive]]
         change(archives[archive])
@@ -80,8 +78,6 @@ def repacked(archive: str, change: Callable[[Members], object]) -> Spoil:
 
 
 def named(archive: str, change: Callable[[str], str]) -> Spoil:
-    """Give its members other names."""
-
     def rename(members: Members) -> None:
         for name in list(members):
             members[change(name)] = members.pop(name)
@@ -90,8 +86,6 @@ def named(archive: str, change: Callable[[str], str]) -> Spoil:
 
 
 def zip_entry(name: str, data: bytes = b"x", mode: int = 0o100644) -> Spoil:
-    """Append an entry to ADE20K's archive."""
-
     def spoil(ground: Ground) -> None:
         entry = zipfile.ZipInfo(name)
         entry.create_system, entry.external_attr = 3, mode << 16
@@ -103,8 +97,6 @@ def zip_entry(name: str, data: bytes = b"x", mode: int = 0o100644) -> Spoil:
 
 
 def tar_entry(name: str, kind: bytes = tarfile.REGTYPE, target: str = "") -> Spoil:
-    """Append an entry to VOC's archive."""
-
     def spoil(ground: Ground) -> None:
         entry = tarfile.TarInfo(name)
         entry.type, entry.linkname = kind, target

@@ -33,7 +33,6 @@ def mask(data: bytes) -> Spoil:
 
 
 def noise(mode: str, size: tuple[int, int] = (9, 6), kind: str = "PNG", **options: Any) -> bytes:
-    """An image of noise in a mode of Pillow's."""
     rng = np.random.default_rng(5)
     bands = len(Image.new(mode, (1, 1)).getbands())
     depth = np.uint16 if mode == "I;16" else np.uint8
@@ -88,7 +87,6 @@ def ignored_everywhere(ground: Ground) -> None:
 
 
 def voc_list(text: bytes) -> Spoil:
-    """Replace VOC's list of training images."""
     return repacked(VOC_TAR, lambda members: members.update({TRAIN_LIST: text}))
 
 

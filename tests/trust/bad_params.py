@@ -13,7 +13,6 @@ CROP = "scales.demo.datasets.voc.crop_size"
 
 
 def params(text: str | bytes) -> Spoil:
-    """Replace params.yaml."""
     return write("params.yaml", text)
 
 
@@ -22,7 +21,6 @@ def also(text: str) -> Spoil:
 
 
 def archive(**values: str) -> Spoil:
-    """VOC consists of one archive with these values."""
     return put("datasets.voc.archives", [values])
 
 
@@ -61,7 +59,6 @@ MERGES = "a: &a {k0: 1, k1: 1, k2: 1}\n" + "".join(
 
 
 def bomb(ground: Ground) -> None:
-    """Put the alias bomb where the seeds are."""
     ground.put("seeds", "SEEDS")
     text = ground.path("params.yaml").read_text().replace("SEEDS", f"[{alias_bomb()}]")
     ground.path("params.yaml").write_text(text)

@@ -14,7 +14,6 @@ SIDEWAYS = "ulm/ulm_1 of train is 6x9|ulm/ulm_1 (train) is portrait, 6x9|ulm/ulm
 
 
 def train(dataset: str, *more: str) -> str:
-    """A training of a few iterations."""
     return " ".join((*(f"--set {value}" for value in (*TINY.split(), *more)), f"train {dataset}_r50"))
 
 
@@ -29,7 +28,6 @@ def prepared(dataset: str) -> Spoil:
 
 
 def upright(ground: Ground) -> None:
-    """One of Cityscapes' images is upright."""
     archives = archive_members()["cityscapes"]
     images, masks = archives.values()
     images["leftImg8bit/train/ulm/ulm_1_leftImg8bit.png"] = encoded(pixels(1, 9, 6))

@@ -60,7 +60,6 @@ def network(ground: Ground, run: str = "voc_r50", scale: str = "demo", dataset: 
 
 
 def of_network(**network_of: Any) -> Spoil:
-    """Random weights of a network."""
     return lambda ground: save_upstream(network(ground, **network_of), ground.path("given.pth"), epoch=2)
 
 
@@ -128,7 +127,6 @@ def full_width_with_nan(ground: Ground) -> None:
 
 
 def photos(**files: bytes) -> Spoil:
-    """A folder of images; ``a_jpg`` is a.jpg."""
     return both(folder("photos"), *(write(f"photos/{n.replace('_', '.')}", data) for n, data in files.items()))
 
 

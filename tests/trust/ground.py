@@ -46,21 +46,17 @@ class Place:
         return json.loads(self.path(name).read_text())
 
     def params(self) -> dict[str, Any]:
-        """params.yaml as it is."""
         return yaml.safe_load(self.path("params.yaml").read_text())
 
     def write_params(self, params: dict[str, Any], name: str = "params.yaml") -> None:
-        """Replace params.yaml, or write another file like it."""
         self.path(name).write_text(yaml.safe_dump(params, sort_keys=False))
 
     def edit_params(self, change: Callable[[dict[str, Any]], Any]) -> None:
-        """Change what params.yaml holds."""
         params = self.params()
         change(params)
         self.write_params(params)
 
     def put(self, path: str, value: Any) -> None:
-        """Set one value of params.yaml, named by a dotted path."""
         *parents, last = path.split(".")
 
         def change(params: dict[str, Any]) -> None:
@@ -72,7 +68,6 @@ class Place:
         self.edit_params(change)
 
     def edit_mirrors(self, change: Callable[[dict[str, Any]], Any]) -> None:
-        """Change where files come from."""
         edit_mirrors(change, self.root)
 
     def set_urls(self, urls: Mapping[str, list[str]] | None) -> None:
@@ -89,7 +84,6 @@ class Ground(Place):
     """A checkout in which commands run while it is the working folder."""
 
     def flip(self, name: str) -> None:
-        """Flip a bit in the middle of a file."""
         data = bytearray(self.path(name).read_bytes())
         data[len(data) // 2] ^= 1
         self.path(name).write_bytes(data)

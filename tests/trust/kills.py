@@ -33,7 +33,6 @@ class Tally:
 
 
 def command(ground: Ground, stage: str) -> subprocess.Popen[bytes]:
-    """Start a stage in its own process group."""
     return subprocess.Popen(
         [sys.executable, "-m", "pointrend", "--quiet", *stage.split()],
         cwd=ground.root,

@@ -50,12 +50,10 @@ def _with_mode(path: Path, mode: int) -> Iterator[None]:
 
 
 def read_only(folder: Path) -> AbstractContextManager[None]:
-    """Nothing can be written into ``folder``."""
     return _with_mode(folder, 0o555)
 
 
 def unreadable(file: Path) -> AbstractContextManager[None]:
-    """``file`` cannot be read."""
     return _with_mode(file, 0o200)
 
 

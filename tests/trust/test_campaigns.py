@@ -18,7 +18,6 @@ def test_what_was_killed_and_started_again_gives_what_a_calm_machine_gives(tmp_p
 
 
 def test_2000_iterations_leave_memory_handles_and_disk_as_they_are():
-    """As docs/reliability.md states."""
     command = [sys.executable, "-m", "tests.trust.endless", str(ITERATIONS)]
     ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300, check=True)
     seen = json.loads(ran.stdout)

@@ -15,7 +15,6 @@ POOR = {
 
 
 def run(ground: Ground, *words: str, env: dict[str, str], options: tuple[str, ...] = ()) -> tuple[int, bytes]:
-    """The exit code of a verb in a process, and what it printed."""
     done = subprocess.run(
         [sys.executable, *options, "-m", "pointrend", *words],
         cwd=ground.root,

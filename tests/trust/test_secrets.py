@@ -65,8 +65,6 @@ def test_a_whole_run_keeps_all_secrets(ground_of, tmp_path, monkeypatch, capfd):
 
 
 class Tags(PageReader):
-    """All tags and attributes of a page."""
-
     def __init__(self, page: str) -> None:
         self.attributes: set[str] = set()
         super().__init__(page)

@@ -21,7 +21,6 @@ CALLS = [
 
 
 def called(pattern: str) -> Iterator[tuple[str, str, ast.Call]]:
-    """The calls of these names."""
     return ((place, name, call) for place, name, call in CALLS if re.fullmatch(pattern, name))
 
 

@@ -16,7 +16,6 @@ RUNS = ("voc_r50", "voc_r101", "ade20k_r50", "ade20k_r101", "cityscapes_r50", "c
 
 @pytest.fixture(scope="module")
 def done(tmp_path_factory):
-    """A checkout in which the workflow has run to its end."""
     checkout = Checkout(tmp_path_factory.mktemp("checkout") / "pointrend")
     printed = checkout.snakemake()
     assert "  scored    6 of 6, in runs/demo/\n  tables    results/demo/index.html" in printed

@@ -67,7 +67,6 @@ echo "{name} $*" >> {home}/notes
 
 @pytest.fixture
 def conda(tmp_path, monkeypatch):
-    """The folder of the conda that commands find."""
     home = tmp_path / "conda"
     (home / "bin").mkdir(parents=True)
     real = shlex.quote(str(Path(sys.executable).with_name("pointrend")))

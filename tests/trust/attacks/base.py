@@ -48,7 +48,6 @@ Digests = dict[str, dict[str, str]]
 
 
 def write_archives(folder: Path, scenes: SceneCounts) -> Digests:
-    """Draw VOC's two archives into ``folder``; their checksums by name."""
     folder.mkdir(parents=True)
     for name, members in MEMBERS.items():
         write_archive(folder / name, name, members(scenes))
@@ -62,7 +61,6 @@ def digests_of(folder: Path, names: Iterable[str] = MEMBERS) -> Digests:
 
 
 def pins(digests: Digests) -> list[dict[str, str]]:
-    """Archives as params.yaml lists them."""
     return [{"name": name, **digest} for name, digest in digests.items()]
 
 

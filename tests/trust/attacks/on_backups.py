@@ -45,12 +45,10 @@ def while_scored(name: str, change: Step, *others: str) -> Step:
 
 
 def in_index(change: Any) -> Step:
-    """Change the index of val."""
     return lambda site: site.path(INDEX).write_text(canonical_json(change(site.json(INDEX))))
 
 
 def shorten_val(site: Site) -> None:
-    """The first two images alone."""
     site.do(in_index(lambda index: {key: value[:2] for key, value in index.items()}))
     pixels = sum(height * width for height, width in site.json(INDEX)["sizes"])
     for name, size in {"pictures": 3 * pixels, "labels": pixels}.items():
@@ -72,7 +70,6 @@ def older_definition(site: Site) -> None:
 
 
 def older_code_json(site: Site) -> None:
-    """published/code.json of another release."""
     code = site.json("published/code.json")
     code["evaluate"]["voc"] = "0" * 64
     site.path("published/code.json").write_text(canonical_json(code))

@@ -44,7 +44,6 @@ def at_pilot(*steps: str) -> Step:
 
 
 def swapped_pictures(site: Site) -> None:
-    """Two drawings of one run."""
     one, other = sorted(site.path(f"{RUN}/pictures").iterdir())[:2]
     site.swap(str(one), str(other))
 

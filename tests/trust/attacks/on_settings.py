@@ -27,7 +27,6 @@ TYPED = {"subdivision_steps=0": True, "base_size=[96,64]": True, "inference=bf16
 
 
 def any_archives(site: Site) -> None:
-    """Any archives of these names will do."""
     site.put("datasets.voc.archives", [{"name": pin["name"]} for pin in site.params()["datasets"]["voc"]["archives"]])
 
 

@@ -69,7 +69,6 @@ class Site(Place):
     # -- files
 
     def edit(self, name: str, old: str, new: str) -> None:
-        """Replace the first ``old`` in a text file."""
         text = self.path(name).read_text()
         if old not in text:
             raise ValueError(f"{name} does not have {old!r}")
@@ -102,7 +101,6 @@ class Site(Place):
             subprocess.run(words, check=True, timeout=60)
 
     def drop(self, *names: str) -> None:
-        """Remove files or folders."""
         for name in names:
             path = self.path(name)
             if path.is_dir() and not path.is_symlink():
@@ -112,7 +110,6 @@ class Site(Place):
 
     @contextlib.contextmanager
     def restored(self, *names: str) -> Iterator[None]:
-        """Back up files or folders, and restore them when the block ends."""
         kept = Path(tempfile.mkdtemp(prefix="backup-", dir=self.root.parent))
         for name in names:
             self.take(name, kept / name)
@@ -165,8 +162,6 @@ class Site(Place):
 
 
 def restoring(names: tuple[str, ...] | str, *steps: Step) -> Step:
-    """Take some steps, then restore files or folders."""
-
     def step(site: Site) -> None:
         with site.restored(*((names,) if isinstance(names, str) else names)):
             site.do(*steps)
