@@ -280,14 +280,6 @@ def test_a_run_that_has_lost_its_proof_does_not_pass(name, spoilt, capsys):
     assert f"{RUN}/{name} does not exist" in refusal(spoilt, capsys)
 
 
-def test_an_archive_that_was_replaced_where_it_was_fetched_to_is_noticed(spoilt, capsys):
-    """A new file under the name leaves the link in data/demo/archives as it was."""
-    path = spoilt / "data/archives/demo/benchmark.tgz"
-    path.unlink()
-    path.write_bytes(b"another")
-    assert "data/archives/demo/benchmark.tgz is not the one" in refusal(spoilt, capsys)
-
-
 @pytest.mark.parametrize(
     ("place", "value", "words"),
     [
@@ -345,16 +337,6 @@ def test_the_whole_chain_of_a_figure_is_there(done):
         assert found["precision"]["tf32"] is found["scoring"]["precision"]["tf32"] is False
         assert found["precision"]["dtype"] == "float32"
         assert found["machine"].keys() >= {"device", "torch", "cuda", "processor", "threads"}
-
-
-def test_compare_marks_a_spoilt_run_and_verify_fails(done, spoilt, capsys):
-    with (spoilt / RUN / "confusion.parquet").open("ab") as stream:
-        stream.write(b" ")
-    checkout = done.at(spoilt)
-    checkout.run("pointrend", "compare")
-    rows = read_results(spoilt / RESULTS)["runs"]
-    assert [row["verdict"] for row in rows] == ["unverified", "not comparable"]
-    assert "run voc_r50 seed 0: confusion.parquet is not the one that metrics.json names" in refusal(spoilt, capsys)
 
 
 def test_a_run_that_compare_has_called_stale_does_not_pass(done, spoilt, capsys):

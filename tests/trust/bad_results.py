@@ -77,13 +77,10 @@ CASES = (
     contradiction("edited GPUs", edited(TRAIN, "gpus", 8), TRAIN, NOT_AS_WRITTEN),
     contradiction("edited machine", edited(f"{RUN}/evaluate.json", "machine", {}), "evaluate.json", NOT_AS_WRITTEN),
     metrics("that are a list", "[]", "miou", "all_accuracy"),
-    metrics("cut short", '{"miou": 1', "cannot read", "Expecting"),
     compare("metrics of text", edited(METRICS, "miou", "good"), METRICS, "in miou|miou: "),
     metrics("of NaN", '{"miou": NaN}', "NaN is no|NaN is not"),
-    metrics("of 1e999", '{"miou": 1e999}', "1e999 is no|1e999 is not"),
     metrics("with half a character", '{"miou": "\\ud800"}', "surrogates"),
     metrics("nested without end", "[" * 100_000, "recursion"),
-    metrics("of bytes", b"\xff\xfe", "utf-8"),
     compare("train.json of a number", write(TRAIN, "3"), TRAIN, " run, "),
     evaluate("train.json without a model", write(TRAIN, "{}"), TRAIN, "model_sha256", code=2),
     Case(

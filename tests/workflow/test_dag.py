@@ -1,8 +1,6 @@
 """The whole DAG of six runs under snakemake, tiny; what a change redoes is in tests/engines/test_situations.py."""
 
-import hashlib
 from collections import Counter
-from pathlib import Path
 
 import pytest
 
@@ -22,33 +20,16 @@ def done(tmp_path_factory):
     return checkout
 
 
-def sha256(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
 def test_all_stages_run_once_and_leave_their_files(done):
     results = read_json(done.root / "results/demo/results.json")
     assert [row["run"] for row in results["runs"]] == list(RUNS)
     for row in results["runs"]:
         assert (row["verdict"], row["difference"]) == ("not comparable", None)
-        folder = done.root / f"runs/demo/{row['run']}-s0"
-        for name in ("model.safetensors", "confusion.parquet"):
-            assert row["hashes"][name] == sha256(folder / name)
-        pictures = read_json(folder / "metrics.json")["pictures"]
-        assert {path.name for path in (folder / "pictures").glob("*.png")} == set(pictures)
-        assert {word for picture in pictures.values() for word in picture["shown_as"]} == {"best", "median", "worst"}
-        record = read_json(folder / "train.json")
+        record = read_json(done.root / f"runs/demo/{row['run']}-s0/train.json")
         assert (record["setting"]["recipe"]["output_stride"], record["machine"]["threads"]) == (32, 1)
         for ending in ("log", "tsv"):
             assert (done.root / f"logs/demo/train-{row['run']}-s0.{ending}").is_file()
-    for dataset in ("voc", "ade20k", "cityscapes"):
-        folder = done.root / "data/demo" / dataset
-        manifest = read_json(folder / "manifest.json")
-        assert (manifest["splits"]["train"]["images"], manifest["pins"]) == (8, "demo")
-        assert {name: record["sha256"] for name, record in manifest["files"].items()} == {
-            name: sha256(folder / name) for name in manifest["files"]
-        }
-    done.run("pointrend", "report", "--check")
+    assert "6 mIoU recomputed from their counts: all match" in done.run("pointrend", "verify")
 
 
 def test_a_second_run_has_nothing_to_do(done):
