@@ -6,10 +6,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from pointrend.engines.slurm import sbatch_words, train_resources
 from tests.slurm.checkouts import ClusterCheckout
-from tests.slurm.cluster import until
-from tests.tiny import tiny_setting
 
 GPUS = 4
 
@@ -35,22 +32,6 @@ def trained(prepared):
         output, _ = process.communicate(timeout=400)
         assert process.returncode == 0, output[-5000:]
     return checkouts
-
-
-def test_gpus_of_one_node_are_waited_for(cluster):
-    """Where two GPUs are free on each of two nodes, a training on four of one node does not begin."""
-    holders = ["--nodes=2", f"--gres=gpu:{GPUS // 2}", "--mem=100", "--wrap=sleep 60"]
-    holding = cluster.run("sbatch", "--parsable", "--output=/dev/null", *holders).strip()
-    until(lambda: cluster.jobs().get(holding) == "RUNNING", 30, "half of the GPUs are taken")
-    words = sbatch_words(train_resources(tiny_setting(f"gpus={GPUS}").recipe), 100, "")
-    waiting = cluster.run("sbatch", "--parsable", "--output=/dev/null", *words, "--wrap=sleep 60").strip()
-    asked = ("squeue", "--noheader", f"--jobs={waiting}")
-    until(lambda: "(Resources)" in cluster.run(*asked, "--format=%R"), 30, "it waits")
-    cluster.run("scancel", holding)
-    until(lambda: cluster.jobs().get(waiting) == "RUNNING", 30, "it begins on one node")
-    assert cluster.run(*asked, "--format=%D").strip() == "1"
-    cluster.run("scancel", waiting)
-    until(lambda: waiting not in cluster.jobs(), 30, "it is gone")
 
 
 def test_the_record_says_who_trained(trained):
