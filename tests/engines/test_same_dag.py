@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import reduce
 from typing import Any
 
 import networkx as nx
@@ -106,41 +107,29 @@ def test_what_a_stage_follows_from_includes_what_its_inputs_follow_from(stage):
     assert all((ROOT / unit.format(dataset="voc")).exists() for unit in STAGES[stage].units)
 
 
-OTHER_VALUES: dict[str, dict[str, Any]] = {
-    "fetch voc": {"datasets.voc.archives": []},
-    "fetch backbone_r101": {"backbones.r101.pretrained.sha256_prefix": "00000000"},
-    "prepare ade20k": {"scales.paper.limit": 7},
-    "train cityscapes_r50 --seed 0": {"runs.cityscapes_r50.lr": 0.5},
-    "evaluate voc_r50 --seed 0": {"scales.paper.pictures": 1},
-    "evaluate ade20k_r101 --released": {"scales.paper.pictures": 1},
-    "audit cityscapes_r50 --record": {"backbones.r50.depth": 101},
-    "compare": {"seeds": [3]},
-    "track sync": {"operation.tracking": True},
-}
-
-
-@pytest.mark.parametrize("command", OTHER_VALUES)
-def test_another_value_in_params_is_another_digest(checkout, command):
+@pytest.mark.parametrize(
+    ("stage", "of", "path", "value"),
+    [
+        ("fetch", {"name": "voc"}, "datasets.voc.archives", []),
+        ("fetch", {"name": "backbone_r101"}, "backbones.r101.pretrained.sha256_prefix", "00000000"),
+        ("prepare", {"dataset": "ade20k"}, "scales.paper.limit", 7),
+        ("train", {"run": "cityscapes_r50"}, "runs.cityscapes_r50.lr", 0.5),
+        ("evaluate", {"run": "voc_r50"}, "scales.paper.pictures", 1),
+        ("evaluate_released", {"run": "ade20k_r101"}, "scales.paper.pictures", 1),
+        ("audit", {"run": "cityscapes_r50"}, "backbones.r50.depth", 101),
+        ("compare", {}, "seeds", [3]),
+        ("track", {}, "operation.tracking", True),
+    ],
+)
+def test_another_value_in_params_is_another_digest(checkout, stage, of, path, value):
     params = checkout.params() | PUBLISHED
     checkout.write_params(params)
-    before = digest(checkout, command)
-    assert digest(checkout, command) == before
-    for path, value in OTHER_VALUES[command].items():
-        *parents, key = path.split(".")
-        found = params
-        for parent in parents:
-            found = found.setdefault(parent, {})
-        found[key] = value
+    before = Workflow.from_config({}, checkout.root).digest(stage, **of)
+    assert Workflow.from_config({}, checkout.root).digest(stage, **of) == before
+    *parents, key = path.split(".")
+    reduce(dict.__getitem__, parents, params)[key] = value
     checkout.write_params(params)
-    assert digest(checkout, command) != before
-
-
-def digest(checkout: Checkout, command: str) -> str:
-    verb, name, more = (*command.split(), "", "", "")[:3]
-    stage = {"track": "track", "evaluate": "evaluate_released" if more == "--released" else "evaluate"}.get(verb, verb)
-    key = {"fetch": "name", "prepare": "dataset"}.get(stage, "run")
-    names = {} if stage in ("compare", "track") else {key: name}
-    return Workflow.from_config({}, checkout.root).digest(stage, **names)
+    assert Workflow.from_config({}, checkout.root).digest(stage, **of) != before
 
 
 @pytest.mark.parametrize("scale", ["demo", "pilot"])

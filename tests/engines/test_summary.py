@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 
-from pointrend.cli import main
 from pointrend.engines.summary import summary
 from pointrend.engines.workflow import Workflow
 from pointrend.files import sha256_file, write_json
@@ -113,15 +112,3 @@ def test_the_rest_is_made_by_what_was_asked_for(root):
         f"snakemake --cores all --profile slurm --config {asked}"
     )
     assert Workflow.from_config({}, root).whole_command() == "snakemake --cores all --config scale=demo"
-
-
-@pytest.mark.parametrize("rest", ["snakemake --cores all", "dvc repro "])
-def test_the_verb_report_ends_with_it(root, rest, monkeypatch, capsys):
-    shutil.copytree(ROOT / "published", root / "published")
-    if rest == "dvc repro ":
-        monkeypatch.setenv("DVC_STAGE", "report@demo")
-    assert main(["--scale", "demo", "compare"]) == main(["--scale", "demo", "report"]) == 0
-    assert f"  tables    results/demo/index.html, results/demo/README.md\n\nNext\n  {rest}" in capsys.readouterr().err
-    monkeypatch.setenv("POINTREND_ENGINE", "snakemake")
-    assert main(["--scale", "demo", "report"]) == 0
-    assert "Next" not in capsys.readouterr().err

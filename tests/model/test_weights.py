@@ -28,7 +28,6 @@ from pointrend.model.weights import (
 State = dict[str, Any]
 Change = Callable[[State], Any]
 Load = Callable[[Path, PointRend], None]
-Save = Callable[[PointRend, Path], None]
 save_released = functools.partial(save_upstream, epoch=60)
 FORMATS = [(save_weights, load_weights), (save_released, load_released)]
 

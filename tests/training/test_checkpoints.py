@@ -4,7 +4,6 @@ import contextlib
 import errno
 import functools
 import itertools
-from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -20,7 +19,6 @@ from tests.trust.faults import failing
 
 OURS = Identity("voc_r50", 0, "f" * 64)
 NUMBERS = [errno.ENOSPC, errno.EIO]
-Damage = Callable[[Path], object]
 Pair = tuple[nn.Module, torch.optim.Optimizer]
 
 

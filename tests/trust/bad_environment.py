@@ -176,6 +176,7 @@ CASES = (
     ade("no memory left", patched({"datasets.prepare.prepare.decode_samples": raising(MemoryError())}), SCARCE),
     done("no git, no repository", environment(PATH="/nonexistent"), "all match", command="verify", code=0),
     train("no HOME", homeless, code=0),
+    done("table in a wrong locale", ascii_terminal, "\\u2013", command="report --show", code=0),
     done("wrong locale", ascii_terminal, "'voc_\\u65e5\\u672c'", "no run|unknown run", command="train voc_日本"),
     done("umask 077", lambda ground: umask(0o077), command="report", code=0, then=private_pages),
     elsewhere("archives of an unknown user", "~nobody-of-that-name/x", "~nobody-of-that-name", "skipped"),

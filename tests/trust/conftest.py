@@ -1,12 +1,8 @@
 """Every state of a checkout is made once and copied for each test."""
 
-from collections.abc import Callable
-
 import pytest
 
 from tests.trust.ground import Ground, make
-
-MakeGround = Callable[[str], Ground]
 
 
 @pytest.fixture(scope="session")

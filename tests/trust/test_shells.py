@@ -1,9 +1,5 @@
 """What a params.yaml from a stranger can make the engines' shells do: nothing."""
 
-import copy
-from collections.abc import Callable
-from typing import Any
-
 import pytest
 
 from pointrend.engines.workflow import Workflow
@@ -12,11 +8,6 @@ from tests.trust.bad_params import rename
 from tests.workflow.checkout import Checkout
 
 CANARY = "canary"
-HOSTILE: dict[str, Callable[[dict[str, Any]], None]] = {
-    "seed": lambda params: params.update(seeds=[f"0' || touch {CANARY} || '"]),
-    "dataset": lambda params: rename(params, "datasets", "voc", f"voc$(touch {CANARY})"),
-    "scale": lambda params: rename(params, "scales", "demo", f"demo\ntouch {CANARY}\n"),
-}
 ENGINES = {"snakemake": ("snakemake", "--cores", "1"), "dvc": ("dvc", "repro")}
 
 
@@ -29,17 +20,14 @@ def checkout(tmp_path_factory):
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-@pytest.mark.parametrize("place", HOSTILE)
-def test_a_hostile_params_file_executes_nothing(checkout, place, engine):
-    whole = checkout.params()
-    params = copy.deepcopy(whole)
-    HOSTILE[place](params)
+def test_a_hostile_params_file_executes_nothing(checkout, engine):
+    """trust/bad_params.py has other places where such a name is refused."""
+    whole, params = checkout.params(), checkout.params()
+    rename(params, "datasets", "voc", f"voc$(touch {CANARY})")
     checkout.write_params(params)
-    try:
-        with checkout.start(*ENGINES[engine]) as process:
-            output, _ = process.communicate(timeout=120)
-    finally:
-        checkout.write_params(whole)
+    with checkout.start(*ENGINES[engine]) as process:
+        output, _ = process.communicate(timeout=120)
+    checkout.write_params(whole)
     assert process.returncode != 0, output
     assert not list(checkout.root.parent.rglob(f"{CANARY}*")), output
     assert "error: " in output.lower()

@@ -1,7 +1,10 @@
 """What no line of the package may do and ruff does not see (it forbids eval, pickle, shells, unsafe YAML)."""
 
 import ast
+import os
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -58,3 +61,11 @@ def test_every_suppressed_warning_of_ruff_says_why():
     for path in {*SOURCES, *ROOT.glob("tests/**/*.py")} - {Path(__file__)}:
         for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
             assert "noqa" not in line or re.search(r"# noqa: [A-Z]+\d+ \w+", line), f"{path}:{number}"
+
+
+def test_no_file_is_read_in_the_encoding_of_the_place(made):
+    """Python warns where one is."""
+    options = ("-X", "warn_default_encoding", "-W", "error::EncodingWarning:pointrend")
+    command = [sys.executable, *options, "-m", "pointrend", "verify"]
+    env = os.environ | {"PYTHONPATH": str(ROOT)}
+    subprocess.run(command, cwd=made("done").root, env=env, timeout=120, check=True)
