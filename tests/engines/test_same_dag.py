@@ -3,7 +3,6 @@
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import reduce
 from typing import Any
 
 import networkx as nx
@@ -13,7 +12,7 @@ from dvc.repo import Repo
 from pointrend.engines.dvc import dvc_yaml
 from pointrend.engines.stages import STAGES
 from pointrend.engines.workflow import Workflow, stage_fields
-from tests.tiny import ROOT
+from tests.tiny import ROOT, put
 from tests.workflow.checkout import Checkout, keep_dataset
 
 
@@ -126,8 +125,7 @@ def test_another_value_in_params_is_another_digest(checkout, stage, of, path, va
     checkout.write_params(params)
     before = Workflow.from_config({}, checkout.root).digest(stage, **of)
     assert Workflow.from_config({}, checkout.root).digest(stage, **of) == before
-    *parents, key = path.split(".")
-    reduce(dict.__getitem__, parents, params)[key] = value
+    put(params, path, value)
     checkout.write_params(params)
     assert Workflow.from_config({}, checkout.root).digest(stage, **of) != before
 

@@ -1,12 +1,12 @@
 """Which engine ran, what changed since, which engine comes next, and what it must do. docs/engines.md has the table."""
 
 from collections.abc import Callable
-from functools import reduce
 
 import pytest
 
 from pointrend.files import sha256_file
 from tests.mirrors import set_urls
+from tests.tiny import put
 from tests.workflow.checkout import Checkout
 
 Change = Callable[[Checkout], None]
@@ -24,8 +24,7 @@ def params(path: str, value: object) -> Change:
 
     def change(checkout: Checkout) -> None:
         whole = checkout.params()
-        *parents, key = path.split(".")
-        reduce(dict.__getitem__, parents, whole)[key] = value
+        put(whole, path, value)
         checkout.write_params(whole)
 
     return change

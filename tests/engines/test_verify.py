@@ -16,6 +16,7 @@ from pointrend.files import SEAL, sha256_file, write_json, write_sealed
 from pointrend.results.compare import read_results, sealed
 from tests.mirrors import set_urls
 from tests.results.audit.samples import LOGS, S21, VOC_R50, write_config
+from tests.tiny import put
 from tests.workflow.checkout import Checkout
 
 Capture = pytest.CaptureFixture[str]
@@ -89,14 +90,6 @@ def flipped(path: Path) -> Iterator[None]:
         yield
     finally:
         path.write_bytes(whole)
-
-
-def put(values: Any, place: str, value: Any) -> None:
-    """Change one value in nested ones; the ``place`` is written like a path."""
-    *outer, last = (int(part) if part.isdecimal() else part for part in place.split("/"))
-    for part in outer:
-        values = values[part]
-    values[last] = value
 
 
 def change_row(root: Path, changes: dict[str, Any]) -> None:

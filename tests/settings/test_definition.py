@@ -12,6 +12,7 @@ from pointrend.files import canonical_json, write_json
 from pointrend.settings.definition import CODE, code_of_stages, load_definition, wanted_reasons
 from pointrend.settings.project import Project
 from pointrend.settings.recipe import Recipe
+from tests.tiny import put
 
 ROOT = Path(__file__).parents[2]
 RUNS = ("voc_r50", "voc_r101", "ade20k_r50", "ade20k_r101", "cityscapes_r50", "cityscapes_r101")
@@ -26,11 +27,7 @@ def reasons(folder: Path, changes: dict[str, Any], released: bool = False) -> li
     """Why voc_r50 of a params.yaml with these values, by dotted path, is not comparable."""
     changed = yaml.safe_load((ROOT / "params.yaml").read_text())
     for path, value in changes.items():
-        *folders, key = path.split(".")
-        inner = changed
-        for name in folders:
-            inner = inner[int(name)] if isinstance(inner, list) else inner[name]
-        inner[key] = value
+        put(changed, path, value)
     (folder / "params.yaml").write_text(yaml.safe_dump(changed))
     shutil.copytree(ROOT / "published", folder / "published", dirs_exist_ok=True)
     project = Project.load(folder / "params.yaml", "paper")

@@ -4,6 +4,7 @@ from typing import Any
 
 from pointrend.files import write_json
 from pointrend.results.compare import sealed
+from tests import tiny
 from tests.trust.cases import MISSING, Case, Spoil, append, both, cases, remove, write
 from tests.trust.ground import Ground
 
@@ -17,11 +18,8 @@ def edited(name: str, key: str, value: Any, seal: bool = False) -> Spoil:
     """Change one value in a JSON file, named by a dotted path; with ``seal`` the hash over it all is made again."""
 
     def spoil(ground: Ground) -> None:
-        content = place = ground.json(name)
-        *parents, last = (int(part) if part.isdecimal() else part for part in key.split("."))
-        for parent in parents:
-            place = place[parent]
-        place[last] = value
+        content = ground.json(name)
+        tiny.put(content, key, value)
         write_json(ground.path(name), sealed(content) if seal else content)
 
     return spoil

@@ -18,6 +18,7 @@ from pointrend.cli import main
 from pointrend.files import write_json
 from tests.datasets.layouts import Members, archive_members, write_archives
 from tests.mirrors import edit_mirrors
+from tests.tiny import put
 from tests.workflow.checkout import keep_dataset
 
 ROOT = Path(__file__).parents[2]
@@ -57,15 +58,7 @@ class Place:
         self.write_params(params)
 
     def put(self, path: str, value: Any) -> None:
-        *parents, last = path.split(".")
-
-        def change(params: dict[str, Any]) -> None:
-            place: Any = params
-            for key in parents:
-                place = place[int(key) if isinstance(place, list) else key]
-            place[last] = value
-
-        self.edit_params(change)
+        self.edit_params(lambda params: put(params, path, value))
 
     def edit_mirrors(self, change: Callable[[dict[str, Any]], Any]) -> None:
         edit_mirrors(change, self.root)
