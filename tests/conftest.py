@@ -22,14 +22,9 @@ MARKERS = {
     "slurm": ("slurm/",),
     "browser": ("results/page/test_browser",),
     "slow": (
-        *(
-            "trust/",
-            "test_demo_learns",
-            "tracking/test_server",
-            "commands/test_released",
-            "commands/test_verify_released",
-        ),
-        *("training/test_by_hand", "training/test_instruction_sets", "training/test_mutations"),
+        *("trust/", "test_demo_learns", "tracking/test_server", "commands/test_released"),
+        *("commands/test_verify_released", "training/test_by_hand", "training/test_instruction_sets"),
+        *("training/test_mutations", "model/test_norm"),
     ),
 }
 
@@ -56,14 +51,14 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark tests by what they need, and begin with those on Slurm, which mostly wait.
 
-    A module that imports ``Checkout`` runs Snakemake or DVC in checkouts of its own.
+    Tests that take a checkout in which an engine has run, or whose module imports ``Checkout``, run engines.
     """
     for item in items:
         path = item.path.relative_to(TESTS).as_posix()
         for marker, beginnings in MARKERS.items():
             if path.startswith(beginnings):
                 item.add_marker(marker)
-        if hasattr(getattr(item, "module", None), "Checkout"):
+        if hasattr(getattr(item, "module", None), "Checkout") or {"by_snakemake", "by_dvc"} & {*item.fixturenames}:
             item.add_marker("engine")
     items.sort(key=lambda item: "slurm" not in item.path.parts)
 

@@ -206,14 +206,13 @@ from pointrend.datasets.store import Store
 from tests.training.test_loader import loaded_by, sample
 
 def load(*_):
-    return [sample(0, 0, 0)][int(sys.argv[2])]
+    return [sample(0, 0, 0)][1]
 
 batches = loaded_by(Store(Path(sys.argv[1]), "train"), load)
 next(batches)
 """
 
 
-@pytest.mark.parametrize("code", [0, 1])
-def test_a_process_that_ends_does_not_wait_for_its_workers(store, code):
-    command = [sys.executable, "-c", LEAVES, str(store.folder), str(code)]
-    assert subprocess.run(command, capture_output=True, timeout=60, check=False).returncode == code
+def test_a_process_that_fails_does_not_wait_for_its_workers(store):
+    command = [sys.executable, "-c", LEAVES, str(store.folder)]
+    assert subprocess.run(command, capture_output=True, timeout=60, check=False).returncode == 1

@@ -128,6 +128,7 @@ with join_processes(2, "cpu", 1) as processes:
 """
 
 
+@pytest.mark.slow
 def test_two_processes_compiled_and_in_bf16(tmp_path):
     """Gloo and torch.compile's own tracing; the C++ that inductor makes of it would take minutes."""
     two_processes(WORKER, tmp_path, write_tiny_store(tmp_path / "store"), tmp_path)
