@@ -7,7 +7,6 @@ import os
 import tarfile
 import threading
 import zipfile
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -40,12 +39,6 @@ def built(tmp_path_factory):
 def tar_members(path: Path) -> dict[str, bytes]:
     with tarfile.open(path) as archive:
         return {m.name: archive.extractfile(m).read() for m in archive if m.isfile()}  # type: ignore[union-attr]
-
-
-def zip_members(path: Path) -> dict[str, bytes]:
-    with zipfile.ZipFile(path) as archive:
-        assert archive.testzip() is None
-        return {name: archive.read(name) for name in archive.namelist() if not name.endswith("/")}
 
 
 def decode(data: bytes) -> Any:
@@ -158,19 +151,6 @@ def test_id_lists_overlap_as_the_official_ones():
     assert counts == (32, 80, 96, 24)
 
 
-def test_voc_layout(built):
-    voc_members, folders = tar_members(built / VOC_TAR), dict[str, set[str]]()
-    for name in voc_members:
-        folder, _, file = name.rpartition("/")
-        folders.setdefault(folder.removeprefix(f"{VOC}/"), set()).add(Path(file).stem)
-    assert folders.keys() == {"ImageSets/Segmentation", "JPEGImages", "SegmentationClass"}
-    ids = voc_ids(SMALL)
-    for split, listed in {"train": ids.train, "val": ids.val, "trainval": (*ids.train, *ids.val)}.items():
-        assert voc_members[f"{VOC}/ImageSets/Segmentation/{split}.txt"].decode().splitlines() == list(listed)
-    assert folders["SegmentationClass"] == {*ids.train, *ids.val}
-    assert folders["JPEGImages"] == {*ids.train, *ids.sbd_train, *ids.sbd_val, *ids.val}
-
-
 def test_voc_masks_are_palette_images_with_borders(built):
     voc_members, borders = tar_members(built / VOC_TAR), []
     for name, data in voc_members.items():
@@ -218,39 +198,6 @@ def test_sbd_agrees_with_voc_off_the_borders(built):
         mask, label = np.asarray(Image.open(io.BytesIO(data))), gtcls(mat)[0, 0]["Segmentation"]
         assert np.array_equal(mask[mask != 255], label[mask != 255])
     assert both == 3
-
-
-def test_ade20k_layout(built):
-    members = zip_members(built / "ADEChallengeData2016.zip")
-    names = [f"training/ADE_train_{number:08d}" for number in range(1, 9)]
-    names += [f"validation/ADE_val_{number:08d}" for number in range(1, 5)]
-    pictures = [f"ADEChallengeData2016/images/{name}.jpg" for name in names]
-    masks = [f"ADEChallengeData2016/annotations/{name}.png" for name in names]
-    assert members.keys() == {*pictures, *masks}
-    assert {decode(members[name]).shape for name in pictures} == {(48, 64, 3)}
-    labels = np.stack([decode(members[name]) for name in masks])
-    assert (labels.shape, labels.dtype) == ((12, 48, 64), np.uint8)
-    assert labels.max() <= 150
-    assert (labels == 0).any(), "unlabelled pixels"
-
-
-def test_cityscapes_layout(built):
-    pictures = zip_members(built / "leftImg8bit_trainvaltest.zip")
-    labels = zip_members(built / "gtFine_trainvaltest.zip")
-    stems = {name.removeprefix("leftImg8bit/").removesuffix("_leftImg8bit.png") for name in pictures}
-    assert stems == {name.removeprefix("gtFine/").removesuffix("_gtFine_labelIds.png") for name in labels}
-    for stem in stems:
-        split, city, name = stem.split("/")
-        assert name.startswith(f"{city}_")
-        picture = decode(pictures[f"leftImg8bit/{stem}_leftImg8bit.png"])
-        label = decode(labels[f"gtFine/{stem}_gtFine_labelIds.png"])
-        assert picture.shape == (48, 96, 3)
-        assert (label.shape, label.dtype) == ((48, 96), np.uint8)
-        assert label.max() <= 33
-        assert (label.max() == 0) == (split == "test")
-    folders = Counter(stem.rpartition("/")[0] for stem in stems)
-    cities = {"train/aachen": 4, "train/bochum": 4, "val/frankfurt": 2, "val/munster": 2, "test/berlin": 2}
-    assert folders == cities
 
 
 def test_archives_hold_no_time_or_owner(built):

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 import yaml
 from numpy.typing import NDArray
 from PIL import Image
@@ -17,7 +16,7 @@ from pointrend.results.published import load_published
 from tests.datasets.layouts import encoded, pixels
 from tests.golden_weights import golden_arrays, golden_batch, golden_facts, golden_state
 from tests.mirrors import read_mirrors
-from tests.released import FIRST_NAME, SECOND_NAME, THIN, noise_masks, offer_weights, paper, prepare, thin_state
+from tests.released import FIRST_NAME, SECOND_NAME, offer_weights, paper, prepare
 
 ROOT = Path(__file__).parents[2]
 pytestmark = pytest.mark.usefixtures("offered")
@@ -89,27 +88,6 @@ def test_the_places_are_those_of_the_published_table():
             (name,) = params["published"][row.run]["released"]
             second = row.model.replace("os8", "os32").replace("_train.pth", ".pth")
             assert mirrors[name]["urls"] == [row.model, second]
-
-
-def test_what_cannot_be_scored_is_one_line(offered, capsys):
-    prepare(offered, noise_masks(1), **THIN)
-    offer_weights(offered / FIRST_NAME, thin_state(num_classes=19))
-    assert paper("fetch released_voc_r50") == 0
-
-    def refusal(code: int) -> str:
-        capsys.readouterr()
-        assert paper("evaluate voc_r50 --released") == code
-        error = capsys.readouterr().err
-        assert error.startswith("error: ")
-        assert error.count("\n") == 1
-        assert not SCORED.exists()
-        return error
-
-    assert "is for 19 classes, this model has 21" in refusal(2)
-    Path(WEIGHTS).unlink()
-    assert f"{WEIGHTS} does not exist; run: pointrend --scale paper fetch" in refusal(2)
-    torch.save({"model": thin_state(), "cur_epoch": 1}, WEIGHTS)
-    assert f"{WEIGHTS} has a different sha256 than when it was made; restore it, or run: " in refusal(3)
 
 
 @pytest.mark.parametrize(
