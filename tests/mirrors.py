@@ -1,7 +1,5 @@
 """The table of mirrors in a checkout of a test's own."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -14,7 +12,6 @@ MIRRORS = Path("published/mirrors.json")
 
 
 def read_mirrors(root: Path = Path()) -> dict[str, Any]:
-    """Size and URLs of every file, by its name."""
     return json.loads((root / MIRRORS).read_text())["files"]
 
 
@@ -28,5 +25,4 @@ def edit_mirrors(change: Callable[[dict[str, Any]], Any], root: Path = Path()) -
 
 
 def set_urls(urls: dict[str, list[str]], root: Path = Path()) -> None:
-    """Let files come from these URLs; files that the table does not have are added."""
     edit_mirrors(lambda files: files.update({name: {"about_gb": 1.0, "urls": urls[name]} for name in urls}), root)

@@ -1,7 +1,5 @@
 """Programs that some tests need and pip cannot install: where one is missing they skip, or fail where none may."""
 
-from __future__ import annotations
-
 import os
 import shutil
 

@@ -1,7 +1,5 @@
 """What the documentation's pages contain (files, commands, sessions), and whether programs print what pages quote."""
 
-from __future__ import annotations
-
 import json
 import os
 import re

@@ -1,7 +1,5 @@
 """Small inputs for scoring released weights: VOC's two archives with a few images, and a checkpoint on offer."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -27,7 +25,6 @@ THIN = {"width": 4, "fpn_channels": 8, "scale_channels": 8, "point_channels": 8,
 
 
 def noise_masks(count: int = 3) -> Masks:
-    """Masks of noise, by the id of their image."""
     return {f"val{number}": values(number, [0, 1, 20, 255], 18, 24) for number in range(count)}
 
 
@@ -71,17 +68,14 @@ def serve_from(url: str, checkout: Path = Path()) -> None:
 
 
 def read_params() -> dict[str, Any]:
-    """params.yaml of the working folder."""
     return yaml.safe_load(Path("params.yaml").read_text())
 
 
 def write_params(params: dict[str, Any]) -> None:
-    """Replace params.yaml of the working folder."""
     Path("params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
 
 
 def paper(words: str) -> int:
-    """Exit code of a verb at scale paper."""
     return main(["--scale", "paper", *words.split()])
 
 

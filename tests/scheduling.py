@@ -1,7 +1,5 @@
 """How pytest-xdist distributes the tests; conftest.py registers this only where xdist is active."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest
@@ -21,5 +19,4 @@ class BySharedFixtures(LoadScopeScheduling):
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> BySharedFixtures:
-    """The scheduler for --numprocesses."""
     return BySharedFixtures(config, log)

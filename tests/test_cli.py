@@ -1,7 +1,5 @@
 """The command line: one-line errors, exit codes, quick help."""
 
-from __future__ import annotations
-
 import re
 import shlex
 import subprocess
@@ -19,13 +17,10 @@ ROOT = Path(__file__).parents[1]
 
 
 @pytest.fixture(autouse=True)
-def in_a_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Run in an empty checkout: only params.yaml and published/."""
+def in_a_project(tmp_path, monkeypatch):
     (tmp_path / "params.yaml").write_text((ROOT / "params.yaml").read_text())
     (tmp_path / "published").symlink_to(ROOT / "published")
     monkeypatch.chdir(tmp_path)
-    for name in ("POINTREND_SCALE", "POINTREND_PINS", "POINTREND_ARCHIVES", "POINTREND_PARAMS"):
-        monkeypatch.delenv(name, raising=False)
 
 
 @pytest.mark.parametrize(
@@ -54,7 +49,7 @@ def in_a_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         ("--scale pilot report", "run: pointrend --scale pilot compare; snakemake --cores all runs"),
     ],
 )
-def test_wrong_input_is_one_line_and_exit_2(arguments: str, words: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_wrong_input_is_one_line_and_exit_2(arguments, words, capsys):
     assert main(arguments.split()) == 2
     shown, error = capsys.readouterr()
     assert shown == ""
@@ -63,7 +58,7 @@ def test_wrong_input_is_one_line_and_exit_2(arguments: str, words: str, capsys: 
     assert words in error
 
 
-def test_a_failed_check_exits_3(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_failed_check_exits_3(monkeypatch, capsys):
     def drifted(*_: object) -> None:
         raise CheckFailed("the table has\ndrifted", "write it again")
 
@@ -72,16 +67,14 @@ def test_a_failed_check_exits_3(monkeypatch: pytest.MonkeyPatch, capsys: pytest.
     assert capsys.readouterr().err == "error: the table has drifted; write it again\n"
 
 
-def test_a_traceback_goes_to_the_log_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_traceback_goes_to_the_log_alone(tmp_path, capsys):
     assert main(["prepare", "voc"]) == 2
     assert "Traceback" not in capsys.readouterr().err
     assert "Traceback" in (tmp_path / "logs/demo/prepare-voc.log").read_text()
 
 
 @pytest.mark.parametrize("verb", ["", *VERBS])
-def test_every_help_fits_a_terminal_and_ends_with_examples_that_parse(
-    verb: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_every_help_fits_a_terminal_and_ends_with_examples_that_parse(verb, monkeypatch, capsys):
     monkeypatch.setenv("COLUMNS", "80")
     with pytest.raises(SystemExit) as stopped:
         main([*verb.split(), "--help"])
@@ -108,14 +101,14 @@ def test_every_help_fits_a_terminal_and_ends_with_examples_that_parse(
         "--scale paper --set gpus=2 plan --scale pilot --set batch_size=8 --quiet",
     ],
 )
-def test_options_stand_before_or_after_the_verb(words: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_options_stand_before_or_after_the_verb(words, capsys):
     assert main(words.split()) == 0
     shown = capsys.readouterr().out
     assert shown.startswith("scale pilot, ")
     assert re.search(r"^voc_r50 +2 +8 ", shown, re.MULTILINE)
 
 
-def test_the_version_is_that_of_the_package(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_version_is_that_of_the_package(capsys):
     with pytest.raises(SystemExit) as stopped:
         main(["--version"])
     assert stopped.value.code == 0
@@ -133,7 +126,7 @@ def loaded(code: str) -> str:
 
 
 @pytest.mark.parametrize("arguments", ["compare", "report --show", "plan"])
-def test_verbs_without_a_network_run_without_torch(arguments: str) -> None:
+def test_verbs_without_a_network_run_without_torch(arguments):
     run = f"import sys; from pointrend.cli import main; main({arguments.split()})"
     assert loaded(run) == "[]"
 
@@ -142,6 +135,6 @@ WITH_NETWORK = {"evaluate", "export", "predict", "train"}
 CALLED = ("pointrend.archives.fetch", "pointrend.datasets.prepare.prepare", "pointrend.archives.demo.build")
 
 
-def test_verbs_without_a_network_and_what_they_call_import_no_torch() -> None:
+def test_verbs_without_a_network_and_what_they_call_import_no_torch():
     modules = [*(f"pointrend.commands.{verb}" for verb in VERBS if verb not in WITH_NETWORK), *CALLED]
     assert loaded(f"import sys, {', '.join(modules)}") == "[]"

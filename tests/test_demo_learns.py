@@ -1,7 +1,5 @@
 """The demo's training learns what the labels say, and nothing where they say nothing."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +21,7 @@ ROOT = Path(__file__).parents[1]
 
 
 @pytest.fixture(scope="module")
-def voc(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The demo's VOC, prepared."""
+def voc(tmp_path_factory):
     folder = tmp_path_factory.mktemp("voc")
     records = build_demo_archives(folder / "archives", SceneCounts())["files"]
     archives = {name: folder / "archives" / name for name in records}
@@ -41,14 +38,14 @@ def score(data: Path, val: Path, checkpoints: Path) -> dict[str, Any]:
     return evaluate_split(model, Store(val, "val"), transform, "cpu", classes, 0, 0.02).metrics
 
 
-def test_true_labels_are_learnt_and_refinement_helps(voc: Path, tmp_path: Path) -> None:
+def test_true_labels_are_learnt_and_refinement_helps(voc, tmp_path):
     metrics = score(voc, voc, tmp_path)
     assert metrics["miou"] >= 50
     assert metrics["miou"] > metrics["coarse"]["miou"]
     assert metrics["boundary_iou"] > metrics["coarse"]["boundary_iou"]
 
 
-def test_shuffled_labels_are_not(voc: Path, tmp_path: Path) -> None:
+def test_shuffled_labels_are_not(voc, tmp_path):
     """The same training, every image with another image's label: a score would not come from the labels' meaning."""
     store = Store(voc, "train")
     order = np.roll(np.random.default_rng(0).permutation(len(store)), 1)

@@ -1,6 +1,4 @@
-"""The documentation builds, its links work, the files that it names exist, and programs can rewrite their tables."""
-
-from __future__ import annotations
+"""The documentation builds, its links work, and the files that it names exist."""
 
 import os
 import re
@@ -12,7 +10,6 @@ from pathlib import Path
 import pytest
 
 from pointrend.checkout.code_digest import UNITS
-from tests.trust.document import DOCUMENT, with_table
 
 ROOT = Path(__file__).parents[1]
 PAGES = [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), ROOT / "tests/golden/README.md"]
@@ -26,7 +23,7 @@ def anchors(page: Path) -> set[str]:
 
 
 @EVERY_PAGE
-def test_links_work(page: Path) -> None:
+def test_links_work(page):
     text = re.sub(r"```.*?```", "", page.read_text(), flags=re.S)
     for target in re.findall(r"\]\((?!https?://)([^)\s]+)\)", text):
         name, _, anchor = target.partition("#")
@@ -37,12 +34,12 @@ def test_links_work(page: Path) -> None:
 
 
 @EVERY_PAGE
-def test_named_files_exist(page: Path) -> None:
+def test_named_files_exist(page):
     for path in re.findall(r"`((?:pointrend|tests|workflow|published|\.github)/[\w/.-]+)`", page.read_text()):
         assert (ROOT / path).exists() or path == "published/released.lock.json", path
 
 
-def test_the_architecture_names_every_folder_and_what_a_stage_follows_from() -> None:
+def test_the_architecture_names_every_folder_and_what_a_stage_follows_from():
     text = (ROOT / "docs/architecture.md").read_text()
     contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
     rooms = re.findall(r"pointrend\.(\w+)", " ".join(contracts[0]["layers"]))
@@ -51,17 +48,8 @@ def test_the_architecture_names_every_folder_and_what_a_stage_follows_from() -> 
         assert f"`{re.sub(r'commands/.*', 'commands/<stage>.py', name)}" in text, name
 
 
-def test_the_site_builds(tmp_path: Path) -> None:
+def test_the_site_builds(tmp_path):
     mkdocs = [str(Path(sys.executable).parent / "mkdocs"), "build", "--strict", "--quiet", "--site-dir", str(tmp_path)]
     env = os.environ | {"NO_MKDOCS_2_WARNING": "1"}
     subprocess.run(mkdocs, cwd=ROOT, env=env, check=True, timeout=120)
     assert len([*tmp_path.glob("*/index.html"), tmp_path / "index.html"]) == len([*ROOT.glob("docs/*.md")])
-
-
-@pytest.mark.parametrize("campaign", ["kills", "takeovers", "honest", "endless"])
-def test_a_campaign_rewrites_its_own_table(campaign: str) -> None:
-    page = DOCUMENT.read_text(encoding="utf-8")
-    head, table, tail = re.split(rf"(?<=<!-- {campaign}:begin -->\n)|(?=<!-- {campaign}:end -->)", page)
-    assert with_table(page, campaign, "| figure |\n") == f"{head}| figure |\n{tail}"
-    with pytest.raises(ValueError, match="lost its markers"):
-        with_table(head + table, campaign, "| |")

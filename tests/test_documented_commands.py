@@ -1,10 +1,7 @@
 """Every command in the README and on the pages of the documentation is one that its program accepts."""
 
-from __future__ import annotations
-
 import re
 import shutil
-from pathlib import Path
 from unittest.mock import Mock
 
 import pytest
@@ -21,8 +18,7 @@ RULES = "".join(path.read_text() for path in (ROOT / "Snakefile", *ROOT.glob("wo
 
 
 @pytest.fixture(scope="module")
-def extended(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with everything that docs/extending.md adds, and nothing computed."""
+def extended(tmp_path_factory):
     folder = tmp_path_factory.mktemp("project")
     shutil.copy(ROOT / "params.yaml", folder)
     shutil.copytree(ROOT / "published", folder / "published")
@@ -38,13 +34,11 @@ def every(program: str) -> pytest.MarkDecorator:
 
 
 @every("pointrend")
-def test_pointrend(words: tuple[str, ...], extended: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pointrend(words, extended, monkeypatch):
     # Only mentioned: `pointrend fetch`, `pointrend COMMAND --help`, `pointrend --set nodes=2 train ...`
     if words[-1] in (*VERBS, "--help", "..."):
         assert {"COMMAND", *VERBS} & set(words)
         return
-    for name in ("POINTREND_SCALE", "POINTREND_PINS", "POINTREND_ARCHIVES", "POINTREND_PARAMS"):
-        monkeypatch.delenv(name, raising=False)
     verb = next(word for word in words if word in VERBS)
     called = Mock(return_value=None)
     monkeypatch.setattr(f"pointrend.commands.{verb}.run", called)
@@ -59,7 +53,7 @@ def test_pointrend(words: tuple[str, ...], extended: Path, monkeypatch: pytest.M
 
 
 @every("snakemake")
-def test_snakemake(words: tuple[str, ...], extended: Path) -> None:
+def test_snakemake(words, extended):
     options = get_argument_parser(profiles=[]).parse_args(words)
     # A target after --config fails here: it is taken for one of its values.
     config = dict(word.split("=") for word in options.config or () if word[-1] != "=")
@@ -71,7 +65,7 @@ def test_snakemake(words: tuple[str, ...], extended: Path) -> None:
 
 
 @every("dvc")
-def test_dvc(words: tuple[str, ...]) -> None:
+def test_dvc(words):
     options = get_main_parser().parse_args(words)
     stages = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
     targets = {target.partition("@")[0] for target in getattr(options, "targets", None) or ()}
@@ -79,18 +73,18 @@ def test_dvc(words: tuple[str, ...]) -> None:
 
 
 @every("make")
-def test_make(words: tuple[str, ...]) -> None:
+def test_make(words):
     (listed,) = re.findall(r"^\.PHONY: (.*)$", (ROOT / "Makefile").read_text(), re.M)
     assert {word for word in words if "=" not in word} <= set(listed.split())
 
 
 @every("pytest")
-def test_pytest(words: tuple[str, ...]) -> None:
+def test_pytest(words):
     assert all((ROOT / word).exists() for word in words)
 
 
 @every("python")
-def test_python(words: tuple[str, ...]) -> None:
+def test_python(words):
     option, module, *rest = words
     folder = ROOT / module.replace(".", "/")
     assert option == "-m"

@@ -1,7 +1,5 @@
 """The comparison of pages with programs notices what it should."""
 
-from __future__ import annotations
-
 import pytest
 
 from tests.pages import not_printed
@@ -42,10 +40,10 @@ commit 1234567a
         ("…|train  6|…", {"6": "12"}, "train  6"),
     ],
 )
-def test_quotes_are_compared_with_what_is_printed(quoted: str, as_here: dict[str, str], missing: str | None) -> None:
+def test_quotes_are_compared_with_what_is_printed(quoted, as_here, missing):
     assert not_printed(tuple(quoted.split("|")), PRINTED, as_here) == missing
 
 
-def test_no_quote_means_that_nothing_is_printed() -> None:
+def test_no_quote_means_that_nothing_is_printed():
     assert not_printed((), "", {}) is None
     assert not_printed((), "a line\n", {}) == "a line\n"

@@ -1,13 +1,10 @@
 """Long verbs on a terminal: bars with the time that is left, no colours, and lines of text that no bar overwrites."""
 
-from __future__ import annotations
-
 import contextlib
 import os
 import re
 import sys
 import termios
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -23,13 +20,12 @@ COLOUR = "\x1b[3"
 
 
 @pytest.fixture(scope="module")
-def checkout(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
-    """A checkout with one dataset, in which nothing has run."""
+def checkout(tmp_path_factory):
     return Checkout.of_voc(tmp_path_factory.mktemp("terminal") / "pointrend")
 
 
 @pytest.fixture
-def on_terminal(checkout: Checkout, monkeypatch: pytest.MonkeyPatch) -> Callable[..., str]:
+def on_terminal(checkout, monkeypatch):
     """A function that runs ``pointrend WORDS`` and gives what it shows where standard error is a terminal."""
     monkeypatch.chdir(checkout.root)
     for name in ("POINTREND_ENGINE", "POINTREND_SCALE", "POINTREND_PARAMS", NO_BARS):
@@ -50,7 +46,6 @@ def on_terminal(checkout: Checkout, monkeypatch: pytest.MonkeyPatch) -> Callable
 
 
 def read_to_end(reader: int) -> str:
-    """What is written to a terminal until its last writer has gone."""
     shown = b""
     with contextlib.suppress(OSError):  # how a terminal ends
         while part := os.read(reader, 65536):
@@ -68,9 +63,7 @@ def read_to_end(reader: int) -> str:
         ("evaluate voc_r50", ["evaluate"], []),
     ],
 )
-def test_a_long_verb_shows_a_bar(
-    on_terminal: Callable[..., str], words: str, bars: list[str], lines: list[str]
-) -> None:
+def test_a_long_verb_shows_a_bar(on_terminal, words, bars, lines):
     shown = on_terminal(words)
     for line in (*lines, *(f"{re.escape(bar)}: [^\r\n]*{BAR}" for bar in bars)):
         assert re.search(rf"(^|[\r\n]){line}", shown), shown
@@ -79,9 +72,7 @@ def test_a_long_verb_shows_a_bar(
 
 
 @pytest.mark.parametrize(("words", "engine"), [("--quiet ", ""), ("", "snakemake")])
-def test_no_bar_where_there_must_be_none(
-    on_terminal: Callable[..., str], words: str, engine: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_no_bar_where_there_must_be_none(on_terminal, words, engine, monkeypatch):
     """Snakemake's jobs run side by side on one terminal."""
     monkeypatch.setenv("POINTREND_ENGINE", engine)
     shown = [on_terminal(f"{words}{verb}") for verb in ("fetch voc", "prepare voc", "evaluate voc_r50")]
@@ -89,7 +80,7 @@ def test_no_bar_where_there_must_be_none(
     assert ("scored 4 of 4 images" in shown[-1]) == bool(engine)
 
 
-def test_an_error_has_a_line_of_its_own(on_terminal: Callable[..., str], checkout: Checkout) -> None:
+def test_an_error_has_a_line_of_its_own(on_terminal, checkout):
     """Below a bar that stays where it was."""
     write_bytes(checkout.root / "photos/a.jpg", b"no image")
     weights = "runs/demo/voc_r50-s0/model.safetensors"

@@ -4,8 +4,6 @@ The laptop's walk is typed in a tiny checkout with one of the six runs, and with
 tests/test_extending.py types the walk with your own dataset, and tests/slurm does what the cluster's walk shows.
 """
 
-from __future__ import annotations
-
 import shutil
 import sys
 from collections.abc import Mapping
@@ -35,7 +33,7 @@ def with_environment(root: Path) -> Path:
     return root
 
 
-def test_on_a_laptop(tmp_path: Path) -> None:
+def test_on_a_laptop(tmp_path):
     checkout = Checkout.of_voc(tmp_path / "pointrend")
     for name in MAKES:
         shutil.copy(ROOT / name, checkout.root)
@@ -50,12 +48,12 @@ def test_on_a_laptop(tmp_path: Path) -> None:
     walk("## On a laptop", with_environment(checkout.root), as_here)
 
 
-def test_a_published_number(tmp_path: Path) -> None:
+def test_a_published_number(tmp_path):
     checkout = Checkout(tmp_path / "pointrend")
     shutil.copytree(ROOT / "tests/golden/logs", checkout.root / "tests/golden/logs")
     walk("## A published number", checkout.root, {})
 
 
-def test_into_the_code(tmp_path: Path) -> None:
+def test_into_the_code(tmp_path):
     copy_parts(tmp_path / "pointrend", ("pointrend", "tests", *MAKES, "params.yaml", ".gitignore"))
     walk("## Into the code", with_environment(tmp_path / "pointrend"), {})

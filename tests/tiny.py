@@ -1,8 +1,7 @@
 """A training small enough for tests: 12 small images, a thin network, 6 iterations."""
 
-from __future__ import annotations
-
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -53,3 +52,11 @@ def write_tiny_data(folder: Path, form: str = RAW) -> Path:
     content = sha256_json({name: record["sha256"] for name, record in files.items()})
     write_json(folder / "manifest.json", {**manifest, "files": files, "content": content, "counts": counts})
     return folder
+
+
+def put(values: Any, path: str, value: Any) -> None:
+    """Set a value in nested mappings and lists; the path is dotted, or written with slashes where keys have dots."""
+    *parents, last = path.split("/" if "/" in path else ".")
+    for key in parents:
+        values = values[int(key) if isinstance(values, list) else key]
+    values[int(last) if isinstance(values, list) else last] = value

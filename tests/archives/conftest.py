@@ -1,24 +1,19 @@
 """Fixtures of more than one test module."""
 
-from __future__ import annotations
-
-from collections.abc import Iterator
-
 import pytest
 
 from pointrend.archives import download
 from tests.archives.fetching import ATTEMPTS, FRUITLESS, send_good
-from tests.archives.servers import Asked, misbehaving
+from tests.archives.servers import misbehaving
 
 
 @pytest.fixture(autouse=True)
-def _hasty(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Servers get few attempts and no pauses."""
+def _hasty(monkeypatch):
     for name, value in {"FRUITLESS": FRUITLESS, "ATTEMPTS": ATTEMPTS, "PAUSE_S": 0}.items():
         monkeypatch.setattr(download, name, value)
 
 
 @pytest.fixture
-def good_server() -> Iterator[Asked]:
+def good_server():
     with misbehaving(send_good) as server:
         yield server

@@ -1,7 +1,5 @@
 """What the tests of fetching share: files to be had, and what must come out."""
 
-from __future__ import annotations
-
 import hashlib
 import io
 import random

@@ -1,7 +1,5 @@
 """A loopback server that behaves as a test tells it to, and remembers what it was asked."""
 
-from __future__ import annotations
-
 import contextlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -12,8 +10,6 @@ from pointrend.archives.loopback import serve
 
 
 class Request(BaseHTTPRequestHandler):
-    """One request, with a way to answer it."""
-
     protocol_version = "HTTP/1.1"
 
     def answer(self, status: int, body: bytes = b"", length: int | None = None, **headers: str) -> None:
@@ -46,7 +42,6 @@ class Asked:
 
     @property
     def ranges(self) -> list[str | None]:
-        """The Range header of every request."""
         return [headers.get("Range") for _, headers in self.requests]
 
 

@@ -1,7 +1,5 @@
 """Cityscapes through the official package, most of the time played by a stand-in."""
 
-from __future__ import annotations
-
 import errno
 import importlib
 import io
@@ -65,7 +63,7 @@ class Downloader(ModuleType):
 
 
 @pytest.fixture
-def downloader(monkeypatch: pytest.MonkeyPatch) -> Downloader:
+def downloader(monkeypatch):
     official = Downloader()
     monkeypatch.setitem(sys.modules, official.__name__, official)
     monkeypatch.setenv("CITYSCAPES_USERNAME", "me@example.org")
@@ -114,12 +112,12 @@ class Session:
 
 @pytest.mark.parametrize("bar", [False, True])
 def test_real_package_logs_in_resumes_and_reports_in_our_way(
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    caplog: pytest.LogCaptureFixture,
-    capsys: pytest.CaptureFixture[str],
-    bar: bool,
-) -> None:
+    tmp_path,
+    monkeypatch,
+    caplog,
+    capsys,
+    bar,
+):
     real = importlib.import_module("cityscapesscripts.download.downloader")
     session, own_bar = Session(), real.tqdm
     caplog.set_level(logging.INFO)
@@ -143,9 +141,7 @@ def test_real_package_logs_in_resumes_and_reports_in_our_way(
     assert (f"{NAME}: 100%" in printed.err) is bar
 
 
-def test_downloads_with_the_account(
-    tmp_path: Path, downloader: Downloader, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_downloads_with_the_account(tmp_path, downloader, monkeypatch, capsys):
     monkeypatch.delenv("XDG_DATA_HOME", raising=False)
     assert_fetched(fetch(tmp_path), tmp_path, SITE)
     assert downloader.accounts == [{"username": "me@example.org", "password": "hunter2"}]
@@ -155,9 +151,7 @@ def test_downloads_with_the_account(
     assert capsys.readouterr() == ("", "")
 
 
-def test_what_is_at_hand_needs_no_account(
-    tmp_path: Path, downloader: Downloader, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_is_at_hand_needs_no_account(tmp_path, downloader, monkeypatch):
     monkeypatch.delenv("CITYSCAPES_PASSWORD")
     at_hand = tmp_path / "hand"
     at_hand.mkdir()
@@ -172,9 +166,7 @@ def test_what_is_at_hand_needs_no_account(
 
 
 @pytest.mark.parametrize("missing", VARIABLES)
-def test_without_an_account_both_ways_are_named(
-    tmp_path: Path, downloader: Downloader, monkeypatch: pytest.MonkeyPatch, missing: str
-) -> None:
+def test_without_an_account_both_ways_are_named(tmp_path, downloader, monkeypatch, missing):
     monkeypatch.setenv(missing, "")
     text = refusal(tmp_path)
     assert all(hint in text for hint in (NAME, SITE, *VARIABLES))
@@ -185,9 +177,7 @@ def test_without_an_account_both_ways_are_named(
     "problem",
     [Exception("Bad credentials."), requests.ConnectionError("hunter2"), Exception("me@example.org: hunter2?")],
 )
-def test_refused_login_is_one_line_without_the_account(
-    tmp_path: Path, downloader: Downloader, problem: Exception
-) -> None:
+def test_refused_login_is_one_line_without_the_account(tmp_path, downloader, problem):
     downloader.refuse_login = problem
     assert "no login" in refusal(tmp_path)
     assert not downloader.account_file.exists()
@@ -207,9 +197,7 @@ NOTHING_LEFT.response.status_code = 416  # type: ignore[union-attr]
         [(GOOD, LOST), (b"", NOTHING_LEFT)],  # the part is complete already
     ],
 )
-def test_cut_download_is_resumed(
-    tmp_path: Path, downloader: Downloader, script: list[tuple[bytes, Exception | None]]
-) -> None:
+def test_cut_download_is_resumed(tmp_path, downloader, script):
     downloader.script = [*script]
     assert_fetched(fetch(tmp_path), tmp_path, SITE)
     assert downloader.calls == len(script)
@@ -224,9 +212,7 @@ def test_cut_download_is_resumed(
         ([(OTHER, Exception("MD5 sum of downloaded file does not match."))], "MD5", GOOD),
     ],
 )
-def test_next_call_continues_or_begins_again(
-    tmp_path: Path, downloader: Downloader, script: list[tuple[bytes, Exception | None]], words: str, later: bytes
-) -> None:
+def test_next_call_continues_or_begins_again(tmp_path, downloader, script, words, later):
     downloader.script = [*script]
     assert words in refusal(tmp_path)
     assert downloader.calls == len(script)
@@ -234,12 +220,12 @@ def test_next_call_continues_or_begins_again(
     assert_fetched(fetch(tmp_path), tmp_path, SITE)
 
 
-def test_full_disk_is_a_matter_of_the_machine(tmp_path: Path, downloader: Downloader) -> None:
+def test_full_disk_is_a_matter_of_the_machine(tmp_path, downloader):
     downloader.script = [(b"", OSError(errno.ENOSPC, "No space left on device"))]
     with pytest.raises(MachineError, match="No space left"):
         fetch(tmp_path)
 
 
-def test_absent_package_is_reported(tmp_path: Path, downloader: Downloader, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_absent_package_is_reported(tmp_path, downloader, monkeypatch):
     monkeypatch.setitem(sys.modules, downloader.__name__, None)
     assert "cityscapesscripts is not installed" in refusal(tmp_path)

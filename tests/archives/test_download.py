@@ -1,7 +1,5 @@
 """Downloading from real servers on loopback, most of which misbehave."""
 
-from __future__ import annotations
-
 import contextlib
 import gzip
 import json
@@ -33,7 +31,7 @@ from tests.archives.fetching import (
     refusal,
     send_good,
 )
-from tests.archives.servers import Asked, Request, misbehaving, resumable
+from tests.archives.servers import Request, misbehaving, resumable
 
 
 def leave_part(folder: Path, body: bytes, url: str) -> None:
@@ -64,7 +62,7 @@ def pour(*bodies: bytes) -> Callable[[Request], None]:
     return behave
 
 
-def test_next_process_continues_where_the_last_one_stopped(tmp_path: Path) -> None:
+def test_next_process_continues_where_the_last_one_stopped(tmp_path):
     sent = len(GOOD) // 2
     cuts = [sent, 0, 0]
     with misbehaving(resumable(GOOD, cut=lambda due: cuts.pop(0) if cuts else due)) as server:
@@ -78,7 +76,7 @@ def test_next_process_continues_where_the_last_one_stopped(tmp_path: Path) -> No
 
 @settings(deadline=None, max_examples=15)
 @given(cuts=st.lists(st.integers(1, len(GOOD)), max_size=8))
-def test_any_sequence_of_cuts_gives_the_same_bytes(tmp_path_factory: pytest.TempPathFactory, cuts: list[int]) -> None:
+def test_any_sequence_of_cuts_gives_the_same_bytes(tmp_path_factory, cuts):
     folder = tmp_path_factory.mktemp("cuts")
     left = list(cuts)
     with misbehaving(resumable(GOOD, cut=lambda due: min(due, left.pop()) if left else due)) as server:
@@ -86,7 +84,7 @@ def test_any_sequence_of_cuts_gives_the_same_bytes(tmp_path_factory: pytest.Temp
 
 
 @pytest.mark.parametrize("heeds_if_range", [True, False])
-def test_file_that_changed_on_the_server_is_not_spliced(tmp_path: Path, heeds_if_range: bool) -> None:
+def test_file_that_changed_on_the_server_is_not_spliced(tmp_path, heeds_if_range):
     new = send_good if heeds_if_range else resumable(GOOD, lambda due: due, '"two"')
     versions = [resumable(OTHER, lambda due: due // 2, '"one"'), new]
     with misbehaving(lambda request: versions[min(len(server.requests) - 1, 1)](request)) as server:
@@ -95,14 +93,14 @@ def test_file_that_changed_on_the_server_is_not_spliced(tmp_path: Path, heeds_if
     assert [asked is None for asked in server.ranges] == [True, False] + [True] * (not heeds_if_range)
 
 
-def test_part_of_another_url_is_not_spliced(tmp_path: Path, good_server: Asked) -> None:
+def test_part_of_another_url_is_not_spliced(tmp_path, good_server):
     with misbehaving(resumable(OTHER, cut=lambda due: due // 2 if due == len(OTHER) else 0)) as server:
         assert_fetched(fetch(tmp_path, server.url, good_server.url), tmp_path, good_server.url)
     assert good_server.ranges == [None]
 
 
 @pytest.mark.parametrize("note", [None, "{", "[]", '{"url": 1}'])
-def test_part_without_a_whole_note_of_its_origin_is_begun_again(tmp_path: Path, note: str | None) -> None:
+def test_part_without_a_whole_note_of_its_origin_is_begun_again(tmp_path, note):
     (tmp_path / f"{NAME}.part").write_bytes(OTHER[:1000])
     if note:
         (tmp_path / f"{NAME}.part.json").write_text(note)
@@ -111,14 +109,14 @@ def test_part_without_a_whole_note_of_its_origin_is_begun_again(tmp_path: Path, 
     assert server.ranges == [None]
 
 
-def test_weak_etags_are_not_used_for_ranges(tmp_path: Path) -> None:
+def test_weak_etags_are_not_used_for_ranges(tmp_path):
     cuts = [1000]
     with misbehaving(resumable(GOOD, lambda due: cuts.pop() if cuts else due, 'W/"one"')) as server:
         assert_fetched(fetch(tmp_path, server.url), tmp_path)
     assert server.ranges == [None, None]
 
 
-def test_server_without_ranges_is_asked_for_the_whole_again(tmp_path: Path) -> None:
+def test_server_without_ranges_is_asked_for_the_whole_again(tmp_path):
     def cut_twice(request: Request) -> None:
         rest = GOOD if len(server.requests) > 2 else GOOD[: 1000 * len(server.requests)]
         request.answer(200, rest, len(GOOD), ETag='"one"')
@@ -128,12 +126,12 @@ def test_server_without_ranges_is_asked_for_the_whole_again(tmp_path: Path) -> N
     assert server.ranges == [None, "bytes=1000-", "bytes=2000-"]
 
 
-def test_server_that_always_cuts_is_given_up(tmp_path: Path) -> None:
+def test_server_that_always_cuts_is_given_up(tmp_path):
     assert "cut" in refusal(tmp_path, lambda r: r.answer(200, GOOD[:9], len(GOOD)), asked=1 + FRUITLESS)
     assert "cut" in refusal(tmp_path, resumable(GOOD, cut=lambda due: 1), asked=ATTEMPTS)
 
 
-def test_complete_part_left_by_a_killed_process_is_verified_and_named(tmp_path: Path) -> None:
+def test_complete_part_left_by_a_killed_process_is_verified_and_named(tmp_path):
     with misbehaving(whole_or_416) as server:
         for archive in (known(), UNSIZED):
             leave_part(tmp_path, GOOD, server.url)
@@ -142,13 +140,13 @@ def test_complete_part_left_by_a_killed_process_is_verified_and_named(tmp_path: 
         assert server.ranges == [f"bytes={len(GOOD)}-"]
 
 
-def test_part_longer_than_the_file_is_begun_again(tmp_path: Path) -> None:
+def test_part_longer_than_the_file_is_begun_again(tmp_path):
     with misbehaving(whole_or_416) as server:
         leave_part(tmp_path, GOOD + b"more", server.url)
         assert_fetched(fetch(tmp_path, server.url), tmp_path)
 
 
-def test_archive_must_begin_as_its_ending_requires_and_a_log_in_any_way(tmp_path: Path) -> None:
+def test_archive_must_begin_as_its_ending_requires_and_a_log_in_any_way(tmp_path):
     for name in ("a.tar", "a.tgz", "a.tar.gz", "a.zip", "a.pth"):
         text = refusal(tmp_path, lambda request: request.answer(200, b"\x00\x01" * 1000), Archive(name=name))
         assert "does not begin as a" in text
@@ -160,21 +158,21 @@ def test_archive_must_begin_as_its_ending_requires_and_a_log_in_any_way(tmp_path
 
 
 @pytest.mark.parametrize(("status", "asked"), [(403, 1), (404, 1), (410, 1), (204, 1), (503, 2), (429, 2)])
-def test_status_is_reported_and_only_transient_ones_are_retried(tmp_path: Path, status: int, asked: int) -> None:
+def test_status_is_reported_and_only_transient_ones_are_retried(tmp_path, status, asked):
     assert f"HTTP {status}" in refusal(tmp_path, lambda request: request.answer(status), asked=asked)
 
 
-def test_redirect_is_followed(tmp_path: Path, good_server: Asked) -> None:
+def test_redirect_is_followed(tmp_path, good_server):
     with misbehaving(lambda request: request.answer(302, Location=good_server.url)) as server:
         assert_fetched(fetch(tmp_path, server.url), tmp_path, server.url)
 
 
-def test_length_that_is_not_the_one_that_comes_is_noticed(tmp_path: Path) -> None:
+def test_length_that_is_not_the_one_that_comes_is_noticed(tmp_path):
     assert "cut" in refusal(tmp_path, lambda r: r.answer(200, GOOD, len(GOOD) + 5), UNSIZED)
     assert "sha256" in refusal(tmp_path, lambda r: r.answer(200, GOOD, len(GOOD) - 5), UNSIZED)
 
 
-def test_endless_answer_without_a_length_is_stopped(tmp_path: Path) -> None:
+def test_endless_answer_without_a_length_is_stopped(tmp_path):
     sent: list[int] = []
 
     def endless(request: Request) -> None:
@@ -189,13 +187,13 @@ def test_endless_answer_without_a_length_is_stopped(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("bodies", [(GOOD,), (GOOD[:1000], GOOD)])
-def test_answer_without_a_length_is_taken_if_it_is_complete(tmp_path: Path, bodies: tuple[bytes, ...]) -> None:
+def test_answer_without_a_length_is_taken_if_it_is_complete(tmp_path, bodies):
     with misbehaving(pour(*bodies)) as server:
         assert_fetched(fetch(tmp_path, server.url), tmp_path)
     assert len(server.requests) == len(bodies)
 
 
-def test_content_encoding_is_not_undone(tmp_path: Path) -> None:
+def test_content_encoding_is_not_undone(tmp_path):
     packed = gzip.compress(b"x" * 5000)
     with misbehaving(lambda request: request.answer(200, packed, Content_Encoding="x-gzip")) as server:
         fetched = fetch(tmp_path, server.url, archive=known(packed, "a.tgz"))
@@ -203,7 +201,7 @@ def test_content_encoding_is_not_undone(tmp_path: Path) -> None:
     assert server.requests[0][1]["Accept-Encoding"] == "identity"
 
 
-def test_silent_server_is_given_up_in_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_silent_server_is_given_up_in_time(tmp_path, monkeypatch):
     monkeypatch.setattr(download, "SILENT_S", 0.2)
     release = threading.Event()
 
@@ -223,16 +221,14 @@ def test_silent_server_is_given_up_in_time(tmp_path: Path, monkeypatch: pytest.M
 
 
 @pytest.mark.parametrize("url", ["ftp://127.0.0.1/x", "127.0.0.1/x", "http://", "http://[::1/x"])
-def test_url_that_is_none_and_a_closed_port_are_reported(tmp_path: Path, url: str) -> None:
+def test_url_that_is_none_and_a_closed_port_are_reported(tmp_path, url):
     with misbehaving(send_good) as server:
         closed = server.url
     with pytest.raises(DownloadError, match=r"the URL cannot be used .*: no connection"):
         fetch(tmp_path, url, closed)
 
 
-def test_progress_is_plain_lines_off_a_terminal(
-    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_progress_is_plain_lines_off_a_terminal(caplog, monkeypatch):
     caplog.set_level(logging.INFO)
     now = [0.0]
     monkeypatch.setattr("time.monotonic", lambda: now[0])

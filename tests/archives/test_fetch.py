@@ -1,14 +1,11 @@
 """Getting an archive: already there, at hand, from one of several mirrors, on a machine that may be full."""
 
-from __future__ import annotations
-
 import errno
 import io
 import logging
 import os
 import shutil
 import threading
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,12 +18,11 @@ from pointrend.errors import ArchiveError, DownloadError, MachineError
 from pointrend.logs import redacted
 from pointrend.settings.archives import Archive
 from tests.archives.fetching import FLIPPED, GOOD, KNOWN, NAME, OTHER, PAGE, assert_fetched, fetch, refusal, send_good
-from tests.archives.servers import Asked, misbehaving, resumable
+from tests.archives.servers import misbehaving, resumable
 
 
 @pytest.fixture
-def at_hand(tmp_path: Path) -> Path:
-    """A folder with the right file."""
+def at_hand(tmp_path):
     folder = tmp_path / "hand"
     folder.mkdir()
     (folder / NAME).write_bytes(GOOD)
@@ -37,7 +33,7 @@ WRONG = {"bytes": 5, "md5": "0" * 32, "sha256": "0" * 64, "sha256_prefix": "0" *
 
 
 @pytest.mark.parametrize("given", WRONG)
-def test_any_checksum_will_do(tmp_path: Path, good_server: Asked, given: str) -> None:
+def test_any_checksum_will_do(tmp_path, good_server, given):
     checksums = {**KNOWN.checksums, "sha256_prefix": str(KNOWN.sha256)[:8]}
     folder, url = tmp_path / "new" / "folder", f"{good_server.url}/{NAME}"
     assert_fetched(fetch(folder, url, archive=Archive(name=NAME, **{given: checksums[given]})), folder, url)
@@ -46,9 +42,7 @@ def test_any_checksum_will_do(tmp_path: Path, good_server: Asked, given: str) ->
         fetch(folder, archive=Archive(name=NAME, **{given: WRONG[given]}))
 
 
-def test_present_file_is_hashed_again_only_if_it_was_touched(
-    tmp_path: Path, good_server: Asked, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_present_file_is_hashed_again_only_if_it_was_touched(tmp_path, good_server, monkeypatch):
     fetch(tmp_path, good_server.url)
     with monkeypatch.context() as patch:
         patch.setattr(verification, "digest_file", lambda path: pytest.fail("it is hashed again"))
@@ -61,7 +55,7 @@ def test_present_file_is_hashed_again_only_if_it_was_touched(
         fetch(tmp_path, good_server.url)
 
 
-def test_present_wrong_file_is_left_alone(tmp_path: Path, good_server: Asked) -> None:
+def test_present_wrong_file_is_left_alone(tmp_path, good_server):
     target = tmp_path / NAME
     for content in (b"", OTHER, GOOD[:-1], PAGE):
         target.write_bytes(content)
@@ -77,9 +71,7 @@ def test_present_wrong_file_is_left_alone(tmp_path: Path, good_server: Asked) ->
         fetch(tmp_path)
 
 
-def test_right_file_at_hand_is_linked(
-    tmp_path: Path, good_server: Asked, at_hand: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_right_file_at_hand_is_linked(tmp_path, good_server, at_hand, caplog):
     folder = tmp_path / "archives"
     assert_fetched(fetch(folder, good_server.url, at_hand=str(at_hand)), folder, str(at_hand / NAME))
     assert (folder / NAME).is_symlink()
@@ -92,9 +84,7 @@ def test_right_file_at_hand_is_linked(
 
 
 @pytest.mark.parametrize("content", [OTHER, PAGE, b"", None])
-def test_wrong_file_at_hand_is_skipped_with_a_warning(
-    tmp_path: Path, good_server: Asked, at_hand: Path, caplog: pytest.LogCaptureFixture, content: bytes | None
-) -> None:
+def test_wrong_file_at_hand_is_skipped_with_a_warning(tmp_path, good_server, at_hand, caplog, content):
     if content is None:
         (at_hand / NAME).unlink()
     else:
@@ -107,7 +97,7 @@ def test_wrong_file_at_hand_is_skipped_with_a_warning(
     assert content is None or (at_hand / NAME).read_bytes() == content
 
 
-def test_server_at_hand_is_tried_first(tmp_path: Path, good_server: Asked, at_hand: Path) -> None:
+def test_server_at_hand_is_tried_first(tmp_path, good_server, at_hand):
     with serve_folder(at_hand) as base_url:
         fetched = fetch(tmp_path / "one", good_server.url, at_hand=f"{base_url}/")
         assert_fetched(fetched, tmp_path / "one", f"{base_url}/{NAME}")
@@ -117,7 +107,7 @@ def test_server_at_hand_is_tried_first(tmp_path: Path, good_server: Asked, at_ha
         assert_fetched(fetched, tmp_path / "two", good_server.url)
 
 
-def test_only_plain_files_of_the_folder_are_served(at_hand: Path) -> None:
+def test_only_plain_files_of_the_folder_are_served(at_hand):
     (at_hand / "sub").mkdir()
     for hidden in (at_hand / ".hidden", at_hand / "sub" / "b.zip", at_hand.parent / "secret"):
         hidden.write_bytes(b"x")
@@ -129,7 +119,7 @@ def test_only_plain_files_of_the_folder_are_served(at_hand: Path) -> None:
         requests.get(f"{base_url}/{NAME}", timeout=5)
 
 
-def test_wrong_checksum_leaves_nothing_and_goes_on_to_the_next_mirror(tmp_path: Path, good_server: Asked) -> None:
+def test_wrong_checksum_leaves_nothing_and_goes_on_to_the_next_mirror(tmp_path, good_server):
     keep = tmp_path / "mine.part"
     keep.write_bytes(b"not yours")
     assert "its md5 is" in refusal(tmp_path, lambda request: request.answer(200, FLIPPED))
@@ -141,7 +131,7 @@ def test_wrong_checksum_leaves_nothing_and_goes_on_to_the_next_mirror(tmp_path: 
     assert good_server.ranges == [None]
 
 
-def test_all_mirrors_failing_is_one_line_with_each_reason(tmp_path: Path) -> None:
+def test_all_mirrors_failing_is_one_line_with_each_reason(tmp_path):
     with (
         misbehaving(lambda r: r.answer(404 if r.path == "/none" else 410)) as server,
         pytest.raises(
@@ -152,9 +142,7 @@ def test_all_mirrors_failing_is_one_line_with_each_reason(tmp_path: Path) -> Non
         fetch(tmp_path, f"{server.url}/none", f"{server.url}/other")
 
 
-def test_secrets_in_urls_are_never_shown(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_secrets_in_urls_are_never_shown(tmp_path, caplog, capsys):
     caplog.set_level(logging.DEBUG, "pointrend")
     with misbehaving(lambda r: r.answer(404) if "bad" in r.path else send_good(r)) as server:
         secret = server.url.replace("http://", "http://me:hunter2@")
@@ -168,19 +156,19 @@ def test_secrets_in_urls_are_never_shown(
     assert not any("hunter2" in text for text in shown)
 
 
-def test_redacted() -> None:
+def test_redacted():
     assert redacted("https://u:p@host:8/a/b.tar?sig=1#x") == "https://host:8/a/b.tar"
     assert redacted("see ftp://u:p@q@host/x?y z and p%40q, p@q", "p%40q") == "see ftp://host/x z and ***, ***"
 
 
-def test_full_disk_is_foreseen(tmp_path: Path, good_server: Asked, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_full_disk_is_foreseen(tmp_path, good_server, monkeypatch):
     monkeypatch.setattr(shutil, "disk_usage", lambda path: shutil._ntuple_diskusage(10, 10, len(GOOD) - 1))
     with pytest.raises(MachineError, match="free disk space"):
         fetch(tmp_path, good_server.url)
     assert not (tmp_path / NAME).exists()
 
 
-def test_disk_that_fills_up_is_one_line_and_keeps_the_part(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_disk_that_fills_up_is_one_line_and_keeps_the_part(tmp_path, monkeypatch):
     real_open = open
 
     class FullFile(io.FileIO):
@@ -204,16 +192,14 @@ def test_disk_that_fills_up_is_one_line_and_keeps_the_part(tmp_path: Path, monke
     assert server.ranges[-1] == f"bytes={kept}-"
 
 
-def test_proxy_is_not_asked_for_this_machines_own_server(
-    tmp_path: Path, good_server: Asked, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_proxy_is_not_asked_for_this_machines_own_server(tmp_path, good_server, monkeypatch):
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
     for name in ("no_proxy", "NO_PROXY"):
         monkeypatch.delenv(name, raising=False)
     assert_fetched(fetch(tmp_path, good_server.url), tmp_path)
 
 
-def test_fetches_side_by_side_download_once(tmp_path: Path, good_server: Asked) -> None:
+def test_fetches_side_by_side_download_once(tmp_path, good_server):
     fetched: list[FetchedFile] = []
     threads = [threading.Thread(target=lambda: fetched.append(fetch(tmp_path, good_server.url))) for _ in range(4)]
     for thread in threads:

@@ -1,7 +1,5 @@
 """Files without a published checksum: the first download's is kept and enforced."""
 
-from __future__ import annotations
-
 import json
 import logging
 from pathlib import Path
@@ -13,13 +11,13 @@ from pointrend.archives.fetch import FetchedFile, fetch_first_seen
 from pointrend.errors import ArchiveError, CheckFailed, DownloadError
 from pointrend.settings.archives import Archive
 from tests.archives.fetching import GOOD, KNOWN, NAME, OTHER, UNKNOWN, assert_fetched
-from tests.archives.servers import Asked, misbehaving
+from tests.archives.servers import misbehaving
 
 SHA256 = str(KNOWN.sha256)
 
 
 @pytest.fixture
-def seen(tmp_path: Path) -> Path:
+def seen(tmp_path):
     return tmp_path / "published" / "seen.json"
 
 
@@ -27,9 +25,7 @@ def first(folder: Path, seen: Path, *urls: str, archive: Archive = UNKNOWN, at_h
     return fetch_first_seen(archive, urls, folder, seen, at_hand)
 
 
-def test_the_first_download_is_noted_and_enforced_from_then_on(
-    tmp_path: Path, seen: Path, good_server: Asked, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_the_first_download_is_noted_and_enforced_from_then_on(tmp_path, seen, good_server, caplog):
     url, later = f"{good_server.url}/{NAME}", tmp_path / "b"
     assert_fetched(first(tmp_path / "a", seen, url), tmp_path / "a", url)
     noted = seen.read_bytes()
@@ -55,7 +51,7 @@ def test_the_first_download_is_noted_and_enforced_from_then_on(
     assert "no checksum was ever published" not in caplog.text
 
 
-def test_notes_of_other_files_are_kept_and_name_no_folder(tmp_path: Path, seen: Path, good_server: Asked) -> None:
+def test_notes_of_other_files_are_kept_and_name_no_folder(tmp_path, seen, good_server):
     (tmp_path / "hand").mkdir()
     (tmp_path / "hand" / NAME).write_bytes(GOOD)
     first(tmp_path / "a", seen, at_hand=str(tmp_path / "hand"))
@@ -65,16 +61,12 @@ def test_notes_of_other_files_are_kept_and_name_no_folder(tmp_path: Path, seen: 
 
 
 @pytest.mark.parametrize("checksum", [{"md5": KNOWN.md5}, {"sha256": SHA256}, {"sha256_prefix": SHA256[:8]}])
-def test_an_archive_with_its_own_checksum_is_not_noted(
-    tmp_path: Path, seen: Path, good_server: Asked, checksum: dict[str, str]
-) -> None:
+def test_an_archive_with_its_own_checksum_is_not_noted(tmp_path, seen, good_server, checksum):
     first(tmp_path / "a", seen, good_server.url, archive=Archive(name=NAME, **checksum))
     assert not seen.exists()
 
 
-def test_other_bytes_noted_meanwhile_are_an_error(
-    tmp_path: Path, seen: Path, good_server: Asked, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_other_bytes_noted_meanwhile_are_an_error(tmp_path, seen, good_server, monkeypatch):
     plain = fetch.fetch_archive
 
     def meanwhile(*arguments: object) -> FetchedFile:
@@ -89,7 +81,7 @@ def test_other_bytes_noted_meanwhile_are_an_error(
 
 
 @pytest.mark.parametrize("content", ["[]", '{"a": 1}', '{"a": {"sha256": "0"}}', "{"])
-def test_a_broken_note_is_one_line(tmp_path: Path, seen: Path, good_server: Asked, content: str) -> None:
+def test_a_broken_note_is_one_line(tmp_path, seen, good_server, content):
     seen.parent.mkdir()
     seen.write_text(content)
     with pytest.raises(ArchiveError, match="restore it from version control") as caught:

@@ -1,15 +1,11 @@
 """The drawn scenes: the same everywhere, learnable, balanced, and worth refining."""
 
-from __future__ import annotations
-
 import hashlib
 
 import numpy as np
 import pytest
 
-from pointrend.archives.demo import drawing
-from pointrend.archives.demo.drawing import ONE, TURN, Canvas, shuffled
-from pointrend.archives.demo.scenes import Scene, draw_scene, outlines
+from pointrend.archives.demo.scenes import Scene, draw_scene
 
 WIDTHS = {"voc": 160, "ade20k": 160, "cityscapes": 256}
 IGNORED = {"voc": {255}, "ade20k": {0}, "cityscapes": {1, 4}}
@@ -18,7 +14,7 @@ ALL_DIGESTS = {"voc": "4500f6386537bc28", "ade20k": "59bb45d1400a1736", "citysca
 
 
 @pytest.fixture(scope="module", params=WIDTHS)
-def val_scenes(request: pytest.FixtureRequest) -> tuple[str, list[Scene]]:
+def val_scenes(request):
     dataset = request.param
     return dataset, [draw_scene(dataset, "val", index, 128, WIDTHS[dataset]) for index in range(24)]
 
@@ -29,7 +25,7 @@ def pixels_per_class(dataset: str, scenes: list[Scene]) -> dict[int, int]:
 
 
 @pytest.mark.parametrize("dataset", WIDTHS)
-def test_scenes_have_the_same_pixels_on_every_machine(dataset: str) -> None:
+def test_scenes_have_the_same_pixels_on_every_machine(dataset):
     digests = []
     for index in range(6):  # which show every shape and texture
         scene = draw_scene(dataset, "train", index, 48, 64)
@@ -39,75 +35,21 @@ def test_scenes_have_the_same_pixels_on_every_machine(dataset: str) -> None:
     assert hashlib.sha256("".join(digests).encode()).hexdigest()[:16] == ALL_DIGESTS[dataset]
 
 
-def test_scene_is_bgr() -> None:
+def test_scene_is_bgr():
     sky = draw_scene("cityscapes", "train", 0, 64, 128)
     blue, _, red = sky.picture[sky.label == 23].mean(axis=0)
     assert blue > red + 20
 
 
-def test_scenes_differ() -> None:
+def test_scenes_differ():
     places = [(dataset, split, index) for dataset in WIDTHS for split in ("train", "val", "test") for index in range(4)]
     assert len({draw_scene(*place, 32, 40).picture.tobytes() for place in places}) == len(places)
 
 
-def test_at_least_eight_classes_and_no_constant_answer_pays(val_scenes: tuple[str, list[Scene]]) -> None:
+def test_at_least_eight_classes_and_no_constant_answer_pays(val_scenes):
     dataset, scenes = val_scenes
     pixels = pixels_per_class(dataset, scenes)
     assert len(pixels) >= 8
     best_constant = 100 * max(pixels.values()) / sum(pixels.values()) / len(pixels)
     assert best_constant <= 15
     assert min(pixels.values()) > 0.01 * sum(pixels.values()), "a class too rare to be learnt"
-
-
-def test_every_class_of_val_is_often_seen_in_train(val_scenes: tuple[str, list[Scene]]) -> None:
-    dataset, scenes = val_scenes
-    train = [draw_scene(dataset, "train", index, 128, WIDTHS[dataset]) for index in range(24)]
-    for label in pixels_per_class(dataset, scenes):
-        assert sum(bool((scene.label == label).any()) for scene in train) >= 4, label
-
-
-def test_a_map_of_stride_four_loses_what_refinement_can_win(val_scenes: tuple[str, list[Scene]]) -> None:
-    _, scenes = val_scenes
-    lost = []
-    for scene in scenes:
-        coarse = scene.label[2::4, 2::4].repeat(4, axis=0).repeat(4, axis=1)
-        for label in np.unique(scene.label):
-            found, true = coarse == label, scene.label == label
-            lost.append(1 - (found & true).sum() / (found | true).sum())
-    assert np.mean(lost) > 0.12
-
-
-def test_scenes_overlap_and_are_textured(val_scenes: tuple[str, list[Scene]]) -> None:
-    _, scenes = val_scenes
-    for scene in scenes:
-        assert len(np.unique(scene.layer)) >= 5
-        inside = ~outlines(scene.layer)
-        grey = scene.picture.astype(np.int64).sum(axis=2)
-        steps = np.abs(np.diff(grey, axis=1))[inside[:, :-1]]
-        assert steps.mean() > 15, "flat colours"
-
-
-def test_outlines_lie_where_the_right_or_lower_neighbour_differs() -> None:
-    layer = np.array([[0, 0, 1], [0, 0, 1], [2, 2, 2]], dtype=np.uint8)
-    assert outlines(layer).tolist() == [[False, True, False], [True, True, True], [False, False, False]]
-
-
-def test_sine_and_cosine() -> None:
-    turns = np.arange(-TURN, 2 * TURN)
-    assert np.abs(drawing.sine(turns) - ONE * np.sin(2 * np.pi * turns / TURN)).max() < 2.5
-    assert np.abs(drawing.cosine(turns) - ONE * np.cos(2 * np.pi * turns / TURN)).max() < 2.5
-
-
-def test_unknown_names_are_refused() -> None:
-    rng, canvas = np.random.default_rng(0), Canvas.of_size(8, 8)
-    with pytest.raises(ValueError, match="plaid"):
-        drawing.texture("plaid", canvas, 8, 0, rng)
-    with pytest.raises(ValueError, match="cube"):
-        drawing.thing(canvas, "cube", rng)
-
-
-def test_shuffled_keeps_every_item_and_moves_them() -> None:
-    rng = np.random.default_rng(0)
-    firsts = [shuffled(range(6), rng)[0] for _ in range(600)]
-    assert sorted(shuffled(range(6), rng)) == list(range(6))
-    assert min(firsts.count(item) for item in range(6)) > 60

@@ -1,10 +1,7 @@
 """The benchmarks: timing, the record that `pointrend plan` reads, the table on the page, and the plain loader."""
 
-from __future__ import annotations
-
 import json
 import sys
-from pathlib import Path
 
 import cv2
 import numpy as np
@@ -23,7 +20,7 @@ from tests.tiny import ROOT
 from tests.training.test_transforms import RecordedDraws, blocks
 
 
-def test_candidates_take_turns_and_their_memory_is_measured_separately() -> None:
+def test_candidates_take_turns_and_their_memory_is_measured_separately():
     calls: list[str] = []
     big, small = lambda: calls.append("a") or b"x" * 60_000_000, lambda: calls.append("b")
     found = interleaved({"a": big, "b": small}, repeats=3)
@@ -34,7 +31,7 @@ def test_candidates_take_turns_and_their_memory_is_measured_separately() -> None
         assert found["a"].peak_mb is None
 
 
-def test_the_record_is_written_and_its_table_replaced(tmp_path: Path) -> None:
+def test_the_record_is_written_and_its_table_replaced(tmp_path):
     timings = {PLAIN: Timing(2.0, 2.0, 12.0, 5), FAST: Timing(0.5, 0.25, None, 5)}
     figure, growth = Figure("it", "image", 4, timings), Growth("speed", "per second", "workers", {"1": 1.0, "2": 1500})
     alone = Figure("alone", "step", 1, {FAST: timings[FAST]})
@@ -52,20 +49,20 @@ def test_the_record_is_written_and_its_table_replaced(tmp_path: Path) -> None:
     assert "| speed, per second, over workers | 1 | 2 |\n|-|-|-|\n|  | 1 | 1500 |" in printed
 
 
-def test_every_benchmark_has_a_module_and_a_table_on_the_page() -> None:
+def test_every_benchmark_has_a_module_and_a_table_on_the_page():
     for name in BENCHES:
         assert (ROOT / "benchmarks" / f"{name}.py").is_file()
         assert f"<!-- bench:{name}:begin -->" in (ROOT / "docs" / "performance.md").read_text()
 
 
-def test_the_measured_batch_is_that_of_the_recipe() -> None:
+def test_the_measured_batch_is_that_of_the_recipe():
     found = batch(PARAMS.setting("cityscapes_r50"), 2)
     assert (found.pictures.shape, found.labels.shape) == ((2, 512, 1024, 3), (2, 512, 1024))
     assert int(found.labels.max()) == 18
 
 
 @pytest.mark.parametrize("seed", range(8))
-def test_plain_samples_are_ours(tmp_path: Path, seed: int) -> None:
+def test_plain_samples_are_ours(tmp_path, seed):
     classes, files = classes_of("ade20k"), (tmp_path / "image.png", tmp_path / "mask.png")
     image, mask = draw_picture(seed, 60, 90), blocks(seed, 60, 90, [0, 1, 5, 150])
     for path, pixels in zip(files, (image, mask), strict=True):

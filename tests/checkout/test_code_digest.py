@@ -1,12 +1,9 @@
 """The code of a stage is some folders of the package."""
 
-from __future__ import annotations
-
 import hashlib
 import shutil
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
@@ -15,20 +12,20 @@ from pointrend.checkout.code_digest import ELSEWHERE, UNITS, code_files
 
 
 @pytest.mark.parametrize("stage", UNITS)
-def test_every_unit_is_there(stage: str) -> None:
+def test_every_unit_is_there(stage):
     for unit in UNITS[stage]:
         assert (code_digest.PACKAGE / unit.format(dataset="voc")).exists()
     assert code_files(stage, "voc")
 
 
-def test_what_cannot_change_a_result_is_there_and_has_a_reason() -> None:
+def test_what_cannot_change_a_result_is_there_and_has_a_reason():
     for room, reason in ELSEWHERE.items():
         assert (code_digest.PACKAGE / room).exists(), room
         assert len(reason.split()) > 3, room
 
 
 @pytest.mark.parametrize("suffix", ["py", "css", "txt"])
-def test_any_source_in_a_unit_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, suffix: str) -> None:
+def test_any_source_in_a_unit_counts(tmp_path, monkeypatch, suffix):
     monkeypatch.setattr(code_digest, "PACKAGE", tmp_path)
     monkeypatch.setattr(code_digest, "sha256_of_source", lambda path: hashlib.sha256(path.read_bytes()).hexdigest())
     monkeypatch.setitem(UNITS, "train", ("model",))
@@ -59,7 +56,7 @@ except CheckFailed as changed:
 
 
 @pytest.mark.parametrize("hashed", [True, False])
-def test_a_module_that_is_edited_between_its_hash_and_its_import_is_not_run(hashed: bool, tmp_path: Path) -> None:
+def test_a_module_that_is_edited_between_its_hash_and_its_import_is_not_run(hashed, tmp_path):
     shutil.copytree(code_digest.PACKAGE, tmp_path / "pointrend")
     script = EDITED.format(hash_it="sources.sha256_of_source(path)" if hashed else "")
     command = [sys.executable, "-c", script]

@@ -1,7 +1,5 @@
 """Freed memory is used again without asking the system for it."""
 
-from __future__ import annotations
-
 import subprocess
 import sys
 
@@ -21,7 +19,7 @@ print(faults() - before)
 
 
 @pytest.mark.parametrize("keep", ["keep_freed_memory()", ""])
-def test_freed_memory_is_kept(keep: str) -> None:
+def test_freed_memory_is_kept(keep):
     """Where it is returned, there is one page fault per page, or one per 2 MB where the system has huge pages."""
     command = [sys.executable, "-c", SCRIPT.format(keep=keep)]
     faults = int(subprocess.run(command, capture_output=True, text=True, timeout=60, check=True).stdout)

@@ -1,7 +1,5 @@
 """Which commit the code is of, where git can say it and where it cannot."""
 
-from __future__ import annotations
-
 import subprocess
 from pathlib import Path
 
@@ -18,8 +16,7 @@ def git(root: Path, *words: str) -> str:
 
 
 @pytest.fixture
-def checkout(tmp_path: Path) -> Path:
-    """A repository of one commit."""
+def checkout(tmp_path):
     root = tmp_path / "checkout"
     (root / "inner").mkdir(parents=True)
     (root / "file.py").write_text("1\n")
@@ -29,12 +26,12 @@ def checkout(tmp_path: Path) -> Path:
     return root
 
 
-def test_a_clean_checkout_has_its_commit(checkout: Path) -> None:
+def test_a_clean_checkout_has_its_commit(checkout):
     (checkout / "untracked.py").write_text("2\n")
     assert source_version(checkout) == SourceVersion(git(checkout, "rev-parse", "HEAD"), dirty=False)
 
 
-def test_a_changed_tracked_file_makes_it_dirty_staged_or_not(checkout: Path) -> None:
+def test_a_changed_tracked_file_makes_it_dirty_staged_or_not(checkout):
     (checkout / "file.py").touch()
     assert source_version(checkout).dirty is False
     (checkout / "file.py").write_text("2\n")
@@ -43,22 +40,22 @@ def test_a_changed_tracked_file_makes_it_dirty_staged_or_not(checkout: Path) -> 
     assert source_version(checkout).dirty is True
 
 
-def test_a_folder_outside_or_inside_another_repository_has_no_commit(tmp_path: Path, checkout: Path) -> None:
+def test_a_folder_outside_or_inside_another_repository_has_no_commit(tmp_path, checkout):
     for folder in (tmp_path, checkout / "inner"):
         assert source_version(folder) == SourceVersion(None, None, "not a git repository")
 
 
-def test_a_repository_without_a_commit_has_none(tmp_path: Path) -> None:
+def test_a_repository_without_a_commit_has_none(tmp_path):
     git(tmp_path, "init", "--quiet")
     assert source_version(tmp_path) == SourceVersion(None, None, "git failed with exit code 128")
 
 
-def test_without_git_there_is_a_reason(checkout: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_without_git_there_is_a_reason(checkout, monkeypatch, tmp_path):
     monkeypatch.setenv("PATH", str(tmp_path))
     assert source_version(checkout) == SourceVersion(None, None, "git is not installed")
 
 
-def test_a_git_that_hangs_is_not_waited_for(checkout: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_git_that_hangs_is_not_waited_for(checkout, monkeypatch, tmp_path):
     (tmp_path / "git").write_text("#!/bin/sh\nexec sleep 60\n")
     (tmp_path / "git").chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
@@ -66,12 +63,12 @@ def test_a_git_that_hangs_is_not_waited_for(checkout: Path, monkeypatch: pytest.
     assert source_version(checkout).reason == "git gave no answer in 0.2 seconds"
 
 
-def test_a_hook_of_another_repository_does_not_lead_astray(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_hook_of_another_repository_does_not_lead_astray(checkout, monkeypatch):
     monkeypatch.setenv("GIT_DIR", "/nowhere")
     assert source_version(checkout).commit == git(checkout, "--git-dir", str(checkout / ".git"), "rev-parse", "HEAD")
 
 
-def test_the_lock_file_is_hashed_where_it_is(tmp_path: Path) -> None:
+def test_the_lock_file_is_hashed_where_it_is(tmp_path):
     assert lock_sha256(tmp_path) is None
     (tmp_path / "requirements.lock").write_text("torch==2.14.1\n")
     assert lock_sha256(tmp_path) == sha256_file(tmp_path / "requirements.lock")

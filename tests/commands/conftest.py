@@ -1,7 +1,6 @@
 """An empty checkout whose files come from a server of its own."""
 
-from __future__ import annotations
-
+import contextlib
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,17 +13,22 @@ from tests.released import serve_from
 ROOT = Path(__file__).parents[2]
 
 
-@pytest.fixture
-def offered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """The folder that is served; the working folder is the checkout."""
-    shutil.copytree(ROOT / "published", tmp_path / "published")
-    shutil.copy(ROOT / "README.md", tmp_path)
-    monkeypatch.chdir(tmp_path)
-    for name in ("POINTREND_SCALE", "POINTREND_PINS", "POINTREND_ARCHIVES", "POINTREND_PARAMS"):
-        monkeypatch.delenv(name, raising=False)
-    folder = tmp_path / "offered"
+@contextlib.contextmanager
+def offering(root: Path, patch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """An empty checkout, the working folder from then on; the folder that is served."""
+    shutil.copytree(ROOT / "published", root / "published")
+    shutil.copy(ROOT / "README.md", root)
+    patch.chdir(root)
+    folder = root / "offered"
     folder.mkdir()
     with serve_folder(folder) as url:
         serve_from(url)
-        shutil.copy(ROOT / "params.yaml", tmp_path)
+        shutil.copy(ROOT / "params.yaml", root)
+        yield folder
+
+
+@pytest.fixture
+def offered(tmp_path, monkeypatch):
+    """The folder that is served; the working folder is the checkout."""
+    with offering(tmp_path, monkeypatch) as folder:
         yield folder

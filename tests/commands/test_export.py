@@ -1,7 +1,6 @@
 """`pointrend export`: our weights as a checkpoint of SSSegmentation, which scores as ours do."""
 
-from __future__ import annotations
-
+import contextlib
 import json
 from pathlib import Path
 
@@ -18,14 +17,14 @@ RUN = Path("runs/demo/voc_r50-s0")
 OF_THE_WEIGHTS = {"fingerprint", "model_sha256"}  # keys of metrics.json that describe the weights, not the score
 
 
-@pytest.fixture
-def trained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A checkout with a tiny run, trained and scored."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("POINTREND_SCALE", raising=False)
-    Path("params.yaml").write_text((ROOT / "params.yaml").read_text())
-    write_tiny_data(Path("data/demo/voc"))
-    assert tiny("train voc_r50") == tiny("evaluate voc_r50") == 0
+@pytest.fixture(scope="module", autouse=True)
+def _trained(tmp_path_factory):
+    """The working folder is a checkout with a tiny run, trained and scored."""
+    with contextlib.chdir(tmp_path_factory.mktemp("export")):
+        Path("params.yaml").write_text((ROOT / "params.yaml").read_text())
+        write_tiny_data(Path("data/demo/voc"))
+        assert tiny("train voc_r50") == tiny("evaluate voc_r50") == 0
+        yield
 
 
 def tiny(words: str) -> int:
@@ -33,7 +32,7 @@ def tiny(words: str) -> int:
     return main(["--scale", "demo", *sets, *words.split()])
 
 
-def test_exported_weights_score_as_the_trained_ones_do(trained: None, capsys: pytest.CaptureFixture[str]) -> None:
+def test_exported_weights_score_as_the_trained_ones_do(capsys):
     capsys.readouterr()
     assert tiny("export voc_r50 --out exported.pth") == 0
     assert capsys.readouterr().out == "exported.pth: voc_r50 seed 0 after 2 epochs\n"
@@ -50,7 +49,7 @@ def test_exported_weights_score_as_the_trained_ones_do(trained: None, capsys: py
     assert read_counts(RUN / "confusion.parquet").images == 12
 
 
-def test_what_cannot_be_exported_is_one_line(trained: None, capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_cannot_be_exported_is_one_line(capsys):
     record = json.loads((RUN / "train.json").read_text())
     write_json(RUN / "train.json", record | {"model_sha256": "0" * 64})
     train = "run: pointrend --scale demo train"
@@ -65,4 +64,4 @@ def test_what_cannot_be_exported_is_one_line(trained: None, capsys: pytest.Captu
         error = capsys.readouterr().err
         assert error.count("\n") == 1
         assert expected in error
-    assert not list(Path().glob("*.pth"))
+    assert not list(Path().glob("new*"))

@@ -1,7 +1,5 @@
 """JPEG files of every form, of images that a coder handles as photographs."""
 
-from __future__ import annotations
-
 import cv2
 import numpy as np
 

@@ -1,7 +1,5 @@
 """Tiny archives in the official names and layouts, made of noise, for the tests of this package."""
 
-from __future__ import annotations
-
 import io
 import tarfile
 import zipfile
@@ -42,7 +40,6 @@ def encoded(array: np.ndarray, kind: str = "PNG", mode: str | None = None) -> by
 
 
 def mat(compress: bool = True, **variables: Any) -> bytes:
-    """A MATLAB file."""
     stream = io.BytesIO()
     savemat(stream, variables, do_compression=compress)
     return stream.getvalue()

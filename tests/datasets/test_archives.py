@@ -1,7 +1,5 @@
 """Reading members: one way for three formats, and nothing unsafe or damaged gets through."""
 
-from __future__ import annotations
-
 import contextlib
 import tarfile
 import zipfile
@@ -26,14 +24,14 @@ MEMBERS = [
 
 
 @pytest.fixture(params=ENDINGS)
-def archive(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+def archive(request, tmp_path):
     path = tmp_path / f"archive{request.param}"
     write_archive(path, path.name, MEMBERS)
     return path
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def folder(tmp_path_factory):
     return tmp_path_factory.mktemp("archives")
 
 
@@ -50,7 +48,7 @@ def refused(path: Path, words: str) -> str:
     return str(caught.value)
 
 
-def test_names_read_and_stream_agree_in_all_formats(archive: Path) -> None:
+def test_names_read_and_stream_agree_in_all_formats(archive):
     """A stream yields what is wanted in the archive's order, and can be begun again."""
     with ArchiveReader(archive) as reader:
         assert reader.names() == [name for name, _ in MEMBERS]
@@ -63,7 +61,7 @@ def test_names_read_and_stream_agree_in_all_formats(archive: Path) -> None:
             assert [name for name, _ in reader.stream(wanted)] == ["root/list.txt", "root/pictures/two.jpg"]
 
 
-def test_leading_dot_slash_is_no_part_of_a_name(tmp_path: Path) -> None:
+def test_leading_dot_slash_is_no_part_of_a_name(tmp_path):
     path = tmp_path / "dotted.tgz"
     with tarfile.open(path, "w:gz") as packed:
         for name, kind in (("./", tarfile.DIRTYPE), ("./a", tarfile.DIRTYPE), ("./a/b.txt", tarfile.REGTYPE)):
@@ -79,19 +77,17 @@ def test_leading_dot_slash_is_no_part_of_a_name(tmp_path: Path) -> None:
     "name",
     ["/etc/passwd", "../up", "a/../../up", "a/..", "C:/windows", "c:x", "a\\..\\up", "a/b\nc", "a//b", ".//a"],
 )
-def test_unsafe_names_are_refused(tmp_path: Path, ending: str, name: str) -> None:
+def test_unsafe_names_are_refused(tmp_path, ending, name):
     assert repr(name) in refused(make(tmp_path / f"unsafe{ending}", "fine", name), "not safe")
 
 
 @pytest.mark.parametrize("ending", ENDINGS)
-def test_a_name_that_occurs_twice_is_refused(tmp_path: Path, ending: str) -> None:
+def test_a_name_that_occurs_twice_is_refused(tmp_path, ending):
     refused(make(tmp_path / f"twice{ending}", "same", "./same"), "holds same twice")
 
 
 @pytest.mark.parametrize("ending", ENDINGS)
-def test_a_member_over_the_limit_is_refused_unread(
-    tmp_path: Path, ending: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_member_over_the_limit_is_refused_unread(tmp_path, ending, monkeypatch):
     path = make(tmp_path / f"large{ending}", "bomb", size=100_000)
     monkeypatch.setattr("pointrend.datasets.prepare.archives.MEMBER_LIMIT", 99_999)
     refused(path, "bomb has 100000 bytes; 99999 are allowed")
@@ -100,7 +96,7 @@ def test_a_member_over_the_limit_is_refused_unread(
         assert reader.read("bomb") == bytes(100_000)
 
 
-def test_a_zip_that_declares_less_than_it_holds_never_yields_more(tmp_path: Path) -> None:
+def test_a_zip_that_declares_less_than_it_holds_never_yields_more(tmp_path):
     path = tmp_path / "liar.zip"
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as packed:
         packed.writestr("bomb", bytes(100_000))
@@ -109,7 +105,7 @@ def test_a_zip_that_declares_less_than_it_holds_never_yields_more(tmp_path: Path
         reader.read("bomb")
 
 
-def test_an_encrypted_zip_is_refused(tmp_path: Path) -> None:
+def test_an_encrypted_zip_is_refused(tmp_path):
     path = make(tmp_path / "locked.zip", "a")
     data = bytearray(path.read_bytes())
     data[data.index(b"PK\x03\x04") + 6] |= 1
@@ -119,7 +115,7 @@ def test_an_encrypted_zip_is_refused(tmp_path: Path) -> None:
         reader.read("a")
 
 
-def test_missing_members_are_named(archive: Path) -> None:
+def test_missing_members_are_named(archive):
     with ArchiveReader(archive) as reader:
         with pytest.raises(ArchiveError, match=rf"{archive.name}: it has no root/absent"):
             reader.read("root/absent")
@@ -129,19 +125,19 @@ def test_missing_members_are_named(archive: Path) -> None:
 
 @pytest.mark.parametrize("ending", ENDINGS)
 @pytest.mark.parametrize("content", [b"<!doctype html>", b"x" * 2000])
-def test_what_is_no_archive_is_refused(tmp_path: Path, ending: str, content: bytes) -> None:
+def test_what_is_no_archive_is_refused(tmp_path, ending, content):
     path = tmp_path / f"page{ending}"
     path.write_bytes(content)
     refused(path, "page.* it is cut off or damaged")
 
 
-def test_an_absent_archive_is_refused(tmp_path: Path) -> None:
+def test_an_absent_archive_is_refused(tmp_path):
     refused(tmp_path / "absent.tar", "does not exist; fetch it first")
 
 
 @settings(deadline=None, max_examples=60)
 @given(data=st.data(), ending=st.sampled_from(ENDINGS))
-def test_a_cut_archive_is_never_taken_for_whole(folder: Path, data: st.DataObject, ending: str) -> None:
+def test_a_cut_archive_is_never_taken_for_whole(folder, data, ending):
     path = folder / f"whole{ending}"
     write_archive(path, path.name, MEMBERS)
     whole = path.read_bytes()
@@ -153,7 +149,7 @@ def test_a_cut_archive_is_never_taken_for_whole(folder: Path, data: st.DataObjec
 
 @settings(deadline=None, max_examples=60)
 @given(data=st.data(), ending=st.sampled_from([".tgz", ".zip"]))
-def test_a_flipped_byte_never_changes_what_is_read(folder: Path, data: st.DataObject, ending: str) -> None:
+def test_a_flipped_byte_never_changes_what_is_read(folder, data, ending):
     path = folder / f"archive{ending}"
     write_archive(path, path.name, MEMBERS)
     content = bytearray(path.read_bytes())

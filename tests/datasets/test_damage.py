@@ -1,10 +1,7 @@
 """Damaged image files that OpenCV decodes nevertheless are noticed; intact ones of every form are not."""
 
-from __future__ import annotations
-
 import io
 import itertools
-from collections.abc import Callable
 
 import cv2
 import numpy as np
@@ -16,7 +13,7 @@ from tests.datasets.jpegs import FORMS, hurt, jpeg, photo
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_intact_jpegs_show_nothing(form: str) -> None:
+def test_intact_jpegs_show_nothing(form):
     sizes = ((130, 250), (1, 1), (7, 9), (17, 33), (8, 16), (200, 16))
     for (height, width), quality in itertools.product(sizes, (30, 75, 95, 100)):
         for image in (photo(height, width), photo(height, width)[..., 0], np.full((height, width, 3), 255, np.uint8)):
@@ -24,14 +21,14 @@ def test_intact_jpegs_show_nothing(form: str) -> None:
 
 
 @pytest.mark.parametrize("mode", ["L", "RGB", "CMYK"])
-def test_intact_jpegs_of_pillow_show_nothing(mode: str) -> None:
+def test_intact_jpegs_of_pillow_show_nothing(mode):
     for options in ({}, {"restart_marker_rows": 1}, {"progressive": True}, {"exif": b"Exif", "subsampling": 0}):
         stream = io.BytesIO()
         Image.fromarray(photo()).convert(mode).save(stream, "JPEG", **options)
         assert damage(stream.getvalue()) is None, options
 
 
-def test_other_intact_files_show_nothing() -> None:
+def test_other_intact_files_show_nothing():
     data = jpeg(photo())
     for filled in (b"\xff\xff", bytes(16)):
         assert damage(data[:-2] + filled + data[-2:]) is None
@@ -41,7 +38,7 @@ def test_other_intact_files_show_nothing() -> None:
     assert damage(b"") is None
 
 
-def test_a_photo_larger_than_pillow_likes_is_checked_as_well(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_photo_larger_than_pillow_likes_is_checked_as_well(monkeypatch):
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
     assert damage(jpeg(photo())) is None
     assert damage(hurt())
@@ -66,9 +63,7 @@ def overwritten(byte: int, rng: np.random.Generator) -> bytes:
         (16, overwritten, "restarts of a row", 20),
     ],
 )
-def test_damage_that_libjpeg_warns_of_is_noticed(
-    length: int, replacement: Callable[..., bytes], form: str, least: int, capfd: pytest.CaptureFixture[str]
-) -> None:
+def test_damage_that_libjpeg_warns_of_is_noticed(length, replacement, form, least, capfd):
     """OpenCV decodes, and its libjpeg prints a warning that no program sees."""
     rng = np.random.default_rng(3)
     whole, noticed = jpeg(photo(), 95, form), 0
@@ -99,11 +94,11 @@ def test_damage_that_libjpeg_warns_of_is_noticed(
         (lambda data: data[:2] + b"\xff\xd0" + data[2:], "4:2:0", "a misplaced marker at byte 2"),
     ],
 )
-def test_the_sign_of_damage_is_named(change: Callable[[bytes], bytes], form: str, words: str) -> None:
+def test_the_sign_of_damage_is_named(change, form, words):
     assert words in str(damage(change(jpeg(photo(), 90, form))))
 
 
-def test_every_byte_of_a_png_counts() -> None:
+def test_every_byte_of_a_png_counts():
     whole = cv2.imencode(".png", photo(20, 30))[1].tobytes()
     assert damage(whole) is damage(whole + b"more") is None
     for place in range(8, len(whole), 7):

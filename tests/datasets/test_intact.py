@@ -1,10 +1,5 @@
 """Prepared data are read only if they have the bytes that were prepared."""
 
-from __future__ import annotations
-
-from collections.abc import Callable
-from pathlib import Path
-
 import pytest
 
 from pointrend.datasets.intact import check_split, split_files
@@ -14,11 +9,11 @@ from tests.tiny import write_tiny_data
 
 
 @pytest.fixture(params=["raw", "compact"])
-def store(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
+def store(tmp_path, request):
     return write_tiny_data(tmp_path, request.param)
 
 
-def test_what_was_prepared_is_taken(store: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_what_was_prepared_is_taken(store, caplog):
     caplog.set_level("DEBUG")
     for split in ("train", "val"):
         check_split(store, split)
@@ -32,7 +27,7 @@ def flip(data: bytes) -> bytes:
 
 @pytest.mark.parametrize("name", split_files("train"))
 @pytest.mark.parametrize("change", [flip, lambda data: data[:-1], None])
-def test_anything_else_is_named(store: Path, name: str, change: Callable[[bytes], bytes] | None) -> None:
+def test_anything_else_is_named(store, name, change):
     data = (store / name).read_bytes()
     (store / name).write_bytes(change(data)) if change else (store / name).unlink()
     problem = "does not have the bytes" if change else "does not exist"
@@ -42,7 +37,7 @@ def test_anything_else_is_named(store: Path, name: str, change: Callable[[bytes]
 
 
 @pytest.mark.parametrize("files", [{}, [], None, {"train.pictures.bin": 1}])
-def test_a_manifest_that_names_no_such_file(store: Path, files: object) -> None:
+def test_a_manifest_that_names_no_such_file(store, files):
     write_json(store / "manifest.json", {**read_json(store / "manifest.json"), "files": files})
     with pytest.raises(CheckFailed, match=r"does not name train\.pictures\.bin"):
         check_split(store, "train")

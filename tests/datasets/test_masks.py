@@ -1,7 +1,5 @@
 """Masks in PNG and MATLAB files: their values, and that no damaged or hostile file crashes or fills the memory."""
 
-from __future__ import annotations
-
 import io
 import tracemalloc
 from typing import Any
@@ -20,7 +18,6 @@ P = encoded(VALUES, mode="P")
 
 
 def saved(**options: Any) -> bytes:
-    """The palette image, written anew."""
     stream = io.BytesIO()
     Image.open(io.BytesIO(P)).save(stream, "PNG", **options)
     return stream.getvalue()
@@ -31,11 +28,11 @@ def saved(**options: Any) -> bytes:
     [P, encoded(VALUES), saved(transparency=3), saved(compress_level=0)],
     ids=["P", "L", "alpha", "stored"],
 )
-def test_the_values_of_png_masks_are_indices_and_grey_levels(data: bytes) -> None:
+def test_the_values_of_png_masks_are_indices_and_grey_levels(data):
     np.testing.assert_array_equal(decode_mask("x", data), VALUES)
 
 
-def test_a_png_bomb_is_refused_undecoded(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_png_bomb_is_refused_undecoded(monkeypatch):
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
     with pytest.raises(DatasetError, match=r"^x: the mask cannot be decoded \(Image size \(273 pixels\) exceeds limit"):
         decode_mask("x", P)
@@ -43,7 +40,7 @@ def test_a_png_bomb_is_refused_undecoded(monkeypatch: pytest.MonkeyPatch) -> Non
 
 @pytest.mark.parametrize(("height", "width"), [(1, 1), (1, 20), (20, 1), (13, 8), (7, 64)])
 @pytest.mark.parametrize("others", [False, True])
-def test_the_values_of_matlab_masks(height: int, width: int, others: bool) -> None:
+def test_the_values_of_matlab_masks(height, width, others):
     values = np.arange(height * width).astype(np.uint8).reshape(height, width)
     more = {"other": np.arange(5.0), "GTinst": {"Segmentation": values + 1}} if others else {}
     found = decode_sbd_mask("x", mat(**more, GTcls={"Boundaries": np.eye(3), "Segmentation": values}))
@@ -63,13 +60,13 @@ def test_the_values_of_matlab_masks(height: int, width: int, others: bool) -> No
         (mat(GTcls={"Categories": np.eye(2)}), "no field of name Segmentation"),
     ],
 )
-def test_other_matlab_files_are_refused(data: bytes, words: str) -> None:
+def test_other_matlab_files_are_refused(data, words):
     with pytest.raises(DatasetError, match=rf"^x: SBD's mask cannot be read \({words}"):
         decode_sbd_mask("x", data)
 
 
 @pytest.mark.parametrize("compress", [True, False])
-def test_damaged_matlab_files_are_refused_before_scipy_crashes(compress: bool) -> None:
+def test_damaged_matlab_files_are_refused_before_scipy_crashes(compress):
     """scipy's reader ends the whole process with a segmentation fault for some of the files that are not compressed."""
     rng = np.random.default_rng(0)
     whole = mat(compress, GTcls={"Boundaries": np.eye(3), "Segmentation": VALUES})
@@ -85,7 +82,7 @@ def test_damaged_matlab_files_are_refused_before_scipy_crashes(compress: bool) -
 
 
 @pytest.mark.parametrize("parts", [1, 3])
-def test_a_matlab_bomb_is_refused_unpacked_up_to_the_limit(parts: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_matlab_bomb_is_refused_unpacked_up_to_the_limit(parts, monkeypatch):
     data = mat(**{f"part{number}": np.zeros(300_000 // parts, np.uint8) for number in range(parts)})
     monkeypatch.setattr(masks, "MATLAB_LIMIT", 200_000)
     tracemalloc.start()

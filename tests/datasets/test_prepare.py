@@ -1,7 +1,5 @@
 """From archives to the prepared form: the manifest, the counts, the subset, killed runs, and the description."""
 
-from __future__ import annotations
-
 import json
 import logging
 import os
@@ -40,7 +38,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 
 @pytest.mark.parametrize("name", sorted(COUNTS))
-def test_the_manifest_says_what_is_there(tmp_path: Path, name: str) -> None:
+def test_the_manifest_says_what_is_there(tmp_path, name):
     manifest = prepare(tmp_path, name)
     out = tmp_path / "out"
     assert (out / "manifest.json").read_text() == canonical_json(manifest)
@@ -67,16 +65,14 @@ def test_the_manifest_says_what_is_there(tmp_path: Path, name: str) -> None:
         assert sum(found["pixels"].values()) == counts[:255].sum()
 
 
-def test_the_same_archives_give_the_same_bytes_with_any_number_of_threads(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_same_archives_give_the_same_bytes_with_any_number_of_threads(tmp_path, monkeypatch):
     for cores in (1, 6):
         monkeypatch.setattr(os, "cpu_count", lambda cores=cores: cores)
         prepare(tmp_path, "voc", out=str(cores))
     assert contents(tmp_path / "1") == contents(tmp_path / "6")
 
 
-def test_counts_are_checked_before_the_subset_is_taken(tmp_path: Path) -> None:
+def test_counts_are_checked_before_the_subset_is_taken(tmp_path):
     manifest = prepare(tmp_path, limit=2)
     ids = ["ADE_train_00000001", "ADE_train_00000002"]
     kept = {"found": 3, "official": 3, "kept": 2, "ids_sha256": sha256_json(ids)}
@@ -88,7 +84,7 @@ def test_counts_are_checked_before_the_subset_is_taken(tmp_path: Path) -> None:
         prepare(tmp_path, limit=2, expected={"train": 2, "val": 2})
 
 
-def test_a_wrong_count_is_a_warning_where_it_is_not_enforced(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_wrong_count_is_a_warning_where_it_is_not_enforced(tmp_path, caplog):
     counts = prepare(tmp_path, expected={"train": 20210}, enforce=False, pins="pins-1a2b3c4d")["counts"]
     assert counts["train"].items() >= {"found": 3, "official": 20210, "kept": 3}.items()
     assert counts["val"].items() >= {"found": 2, "official": None, "kept": 2}.items()
@@ -97,7 +93,7 @@ def test_a_wrong_count_is_a_warning_where_it_is_not_enforced(tmp_path: Path, cap
     ]
 
 
-def test_a_failure_writes_nothing_and_leaves_an_earlier_prepared_form_as_it_was(tmp_path: Path) -> None:
+def test_a_failure_writes_nothing_and_leaves_an_earlier_prepared_form_as_it_was(tmp_path):
     damaged, before = archive_members()["ade20k"], dict[str, bytes]()
     last_mask = f"{ADE}annotations/validation/ADE_val_00000002.png"
     damaged["ADEChallengeData2016.zip"][last_mask] = encoded(values(0, [1, 200], width=10))
@@ -111,7 +107,7 @@ def test_a_failure_writes_nothing_and_leaves_an_earlier_prepared_form_as_it_was(
         before = contents(tmp_path / "out")
 
 
-def test_the_old_manifest_is_gone_before_a_file_is_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_old_manifest_is_gone_before_a_file_is_replaced(tmp_path, monkeypatch):
     prepare(tmp_path)
     whole = contents(tmp_path / "out")
     monkeypatch.setattr("pointrend.datasets.prepare.prepare.write_json", Mock(side_effect=KeyboardInterrupt))
@@ -123,7 +119,7 @@ def test_the_old_manifest_is_gone_before_a_file_is_replaced(tmp_path: Path, monk
     assert contents(tmp_path / "out") == whole
 
 
-def test_a_description_has_images_pixels_and_sizes(tmp_path: Path) -> None:
+def test_a_description_has_images_pixels_and_sizes(tmp_path):
     splits = prepare(tmp_path, pins="demo")["splits"]
     description = describe(tmp_path / "out")
     assert json.loads(json.dumps(description)) == description
@@ -139,12 +135,12 @@ def test_a_description_has_images_pixels_and_sizes(tmp_path: Path) -> None:
     assert lines[-1].split()[:2] == ["ignore", str(ignored)]
 
 
-def test_describing_nothing_is_an_error(tmp_path: Path) -> None:
+def test_describing_nothing_is_an_error(tmp_path):
     with pytest.raises(DatasetError, match=r"manifest\.json does not exist; run `pointrend prepare`"):
         describe(tmp_path)
 
 
-def test_the_compact_form_has_the_content_of_the_raw_one(tmp_path: Path) -> None:
+def test_the_compact_form_has_the_content_of_the_raw_one(tmp_path):
     raw, compact = prepare(tmp_path, out="raw"), prepare(tmp_path, out="compact", form="compact")
     assert (raw["form"], compact["form"]) == ("raw", "compact")
     assert compact["content"] == raw["content"]

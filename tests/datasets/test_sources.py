@@ -1,9 +1,6 @@
 """The three datasets: which ids are in which split, whose mask is used, what labels mean, and what is refused."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,7 +18,7 @@ OFFICIAL = [label for label in city_labels if label.id >= 0]
 
 
 @pytest.fixture
-def read(tmp_path: Path) -> Read:
+def read(tmp_path):
     """Read all samples of a dataset by split and id, in order, where ``data`` replace a member; None leaves it out."""
 
     def read_all(dataset: str, member: str = "", data: Any = None) -> Splits:
@@ -48,11 +45,11 @@ def read(tmp_path: Path) -> Read:
         ("cityscapes", ["aachen/aachen_1", "aachen/aachen_2", "ulm/ulm_1"], ["lindau/lindau_1"]),
     ],
 )
-def test_splits(read: Read, dataset: str, train: list[str], val: list[str]) -> None:
+def test_splits(read, dataset, train, val):
     assert {split: list(samples) for split, samples in read(dataset).items()} == {"train": train, "val": val}
 
 
-def test_voc_masks_are_used_where_voc_has_them_and_sbd_masks_elsewhere(read: Read) -> None:
+def test_voc_masks_are_used_where_voc_has_them_and_sbd_masks_elsewhere(read):
     labels = {id: sample.label for split in read("voc").values() for id, sample in split.items()}
     for seed, id in enumerate("abcf"):
         np.testing.assert_array_equal(labels[id], values(seed, [0, 1, 20, 255]))
@@ -60,7 +57,7 @@ def test_voc_masks_are_used_where_voc_has_them_and_sbd_masks_elsewhere(read: Rea
         np.testing.assert_array_equal(labels[id], values(100 + "bcdef".index(id), [0, 2, 19]))
 
 
-def test_ade20k_labels_go_one_down_and_zero_is_ignored(read: Read) -> None:
+def test_ade20k_labels_go_one_down_and_zero_is_ignored(read):
     samples = read("ade20k")["train"]
     raw = values(3, [0, 1, 2, 150], width=11)
     expected = np.select([raw == 0, raw == 1, raw == 2], [255, 0, 1], 149)
@@ -68,7 +65,7 @@ def test_ade20k_labels_go_one_down_and_zero_is_ignored(read: Read) -> None:
     assert [sample.image.shape for sample in samples.values()] == [(6, 9, 3), (6, 10, 3), (6, 11, 3)]
 
 
-def test_cityscapes_images_and_masks_belong_together(read: Read) -> None:
+def test_cityscapes_images_and_masks_belong_together(read):
     sample = read("cityscapes")["train"]["aachen/aachen_1"]
     raw = values(2, [0, 3, 7, 26, 33])
     np.testing.assert_array_equal(sample.image, pixels(2)[..., ::-1])
@@ -103,7 +100,7 @@ TAR, TGZ = r"VOCtrainval_11-May-2012\.tar", r"benchmark\.tgz"
         (ULM, encoded(values(0, [7, 255])), "ulm/ulm_1: the mask has label value 255, not one of Cityscapes"),
     ],
 )
-def test_what_is_missing_or_damaged_is_named(read: Read, member: str, data: Any, error: str) -> None:
+def test_what_is_missing_or_damaged_is_named(read, member, data, error):
     dataset = "voc" if member.startswith((VOC, SBD)) else "ade20k" if member.startswith(ADE) else "cityscapes"
     with pytest.raises(DatasetError, match=f"^{error}.*; the archive is damaged or not the official one; fetch"):
         read(dataset, member, data)
@@ -123,7 +120,7 @@ KNOWN = {
 
 
 @pytest.mark.parametrize(("dataset", "count"), [("voc", 21), ("ade20k", 150), ("cityscapes", 19)])
-def test_names_and_colours_are_the_official_ones(dataset: str, count: int) -> None:
+def test_names_and_colours_are_the_official_ones(dataset, count):
     classes = classes_of(dataset)
     assert len(classes.names) == len(classes.palette) == count
     for known in KNOWN[dataset].split(","):
@@ -131,5 +128,5 @@ def test_names_and_colours_are_the_official_ones(dataset: str, count: int) -> No
         assert (bytes(classes.palette[int(index)].tolist()).hex(), classes.names[int(index)]) == (colour, name)
 
 
-def test_the_train_ids_of_cityscapes_are_the_official_ones() -> None:
+def test_the_train_ids_of_cityscapes_are_the_official_ones():
     assert {label.id: label.trainId for label in OFFICIAL} == dict(enumerate(classes_of("cityscapes").train_ids[:34]))

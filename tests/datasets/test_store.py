@@ -1,7 +1,5 @@
 """The prepared form: what is written comes back, whole or not at all."""
 
-from __future__ import annotations
-
 import os
 import pickle
 from pathlib import Path
@@ -29,9 +27,7 @@ def write(folder: Path, sizes: list[tuple[int, int]] = SIZES) -> StoreWriter:
 
 @settings(deadline=None, max_examples=25)
 @given(sizes=st.lists(st.tuples(st.integers(1, 9), st.integers(1, 9)), min_size=1, max_size=6))
-def test_what_is_written_comes_back_read_only(
-    tmp_path_factory: pytest.TempPathFactory, sizes: list[tuple[int, int]]
-) -> None:
+def test_what_is_written_comes_back_read_only(tmp_path_factory, sizes):
     folder = tmp_path_factory.mktemp("store")
     write(folder, sizes)
     store = Store(folder, "train")
@@ -46,21 +42,21 @@ def test_what_is_written_comes_back_read_only(
                 view[0, 0] = 1
 
 
-def test_a_pickled_store_maps_the_files_anew(tmp_path: Path) -> None:
+def test_a_pickled_store_maps_the_files_anew(tmp_path):
     write(tmp_path)
     data = pickle.dumps(Store(tmp_path, "train"))
     assert len(data) < 500
     np.testing.assert_array_equal(pickle.loads(data).picture(2), pixels(2, 7, 2))  # noqa: S301 our own bytes
 
 
-def test_views_that_are_not_contiguous_are_stored_as_they_look(tmp_path: Path) -> None:
+def test_views_that_are_not_contiguous_are_stored_as_they_look(tmp_path):
     with StoreWriter(tmp_path, "train") as writer:
         writer.add("flipped", pixels(0)[:, ::-1], values(0, [0, 1])[::-1])
     np.testing.assert_array_equal(Store(tmp_path, "train").picture(0), pixels(0)[:, ::-1])
     np.testing.assert_array_equal(Store(tmp_path, "train").label(0), values(0, [0, 1])[::-1])
 
 
-def test_the_records_are_those_of_the_files_and_the_same_each_time(tmp_path: Path) -> None:
+def test_the_records_are_those_of_the_files_and_the_same_each_time(tmp_path):
     records = write(tmp_path / "one").files
     assert records == write(tmp_path / "two").files
     assert sorted(records) == sorted(path.name for path in (tmp_path / "one").iterdir()) == FILES
@@ -69,7 +65,7 @@ def test_the_records_are_those_of_the_files_and_the_same_each_time(tmp_path: Pat
         assert record == {"bytes": path.stat().st_size, "sha256": sha256_file(path)}
 
 
-def test_files_get_their_names_at_the_end_and_the_index_last(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_files_get_their_names_at_the_end_and_the_index_last(tmp_path, monkeypatch):
     named = []
     rename = os.replace
 
@@ -84,7 +80,7 @@ def test_files_get_their_names_at_the_end_and_the_index_last(tmp_path: Path, mon
     assert (sorted(named), named[-1]) == (FILES, "train.index.json")
 
 
-def test_an_error_leaves_the_files_of_before(tmp_path: Path) -> None:
+def test_an_error_leaves_the_files_of_before(tmp_path):
     before = write(tmp_path).files
     wrong = pytest.raises(DatasetError, match=r"id7: the image is 8x6, its mask 6x8; .* fetch")
     with wrong, StoreWriter(tmp_path, "train") as writer:
@@ -93,7 +89,7 @@ def test_an_error_leaves_the_files_of_before(tmp_path: Path) -> None:
     assert found == {name: record["sha256"] for name, record in before.items()}
 
 
-def test_leftovers_of_a_killed_writer_are_removed(tmp_path: Path) -> None:
+def test_leftovers_of_a_killed_writer_are_removed(tmp_path):
     (tmp_path / ".train.pictures.bin.k1ll3d.tmp").write_bytes(b"half")
     (tmp_path / ".val.pictures.bin.k1ll3d.tmp").write_bytes(b"another split's")
     write(tmp_path)
@@ -101,7 +97,7 @@ def test_leftovers_of_a_killed_writer_are_removed(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_a_missing_file_is_an_error(tmp_path: Path, name: str) -> None:
+def test_a_missing_file_is_an_error(tmp_path, name):
     write(tmp_path)
     (tmp_path / name).unlink()
     with pytest.raises(DatasetError, match=rf"{name}.*; run `pointrend prepare`"):
@@ -110,7 +106,7 @@ def test_a_missing_file_is_an_error(tmp_path: Path, name: str) -> None:
 
 @pytest.mark.parametrize("name", ["train.pictures.bin", "train.labels.bin"])
 @pytest.mark.parametrize("change", [-1, 1])
-def test_a_file_of_another_length_is_an_error(tmp_path: Path, name: str, change: int) -> None:
+def test_a_file_of_another_length_is_an_error(tmp_path, name, change):
     write(tmp_path)
     data = (tmp_path / name).read_bytes()
     (tmp_path / name).write_bytes(data[:change] if change < 0 else data + b"x")
@@ -133,14 +129,14 @@ def test_a_file_of_another_length_is_an_error(tmp_path: Path, name: str, change:
         ({"ids": ["a"], "sizes": [[1, 1]], "ends": []}, "has 1 ids and 0 ends"),
     ],
 )
-def test_an_index_that_is_none_is_an_error(tmp_path: Path, index: object, wrong: str) -> None:
+def test_an_index_that_is_none_is_an_error(tmp_path, index, wrong):
     write(tmp_path)
     write_json(tmp_path / "train.index.json", index)
     with pytest.raises(DatasetError, match=rf"train\.index\.json {wrong}.*; run `pointrend prepare` again"):
         Store(tmp_path, "train")
 
 
-def test_either_form_gives_the_same_images_and_the_same_content(tmp_path: Path) -> None:
+def test_either_form_gives_the_same_images_and_the_same_content(tmp_path):
     noise = np.random.default_rng(0).integers(0, 256, (9, 11, 3), np.uint8)[:, ::-1]
     writers = {}
     for form in (RAW, COMPACT):

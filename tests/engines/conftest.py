@@ -1,7 +1,5 @@
 """Checkouts in which an engine has run: one dataset, two runs, everything tiny."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest
@@ -17,7 +15,7 @@ def small_checkout(root: Path) -> Checkout:
 
 
 @pytest.fixture(scope="session")
-def by_snakemake(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
+def by_snakemake(tmp_path_factory):
     """Snakemake has run; DVC knows nothing of it."""
     checkout = small_checkout(tmp_path_factory.mktemp("snakemake") / "pointrend")
     checkout.snakemake()
@@ -25,7 +23,7 @@ def by_snakemake(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
 
 
 @pytest.fixture(scope="session")
-def by_dvc(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
+def by_dvc(tmp_path_factory):
     """DVC has run; Snakemake knows nothing of it."""
     checkout = small_checkout(tmp_path_factory.mktemp("dvc") / "pointrend")
     checkout.run("dvc", "repro")
@@ -40,12 +38,12 @@ def told(by: Checkout, engine: str, folder: Path) -> Checkout:
 
 
 @pytest.fixture(scope="session")
-def dvc_told(by_snakemake: Checkout, tmp_path_factory: pytest.TempPathFactory) -> Checkout:
+def dvc_told(by_snakemake, tmp_path_factory):
     """Snakemake has run, and DVC knows."""
     return told(by_snakemake, "dvc", tmp_path_factory.mktemp("dvc_told"))
 
 
 @pytest.fixture(scope="session")
-def snakemake_told(by_dvc: Checkout, tmp_path_factory: pytest.TempPathFactory) -> Checkout:
+def snakemake_told(by_dvc, tmp_path_factory):
     """DVC has run, and Snakemake knows."""
     return told(by_dvc, "snakemake", tmp_path_factory.mktemp("snakemake_told"))

@@ -1,9 +1,6 @@
 """The bridges tell an engine only what is true: they refuse with one line that names what is missing."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 
@@ -41,7 +38,7 @@ REFUSALS = [
 
 
 @pytest.mark.parametrize("case", REFUSALS)
-def test_a_bridge_refuses_what_is_not_whole(request: pytest.FixtureRequest, tmp_path: Path, case: tuple) -> None:
+def test_a_bridge_refuses_what_is_not_whole(request, tmp_path, case):
     state, change, engine, what, detail = case
     checkout = request.getfixturevalue(state).copy(tmp_path / "pointrend")
     change(checkout)
@@ -50,7 +47,7 @@ def test_a_bridge_refuses_what_is_not_whole(request: pytest.FixtureRequest, tmp_
     assert detail in line
 
 
-def test_other_archives_than_those_that_were_fetched_are_refused(dvc_told: Checkout, tmp_path: Path) -> None:
+def test_other_archives_than_those_that_were_fetched_are_refused(dvc_told, tmp_path):
     checkout = dvc_told.copy(tmp_path / "pointrend")
     manifest = checkout.root / "data/demo/archives/voc.json"
     text = manifest.read_text().replace('"set": "demo"', '"set": "official"')
@@ -61,7 +58,7 @@ def test_other_archives_than_those_that_were_fetched_are_refused(dvc_told: Check
     assert line.startswith("error: data/demo/archives/voc.json is of the archives official, not demo")
 
 
-def test_values_that_dvc_cannot_know_are_refused(dvc_told: Checkout) -> None:
+def test_values_that_dvc_cannot_know_are_refused(dvc_told):
     for words in (("--set", "lr=0.1"), ("--scale", "pilot")):
         (line,) = dvc_told.run("pointrend", *words, "bridge", "dvc", expect=2).splitlines()
         assert line.startswith("error: DVC runs the setting in params.yaml")
@@ -70,7 +67,7 @@ def test_values_that_dvc_cannot_know_are_refused(dvc_told: Checkout) -> None:
 OTHER_SETTING = f"{RUN}/train.json is of another setting: lr 0.06, now 0.05; "
 
 
-def test_an_engine_that_was_told_to_believe_another_setting_is_not_believed(dvc_told: Checkout, tmp_path: Path) -> None:
+def test_an_engine_that_was_told_to_believe_another_setting_is_not_believed(dvc_told, tmp_path):
     touched = dvc_told.copy(tmp_path / "touched")
     other_lr(touched)
     lock = (touched.root / "dvc.lock").read_bytes()
@@ -90,9 +87,7 @@ def test_an_engine_that_was_told_to_believe_another_setting_is_not_believed(dvc_
     assert "train.json is of another setting" not in committed.run("pointrend", "bridge", "snakemake", expect=3)
 
 
-def test_files_that_snakemake_is_too_quick_to_read_are_read_by_the_bridge(
-    by_snakemake: Checkout, tmp_path: Path
-) -> None:
+def test_files_that_snakemake_is_too_quick_to_read_are_read_by_the_bridge(by_snakemake, tmp_path):
     checkout = by_snakemake.copy(tmp_path / "pointrend")
     spoil(f"{RUN}/model.safetensors")(checkout)
     records = checkout.root / "pointrend/engines/records.py"

@@ -1,7 +1,5 @@
 """Where the engines are started, and which environment they refuse: their jobs must see what they see."""
 
-from __future__ import annotations
-
 import os
 import shutil
 import subprocess
@@ -21,21 +19,19 @@ BIN = Path(sys.executable).parent
 
 
 @pytest.fixture
-def checkout(tmp_path: Path) -> Checkout:
-    """One in which nothing has run."""
+def checkout(tmp_path):
     return Checkout.of_voc(tmp_path / "pointrend")
 
 
 def said(checkout: Checkout, folder: Path, *command: str, expect: int = 1, **environment: str) -> list[str]:
     """What a command that must succeed or fail prints, in ``folder`` and with more in its environment."""
-    env = {key: value for key, value in os.environ.items() if not key.startswith("POINTREND_")}
-    env |= {"PATH": f"{BIN}:{env['PATH']}", "PYTHONPATH": str(checkout.root), **environment}
+    env = os.environ | {"PATH": f"{BIN}:{os.environ['PATH']}", "PYTHONPATH": str(checkout.root), **environment}
     ran = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, timeout=100)
     assert bool(ran.returncode) == expect
     return (ran.stdout + ran.stderr).splitlines()
 
 
-def test_the_variable_must_name_the_file_that_engines_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_variable_must_name_the_file_that_engines_read(tmp_path, monkeypatch):
     (tmp_path / "params.yaml").touch()
     monkeypatch.chdir(tmp_path)
     for value in ("", "params.yaml", f"{tmp_path}/params.yaml"):
@@ -48,7 +44,7 @@ def test_the_variable_must_name_the_file_that_engines_read(tmp_path: Path, monke
 
 
 @pytest.mark.parametrize("engine", ["snakemake", "dvc"])
-def test_each_engine_refuses_another_params_file_in_one_line(checkout: Checkout, engine: str) -> None:
+def test_each_engine_refuses_another_params_file_in_one_line(checkout, engine):
     checkout.git("init", "--quiet")
     other = checkout.root.parent / "other.yaml"
     shutil.copy(checkout.root / "params.yaml", other)
@@ -61,7 +57,7 @@ def test_each_engine_refuses_another_params_file_in_one_line(checkout: Checkout,
         assert lines == [line]
 
 
-def test_dvc_goes_by_the_code_of_the_checkout(checkout: Checkout) -> None:
+def test_dvc_goes_by_the_code_of_the_checkout(checkout):
     check_stage("dvc", PACKAGE.parent)
     check_stage("dvc", checkout.root)  # another copy of the same code
     changed = checkout.root / "pointrend/model/points.py"
@@ -75,7 +71,7 @@ def test_dvc_goes_by_the_code_of_the_checkout(checkout: Checkout) -> None:
     assert [line for line in lines if line.startswith("error: ")] == [f"error: {error.value}"]
 
 
-def test_a_folder_that_is_no_checkout_is_one_line(checkout: Checkout, tmp_path: Path) -> None:
+def test_a_folder_that_is_no_checkout_is_one_line(checkout, tmp_path):
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
     (line,) = said(checkout, elsewhere, "snakemake", "-n", "--snakefile", str(checkout.root / "Snakefile"))
@@ -91,7 +87,7 @@ def test_a_folder_that_is_no_checkout_is_one_line(checkout: Checkout, tmp_path: 
     assert list(elsewhere.iterdir()) == [elsewhere / "params.yaml"]
 
 
-def test_a_slurm_that_does_not_answer_is_one_line_before_any_job(checkout: Checkout, tmp_path: Path) -> None:
+def test_a_slurm_that_does_not_answer_is_one_line_before_any_job(checkout, tmp_path):
     program(tmp_path, "echo 'sinfo: fatal: no configuration' >&2; exit 1")
     words = ("--cores", "1", "--profile", "workflow/profiles/slurm", "--config", "scale=demo")
     path = f"{tmp_path}:{BIN}:{os.environ['PATH']}"
@@ -113,9 +109,7 @@ def test_a_slurm_that_does_not_answer_is_one_line_before_any_job(checkout: Check
         (None, "Slurm is not installed on this machine: no sinfo on the PATH"),
     ],
 )
-def test_a_slurm_that_answers_and_every_way_not_to(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str | None, what: str
-) -> None:
+def test_a_slurm_that_answers_and_every_way_not_to(tmp_path, monkeypatch, script, what):
     monkeypatch.setattr(slurm, "ANSWER_SECONDS", 0.5)
     monkeypatch.setenv("PATH", f"{tmp_path}" if script is None else f"{tmp_path}:/usr/bin:/bin")
     if script is not None:
@@ -126,6 +120,5 @@ def test_a_slurm_that_answers_and_every_way_not_to(
 
 
 def program(folder: Path, script: str) -> None:
-    """A `sinfo` in ``folder``."""
     (folder / "sinfo").write_text(f"#!/bin/sh\n{script}\n")
     (folder / "sinfo").chmod(0o755)

@@ -1,11 +1,7 @@
 """What only scale paper has, by either engine: released weights are scored without any training, and logs audited."""
 
-from __future__ import annotations
-
 import json
 import shutil
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -23,7 +19,7 @@ AUDIT = "runs/paper/voc_r50-published/audit.json"
 
 
 @pytest.fixture(scope="module")
-def offering(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Checkout]:
+def offering(tmp_path_factory):
     """A checkout whose scale paper is thin, and whose files come from a server of its own."""
     root = tmp_path_factory.mktemp("released")
     checkout, offered = small_checkout(root / "pointrend"), root / "offered"
@@ -48,7 +44,7 @@ def rows_of(checkout: Checkout) -> list[dict[str, Any]]:
     return rows
 
 
-def test_both_engines_score_released_weights_without_any_training(offering: Checkout, tmp_path: Path) -> None:
+def test_both_engines_score_released_weights_without_any_training(offering, tmp_path):
     by_dvc = offering.copy(tmp_path / "pointrend")
     offering.run(*SNAKEMAKE)
     rows = rows_of(offering)
@@ -75,7 +71,7 @@ def test_both_engines_score_released_weights_without_any_training(offering: Chec
     assert "dvc would still run" in by_dvc.run("pointrend", "bridge", "snakemake", expect=3)
 
 
-def test_dvc_is_asked_for_the_scores_that_belong_to_the_scale(offering: Checkout, tmp_path: Path) -> None:
+def test_dvc_is_asked_for_the_scores_that_belong_to_the_scale(offering, tmp_path):
     checkout = offering.copy(tmp_path / "pointrend")
     checkout.write_params(checkout.params() | {"scale": "paper"})
     (line,) = checkout.run("pointrend", "bridge", "snakemake", expect=3).splitlines()
@@ -84,7 +80,7 @@ def test_dvc_is_asked_for_the_scores_that_belong_to_the_scale(offering: Checkout
 
 
 @pytest.fixture
-def publishing(tmp_path: Path) -> Iterator[Checkout]:
+def publishing(tmp_path):
     """A checkout at scale paper; what is published for voc_r50 comes from this machine."""
     offered = tmp_path / "offered"
     write_config(offered, VOC_R50).rename(offered / NAMES[1])
@@ -100,7 +96,7 @@ def publishing(tmp_path: Path) -> Iterator[Checkout]:
 
 
 @pytest.mark.parametrize("command", [f"snakemake --cores 2 {AUDIT}", "dvc repro audit@paper-voc-r50"])
-def test_a_log_is_fetched_audited_and_evidence(publishing: Checkout, command: str) -> None:
+def test_a_log_is_fetched_audited_and_evidence(publishing, command):
     publishing.run(*command.split())
     assert json.loads((publishing.root / AUDIT).read_text())["agrees"] is True
     publishing.run("pointrend", "compare")

@@ -1,15 +1,12 @@
 """Which engine ran, what changed since, which engine comes next, and what it must do. docs/engines.md has the table."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
-from functools import reduce
-from pathlib import Path
 
 import pytest
 
 from pointrend.files import sha256_file
 from tests.mirrors import set_urls
+from tests.tiny import put
 from tests.workflow.checkout import Checkout
 
 Change = Callable[[Checkout], None]
@@ -27,16 +24,13 @@ def params(path: str, value: object) -> Change:
 
     def change(checkout: Checkout) -> None:
         whole = checkout.params()
-        *parents, key = path.split(".")
-        reduce(dict.__getitem__, parents, whole)[key] = value
+        put(whole, path, value)
         checkout.write_params(whole)
 
     return change
 
 
 def source(file: str) -> Change:
-    """A comment at the end of a source file."""
-
     def change(checkout: Checkout) -> None:
         with open(checkout.root / file, "a") as stream:
             stream.write("\n# changed\n")
@@ -99,13 +93,13 @@ SITUATIONS = [
 
 @pytest.mark.parametrize(("state", "change", "engine", "words", "expected"), SITUATIONS)
 def test_what_comes_next(
-    request: pytest.FixtureRequest,
-    state: str,
-    change: str,
-    engine: str,
-    words: tuple[str, ...],
-    expected: set[str],
-) -> None:
+    request,
+    state,
+    change,
+    engine,
+    words,
+    expected,
+):
     checkout: Checkout = request.getfixturevalue(state)
     before = {
         file: (checkout.root / file).read_bytes()
@@ -119,20 +113,20 @@ def test_what_comes_next(
             (checkout.root / file).write_bytes(content)
 
 
-def test_both_engines_make_the_same_bytes(by_snakemake: Checkout, by_dvc: Checkout) -> None:
+def test_both_engines_make_the_same_bytes(by_snakemake, by_dvc):
     for run in ("voc_r50", "voc_r101"):
         for file in ("model.safetensors", "confusion.parquet", "metrics.json", "curve.csv"):
             name = f"runs/demo/{run}-s0/{file}"
             assert sha256_file(by_snakemake.root / name) == sha256_file(by_dvc.root / name), name
 
 
-def test_neither_engine_leaves_litter(by_snakemake: Checkout, by_dvc: Checkout) -> None:
+def test_neither_engine_leaves_litter(by_snakemake, by_dvc):
     assert by_snakemake.git("status", "--porcelain") == ""
     assert by_dvc.git("status", "--porcelain") == "?? dvc.lock\n"
 
 
 @pytest.mark.parametrize("engine", ["snakemake", "dvc"])
-def test_each_engine_redoes_one_run_and_the_other_can_be_told(dvc_told: Checkout, tmp_path: Path, engine: str) -> None:
+def test_each_engine_redoes_one_run_and_the_other_can_be_told(dvc_told, tmp_path, engine):
     checkout = dvc_told.copy(tmp_path / "pointrend")
     files = [checkout.root / f"runs/demo/{run}-s0/model.safetensors" for run in ("voc_r50", "voc_r101")]
     before = [sha256_file(file) for file in files]

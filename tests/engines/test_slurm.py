@@ -1,7 +1,5 @@
 """What is requested from Slurm, compared with the executor's own command; and jobs that an earlier command has left."""
 
-from __future__ import annotations
-
 import shlex
 from pathlib import Path
 from types import SimpleNamespace
@@ -47,7 +45,7 @@ def submitted(resources: Any, memory_mb: int, options: str) -> set[str]:
         (("device=cuda",), "--cpus-per-task=1 --nodes=1 --gpus=1"),
     ],
 )
-def test_the_executor_asks_for_what_the_plan_says(overrides: tuple[str, ...], words: str) -> None:
+def test_the_executor_asks_for_what_the_plan_says(overrides, words):
     recipe = tiny_setting(*overrides).recipe
     options = train_options(recipe, waits_for=())
     planned = sbatch_words(train_resources(recipe), 2000, options)
@@ -59,9 +57,7 @@ def test_the_executor_asks_for_what_the_plan_says(overrides: tuple[str, ...], wo
 
 
 @pytest.mark.parametrize(("gpus", "nodes"), [(1, 1), (4, 1), (8, 1), (8, 2)])
-def test_the_plan_prints_jobs_and_how_processes_start(
-    gpus: int, nodes: int, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_plan_prints_jobs_and_how_processes_start(gpus, nodes, capsys, monkeypatch):
     monkeypatch.setenv("PATH", "/nowhere")
     params = ["--params", str(ROOT / "params.yaml"), "--scale", "paper"]
     assert main([*params, "--set", f"gpus={gpus}", "--set", f"nodes={nodes}", "plan", "--slurm"]) == 0
@@ -73,7 +69,7 @@ def test_the_plan_prints_jobs_and_how_processes_start(
     assert printed.count("  srun --nodes=2 --ntasks=2 --ntasks-per-node=1 ") == (6 if nodes > 1 else 0)
 
 
-def test_one_place_for_the_site_and_none_for_it_elsewhere() -> None:
+def test_one_place_for_the_site_and_none_for_it_elsewhere():
     profile = yaml.safe_load((PROFILE / "config.yaml").read_text())
     assert profile["executor"] == "slurm"
     assert (ROOT / "slurm").readlink() == Path("workflow/profiles/slurm")
@@ -86,7 +82,7 @@ def jobs(**config: Any) -> SlurmJobs:
     return SlurmJobs(Workflow.from_config(config, ROOT))
 
 
-def test_the_profile_selects_the_published_recipe() -> None:
+def test_the_profile_selects_the_published_recipe():
     config = yaml.safe_load((PROFILE / "config_defaults.yaml").read_text())
     assert (jobs(**config).wanted.scale, jobs(**config).wanted.cluster, jobs(**config).group) == ("paper", True, None)
     assert jobs(**config | {"scale": "demo"}).group == "{run}-s{seed}"
@@ -96,7 +92,7 @@ def test_the_profile_selects_the_published_recipe() -> None:
         jobs(cluster="slrum")
 
 
-def test_jobs_of_an_earlier_command_are_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_jobs_of_an_earlier_command_are_waited_for(tmp_path, monkeypatch):
     """In a queue with jobs of this checkout, of another one, and by hand."""
     lines = [
         f"7|rule_train_wildcards_voc_r50_0|{ROOT}",

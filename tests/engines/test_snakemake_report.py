@@ -1,15 +1,11 @@
 """`snakemake --report` on a tiny checkout in which everything has run: what it holds, and that it needs no network."""
 
-from __future__ import annotations
-
 import json
 import re
 from pathlib import Path
 from typing import Any
 
 import pytest
-
-from tests.workflow.checkout import Checkout
 
 # Python imports a module of the name sitecustomize before anything else.
 NO_NETWORK = """
@@ -23,7 +19,7 @@ socket.socket.connect = socket.socket.connect_ex = refuse
 
 
 @pytest.fixture(scope="module")
-def page(by_snakemake: Checkout, tmp_path_factory: pytest.TempPathFactory) -> str:
+def page(by_snakemake, tmp_path_factory):
     """The report, made where no connection can be opened."""
     checkout = by_snakemake.copy(tmp_path_factory.mktemp("report") / "pointrend")
     (checkout.root / "sitecustomize.py").write_text(NO_NETWORK)
@@ -33,12 +29,11 @@ def page(by_snakemake: Checkout, tmp_path_factory: pytest.TempPathFactory) -> st
 
 
 def embedded(page: str, name: str) -> Any:
-    """A value that the report holds."""
     _, _, rest = page.partition(f'<script id="{name.replace("_", "-")}">')
     return json.JSONDecoder().raw_decode(rest.partition(f"var {name} = ")[2])[0]
 
 
-def test_the_report_shows_results_scores_curves_and_pictures_with_captions(page: str, by_snakemake: Checkout) -> None:
+def test_the_report_shows_results_scores_curves_and_pictures_with_captions(page, by_snakemake):
     shown: dict[str, dict[str, Any]] = embedded(page, "results")
     pages = {f"results/demo/{name}" for name in ("results.json", "README.md", "index.html")}
     runs = {f"runs/demo/{run}-s0/{name}" for run in ("voc_r50", "voc_r101") for name in ("metrics.json", "curve.csv")}
@@ -56,6 +51,6 @@ def test_the_report_shows_results_scores_curves_and_pictures_with_captions(page:
     assert shown[pictures[-1]]["labels"] == {"seed": "0", "picture": Path(pictures[-1]).stem}
 
 
-def test_the_report_has_an_introduction_and_loads_nothing_from_elsewhere(page: str) -> None:
+def test_the_report_has_an_introduction_and_loads_nothing_from_elsewhere(page):
     assert "its figures cannot be compared with the published ones" in " ".join(embedded(page, "workflow_desc").split())
     assert not re.search(r"<(script|link|img|iframe)[^>]+(src|href)=\"?(https?:)?//", page)

@@ -1,14 +1,11 @@
 """What both engines print at their end: what is done, what is missing, the next commands, and what has failed."""
 
-from __future__ import annotations
-
 import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from pointrend.cli import main
 from pointrend.engines.summary import summary
 from pointrend.engines.workflow import Workflow
 from pointrend.files import sha256_file, write_json
@@ -16,12 +13,9 @@ from tests.tiny import ROOT
 
 
 @pytest.fixture
-def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty checkout, the working folder."""
+def root(tmp_path, monkeypatch):
     shutil.copy(ROOT / "params.yaml", tmp_path)
     monkeypatch.chdir(tmp_path)
-    for name in ("SCALE", "PINS", "ARCHIVES", "PARAMS"):
-        monkeypatch.delenv(f"POINTREND_{name}", raising=False)
     return tmp_path
 
 
@@ -35,7 +29,7 @@ def make(root: Path, run: str, *names: str, fingerprint: str = "f") -> None:
         write_json(root / f"runs/demo/{run}-s0" / name, {"fingerprint": fingerprint, "run": run})
 
 
-def test_before_anything_the_way_to_the_rest_is_named(root: Path) -> None:
+def test_before_anything_the_way_to_the_rest_is_named(root):
     assert said(root, "snakemake --cores all").splitlines() == [
         "",
         "Scale demo: status",
@@ -51,7 +45,7 @@ def test_before_anything_the_way_to_the_rest_is_named(root: Path) -> None:
 
 
 @pytest.mark.parametrize("earlier", [True, False])
-def test_a_score_is_missing_or_of_an_earlier_training(root: Path, earlier: bool) -> None:
+def test_a_score_is_missing_or_of_an_earlier_training(root, earlier):
     if earlier:
         make(root, "voc_r50", "metrics.json", fingerprint="earlier")
     make(root, "voc_r50", "train.json")
@@ -62,8 +56,7 @@ def test_a_score_is_missing_or_of_an_earlier_training(root: Path, earlier: bool)
 
 
 @pytest.fixture
-def done(root: Path) -> Path:
-    """A checkout with everything about voc_r50."""
+def done(root):
     write_json(root / "data/demo/voc/manifest.json", {})
     make(root, "voc_r50", "train.json", "metrics.json")
     hashes = {"metrics.json": sha256_file(root / "runs/demo/voc_r50-s0/metrics.json")}
@@ -96,7 +89,7 @@ def test_when_all_exists_only_reading_is_left(done: Path) -> None:
 
 
 @pytest.mark.parametrize("change", ["scored again", "gone"])
-def test_pages_of_other_scores_do_not_count(done: Path, change: str) -> None:
+def test_pages_of_other_scores_do_not_count(done, change):
     metrics = done / "runs/demo/voc_r50-s0/metrics.json"
     if change == "gone":
         metrics.unlink()
@@ -108,31 +101,17 @@ def test_pages_of_other_scores_do_not_count(done: Path, change: str) -> None:
     assert "verify" not in text
 
 
-def test_what_was_released_and_audited_is_told_at_scale_paper(root: Path) -> None:
+def test_what_was_released_and_audited_is_told_at_scale_paper(root):
     write_json(root / "runs/paper/voc_r50-released/metrics.json", {})
     lines = said(root, scale="paper", runs="voc_r50").splitlines()
     assert "  released  1 of 1, in runs/paper/" in lines
     assert "  audited   0 of 1; not yet: voc_r50" in lines
 
 
-def test_the_rest_is_made_by_what_was_asked_for(root: Path) -> None:
+def test_the_rest_is_made_by_what_was_asked_for(root):
     config = {"scale": "paper", "runs": "voc_r50", "seeds": "0,1", "gpus": 2, "cluster": "slurm"}
     asked = "scale=paper runs=voc_r50 seeds=0,1 gpus=2"
     assert Workflow.from_config(config, root).whole_command() == (
         f"snakemake --cores all --profile slurm --config {asked}"
     )
     assert Workflow.from_config({}, root).whole_command() == "snakemake --cores all --config scale=demo"
-
-
-@pytest.mark.parametrize("rest", ["snakemake --cores all", "dvc repro "])
-def test_the_verb_report_ends_with_it(
-    root: Path, rest: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    shutil.copytree(ROOT / "published", root / "published")
-    if rest == "dvc repro ":
-        monkeypatch.setenv("DVC_STAGE", "report@demo")
-    assert main(["--scale", "demo", "compare"]) == main(["--scale", "demo", "report"]) == 0
-    assert f"  tables    results/demo/index.html, results/demo/README.md\n\nNext\n  {rest}" in capsys.readouterr().err
-    monkeypatch.setenv("POINTREND_ENGINE", "snakemake")
-    assert main(["--scale", "demo", "report"]) == 0
-    assert "Next" not in capsys.readouterr().err

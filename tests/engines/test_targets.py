@@ -1,7 +1,5 @@
 """Targets as they are typed after `snakemake`."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import pytest
@@ -12,7 +10,7 @@ from tests.tiny import ROOT
 
 
 @pytest.fixture
-def wanted() -> Workflow:
+def wanted():
     return replace(Workflow.from_config({"scale": "demo"}, ROOT), runs=("voc_r50",))
 
 
@@ -26,7 +24,7 @@ def wanted() -> Workflow:
         ("released", "scale demo has no released weights of voc_r50"),
     ],
 )
-def test_a_wrong_target_is_reported_with_the_right_one(wanted: Workflow, words: str, what: str) -> None:
+def test_a_wrong_target_is_reported_with_the_right_one(wanted, words, what):
     with pytest.raises(ParamsError) as error:
         wanted.check_targets(words.split())
     assert error.value.what == what
@@ -42,5 +40,5 @@ def test_a_wrong_target_is_reported_with_the_right_one(wanted: Workflow, words: 
         "--scheduler greedy --mode remote --until evaluate --omit-from report --executor slurm",
     ],
 )
-def test_other_words_are_left_to_snakemake(wanted: Workflow, words: str) -> None:
+def test_other_words_are_left_to_snakemake(wanted, words):
     wanted.check_targets(words.split())

@@ -1,12 +1,7 @@
 """Tracking as the engines' last stage: it runs alone where the rest is done, and a dead server costs only itself."""
 
-from __future__ import annotations
-
 import json
 import re
-from pathlib import Path
-
-import pytest
 
 from tests.engines.test_situations import CHANGES
 from tests.slurm.cluster import until
@@ -16,11 +11,6 @@ from tests.workflow.checkout import Checkout
 RECORD = "logs/demo/tracked.json"
 
 
-@pytest.fixture(autouse=True)
-def _own_store(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-
-
 def curves_and_scores(checkout: Checkout) -> tuple[int, int]:
     """How many losses and how many mIoUs the database holds of trainings."""
     found = points(checkout.root / "mlflow.db")
@@ -28,7 +18,7 @@ def curves_and_scores(checkout: Checkout) -> tuple[int, int]:
     return losses, scores
 
 
-def test_dvc_ends_with_the_results_in_the_database(by_dvc: Checkout, tmp_path: Path) -> None:
+def test_dvc_ends_with_the_results_in_the_database(by_dvc, tmp_path):
     checkout = by_dvc.copy(tmp_path / "pointrend")
     before = checkout.git("status", "--porcelain")
     CHANGES["tracking"](checkout)
@@ -40,9 +30,7 @@ def test_dvc_ends_with_the_results_in_the_database(by_dvc: Checkout, tmp_path: P
     assert checkout.git("status", "--porcelain").replace(" M params.yaml\n", "") == before
 
 
-def test_snakemake_loses_nothing_to_a_dead_server(
-    by_snakemake: Checkout, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_snakemake_loses_nothing_to_a_dead_server(by_snakemake, tmp_path, monkeypatch):
     """It starts a follower, trains, writes the tables, and only then fails to send them; the next run sends them."""
     checkout = by_snakemake.copy(tmp_path / "pointrend")
     for change in ("tracking", "lr of one run"):

@@ -1,21 +1,17 @@
 """DVC with git: a fresh clone takes everything from a remote, and experiments show what another value changed."""
 
-from __future__ import annotations
-
 import json
 import re
-from pathlib import Path
 
 import pytest
 
 from tests.engines.test_situations import CHANGES, TABLES
-from tests.workflow.checkout import Checkout
 
 SCORES = "runs/demo/voc_r50-s0/scores.json"
 
 
 @pytest.fixture
-def committed(by_dvc: Checkout, tmp_path: Path) -> Checkout:
+def committed(by_dvc, tmp_path):
     """A checkout in which DVC has run, everything committed."""
     checkout = by_dvc.copy(tmp_path / "origin")
     checkout.git("config", "user.name", "test")
@@ -26,7 +22,7 @@ def committed(by_dvc: Checkout, tmp_path: Path) -> Checkout:
     return checkout
 
 
-def test_a_clone_pulls_and_has_nothing_to_train(committed: Checkout, tmp_path: Path) -> None:
+def test_a_clone_pulls_and_has_nothing_to_train(committed, tmp_path):
     committed.run("dvc", "push")
     committed.git("clone", "--quiet", str(committed.root), str(tmp_path / "clone"))
     clone = committed.at(tmp_path / "clone")
@@ -43,7 +39,7 @@ def test_a_clone_pulls_and_has_nothing_to_train(committed: Checkout, tmp_path: P
     assert "train voc_r50 --seed 0" in clone.commands("dvc") & clone.commands("snakemake")
 
 
-def test_an_experiment_redoes_one_run_and_shows_what_changed(committed: Checkout) -> None:
+def test_an_experiment_redoes_one_run_and_shows_what_changed(committed):
     output = committed.run("dvc", "exp", "run", "--name", "slower", "-S", "runs.voc_r50.lr=0.03125")
     run = re.findall(r"^> pointrend --scale demo (\w+)", output, re.M)
     assert run == ["train", "evaluate", "compare", "report", "track"]

@@ -1,7 +1,5 @@
 """A network whose answers are known, for everything that only passes them on."""
 
-from __future__ import annotations
-
 import numpy as np
 import torch
 from torch import Tensor, nn

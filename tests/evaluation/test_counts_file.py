@@ -1,7 +1,4 @@
-from __future__ import annotations
-
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -19,7 +16,7 @@ IMAGES = {
 }
 
 
-def test_rows_say_what_occurs_where() -> None:
+def test_rows_say_what_occurs_where():
     assert counts_table(IMAGES, 3).to_pylist() == [
         {"image": "street/a", "class": 0, "true_positive": 3, "ground_truth": 4, "predicted": 3},
         {"image": "street/a", "class": 2, "true_positive": 0, "ground_truth": 1, "predicted": 2},
@@ -28,7 +25,7 @@ def test_rows_say_what_occurs_where() -> None:
     ]
 
 
-def test_equal_counts_give_equal_bytes_and_images_without_rows_are_counted(tmp_path: Path) -> None:
+def test_equal_counts_give_equal_bytes_and_images_without_rows_are_counted(tmp_path):
     for name in ("first", "second"):
         write_counts(tmp_path / name, counts_table(IMAGES, 3))
     assert (tmp_path / "first").read_bytes() == (tmp_path / "second").read_bytes()
@@ -38,8 +35,6 @@ def test_equal_counts_give_equal_bytes_and_images_without_rows_are_counted(tmp_p
 
 
 def changed(**cell: int) -> Callable[[pa.Table], pa.Table]:
-    """Change one cell of the first row."""
-
     def change(table: pa.Table) -> pa.Table:
         first, *others = table.to_pylist()
         return pa.Table.from_pylist([first | cell, *others], table.schema)
@@ -62,16 +57,14 @@ ONE_IMAGE = '{"classes": 3, "images": 1, "ids_sha256": ""}'
         (lambda table: table.drop_columns("predicted"), "its columns are"),
     ],
 )
-def test_counts_that_cannot_be_are_refused(
-    change: Callable[[pa.Table], pa.Table], message: str, tmp_path: Path
-) -> None:
+def test_counts_that_cannot_be_are_refused(change, message, tmp_path):
     parquet.write_table(change(counts_table(IMAGES, 3)), tmp_path / "counts")
     with pytest.raises(ResultsError, match=message):
         read_counts(tmp_path / "counts")
 
 
 @pytest.mark.parametrize("content", [None, b"", b"no parquet"])
-def test_a_file_that_is_none_is_named(content: bytes | None, tmp_path: Path) -> None:
+def test_a_file_that_is_none_is_named(content, tmp_path):
     if content is not None:
         (tmp_path / "counts").write_bytes(content)
     with pytest.raises(ResultsError, match=str(tmp_path / "counts")):

@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 import hashlib
 import json
 import logging
@@ -22,14 +20,11 @@ from pointrend.evaluation.counts_file import read_counts
 from pointrend.evaluation.evaluate import Scores, chosen_images, evaluate_split, write_evaluation
 from pointrend.evaluation.segmenters import label_map
 from pointrend.files import sha256_file
-from pointrend.model.inputs import TestTransform
-from pointrend.model.pointrend import Architecture, PointRend
 from tests.evaluation.networks import ReadsBlue, picture_of, plain
 
 VOC = classes_of("voc")
 SCORED = {"model_sha256": "5" * 64}
 RATIO = 0.02
-NAMES = ("first", "second")
 
 
 def random_maps(seed: int, count: int, size: tuple[int, int] = (24, 32)) -> list[tuple[np.ndarray, np.ndarray]]:
@@ -57,7 +52,6 @@ def scores_of(store: Store, pictures: int = 2, model: Any = None) -> Scores:
 
 
 def expected_counts(pairs: list[tuple[np.ndarray, np.ndarray]]) -> tuple[Counts, Counts]:
-    """Counts of whole masks and of bands."""
     confusion, boundary = Confusion(21), Counts.zeros(21)
     for prediction, truth in pairs:
         confusion.add(prediction, truth)
@@ -65,7 +59,7 @@ def expected_counts(pairs: list[tuple[np.ndarray, np.ndarray]]) -> tuple[Counts,
     return confusion.counts(), boundary
 
 
-def test_metrics_are_those_of_the_refined_and_of_the_coarse_predictions(tmp_path: Path) -> None:
+def test_metrics_are_those_of_the_refined_and_of_the_coarse_predictions(tmp_path):
     pairs = random_maps(1, 5)
     metrics = scores_of(store_of(tmp_path, pairs)).metrics
     counts, boundary = expected_counts(pairs)
@@ -87,7 +81,7 @@ def test_metrics_are_those_of_the_refined_and_of_the_coarse_predictions(tmp_path
     assert metrics["coarse"]["miou"] != metrics["miou"]
 
 
-def test_every_image_is_scored_once_and_alone(tmp_path: Path) -> None:
+def test_every_image_is_scored_once_and_alone(tmp_path):
     """Those that are drawn are looked at a second time, when the best and the worst are known."""
     store, model = store_of(tmp_path, random_maps(2, 7)), ReadsBlue(21)
     model.train()
@@ -98,7 +92,7 @@ def test_every_image_is_scored_once_and_alone(tmp_path: Path) -> None:
     assert 100 * summed.miou() == scores.metrics["miou"]
 
 
-def test_ids_that_come_twice_and_splits_without_labels_are_refused(tmp_path: Path) -> None:
+def test_ids_that_come_twice_and_splits_without_labels_are_refused(tmp_path):
     with pytest.raises(CheckFailed, match="3 images have only 2 ids"):
         scores_of(store_of(tmp_path, random_maps(3, 3), ids=["a", "b", "a"]))
     pairs = [(np.zeros((8, 8), np.uint8), np.full((8, 8), 255, np.uint8))]
@@ -106,7 +100,7 @@ def test_ids_that_come_twice_and_splits_without_labels_are_refused(tmp_path: Pat
         scores_of(store_of(tmp_path, pairs))
 
 
-def test_files_say_what_was_scored_and_metrics_come_last(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_files_say_what_was_scored_and_metrics_come_last(tmp_path, monkeypatch):
     """Whoever finds metrics.json finds the files that it names."""
     scores = scores_of(store_of(tmp_path / "data", random_maps(4, 4)))
     out = tmp_path / "run"
@@ -127,7 +121,7 @@ def test_files_say_what_was_scored_and_metrics_come_last(tmp_path: Path, monkeyp
     assert read_counts(out / "confusion.parquet").images == 4
 
 
-def test_the_best_the_median_the_worst_and_the_first_are_drawn(tmp_path: Path) -> None:
+def test_the_best_the_median_the_worst_and_the_first_are_drawn(tmp_path):
     """The share of wrong pixels grows in an order that is not that of the split; one image has no labels."""
     truth = np.zeros((10, 10), np.uint8)
     wrong = np.arange(100).reshape(10, 10)
@@ -155,31 +149,14 @@ def test_the_best_the_median_the_worst_and_the_first_are_drawn(tmp_path: Path) -
         ([math.nan], 0, {}),
     ],
 )
-def test_images_drawn(mious: list[float], first: int, expected: dict[int, tuple[str, ...]]) -> None:
+def test_images_drawn(mious, first, expected):
     """Which they are, and in which order they are shown."""
     assert list(chosen_images(mious, first).items()) == list(expected.items())
 
 
-def test_progress_is_a_few_lines_without_a_terminal(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_progress_is_a_few_lines_without_a_terminal(tmp_path, caplog, capsys):
     with caplog.at_level(logging.INFO):
         scores_of(store_of(tmp_path, random_maps(4, 25, (4, 4))), pictures=0)
     assert len(caplog.messages) == 10
     assert caplog.messages[-1] == "scored 25 of 25 images"
     assert capsys.readouterr().err == ""
-
-
-def test_the_real_network_twice_gives_the_same_bytes(tmp_path: Path) -> None:
-    prediction, truth = random_maps(7, 1, (52, 52))[0]
-    sizes = [(37, 50), (50, 37), (40, 40)]
-    store = store_of(tmp_path, [(prediction[:height, :width], truth[:height, :width]) for height, width in sizes])
-    torch.manual_seed(0)
-    small = {"width": 4, "fpn_channels": 8, "scale_channels": 8, "point_channels": 8, "subdivision_points": 64}
-    model = PointRend(Architecture(21, 50, **small))
-    for name in NAMES:
-        scores = evaluate_split(model, store, TestTransform((160, 40)), "cpu", VOC, 3, RATIO)
-        write_evaluation(tmp_path / name, scores, SCORED)
-    first, second = ({path.name: path.read_bytes() for path in (tmp_path / name).rglob("*.*")} for name in NAMES)
-    assert len(first) == 5
-    assert first == second

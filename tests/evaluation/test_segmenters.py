@@ -1,7 +1,5 @@
 """Label maps: the golden ones, and the fast ways compared with the plain one."""
 
-from __future__ import annotations
-
 import dataclasses
 import functools
 import json
@@ -32,7 +30,7 @@ SIZES = [(97, 131), (60, 50), (211, 300)]
 
 @pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
 @pytest.mark.parametrize("case", LABEL_MAPS)
-def test_golden_label_maps(case: str, layout: torch.memory_format) -> None:
+def test_golden_label_maps(case, layout):
     height, width = LABEL_MAPS[case]["orig_hw"]
     with np.load(GOLDEN / "postprocess.npz") as arrays:
         logits = torch.from_numpy(arrays[f"{case}_logits_f16"].astype(np.float32)).contiguous(memory_format=layout)
@@ -44,7 +42,7 @@ def test_golden_label_maps(case: str, layout: torch.memory_format) -> None:
     assert not (differs & ~undecided.reshape(height, width)).any()
 
 
-def test_the_lowest_of_equal_logits_wins() -> None:
+def test_the_lowest_of_equal_logits_wins():
     logits = torch.zeros(1, 4, 2, 2)
     logits[0, 1, 0, 0] = logits[0, 3, 0, 0] = 1
     assert label_map(logits, 2, 2).tolist() == [[1, 0], [0, 0]]
@@ -66,7 +64,7 @@ def segmented(inference: str, size: tuple[int, int]) -> Segmentation:
     return way(inference)(images(0), size, "street/7")
 
 
-def test_no_norm_is_left_and_the_logits_are_the_same() -> None:
+def test_no_norm_is_left_and_the_logits_are_the_same():
     network = folded(golden_model())
     assert not [module for module in network.modules() if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d)]
     with torch.no_grad():
@@ -76,7 +74,7 @@ def test_no_norm_is_left_and_the_logits_are_the_same() -> None:
 
 @pytest.mark.parametrize("case", [0, 1])
 @pytest.mark.parametrize("block", [10_000, resize.CPU_BLOCK])
-def test_golden_labels(case: int, block: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_golden_labels(case, block, monkeypatch):
     monkeypatch.setattr(resize, "CPU_BLOCK", block)
     height, width = golden_facts()[f"test{case}"]["orig_hw"]
     found = way("fast")(images(case), (height, width), "golden")
@@ -85,7 +83,7 @@ def test_golden_labels(case: int, block: int, monkeypatch: pytest.MonkeyPatch) -
 
 
 @pytest.mark.parametrize("size", SIZES)
-def test_fast_is_exact_but_for_rounding(size: tuple[int, int]) -> None:
+def test_fast_is_exact_but_for_rounding(size):
     fast, exact = segmented("fast", size), segmented("exact", size)
     assert fast.refined.shape == fast.coarse.shape == size
     assert (fast.refined != exact.refined).sum() <= 1
@@ -94,7 +92,7 @@ def test_fast_is_exact_but_for_rounding(size: tuple[int, int]) -> None:
     assert (fast.last_refined != exact.last_refined).sum() <= 8
 
 
-def test_the_network_that_is_timed_against_says_the_same() -> None:
+def test_the_network_that_is_timed_against_says_the_same():
     plain = PlainPointRend(VOC_R50).eval()
     plain.load_state_dict(golden_model().state_dict())
     refined, coarse = plain.labels(images(0), SIZES[0])
@@ -103,13 +101,13 @@ def test_the_network_that_is_timed_against_says_the_same() -> None:
     assert (coarse[0].numpy() != exact.coarse).sum() <= 1
 
 
-def test_bf16_is_nearly_the_same() -> None:
+def test_bf16_is_nearly_the_same():
     differs = (segmented("bf16", SIZES[0]).refined != segmented("exact", SIZES[0]).refined).mean()
     assert 0 < differs < 0.1, "random weights leave many cells undecided"
 
 
 @pytest.mark.parametrize("steps", [0, 1, 2, 3])
-def test_every_number_of_steps_and_points(steps: int) -> None:
+def test_every_number_of_steps_and_points(steps):
     """In float64, where nothing is rounded differently enough to choose another point."""
     torch.manual_seed(1)
     model = PointRend(dataclasses.replace(THIN, subdivision_steps=steps)).double().eval()
@@ -124,7 +122,7 @@ def test_every_number_of_steps_and_points(steps: int) -> None:
 
 
 @pytest.mark.parametrize("inference", ["fast", "exact"])
-def test_without_a_step_nothing_is_marked(inference: str) -> None:
+def test_without_a_step_nothing_is_marked(inference):
     model = PointRend(dataclasses.replace(THIN, subdivision_steps=0))
     found = segmenter(model, inference, "cpu")(images(0), (30, 40), "street/7")
     assert found.refined.shape == found.coarse.shape == (30, 40)
@@ -133,9 +131,7 @@ def test_without_a_step_nothing_is_marked(inference: str) -> None:
 
 @pytest.mark.parametrize("block", [1, 3000, 2**20])
 @pytest.mark.parametrize("size", [(24, 40), (17, 33), (60, 81), (48, 80)])
-def test_labels_by_rows_are_those_of_the_whole_map(
-    size: tuple[int, int], block: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_labels_by_rows_are_those_of_the_whole_map(size, block, monkeypatch):
     monkeypatch.setattr(resize, "CPU_BLOCK", block)
     generator = torch.Generator().manual_seed(5)
     source = torch.randn(1, 4, 24, 40, generator=generator, dtype=torch.float64)
@@ -149,7 +145,7 @@ def test_labels_by_rows_are_those_of_the_whole_map(
     assert torch.equal(refined.labels(*size).long(), expected)
 
 
-def test_the_last_map_never_exists_as_a_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_last_map_never_exists_as_a_whole(monkeypatch):
     monkeypatch.setattr(resize, "CPU_BLOCK", 20_000)
     sizes: list[int] = []
     rows = RefinedMap.rows
@@ -168,7 +164,7 @@ def test_the_last_map_never_exists_as_a_whole(monkeypatch: pytest.MonkeyPatch) -
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
 @pytest.mark.parametrize("name", ["coarse_head.classifier.bias", "point_head.classifier.bias"])
 @pytest.mark.parametrize("inference", ["fast", "exact"])
-def test_logits_that_are_not_finite_are_an_error(inference: str, name: str, value: float) -> None:
+def test_logits_that_are_not_finite_are_an_error(inference, name, value):
     model = PointRend(THIN)
     model.get_parameter(name).data[3] = value
     with pytest.raises(WeightsError, match="not finite for image street/7"):

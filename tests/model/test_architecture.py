@@ -1,7 +1,5 @@
 """The network as built: names, shapes, sizes, strides and initialisation."""
 
-from __future__ import annotations
-
 import functools
 import math
 
@@ -30,7 +28,7 @@ def hollow_model(run: str) -> PointRend:
 
 
 @pytest.mark.parametrize("run", RUNS)
-def test_state_dict_has_the_published_names_shapes_and_types(run: str) -> None:
+def test_state_dict_has_the_published_names_shapes_and_types(run):
     ours = to_upstream(hollow_model(run).state_dict())
     expected = published_state(run)
     assert set(ours) == set(expected)
@@ -45,7 +43,7 @@ def test_state_dict_has_the_published_names_shapes_and_types(run: str) -> None:
 @pytest.mark.parametrize(
     ("output_stride", "dilate"), [(32, [False, False, False]), (16, [False, False, True]), (8, [False, True, True])]
 )
-def test_strides_and_dilations_are_those_of_torchvision(output_stride: int, dilate: list[bool]) -> None:
+def test_strides_and_dilations_are_those_of_torchvision(output_stride, dilate):
     with torch.device("meta"):
         networks = ResNetV1c(50, output_stride=output_stride), resnet50(replace_stride_with_dilation=dilate)
     ours, theirs = (
@@ -60,7 +58,7 @@ def test_strides_and_dilations_are_those_of_torchvision(output_stride: int, dila
 
 
 @pytest.mark.parametrize(("output_stride", "strides"), [(32, (4, 8, 16, 32)), (16, (4, 8, 16, 16)), (8, (4, 8, 8, 8))])
-def test_sizes_of_stages_and_logits(output_stride: int, strides: tuple[int, ...]) -> None:
+def test_sizes_of_stages_and_logits(output_stride, strides):
     model = PointRend(Architecture(5, depth=50, width=4, fpn_channels=8, output_stride=output_stride)).eval()
     stages = model.backbone(torch.rand(2, 3, 65, 96))
     assert [tuple(stage.shape) for stage in stages] == [
@@ -72,7 +70,7 @@ def test_sizes_of_stages_and_logits(output_stride: int, strides: tuple[int, ...]
     assert inference.refined.shape == (1, 5, 48, 68)
 
 
-def test_widths_follow_the_architecture() -> None:
+def test_widths_follow_the_architecture():
     narrow = Architecture(7, depth=101, width=16, fpn_channels=24, scale_channels=12, point_channels=20)
     shapes = {name: list(value.shape) for name, value in PointRend(narrow).state_dict().items()}
     assert shapes["backbone.stem.0.weight"] == [8, 3, 3, 3]
@@ -83,7 +81,7 @@ def test_widths_follow_the_architecture() -> None:
     assert shapes["point_head.layers.2.0.weight"] == [20, 27, 1]
 
 
-def test_initialisation_is_that_of_torch() -> None:
+def test_initialisation_is_that_of_torch():
     torch.manual_seed(0)
     model = PointRend(Architecture(50, depth=50, width=16))
     for name, module in model.named_modules():
@@ -97,7 +95,7 @@ def test_initialisation_is_that_of_torch() -> None:
             assert (module.bias == 0).all()
 
 
-def test_last_norms_can_start_at_zero() -> None:
+def test_last_norms_can_start_at_zero():
     model = PointRend(Architecture(5, depth=50, width=16, zero_init_last_norm=True))
     last = {id(module.bn3) for module in model.modules() if isinstance(module, Bottleneck)}
     assert len(last) == 3 + 4 + 6 + 3
@@ -106,7 +104,7 @@ def test_last_norms_can_start_at_zero() -> None:
             assert (module.weight == (0 if id(module) in last else 1)).all()
 
 
-def test_an_unknown_depth_or_output_stride_is_refused() -> None:
+def test_an_unknown_depth_or_output_stride_is_refused():
     with pytest.raises(ParamsError, match=r"ResNet-34 is not supported; choose one of \[50, 101, 152\]"):
         Architecture(21, depth=34)
     with pytest.raises(ParamsError, match="output stride 4"):

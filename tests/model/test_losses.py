@@ -1,7 +1,5 @@
 """Cross-entropy of enlarged logits: the same number and gradient as with the enlarged map in one piece."""
 
-from __future__ import annotations
-
 import pytest
 import torch
 from torch import Tensor
@@ -31,13 +29,13 @@ def plain(logits: Tensor, labels: Tensor) -> Tensor:
 @pytest.mark.parametrize(("small", "large"), SIZES)
 @pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float64, 1e-13), (torch.float32, 1e-6)])
 def test_loss_and_gradient(
-    small: tuple[int, int],
-    large: tuple[int, int],
-    dtype: torch.dtype,
-    tolerance: float,
-    block: int,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+    small,
+    large,
+    dtype,
+    tolerance,
+    block,
+    monkeypatch,
+):
     monkeypatch.setattr(resize, "CPU_BLOCK", block)
     logits, labels = case(small, large, dtype)
     ours, theirs = (logits.clone(memory_format=torch.channels_last).requires_grad_() for _ in range(2))
@@ -50,7 +48,7 @@ def test_loss_and_gradient(
     torch.testing.assert_close(ours.grad, theirs.grad, rtol=0, atol=tolerance)
 
 
-def test_without_labels_everything_is_zero() -> None:
+def test_without_labels_everything_is_zero():
     logits, labels = case((3, 3), (6, 6), torch.float32)
     logits.requires_grad_()
     loss, valid = enlarged_cross_entropy(logits, torch.full_like(labels, IGNORE), IGNORE)

@@ -1,7 +1,5 @@
 """Joined norms: two processes that hold parts of a batch compute what one process computes with all of it."""
 
-from __future__ import annotations
-
 import os
 import time
 from pathlib import Path
@@ -100,7 +98,7 @@ def work(rank: int, folder: str) -> None:
 
 
 @pytest.fixture(scope="module")
-def results(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
+def results(tmp_path_factory):
     folder = tmp_path_factory.mktemp("norm")
     processes = torch.multiprocessing.spawn(work, args=(str(folder),), nprocs=PROCESSES, join=False)
     deadline = time.monotonic() + SECONDS
@@ -123,7 +121,7 @@ def assert_same(found: Tensor, expected: Tensor) -> None:
 
 
 @pytest.mark.parametrize("name", SHAPES)
-def test_two_joined_norms_are_one_norm_over_everything(results: list[dict[str, Any]], name: str) -> None:
+def test_two_joined_norms_are_one_norm_over_everything(results, name):
     of_ranks, shapes = [result[name] for result in results], SHAPES[name]
     one = norm_for((0, CHANNELS))
     for step in range(3):
@@ -145,7 +143,7 @@ def test_two_joined_norms_are_one_norm_over_everything(results: list[dict[str, A
     assert_same(as_rows([of_rank["eval"] for of_rank in of_ranks]), one.eval()(rows).detach())
 
 
-def test_a_data_parallel_step_is_the_step_of_one_process(results: list[dict[str, Any]]) -> None:
+def test_a_data_parallel_step_is_the_step_of_one_process(results):
     parts = [training_batch(rank) for rank in range(PROCESSES)]
     images, labels = (torch.cat([part[index] for part in parts]) for index in (0, 1))
     draws = PointDraws(*(torch.cat(kind) for kind in zip(*(part[2] for part in parts), strict=True)))
@@ -162,7 +160,7 @@ def test_a_data_parallel_step_is_the_step_of_one_process(results: list[dict[str,
             assert_same(of_rank["state"][name], value)
 
 
-def test_single_precision_survives_inputs_far_from_zero(results: list[dict[str, Any]]) -> None:
+def test_single_precision_survives_inputs_far_from_zero(results):
     rows = as_rows([10_000 + inputs_and_gradient((500, CHANNELS), rank, 0)[0] for rank in range(PROCESSES)])
     expected = norm_for((0, CHANNELS))(rows.float().double()).detach().float()
     found = as_rows([result["far from zero"] for result in results])
@@ -170,7 +168,7 @@ def test_single_precision_survives_inputs_far_from_zero(results: list[dict[str, 
 
 
 @pytest.mark.parametrize(("device", "kind"), [("cpu", JoinedBatchNorm), ("cuda", nn.SyncBatchNorm)])
-def test_conversion_keeps_names_values_and_modes(device: str, kind: type[nn.Module]) -> None:
+def test_conversion_keeps_names_values_and_modes(device, kind):
     model = thin_model()
     model.backbone.eval()
     before = model.state_dict(keep_vars=True)
@@ -186,6 +184,6 @@ def test_conversion_keeps_names_values_and_modes(device: str, kind: type[nn.Modu
 
 
 @pytest.mark.parametrize("setting", [{"momentum": None}, {"affine": False}, {"track_running_stats": False}])
-def test_norms_of_another_kind_are_refused(setting: dict[str, Any]) -> None:
+def test_norms_of_another_kind_are_refused(setting):
     with pytest.raises(ValueError, match="cannot join"):
         convert_norms(nn.Sequential(nn.BatchNorm2d(4, **setting)), CPU)

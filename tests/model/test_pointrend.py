@@ -1,7 +1,5 @@
 """What must hold of the network whatever its weights."""
 
-from __future__ import annotations
-
 import functools
 
 import torch
@@ -38,14 +36,14 @@ def losses_and_gradients(
     return losses, torch.cat([gradient.flatten() for gradient in gradients if gradient is not None])
 
 
-def test_a_batch_without_a_label_has_loss_and_gradient_zero() -> None:
+def test_a_batch_without_a_label_has_loss_and_gradient_zero():
     images, labels, draws = batch()
     losses, gradients = losses_and_gradients(thin_model(), images, torch.full_like(labels, IGNORE), draws)
     assert {name: value.item() for name, value in losses.items()} == dict.fromkeys(losses, 0)
     assert (gradients == 0).all()
 
 
-def test_labels_that_no_point_meets_leave_the_coarse_loss_alone() -> None:
+def test_labels_that_no_point_meets_leave_the_coarse_loss_alone():
     images, labels, draws = batch()
     labels = torch.full_like(labels, IGNORE)
     labels[0, 0, 0] = 1
@@ -57,7 +55,7 @@ def test_labels_that_no_point_meets_leave_the_coarse_loss_alone() -> None:
     assert gradients.isfinite().all()
 
 
-def test_images_of_a_batch_are_inferred_independently() -> None:
+def test_images_of_a_batch_are_inferred_independently():
     model, images = thin_model().eval(), batch()[0]
     together = model.infer(images)
     for index in range(2):

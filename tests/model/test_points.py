@@ -1,7 +1,5 @@
 """Points: what lies where, which are chosen, and that images of a batch do not see each other."""
 
-from __future__ import annotations
-
 import pytest
 import torch
 from hypothesis import given, settings
@@ -22,13 +20,13 @@ def centre(row: int, column: int) -> list[float]:
     return [(column + 0.5) / 4, (row + 0.5) / 3]
 
 
-def test_a_label_is_that_of_the_pixel_a_point_lies_in() -> None:
+def test_a_label_is_that_of_the_pixel_a_point_lies_in():
     points = torch.tensor([[[0.26, 0.34], [0.74, 0.66], [0.99, 0.99], [0.0, 0.0]]])
     assert label_at_points(MAP[0].long(), points)[0].tolist() == [6, 7, 12, 1]
 
 
 @pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
-def test_values_and_gradients_are_those_of_grid_sample(layout: torch.memory_format) -> None:
+def test_values_and_gradients_are_those_of_grid_sample(layout):
     generator = torch.Generator().manual_seed(3)
     maps = torch.rand(2, 5, 7, 4, generator=generator, dtype=torch.float64).to(memory_format=layout)
     points = torch.rand(2, 300, 2, generator=generator, dtype=torch.float64)
@@ -46,7 +44,7 @@ def test_values_and_gradients_are_those_of_grid_sample(layout: torch.memory_form
 
 
 @pytest.mark.parametrize("classes", [2, 7])
-def test_uncertainty_is_exactly_that_of_the_two_largest(classes: int) -> None:
+def test_uncertainty_is_exactly_that_of_the_two_largest(classes):
     logits = torch.randn(2, classes, 5, 6, generator=torch.Generator().manual_seed(4))
     logits[0, :, 0] = 1.5
     top = logits.topk(2, dim=1).values
@@ -64,7 +62,7 @@ def least_sure(order: list[int]) -> torch.Tensor:
 
 @settings(deadline=None, max_examples=50)
 @given(orders=st.lists(st.permutations(range(12)), min_size=1, max_size=3), count=st.integers(1, 15))
-def test_least_certain_cells_of_each_map(orders: list[list[int]], count: int) -> None:
+def test_least_certain_cells_of_each_map(orders, count):
     cells, points = least_certain_cells(torch.cat([least_sure(order) for order in orders]), count)
     assert cells.shape == (len(orders), min(count, 12))
     for of_map, of_map_points, order in zip(cells.tolist(), points.tolist(), orders, strict=True):
@@ -75,7 +73,7 @@ def test_least_certain_cells_of_each_map(orders: list[list[int]], count: int) ->
 
 @settings(deadline=None, max_examples=50)
 @given(orders=st.lists(st.permutations(range(12)), min_size=1, max_size=3), important=st.integers(1, 12))
-def test_training_points_are_chosen_image_by_image(orders: list[list[int]], important: int) -> None:
+def test_training_points_are_chosen_image_by_image(orders, important):
     coarse = torch.cat([least_sure(order) for order in orders])
     centres = torch.tensor([[centre(*divmod(cell, 4)) for cell in range(12)]]).expand(len(orders), -1, -1)
     uniform = torch.rand(len(orders), 5, 2)
@@ -86,7 +84,7 @@ def test_training_points_are_chosen_image_by_image(orders: list[list[int]], impo
         assert {tuple(point) for point in of_image[:important].tolist()} == expected
 
 
-def test_choosing_training_points_has_no_gradient() -> None:
+def test_choosing_training_points_has_no_gradient():
     coarse, oversampled, uniform = (
         torch.rand(shape, requires_grad=True) for shape in ((2, 3, 4, 4), (2, 9, 2), (2, 1, 2))
     )

@@ -1,7 +1,5 @@
 """Weights files: what is written is read back, and nothing that does not fit is ever taken."""
 
-from __future__ import annotations
-
 import functools
 import tempfile
 from collections.abc import Callable
@@ -30,7 +28,6 @@ from pointrend.model.weights import (
 State = dict[str, Any]
 Change = Callable[[State], Any]
 Load = Callable[[Path, PointRend], None]
-Save = Callable[[PointRend, Path], None]
 save_released = functools.partial(save_upstream, epoch=60)
 FORMATS = [(save_weights, load_weights), (save_released, load_released)]
 
@@ -94,7 +91,7 @@ BACKBONE_FAULTS = {
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_released_weights_that_do_not_fit_are_refused(tmp_path: Path, fault: str) -> None:
+def test_released_weights_that_do_not_fit_are_refused(tmp_path, fault):
     change, messages = FAULTS[fault]
     path, model = tmp_path / "released.pth", thin()
     state = to_upstream(thin(seed=1).state_dict())
@@ -104,7 +101,7 @@ def test_released_weights_that_do_not_fit_are_refused(tmp_path: Path, fault: str
 
 
 @pytest.mark.parametrize(("save", "load"), FORMATS)
-def test_weights_of_another_run_are_refused(tmp_path: Path, save: Save, load: Load) -> None:
+def test_weights_of_another_run_are_refused(tmp_path, save, load):
     path, model = tmp_path / "weights", thin()
     for other, message in (
         (thin(num_classes=6), "is for 6 classes, this model has 4"),
@@ -116,7 +113,7 @@ def test_weights_of_another_run_are_refused(tmp_path: Path, save: Save, load: Lo
 
 
 @pytest.mark.parametrize("content", [{"weights": {}}, {"model": [1, 2]}, [1, 2], "text"])
-def test_a_checkpoint_without_a_model_is_refused(tmp_path: Path, content: Any) -> None:
+def test_a_checkpoint_without_a_model_is_refused(tmp_path, content):
     path, model = tmp_path / "released.pth", thin()
     torch.save(content, path)
     refused(lambda: load_released(path, model), model, 'no state dict under "model"')
@@ -125,7 +122,7 @@ def test_a_checkpoint_without_a_model_is_refused(tmp_path: Path, content: Any) -
 @pytest.mark.parametrize(
     "load", [load_released, load_weights, functools.partial(load_pretrained_backbone, sha256_prefix="")]
 )
-def test_a_missing_file_and_a_page_in_its_place_are_named(tmp_path: Path, load: Load) -> None:
+def test_a_missing_file_and_a_page_in_its_place_are_named(tmp_path, load):
     path, model = tmp_path / "weights", thin()
     refused(lambda: load(path, model), model, f"{path} does not exist; fetch or train it first")
     path.write_text("<!doctype html><title>Not found</title>")
@@ -135,7 +132,7 @@ def test_a_missing_file_and_a_page_in_its_place_are_named(tmp_path: Path, load: 
 @pytest.mark.parametrize("load", [load_released, load_weights])
 @settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
-def test_damaged_files_are_refused(tmp_path: Path, load: Load, data: st.DataObject) -> None:
+def test_damaged_files_are_refused(tmp_path, load, data):
     path, model, whole = tmp_path / "weights", trained(), written(load)
     cut = data.draw(st.integers(0, len(whole) - 1), label="bytes left")
     path.write_bytes(data.draw(st.sampled_from([whole[:cut], whole[len(whole) - cut :], b"<html>" + whole[:cut]])))
@@ -150,7 +147,6 @@ def trained() -> PointRend:
 
 @functools.cache
 def written(load: Load) -> bytes:
-    """The bytes of a sound file for ``load``."""
     save = next(save for save, other in FORMATS if other is load)
     with tempfile.TemporaryDirectory() as folder:
         save(trained(), Path(folder) / "weights")
@@ -158,14 +154,14 @@ def written(load: Load) -> bytes:
 
 
 @pytest.mark.parametrize(("save", "load"), FORMATS)
-def test_our_weights_survive_both_formats(tmp_path: Path, save: Save, load: Load) -> None:
+def test_our_weights_survive_both_formats(tmp_path, save, load):
     path, source, target = tmp_path / "weights", thin(seed=1), thin()
     save(source, path)
     load(path, target)
     assert same(source, target)
 
 
-def test_the_upstream_format_has_its_names_and_the_epoch_and_may_have_more(tmp_path: Path) -> None:
+def test_the_upstream_format_has_its_names_and_the_epoch_and_may_have_more(tmp_path):
     path, source, target = tmp_path / "ours.pth", thin(seed=1), thin()
     save_released(source, path)
     content = torch.load(path, weights_only=True)
@@ -177,7 +173,7 @@ def test_the_upstream_format_has_its_names_and_the_epoch_and_may_have_more(tmp_p
 
 
 @pytest.mark.parametrize("save", [save_weights, save_released])
-def test_equal_weights_give_equal_bytes(tmp_path: Path, save: Save) -> None:
+def test_equal_weights_give_equal_bytes(tmp_path, save):
     written = set()
     for model in (thin(), thin(), thin().to(memory_format=torch.channels_last)):
         save(model, tmp_path / "weights")
@@ -186,7 +182,7 @@ def test_equal_weights_give_equal_bytes(tmp_path: Path, save: Save) -> None:
 
 
 @pytest.mark.parametrize("save", [save_weights, save_released])
-def test_weights_that_are_not_finite_are_not_written(tmp_path: Path, save: Save) -> None:
+def test_weights_that_are_not_finite_are_not_written(tmp_path, save):
     model = thin()
     nn.init.constant_(model.point_head.classifier.bias, float("nan"))
     with pytest.raises(WeightsError, match=r"not finite in point_head\.classifier\.bias"):
@@ -210,7 +206,7 @@ def pretrained(path: Path, content: Any) -> str:
 
 @pytest.mark.parametrize("wrapper", [None, "model", "state_dict"])
 @pytest.mark.parametrize("counters", [False, True])
-def test_a_pretrained_backbone_loads(tmp_path: Path, wrapper: str | None, counters: bool) -> None:
+def test_a_pretrained_backbone_loads(tmp_path, wrapper, counters):
     path, backbone, state = tmp_path / "resnet50_v1c.pth", ResNetV1c(50, width=4), imagenet_state()
     if counters:
         state |= {name: torch.tensor(7) for name in backbone.state_dict() if name.endswith("num_batches_tracked")}
@@ -224,7 +220,7 @@ def test_a_pretrained_backbone_loads(tmp_path: Path, wrapper: str | None, counte
 
 
 @pytest.mark.parametrize("fault", BACKBONE_FAULTS)
-def test_a_backbone_that_does_not_fit_is_refused(tmp_path: Path, fault: str) -> None:
+def test_a_backbone_that_does_not_fit_is_refused(tmp_path, fault):
     change, messages = BACKBONE_FAULTS[fault]
     path, backbone, state = tmp_path / "resnet50_v1c.pth", ResNetV1c(50, width=4), imagenet_state()
     change(state)
@@ -233,7 +229,7 @@ def test_a_backbone_that_does_not_fit_is_refused(tmp_path: Path, fault: str) -> 
 
 
 @pytest.mark.parametrize("content", [b"<html>", None])
-def test_a_backbone_with_another_hash_is_refused_unread(tmp_path: Path, content: bytes | None) -> None:
+def test_a_backbone_with_another_hash_is_refused_unread(tmp_path, content):
     path, backbone = tmp_path / "resnet50_v1c.pth", ResNetV1c(50, width=4)
     pretrained(path, imagenet_state())
     path.write_bytes(content or path.read_bytes())
@@ -241,7 +237,7 @@ def test_a_backbone_with_another_hash_is_refused_unread(tmp_path: Path, content:
     refused(lambda: load_pretrained_backbone(path, backbone, "2cccc1ad"), backbone, what)
 
 
-def test_a_backbone_file_without_a_state_dict_is_refused(tmp_path: Path) -> None:
+def test_a_backbone_file_without_a_state_dict_is_refused(tmp_path):
     path, backbone = tmp_path / "resnet50_v1c.pth", ResNetV1c(50, width=4)
     prefix = pretrained(path, {"model": [1, 2]})
     refused(lambda: load_pretrained_backbone(path, backbone, prefix), backbone, "contains no state dict")

@@ -1,11 +1,7 @@
 """Files to download: the checksums of POINTREND_PINS, and the table of mirrors."""
 
-from __future__ import annotations
-
 import shutil
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
@@ -21,12 +17,9 @@ TGZ, MD5 = "benchmark.tgz", "0" * 32
 
 
 @pytest.fixture
-def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """params.yaml and published/."""
+def checkout(tmp_path):
     shutil.copy(ROOT / "params.yaml", tmp_path)
     shutil.copytree(ROOT / "published", tmp_path / "published")
-    for name in ("POINTREND_SCALE", "POINTREND_PINS", "POINTREND_ARCHIVES"):
-        monkeypatch.delenv(name, raising=False)
     return tmp_path
 
 
@@ -34,7 +27,7 @@ def load(checkout: Path) -> Project:
     return Project.load(checkout / "params.yaml", "paper")
 
 
-def test_urls_and_sizes_come_from_the_table_of_mirrors(checkout: Path) -> None:
+def test_urls_and_sizes_come_from_the_table_of_mirrors(checkout):
     edit_mirrors(lambda files: files.update({TGZ: {"about_gb": 3, "urls": ["http://a/x", "http://b/x"]}}), checkout)
     project = load(checkout)
     assert project.urls(TGZ) == ("http://a/x", "http://b/x")
@@ -53,7 +46,7 @@ def test_urls_and_sizes_come_from_the_table_of_mirrors(checkout: Path) -> None:
         (lambda files: files.update({TGZ: []}), f"files.{TGZ}: Input should be a valid dictionary"),
     ],
 )
-def test_every_file_needs_mirrors(checkout: Path, change: Callable[[dict[str, Any]], Any], words: str) -> None:
+def test_every_file_needs_mirrors(checkout, change, words):
     edit_mirrors(change, checkout)
     with pytest.raises(ParamsError) as caught:
         load(checkout).urls("benchmark.tgz")
@@ -62,7 +55,7 @@ def test_every_file_needs_mirrors(checkout: Path, change: Callable[[dict[str, An
     assert "\n" not in str(caught.value)
 
 
-def test_pins_replace_the_official_checksums(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pins_replace_the_official_checksums(checkout, monkeypatch):
     pins = checkout / "pins.json"
     write_json(pins, {"files": {TGZ: {"md5": MD5}}})
     official = load(checkout)
@@ -75,7 +68,7 @@ def test_pins_replace_the_official_checksums(checkout: Path, monkeypatch: pytest
     assert Project.load(checkout / "params.yaml", "demo").pins == {}
 
 
-def test_disk_estimates_follow_the_form_and_the_limit() -> None:
+def test_disk_estimates_follow_the_form_and_the_limit():
     paper, pilot = load(ROOT), Project.load(ROOT / "params.yaml", "pilot", ("store=compact",))
     assert paper.kept_images("voc") == {"train": 10582, "val": 1449}
     assert paper.prepared_bytes("voc") == paper.prepared_bytes("voc", "raw") == (10582 + 1449) * 0.18e6 * 4
@@ -83,7 +76,7 @@ def test_disk_estimates_follow_the_form_and_the_limit() -> None:
     assert pilot.prepared_bytes("voc") == 400 * 0.18e6 * 2
 
 
-def test_mirrors_are_part_of_no_digest(checkout: Path) -> None:
+def test_mirrors_are_part_of_no_digest(checkout):
     before = [archive.model_dump() for archive in load(checkout).archives_of("voc")]
     edit_mirrors(lambda files: files[TGZ].update(urls=["http://elsewhere/x"]), checkout)
     assert [archive.model_dump() for archive in load(checkout).archives_of("voc")] == before

@@ -1,7 +1,5 @@
 """What is comparable: everything that published/ defines, and nothing else."""
 
-from __future__ import annotations
-
 import json
 import shutil
 from pathlib import Path
@@ -14,6 +12,7 @@ from pointrend.files import canonical_json, write_json
 from pointrend.settings.definition import CODE, code_of_stages, load_definition, wanted_reasons
 from pointrend.settings.project import Project
 from pointrend.settings.recipe import Recipe
+from tests.tiny import put
 
 ROOT = Path(__file__).parents[2]
 RUNS = ("voc_r50", "voc_r101", "ade20k_r50", "ade20k_r101", "cityscapes_r50", "cityscapes_r101")
@@ -28,24 +27,20 @@ def reasons(folder: Path, changes: dict[str, Any], released: bool = False) -> li
     """Why voc_r50 of a params.yaml with these values, by dotted path, is not comparable."""
     changed = yaml.safe_load((ROOT / "params.yaml").read_text())
     for path, value in changes.items():
-        *folders, key = path.split(".")
-        inner = changed
-        for name in folders:
-            inner = inner[int(name)] if isinstance(inner, list) else inner[name]
-        inner[key] = value
+        put(changed, path, value)
     (folder / "params.yaml").write_text(yaml.safe_dump(changed))
     shutil.copytree(ROOT / "published", folder / "published", dirs_exist_ok=True)
     project = Project.load(folder / "params.yaml", "paper")
     return wanted_reasons(project, project.setting("voc_r50"), released)
 
 
-def test_code_json_is_of_the_code_that_is_here() -> None:
+def test_code_json_is_of_the_code_that_is_here():
     """Where this fails, check the golden numbers and write it anew: make code."""
     found = (ROOT / "published" / CODE).read_text()
     assert found == canonical_json(code_of_stages(("voc", "ade20k", "cityscapes")))
 
 
-def test_every_key_is_published_or_free_for_a_reason() -> None:
+def test_every_key_is_published_or_free_for_a_reason():
     definition = load_definition(ROOT / "published")
     assert definition.free.keys() == FREE
     for dataset in definition.datasets.values():
@@ -77,16 +72,14 @@ OTHER_SETS = [
 
 
 @pytest.mark.parametrize(("changes", "reason", "of_released"), OTHER_SETS)
-def test_what_differs_from_the_definition_is_named(
-    changes: dict[str, Any], reason: str, of_released: bool, tmp_path: Path
-) -> None:
+def test_what_differs_from_the_definition_is_named(changes, reason, of_released, tmp_path):
     for released, expected in ((False, True), (True, of_released)):
         found = reasons(tmp_path, changes, released)
         assert any(one.startswith(reason) for one in found) is expected
 
 
 @pytest.mark.parametrize("run", RUNS)
-def test_every_key_of_the_published_recipe_counts(run: str, tmp_path: Path) -> None:
+def test_every_key_of_the_published_recipe_counts(run, tmp_path):
     """Each key alone, set to another value that is allowed."""
     definition = load_definition(ROOT / "published")
     published = {**definition.recipe, **definition.datasets[run.split("_")[0]].recipe}
@@ -108,12 +101,12 @@ def other(value: Any) -> Any:
 
 
 @pytest.mark.parametrize("changes", [{"recipe.gpus": 2, "recipe.nodes": 2}, {"operation.workers": 9}, {"seeds": [5]}])
-def test_what_is_free_is_comparable(changes: dict[str, Any], tmp_path: Path) -> None:
+def test_what_is_free_is_comparable(changes, tmp_path):
     assert reasons(tmp_path, changes) == []
 
 
 @pytest.mark.parametrize("stage", ["prepare", "train", "evaluate"])
-def test_other_code_is_named(stage: str, tmp_path: Path) -> None:
+def test_other_code_is_named(stage, tmp_path):
     """The code is that of the records: it may be other code than the one that is here."""
     published = shutil.copytree(ROOT / "published", tmp_path / "published")
     code = json.loads((published / CODE).read_text())
@@ -139,7 +132,7 @@ def test_other_code_is_named(stage: str, tmp_path: Path) -> None:
         ({"precision": {"tf32": True}}, "TF32 was allowed"),
     ],
 )
-def test_arithmetic_that_the_environment_chose_is_named(more: dict[str, Any], reason: str | None) -> None:
+def test_arithmetic_that_the_environment_chose_is_named(more, reason):
     """Of a training and of a score; the records say it, whatever the setting asked for."""
     definition = load_definition(ROOT / "published")
     project = Project.load(ROOT / "params.yaml", "paper")
@@ -153,7 +146,7 @@ def test_arithmetic_that_the_environment_chose_is_named(more: dict[str, Any], re
         assert not reason or found[0].startswith(reason)
 
 
-def test_the_definition_is_the_published_one() -> None:
+def test_the_definition_is_the_published_one():
     """Typed from docs/recipe.md, so that nothing that rewrites published/ passes unseen."""
     definition = load_definition(ROOT / "published")
     assert {name: dataset.images for name, dataset in definition.datasets.items()} == {

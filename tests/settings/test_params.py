@@ -1,7 +1,5 @@
 """params.yaml: the published recipe, the layers, and one-line errors."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 
@@ -23,7 +21,7 @@ TOTALS = {"voc": 39660, "ade20k": 164190, "cityscapes": 81840}
 
 
 @pytest.fixture
-def text() -> str:
+def text():
     return (ROOT / "params.yaml").read_text()
 
 
@@ -33,7 +31,7 @@ def params_from(tmp_path: Path, text: str) -> Params:
 
 
 @pytest.mark.parametrize("run", RUNS)
-def test_paper_scale_is_the_published_recipe(run: str) -> None:
+def test_paper_scale_is_the_published_recipe(run):
     project = Project.load(ROOT / "params.yaml", "paper")
     setting = project.setting(run)
     assert wanted_reasons(project, setting) == []
@@ -46,11 +44,11 @@ def test_paper_scale_is_the_published_recipe(run: str) -> None:
         assert total == (81620 if setting.dataset == "cityscapes" and gpus == 1 else TOTALS[setting.dataset])
 
 
-def test_schema_file_is_up_to_date() -> None:
+def test_schema_file_is_up_to_date():
     assert (ROOT / "workflow/schemas/params.schema.json").read_text() == canonical_json(schema())
 
 
-def test_a_value_of_a_run_wins_at_every_scale(tmp_path: Path, text: str) -> None:
+def test_a_value_of_a_run_wins_at_every_scale(tmp_path, text):
     params = params_from(tmp_path, text.replace(VOC_R50, VOC_R50.replace("null", "0.5")))
     for scale in ("demo", "pilot", "paper"):
         assert params.at_scale(scale).setting("voc_r50").recipe.lr == 0.5
@@ -58,12 +56,12 @@ def test_a_value_of_a_run_wins_at_every_scale(tmp_path: Path, text: str) -> None
     assert params.at_scale("demo").setting("voc_r101").recipe.lr == 0.06
 
 
-def test_an_override_wins_over_everything() -> None:
+def test_an_override_wins_over_everything():
     params = load_params(ROOT / "params.yaml")
     assert params.setting("voc_r50", ("lr=0.125", "crop_size=[32, 32]")).recipe.crop_size == (32, 32)
 
 
-def test_keys_that_change_no_result_stay_out_of_the_fingerprint() -> None:
+def test_keys_that_change_no_result_stay_out_of_the_fingerprint():
     params = load_params(ROOT / "params.yaml")
     overrides = ("workers=7", "log_every=3", "checkpoint_minutes=1", "pictures=1", "inference=bf16")
     same = params.setting("voc_r50", overrides)
@@ -93,7 +91,7 @@ DATASETS_OF_SCALE = "datasets: {voc: {}, ade20k: {}, cityscapes: {}}"
         ("[log, cfg, released]", "[logs]", "scales.paper.published.0: Input should be 'log', 'cfg' or 'released'"),
     ],
 )
-def test_wrong_params_are_one_line(tmp_path: Path, text: str, old: str, new: str, words: str) -> None:
+def test_wrong_params_are_one_line(tmp_path, text, old, new, words):
     assert old in text
     with pytest.raises(ParamsError) as caught:
         params_from(tmp_path, text.replace(old, new, 1))
@@ -101,7 +99,7 @@ def test_wrong_params_are_one_line(tmp_path: Path, text: str, old: str, new: str
     assert "\n" not in str(caught.value)
 
 
-def test_params_yaml_has_no_value_twice(text: str) -> None:
+def test_params_yaml_has_no_value_twice(text):
     """What a layer repeats from the layer below is noise that will drift."""
     raw = yaml.safe_load(text)
     for scale in raw["scales"].values():

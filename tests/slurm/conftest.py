@@ -1,9 +1,6 @@
 """The test cluster, and what a run that nothing disturbs leaves behind."""
 
-from __future__ import annotations
-
 import hashlib
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -19,8 +16,7 @@ RUNS = ("voc_r50", "voc_r101", "ade20k_r50", "ade20k_r101", "cityscapes_r50", "c
 
 
 @pytest.fixture(scope="session")
-def cluster() -> Iterator[Cluster]:
-    """A private Slurm with two nodes of four GPUs."""
+def cluster():
     needs.programs("slurmctld", "slurmd", "munged", package="slurm-wlm munge")
     private = Cluster()
     try:
@@ -32,7 +28,6 @@ def cluster() -> Iterator[Cluster]:
 
 
 def longer(checkout: Checkout) -> None:
-    """Make trainings long enough to be disturbed."""
     params = checkout.params()
     params["scales"]["demo"]["recipe"]["epochs"] = EPOCHS
     for dataset in params["scales"]["demo"]["datasets"].values():
@@ -41,7 +36,7 @@ def longer(checkout: Checkout) -> None:
 
 
 @pytest.fixture(scope="session")
-def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
+def undisturbed(tmp_path_factory):
     """A checkout in which the workflow has run without Slurm."""
     checkout = Checkout(tmp_path_factory.mktemp("undisturbed") / "pointrend")
     longer(checkout)
@@ -50,7 +45,7 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
 
 
 @pytest.fixture(scope="session")
-def prepared(undisturbed: Checkout, cluster: Cluster, tmp_path_factory: pytest.TempPathFactory):
+def prepared(undisturbed, cluster, tmp_path_factory):
     """Makes checkouts in which the data are prepared and nothing is trained."""
 
     def make(name: str) -> ClusterCheckout:

@@ -1,10 +1,6 @@
 """No test here sends anything to the server of whoever runs it."""
 
-from __future__ import annotations
-
 import shutil
-from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 from mlflow import MlflowClient
@@ -15,16 +11,14 @@ LOGIN = "me:SECRET@"
 
 
 @pytest.fixture(autouse=True)
-def _own_store(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI", "POINTREND_SCALE", "POINTREND_PINS"):
-        monkeypatch.delenv(name, raising=False)
+def _no_proxy(monkeypatch):
     for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"):
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.lower(), raising=False)
 
 
 @pytest.fixture(scope="session")
-def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def empty_database(tmp_path_factory):
     """A database of MLflow's, which takes seconds to make."""
     path = tmp_path_factory.mktemp("database") / "mlflow.db"
     MlflowClient(f"sqlite:///{path}").get_experiment("0")
@@ -32,7 +26,7 @@ def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def root(tmp_path: Path, empty_database: Path) -> Path:
+def root(tmp_path, empty_database):
     """A project at scale demo in which nothing has been trained or sent."""
     root = make_project(tmp_path / "project")
     shutil.copy(empty_database, root / "mlflow.db")
@@ -40,7 +34,7 @@ def root(tmp_path: Path, empty_database: Path) -> Path:
 
 
 @pytest.fixture
-def error(root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
+def error(root, monkeypatch, capsys):
     """The one line with which sync fails where the environment has these variables."""
 
     def error(**environment: str) -> str:

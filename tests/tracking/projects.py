@@ -1,7 +1,5 @@
 """A project whose trainings are made up, the command that sends them to MLflow, and the content of a database."""
 
-from __future__ import annotations
-
 import json
 import shutil
 import socket
@@ -47,7 +45,6 @@ def refusing() -> str:
 
 
 def records(first: int, last: int, start: float = START) -> list[dict[str, Any]]:
-    """One record an iteration, a second apart."""
     return [
         {"iteration": i, "epoch": 1, "lr": 0.1 / i, "loss": round(3 / i, 6), "time": start + i}
         for i in range(first, last + 1)
@@ -107,7 +104,6 @@ def consistent(**changed: Any) -> dict[str, Any]:
 
 
 def write_results(root: Path, *rows: dict[str, Any]) -> None:
-    """results.json and the pages."""
     results, published = root / "results/demo", {"file": "p.md", "sha256": "b" * 64}
     write_json(results / "results.json", sealed({"scale": "demo", "published": published, "runs": list(rows)}))
     write_text(results / "README.md", f"{len(rows)} rows")
@@ -115,13 +111,11 @@ def write_results(root: Path, *rows: dict[str, Any]) -> None:
 
 
 def tables(database: Path) -> list[str]:
-    """Everything in a database, as SQL."""
     with sqlite3.connect(database) as connection:
         return list(connection.iterdump())
 
 
 def query(database: Path, statement: str) -> list[Any]:
-    """What a statement finds in a database."""
     with sqlite3.connect(database) as connection:
         return connection.execute(statement).fetchall()
 

@@ -1,9 +1,6 @@
 """Addresses in the environment: the error names the variable with the wrong one, and how to correct it."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 
@@ -24,19 +21,19 @@ WRONG = {
 
 @pytest.mark.parametrize("variable", ["MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI"])
 @pytest.mark.parametrize("uri", WRONG)
-def test_no_address(variable: str, uri: str, error: Error) -> None:
+def test_no_address(variable, uri, error):
     line, shown = error(**{variable: uri}), uri.removeprefix(LOGIN)
     assert line.startswith(f"error: {variable}={shown} is not the address of a server or a database; ")
     assert WRONG[uri] in line
 
 
-def test_an_address_of_an_unknown_kind(error: Error) -> None:
+def test_an_address_of_an_unknown_kind(error):
     line = error(MLFLOW_TRACKING_URI="htp://server")
     assert "at htp://server: MLflow does not support addresses of this kind; " in line
 
 
 @pytest.mark.parametrize("kind", ["http", "junk"])
-def test_a_dead_registry_is_named(kind: str, error: Error) -> None:
+def test_a_dead_registry_is_named(kind, error):
     uri = f"{kind}://{refusing()}"
     line = error(MLFLOW_REGISTRY_URI=uri)
     assert line.startswith(f"error: cannot send to MLflow at {uri}, which MLFLOW_REGISTRY_URI names: ")
@@ -45,14 +42,14 @@ def test_a_dead_registry_is_named(kind: str, error: Error) -> None:
 
 @pytest.mark.parametrize("variable", ["HTTP_PROXY", "http_proxy", "ALL_PROXY"])
 @pytest.mark.parametrize("kind", ["http", "socks5", "junk"])
-def test_a_dead_proxy_is_named(variable: str, kind: str, error: Error) -> None:
+def test_a_dead_proxy_is_named(variable, kind, error):
     uri, proxy = "http://server.invalid:5000", f"{kind}://{LOGIN}{refusing()}"
     line = error(**{"MLFLOW_TRACKING_URI": uri, variable: proxy})
     assert line.startswith(f"error: cannot send to MLflow at {uri}, through the proxy that {variable}")
     assert f"correct or unset {variable}, or name the server in NO_PROXY" in line
 
 
-def test_a_proxy_that_is_not_for_this_server_is_not_named(error: Error) -> None:
+def test_a_proxy_that_is_not_for_this_server_is_not_named(error):
     elsewhere = {"HTTP_PROXY": f"http://{refusing()}", "NO_PROXY": "127.0.0.1"}
     assert "roxy" not in error(MLFLOW_TRACKING_URI=f"http://{refusing()}", **elsewhere)
 
@@ -66,16 +63,14 @@ def test_a_proxy_that_is_not_for_this_server_is_not_named(error: Error) -> None:
         ("REQUESTS_CA_BUNDLE", "/nonexistent", "https://127.0.0.1:9"),
     ],
 )
-def test_a_setting_that_mlflow_cannot_read_is_named(variable: str, value: str, uri: str, error: Error) -> None:
+def test_a_setting_that_mlflow_cannot_read_is_named(variable, value, uri, error):
     _, _, do = error(**{"MLFLOW_TRACKING_URI": uri, variable: value}).partition("; ")
     assert variable in do or "unset it" in do
     assert "disk" not in do
     assert "start the server" not in do
 
 
-def test_doctor_reports_the_same(
-    root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_doctor_reports_the_same(root, monkeypatch, capsys):
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://[::1")
     main(["--params", str(root / "params.yaml"), "doctor"])
     assert "MLFLOW_TRACKING_URI=http://[::1 is not the address of a server or a database" in capsys.readouterr().out

@@ -1,9 +1,6 @@
 """What is sent: the curves in metrics files, also in one that is being written; and which models are registered."""
 
-from __future__ import annotations
-
 import os
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,23 +18,23 @@ from pointrend.tracking.registry import alias_for
 from tests.tracking.projects import FINGERPRINT, consistent, finish, growing, records, row, spool
 
 
-def test_half_lines_and_lines_that_are_no_records_are_passed_over(tmp_path: Path) -> None:
+def test_half_lines_and_lines_that_are_no_records_are_passed_over(tmp_path):
     path = spool(tmp_path / "metrics.jsonl", records(1, 2), '{"iteration": 3, "loss": 1.0}\n[4]\n{"iterat\n')
     with open(path, "a") as stream:
         stream.write('{"iteration": 5, "time": 1.0}\n{"iteration": 6, "time": 2.0}')
     assert [record["iteration"] for record in read_records(path)] == [1, 2, 5]
 
 
-def test_a_record_becomes_one_point_a_curve_at_its_own_time() -> None:
+def test_a_record_becomes_one_point_a_curve_at_its_own_time():
     record = {"iteration": 50, "time": 1700000000.1234, "loss": 2, "note": "text", "ok": True, "lr": None}
     assert list(curve_points([record])) == [Point("train/loss", 2.0, 50, 1700000000123)]
 
 
-def test_what_mlflow_does_not_take_in_a_name_is_replaced() -> None:
+def test_what_mlflow_does_not_take_in_a_name_is_replaced():
     assert metric_name("val", "iou", "chest of drawers; (a/b)") == "val/iou/chest of drawers_ _a_b_"
 
 
-def test_finished_trainings_are_those_with_a_record(root: Path) -> None:
+def test_finished_trainings_are_those_with_a_record(root):
     for run, seed in (("voc_r50", 0), ("voc_r50", 10), ("voc_r50", 2), ("voc_r101", 0)):
         finish(root, run, seed)
     (root / "runs/demo/voc_r50-s2/train.json").unlink()
@@ -49,7 +46,7 @@ def test_finished_trainings_are_those_with_a_record(root: Path) -> None:
     ]
 
 
-def test_of_several_fingerprints_the_last_written_grows(root: Path) -> None:
+def test_of_several_fingerprints_the_last_written_grows(root):
     for age, fingerprint in ((10, "a" * 16), (0, "b" * 16), (20, "c" * 16)):
         path = spool(growing(root, fingerprint=fingerprint), records(1, 1))
         os.utime(path, (path.stat().st_atime, path.stat().st_mtime - age))
@@ -76,5 +73,5 @@ def whole(verdict: str) -> dict[str, Any]:
         ([], None, []),
     ],
 )
-def test_what_a_model_may_be_called(rows: list[dict[str, Any]], alias: str | None, seeds: list[int]) -> None:
+def test_what_a_model_may_be_called(rows, alias, seeds):
     assert alias_for(rows) == (alias, seeds)

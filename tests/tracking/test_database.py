@@ -1,9 +1,6 @@
 """The project's own database: complete or missing, whatever happens while it is created and whatever its path."""
 
-from __future__ import annotations
-
 import sqlite3
-from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
@@ -25,7 +22,7 @@ def databases(root: Path) -> list[str]:
     return sorted(path.name for path in root.iterdir() if "mlflow" in path.name)
 
 
-def test_a_full_disk_leaves_no_half_of_a_database(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_full_disk_leaves_no_half_of_a_database(tmp_path, capsys):
     root = make_project(tmp_path / "a?b#c%20 d")  # so that a new database with such a name is made, too
     finish(root)
     with no_room(300_000):
@@ -40,9 +37,7 @@ def test_a_full_disk_leaves_no_half_of_a_database(tmp_path: Path, capsys: pytest
     assert [path.name for path in tmp_path.iterdir()] == ["a?b#c%20 d"]
 
 
-def test_a_half_made_one_of_before_is_kept_aside_and_a_whole_one_made(
-    root: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_half_made_one_of_before_is_kept_aside_and_a_whole_one_made(root, capsys):
     finish(root)
     cut_off(root / "mlflow.db")
     before = tables(root / "mlflow.db")
@@ -57,9 +52,7 @@ def test_a_half_made_one_of_before_is_kept_aside_and_a_whole_one_made(
     assert points(root / "mlflow.db") == expected(6)
 
 
-def test_one_with_content_that_cannot_be_brought_up_to_date_is_left_alone(
-    root: Path, error: Callable[..., str]
-) -> None:
+def test_one_with_content_that_cannot_be_brought_up_to_date_is_left_alone(root, error):
     finish(root)
     sync(root)
     cut_off(root / "mlflow.db")
@@ -69,14 +62,14 @@ def test_one_with_content_that_cannot_be_brought_up_to_date_is_left_alone(
     assert databases(root) == ["mlflow.db"]
 
 
-def test_a_file_that_is_no_database_is_left_alone(root: Path, error: Callable[..., str]) -> None:
+def test_a_file_that_is_no_database_is_left_alone(root, error):
     (root / "mlflow.db").write_text("mine" * 1000)
     assert "file is not a database" in error()
     assert (root / "mlflow.db").read_text() == "mine" * 1000
 
 
 @pytest.mark.parametrize("name", ["a?b#c%20 d", "?mode=ro&%3F", "ü 'quoted' \"twice\""])
-def test_a_checkout_of_any_name_contains_its_database(tmp_path: Path, empty_database: Path, name: str) -> None:
+def test_a_checkout_of_any_name_contains_its_database(tmp_path, empty_database, name):
     root = make_project(tmp_path / name)
     (root / "mlflow.db").write_bytes(empty_database.read_bytes())
     finish(root)

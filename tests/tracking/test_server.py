@@ -1,14 +1,11 @@
 """Tracking to a real server that is not there, is killed, hangs and comes back: every point arrives once."""
 
-from __future__ import annotations
-
 import os
 import signal
 import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -46,7 +43,6 @@ class Server:
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        """Start it and wait until it answers."""
         command = [
             sys.executable,
             "-m",
@@ -76,12 +72,10 @@ class Server:
             return False
 
     def signal(self, number: int) -> None:
-        """Send a signal to the server and all its processes."""
         assert self.process is not None
         os.killpg(self.process.pid, number)
 
     def kill(self) -> None:
-        """End it at once."""
         if self.process is not None:
             self.signal(signal.SIGKILL)
             self.process.wait(30)
@@ -89,7 +83,7 @@ class Server:
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def server(tmp_path_factory):
     """A server that has not been started yet."""
     server = Server(tmp_path_factory.mktemp("server"))
     yield server
@@ -97,7 +91,6 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 
 def start(root: Path, server: Server, *words: str) -> subprocess.Popen[str]:
-    """`pointrend track WORDS`, with a password that the server does not ask for."""
     return subprocess.Popen(
         [sys.executable, "-m", "pointrend", "--scale", "demo", "track", *words],
         cwd=root,
@@ -109,7 +102,7 @@ def start(root: Path, server: Server, *words: str) -> subprocess.Popen[str]:
     )
 
 
-def test_a_follower_and_a_server_that_comes_and_goes(root: Path, server: Server) -> None:
+def test_a_follower_and_a_server_that_comes_and_goes(root, server):
     path, log = spool(growing(root), records(1, 3)), root / "logs/demo/track-follow.log"
 
     def failures() -> int:

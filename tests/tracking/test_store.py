@@ -1,15 +1,11 @@
 """Where results go: the lock, the database of an earlier version, dead servers, and secrets that are not shown."""
 
-from __future__ import annotations
-
 import logging
 import socket
 import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 import sqlalchemy
@@ -26,7 +22,7 @@ OLD_VERSION = "c48cb773bb87"  # a revision of MLflow's database, of 2023
 CANARY = "sw0rdfish"
 
 
-def test_two_first_syncs_at_once_make_one_database(tmp_path: Path) -> None:
+def test_two_first_syncs_at_once_make_one_database(tmp_path):
     root = make_project(tmp_path / "project")
     finish(root)
     words = [sys.executable, "-m", "pointrend", "--params", "params.yaml", "--scale", "demo", "track", "sync"]
@@ -38,9 +34,7 @@ def test_two_first_syncs_at_once_make_one_database(tmp_path: Path) -> None:
     assert not (root / "mlruns").exists()
 
 
-def test_whoever_keeps_the_lock_is_waited_for_and_then_named(
-    root: Path, monkeypatch: pytest.MonkeyPatch, error: Callable[..., str]
-) -> None:
+def test_whoever_keeps_the_lock_is_waited_for_and_then_named(root, monkeypatch, error):
     monkeypatch.setattr(track, "WAIT", 0.2)
     (root / "logs").mkdir()
     with FileLock(root / "logs/track.lock"):
@@ -48,7 +42,7 @@ def test_whoever_keeps_the_lock_is_waited_for_and_then_named(
     assert line == "error: another process has been sending to MLflow for 0.2 seconds; run the same command again"
 
 
-def test_a_database_of_an_earlier_mlflow_is_brought_up_to_date(tmp_path: Path) -> None:
+def test_a_database_of_an_earlier_mlflow_is_brought_up_to_date(tmp_path):
     root = make_project(tmp_path / "project")
     uri = f"sqlite:///{root}/mlflow.db"
     engine = sqlalchemy.create_engine(uri)
@@ -72,7 +66,7 @@ def test_a_database_of_an_earlier_mlflow_is_brought_up_to_date(tmp_path: Path) -
     assert not list(root.glob("mlflow.db.*"))
 
 
-def test_a_dead_server_is_one_line_at_once(root: Path, error: Callable[..., str]) -> None:
+def test_a_dead_server_is_one_line_at_once(root, error):
     address, started = refusing(), time.monotonic()
     line = error(MLFLOW_TRACKING_URI=f"http://user:{CANARY}@{address}")
     assert time.monotonic() - started < 5
@@ -86,7 +80,7 @@ def test_a_dead_server_is_one_line_at_once(root: Path, error: Callable[..., str]
         assert not path.is_file() or CANARY.encode() not in path.read_bytes(), path
 
 
-def test_a_server_that_accepts_and_says_nothing_is_given_up(error: Callable[..., str]) -> None:
+def test_a_server_that_accepts_and_says_nothing_is_given_up(error):
     with socket.socket() as mute:
         mute.bind(("127.0.0.1", 0))
         mute.listen()
@@ -104,7 +98,7 @@ def test_a_server_that_accepts_and_says_nothing_is_given_up(error: Callable[...,
         ("HTTPConnectionPool(host='host') key=tok-en", "http://host"),
     ],
 )
-def test_secrets_are_cut_out(text: str, uri: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_secrets_are_cut_out(text, uri, monkeypatch):
     monkeypatch.setenv("MLFLOW_TRACKING_TOKEN", "tok-en")
     shown = without_secrets(text, uri)
     assert not [secret for secret in ("p@ss", "p%40ss", "tok-en") if secret in shown], shown

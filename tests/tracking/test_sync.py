@@ -1,7 +1,5 @@
 """`pointrend track sync` into the project's own database."""
 
-from __future__ import annotations
-
 import json
 from collections import Counter
 from collections.abc import Callable
@@ -37,7 +35,6 @@ def client(root: Path) -> MlflowClient:
 
 
 def runs(root: Path) -> dict[str, list[Run]]:
-    """Runs of the experiment by name."""
     found: dict[str, list[Run]] = {}
     for run in client(root).search_runs([client(root).get_experiment_by_name("pointrend-demo").experiment_id]):
         found.setdefault(run.info.run_name, []).append(run)
@@ -45,13 +42,11 @@ def runs(root: Path) -> dict[str, list[Run]]:
 
 
 def one(root: Path, name: str = "voc_r50 seed 0") -> Run:
-    """The only run of that name."""
     (run,) = runs(root)[name]
     return run
 
 
 def history(root: Path, run: Run, name: str = "train/loss") -> list[tuple[int, float]]:
-    """Steps and values of a metric."""
     return [(point.step, point.value) for point in client(root).get_metric_history(run.info.run_id, name)]
 
 
@@ -61,7 +56,7 @@ def superseded(root: Path, name: str) -> dict[str, str]:
 
 
 @pytest.fixture
-def done(root: Path) -> Path:
+def done(root):
     """A project with one finished run that was synced."""
     finish(root)
     write_results(root, row())
@@ -69,7 +64,7 @@ def done(root: Path) -> Path:
     return root
 
 
-def test_a_training_arrives_whole(done: Path) -> None:
+def test_a_training_arrives_whole(done):
     assert runs(done).keys() == {"voc_r50", "voc_r50 seed 0"}
     parent, child = one(done, "voc_r50"), one(done)
     assert child.data.tags["mlflow.parentRunId"] == parent.info.run_id
@@ -97,7 +92,7 @@ def test_a_training_arrives_whole(done: Path) -> None:
     assert "mlflow.source.git.commit" not in tags
 
 
-def test_data_artifacts_and_the_published_number_arrive(done: Path) -> None:
+def test_data_artifacts_and_the_published_number_arrive(done):
     parent, child = one(done, "voc_r50"), one(done)
     (used,), (of_parent,) = child.inputs.dataset_inputs, parent.inputs.dataset_inputs
     assert of_parent.dataset.digest == used.dataset.digest
@@ -129,7 +124,7 @@ def test_data_artifacts_and_the_published_number_arrive(done: Path) -> None:
     assert client(done).search_registered_models() == []
 
 
-def test_the_record_has_what_was_sent_and_where(done: Path) -> None:
+def test_the_record_has_what_was_sent_and_where(done):
     assert json.loads((done / "logs/demo/tracked.json").read_text()) == {
         "experiment": "pointrend-demo",
         "page": "#/experiments/1/runs?workflowType=machine_learning&viewStateShareKey=scores",
@@ -140,7 +135,7 @@ def test_the_record_has_what_was_sent_and_where(done: Path) -> None:
     }
 
 
-def test_a_second_sync_changes_nothing(done: Path) -> None:
+def test_a_second_sync_changes_nothing(done):
     finish(done, seed=1)
     write_results(done, consistent(), consistent(seed=1))
     sync(done)
@@ -151,7 +146,7 @@ def test_a_second_sync_changes_nothing(done: Path) -> None:
     assert set(points(done / "mlflow.db").values()) == {2}  # both seeds
 
 
-def test_a_new_score_is_one_more_point_and_the_one_that_is_shown(done: Path) -> None:
+def test_a_new_score_is_one_more_point_and_the_one_that_is_shown(done):
     metrics = done / "runs/demo/voc_r50-s0/metrics.json"
     write_json(metrics, json.loads(metrics.read_text()) | {"miou": 68.5})
     sync(done)
@@ -160,7 +155,7 @@ def test_a_new_score_is_one_more_point_and_the_one_that_is_shown(done: Path) -> 
     assert history(done, one(done), "val/miou") == [(6, 70.0), (6, 68.5)]
 
 
-def test_a_retrained_run_gets_a_run_of_its_own_and_the_old_one_is_marked(done: Path) -> None:
+def test_a_retrained_run_gets_a_run_of_its_own_and_the_old_one_is_marked(done):
     finish(done, fingerprint=OTHER, steps=4)
     write_results(done, row(hashes={"fingerprint": OTHER}))
     sync(done)
@@ -181,7 +176,7 @@ def test_a_retrained_run_gets_a_run_of_its_own_and_the_old_one_is_marked(done: P
     assert superseded(done, "voc_r50 seed 0") == {old.info.run_id: "false", new.info.run_id: "true"}
 
 
-def test_the_run_as_a_whole_shows_the_curves_of_its_lowest_seed(root: Path) -> None:
+def test_the_run_as_a_whole_shows_the_curves_of_its_lowest_seed(root):
     """So that the charts of an experiment have them, in which nested runs are hidden."""
     finish(root, seed=2, fingerprint=OTHER)
     finish(root, seed=1, steps=4)
@@ -195,7 +190,7 @@ def test_the_run_as_a_whole_shows_the_curves_of_its_lowest_seed(root: Path) -> N
         assert one(root, f"voc_r50 seed {seed}").data.tags["mlflow.parentRunId"] == parent.info.run_id
 
 
-def test_a_row_about_another_training_judges_nothing(done: Path) -> None:
+def test_a_row_about_another_training_judges_nothing(done):
     finish(done, fingerprint=OTHER)
     sync(done)
     (stale,) = (run for run in runs(done)["voc_r50 seed 0"] if run.data.tags["pointrend.fingerprint"] == OTHER[:16])
@@ -203,7 +198,7 @@ def test_a_row_about_another_training_judges_nothing(done: Path) -> None:
     assert "val/miou" not in stale.data.metrics
 
 
-def test_only_a_consistent_model_is_registered(done: Path) -> None:
+def test_only_a_consistent_model_is_registered(done):
     finish(done, seed=1)
     provenance = {"provenance": {"code": {"commit": "abc123"}}}
     write_results(done, row(), consistent(seed=1, **provenance))
@@ -235,7 +230,7 @@ def test_only_a_consistent_model_is_registered(done: Path) -> None:
 RELEASED = row(seed=None, kind="released", miou=69.83, difference=-0.01, verdict="matches", evidence="released")
 
 
-def test_released_weights_stand_beside_the_run(done: Path) -> None:
+def test_released_weights_stand_beside_the_run(done):
     write_results(done, row(), RELEASED)
     sync(done)
     parent = one(done, "voc_r50")
@@ -245,7 +240,7 @@ def test_released_weights_stand_beside_the_run(done: Path) -> None:
     assert parent.data.tags["pointrend.verdict"] == "not comparable"
 
 
-def test_released_weights_need_no_training_of_ours(root: Path) -> None:
+def test_released_weights_need_no_training_of_ours(root):
     write_results(root, row(miou=None, verdict="not run"), RELEASED, row("voc_r101", miou=None, verdict="not run"))
     sync(root)
     before = tables(root / "mlflow.db")
@@ -256,7 +251,7 @@ def test_released_weights_need_no_training_of_ours(root: Path) -> None:
     assert parent.data.metrics == {"published_miou": 69.84, "released_miou": 69.83, "released_difference": -0.01}
 
 
-def test_without_results_the_curves_are_sent(root: Path) -> None:
+def test_without_results_the_curves_are_sent(root):
     spool(growing(root), records(1, 3), "{")
     sync(root)
     child = one(root)
@@ -284,9 +279,7 @@ def stores_and_fails(real: Callable[..., Any], keep: int) -> Callable[..., Any]:
 
 
 @pytest.mark.parametrize("keep", [0, 7, 18])
-def test_a_batch_that_got_lost_half_way_is_completed(
-    root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], keep: int
-) -> None:
+def test_a_batch_that_got_lost_half_way_is_completed(root, monkeypatch, capsys, keep):
     finish(root)
     write_results(root, row())
     with monkeypatch.context() as patch:
@@ -300,14 +293,14 @@ def test_a_batch_that_got_lost_half_way_is_completed(
     assert curves == expected(6)
 
 
-def test_a_deleted_experiment_is_named(done: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_deleted_experiment_is_named(done, capsys):
     experiment = client(done).get_experiment_by_name("pointrend-demo").experiment_id
     client(done).delete_experiment(experiment)
     sync(done, expect=2)
     assert f"mlflow experiments restore --experiment-id {experiment}" in capsys.readouterr().err
 
 
-def test_tracking_can_be_switched_off(root: Path) -> None:
+def test_tracking_can_be_switched_off(root):
     params = root / "params.yaml"
     params.write_text(params.read_text().replace("tracking: true", "tracking: false"))
     finish(root)

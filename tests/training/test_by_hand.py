@@ -1,7 +1,5 @@
 """`pointrend train` with several processes, without any engine: by its own launcher, and by torchrun typed by hand."""
 
-from __future__ import annotations
-
 import json
 import os
 import shutil
@@ -15,7 +13,6 @@ from typing import Any
 import pytest
 
 from pointrend.errors import TrainingStopped
-from tests.ranks import process_of
 from tests.tiny import ROOT, TINY, write_tiny_data
 
 ITERATIONS = 24
@@ -25,8 +22,7 @@ POINTREND = (sys.executable, "-m", "pointrend")
 
 
 @pytest.fixture(scope="module")
-def empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A checkout with prepared data and nothing else."""
+def empty(tmp_path_factory):
     root = tmp_path_factory.mktemp("empty")
     shutil.copy(ROOT / "params.yaml", root)
     write_tiny_data(root / "data/demo/voc")
@@ -34,8 +30,7 @@ def empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def start(root: Path, *command: str) -> subprocess.Popen[bytes]:
-    env = {key: value for key, value in os.environ.items() if not key.startswith(("POINTREND_", "SLURM_"))}
-    env |= {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    env = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
     return subprocess.Popen(command, cwd=root, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
 
 
@@ -62,8 +57,17 @@ def wait_for(iteration: int, process: subprocess.Popen[bytes], root: Path) -> No
         time.sleep(0.02)
 
 
+def process_of(launcher: int, rank: int) -> int:
+    """Process number of ``rank``, a child of the process ``launcher``."""
+    children = Path(f"/proc/{launcher}/task/{launcher}/children").read_text().split()
+    wanted = f"RANK={rank}".encode()
+    found = [int(pid) for pid in children if wanted in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")]
+    assert len(found) == 1, found
+    return found[0]
+
+
 @pytest.fixture(scope="module")
-def by_hand(empty: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def by_hand(empty, tmp_path_factory):
     """A checkout in which torchrun was typed and nothing has disturbed it."""
     root = tmp_path_factory.mktemp("by_hand") / "checkout"
     shutil.copytree(empty, root)
@@ -73,9 +77,7 @@ def by_hand(empty: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-def test_torchrun_by_hand_and_a_stopped_launcher_end_with_the_same_weights(
-    empty: Path, by_hand: Path, tmp_path: Path
-) -> None:
+def test_torchrun_by_hand_and_a_stopped_launcher_end_with_the_same_weights(empty, by_hand, tmp_path):
     launched = tmp_path / "launched"
     shutil.copytree(empty, launched)
     stopped = start(launched, *POINTREND, *TRAIN)
@@ -97,7 +99,7 @@ def test_torchrun_by_hand_and_a_stopped_launcher_end_with_the_same_weights(
     assert resumed["iterations"] == ITERATIONS
 
 
-def test_one_of_two_killed_ends_the_other_and_training_goes_on(empty: Path, by_hand: Path, tmp_path: Path) -> None:
+def test_one_of_two_killed_ends_the_other_and_training_goes_on(empty, by_hand, tmp_path):
     root = tmp_path / "killed"
     shutil.copytree(empty, root)
     command = (*POINTREND, *TRAIN[:-2], "--set", "checkpoint_minutes=0", *TRAIN[-2:])
@@ -121,7 +123,7 @@ def test_one_of_two_killed_ends_the_other_and_training_goes_on(empty: Path, by_h
     assert first["iteration"] < second["iteration"] < last["iteration"] < ITERATIONS
 
 
-def test_a_failure_keeps_its_exit_code_and_its_one_line(empty: Path, tmp_path: Path) -> None:
+def test_a_failure_keeps_its_exit_code_and_its_one_line(empty, tmp_path):
     root = tmp_path / "failing"
     shutil.copytree(empty, root)
     code, errors = finish(start(root, *POINTREND, "--set", "lr=1000.0", *TRAIN))

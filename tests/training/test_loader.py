@@ -1,7 +1,5 @@
 """The order of the samples compared with torch's own sampler; independence of workers, processes and resumption."""
 
-from __future__ import annotations
-
 import itertools
 import os
 import resource
@@ -10,19 +8,18 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from torch.utils.data import BatchSampler, DistributedSampler
 
-from pointrend.datasets.store import COMPACT, Store, StoreWriter
-from pointrend.errors import DatasetError, MachineError, ParamsError, PointrendError, TrainingStopped
+from pointrend.datasets.store import Store, StoreWriter
+from pointrend.errors import DatasetError, MachineError, ParamsError, TrainingStopped
 from pointrend.training import loader as module
 from pointrend.training.loader import TrainBatch, epoch_batches, refuse_turned, train_loader
 from pointrend.training.schedule import iterations_per_epoch
@@ -35,7 +32,7 @@ SEEDS = st.integers(0, 2**31)
 
 
 @pytest.fixture(scope="module")
-def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
+def store(tmp_path_factory):
     folder = tmp_path_factory.mktemp("store")
     with StoreWriter(folder, "train") as writer:
         for index in range(11):
@@ -69,10 +66,11 @@ def assert_equal(one: list[TrainBatch], other: list[TrainBatch]) -> None:
 
 
 @settings(deadline=None, max_examples=300)
+@example(10582, 4, 0, 4, 0, 1)
+@example(20210, 8, 7, 2, 1, 130)
+@example(2975, 4, 3, 2, 2, 220)
 @given(st.integers(1, 120), st.integers(1, 16), st.integers(0, 15), st.integers(1, 9), SEEDS, st.integers(1, 300))
-def test_the_order_is_that_of_torchs_distributed_sampler(
-    n: int, processes: int, rank: int, batch: int, seed: int, epoch: int
-) -> None:
+def test_the_order_is_that_of_torchs_distributed_sampler(n, processes, rank, batch, seed, epoch):
     rank %= processes
     samples: Any = range(n)
     of_epoch = torch_seed(seed, ORDER, epoch) - epoch  # the sampler adds the epoch
@@ -110,14 +108,14 @@ def test_batches_have_the_documented_form(store: Store) -> None:
 
 
 @pytest.mark.parametrize("workers", [0, 1, 2])
-def test_an_epoch_is_the_same_for_any_workers_and_can_be_taken_up_in_the_middle(store: Store, workers: int) -> None:
+def test_an_epoch_is_the_same_for_any_workers_and_can_be_taken_up_in_the_middle(store, workers):
     whole = batches(store)
     assert len(whole) == 3
     for first in (0, 1, 3) if workers else range(4):
         assert_equal(whole[first:], batches(store, first_batch=first, workers=workers))
 
 
-def test_processes_and_batch_size_change_no_sample(store: Store) -> None:
+def test_processes_and_batch_size_change_no_sample(store):
     def samples(processes: int, batch_size: int) -> dict[int, torch.Tensor]:
         found: dict[int, torch.Tensor] = {}
         for rank in range(processes):
@@ -131,7 +129,7 @@ def test_processes_and_batch_size_change_no_sample(store: Store) -> None:
 
 
 @pytest.mark.parametrize("workers", [0, 2])
-def test_loading_leaves_the_global_random_state_alone(store: Store, workers: int) -> None:
+def test_loading_leaves_the_global_random_state_alone(store, workers):
     drawn = []
     for load in (True, False):
         torch.manual_seed(1)
@@ -142,21 +140,9 @@ def test_loading_leaves_the_global_random_state_alone(store: Store, workers: int
     assert drawn[0] == drawn[1]
 
 
-def test_workers_use_one_thread(store: Store) -> None:
+def test_workers_use_one_thread(store):
     found = loaded_by(store, lambda *_: sample(cv2.getNumThreads(), torch.get_num_threads(), 0), first_batch=9)
     assert [batch.pictures.tolist() for batch in found] == [[[[[1, 1, 0]]]]] * 2
-
-
-@pytest.mark.parametrize("workers", [0, 1])
-def test_an_image_that_cannot_be_read_is_named_wherever_it_is_loaded(tmp_path: Path, workers: int) -> None:
-    with StoreWriter(tmp_path, "train", COMPACT) as writer:
-        for id in ("good", "bad"):
-            writer.add(id, pixels(1), values(1, [0]))
-    store = Store(tmp_path, "train")
-    data = tmp_path / "train.pictures.bin"
-    data.write_bytes(data.read_bytes()[:-60] + bytes(60))
-    with pytest.raises(DatasetError, match=r"bad of train in .* cannot be decoded; run `pointrend prepare` again"):
-        batches(store, batch_size_per_process=1, processes=1, rank=0, workers=workers)
 
 
 def killed(by: int) -> Callable[..., TrainPixels]:
@@ -184,15 +170,13 @@ NO_ROOM = r"^/dev/shm has no room for .*; give it more"
     ],
     ids=["killed", "bus error", "no room for a batch"],
 )
-def test_the_end_of_a_worker_is_an_error_and_not_waited_for(
-    store: Store, load: Any, error: type[PointrendError], wrong: str, capfd: pytest.CaptureFixture[str]
-) -> None:
+def test_the_end_of_a_worker_is_an_error_and_not_waited_for(store, load, error, wrong, capfd):
     with pytest.raises(error, match=wrong):
         next(loaded_by(store, load, side=512))
     assert capfd.readouterr().err == ""
 
 
-def test_silent_workers_end_the_training(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_silent_workers_end_the_training(store, monkeypatch):
     monkeypatch.setattr(module, "LOOK_SECONDS", 0.2)
     monkeypatch.setattr(module, "SILENT_SECONDS", 1.0)
     began = time.monotonic()
@@ -201,7 +185,7 @@ def test_silent_workers_end_the_training(store: Store, monkeypatch: pytest.Monke
     assert 1 <= time.monotonic() - began < 100  # a worker sleeps 300 s
 
 
-def test_a_slow_batch_is_waited_for(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_slow_batch_is_waited_for(store, monkeypatch):
     monkeypatch.setattr(module, "LOOK_SECONDS", 0.05)
     slow = loaded_by(store, lambda *_: time.sleep(0.3) or sample(0, 0, 0), first_batch=len(store) - 4)
     assert [int(batch.indices) for batch in slow] == [index for (index,) in epoch_batches(11, 1, 0, 1, 0, 1)[-4:]]
@@ -216,7 +200,7 @@ def test_a_slow_batch_is_waited_for(store: Store, monkeypatch: pytest.MonkeyPatc
         ((1, 1), None),
     ],
 )
-def test_a_crop_that_would_be_turned_is_refused(tmp_path: Path, crop: tuple[int, int], refused: str | None) -> None:
+def test_a_crop_that_would_be_turned_is_refused(tmp_path, crop, refused):
     with StoreWriter(tmp_path, "train") as writer:
         for id, size in (("square", (9, 9)), ("lying", (9, 10)), ("upright", (10, 9))):
             writer.add(id, pixels(1, *size), values(1, [0], *size))
@@ -235,14 +219,13 @@ from pointrend.datasets.store import Store
 from tests.training.test_loader import loaded_by, sample
 
 def load(*_):
-    return [sample(0, 0, 0)][int(sys.argv[2])]
+    return [sample(0, 0, 0)][1]
 
 batches = loaded_by(Store(Path(sys.argv[1]), "train"), load)
 next(batches)
 """
 
 
-@pytest.mark.parametrize("code", [0, 1])
-def test_a_process_that_ends_does_not_wait_for_its_workers(store: Store, code: int) -> None:
-    command = [sys.executable, "-c", LEAVES, str(store.folder), str(code)]
-    assert subprocess.run(command, capture_output=True, timeout=60, check=False).returncode == code
+def test_a_process_that_fails_does_not_wait_for_its_workers(store):
+    command = [sys.executable, "-c", LEAVES, str(store.folder)]
+    assert subprocess.run(command, capture_output=True, timeout=60, check=False).returncode == 1

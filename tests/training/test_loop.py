@@ -1,9 +1,6 @@
 """The training loop: resumed runs and bad losses."""
 
-from __future__ import annotations
-
 import time
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,11 +15,11 @@ from tests.training.trainings import assert_equal, losses, records, trainer, wei
 
 
 @pytest.fixture(scope="module")
-def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def store(tmp_path_factory):
     return write_tiny_store(tmp_path_factory.mktemp("store"))
 
 
-def test_a_run_of_the_whole_schedule(store: Path, tmp_path: Path) -> None:
+def test_a_run_of_the_whole_schedule(store, tmp_path):
     done, rates, shown = trainer(store, tmp_path), [], []
     done.optimizer.register_step_pre_hook(lambda optimizer, *_: rates.append(optimizer.param_groups[0]["lr"]))
     before = time.time()
@@ -46,7 +43,7 @@ def test_a_run_of_the_whole_schedule(store: Path, tmp_path: Path) -> None:
     assert times[-1] <= time.time() + 0.001
 
 
-def test_neither_workers_nor_checkpoints_nor_the_stores_form_change_the_result(store: Path, tmp_path: Path) -> None:
+def test_neither_workers_nor_checkpoints_nor_the_stores_form_change_the_result(store, tmp_path):
     plain = trainer(store, tmp_path / "plain")
     plain.run()
     compact = write_tiny_store(tmp_path / "compact", form="compact")
@@ -56,7 +53,7 @@ def test_neither_workers_nor_checkpoints_nor_the_stores_form_change_the_result(s
         assert_equal(weights(plain), weights(other))
 
 
-def test_records_after_the_last_checkpoint_are_cut_off(store: Path, tmp_path: Path) -> None:
+def test_records_after_the_last_checkpoint_are_cut_off(store, tmp_path):
     trainer(store, tmp_path, "checkpoint_minutes=10").run()
     with open(tmp_path / "metrics.jsonl", "a") as stream:
         stream.write('{"iteration": 99}\n{"itera')
@@ -64,9 +61,7 @@ def test_records_after_the_last_checkpoint_are_cut_off(store: Path, tmp_path: Pa
     assert len(losses(tmp_path)) == ITERATIONS
 
 
-def test_a_loss_that_is_not_finite_names_the_images(
-    store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_loss_that_is_not_finite_names_the_images(store, tmp_path, monkeypatch):
     broken = trainer(store, tmp_path, "log_every=3")
     step, seen = broken.step, {}
 
@@ -83,12 +78,12 @@ def test_a_loss_that_is_not_finite_names_the_images(
     assert trainer(store, tmp_path).progress.iteration == 3
 
 
-def test_too_few_images_for_a_batch(tmp_path: Path) -> None:
+def test_too_few_images_for_a_batch(tmp_path):
     with pytest.raises(ParamsError, match="3 images are too few for one batch of 4"):
         trainer(write_tiny_store(tmp_path / "store", pictures=3), tmp_path)
 
 
-def test_batches_without_a_label_are_counted_and_change_no_weight_by_nan(store: Path, tmp_path: Path) -> None:
+def test_batches_without_a_label_are_counted_and_change_no_weight_by_nan(store, tmp_path):
     with StoreWriter(tmp_path / "store", "train") as writer:
         whole = Store(store, "train")
         for index, name in enumerate(whole.ids):

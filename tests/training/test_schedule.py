@@ -1,7 +1,5 @@
 """Iterations and learning rates, against golden numbers; tests/training/test_loader.py has torch's own sampler."""
 
-from __future__ import annotations
-
 import json
 from typing import Any
 
@@ -17,7 +15,7 @@ IMAGES_AND_BATCH = {"voc": (10582, 16), "ade20k": (20210, 16), "cityscapes": (29
 
 
 @pytest.mark.parametrize("run", RUNS)
-def test_published_iterations(run: str) -> None:
+def test_published_iterations(run):
     images, batch_size = IMAGES_AND_BATCH[run.rpartition("_")[2]]
     for processes in (1, 2, 4, 8):
         expected = RUNS[run][f"iters_per_epoch_{processes}gpu"]
@@ -25,13 +23,13 @@ def test_published_iterations(run: str) -> None:
     assert RUNS[run]["max_epochs"] * iterations_per_epoch(images, 4, batch_size) == RUNS[run]["max_iters"]
 
 
-def test_a_batch_must_be_shared_evenly() -> None:
+def test_a_batch_must_be_shared_evenly():
     with pytest.raises(ParamsError, match="batch of 16 cannot be shared evenly by 3"):
         iterations_per_epoch(10582, 3, 16)
 
 
 @pytest.mark.parametrize("run", RUNS)
-def test_published_learning_rates(run: str) -> None:
+def test_published_learning_rates(run):
     facts = RUNS[run]
     assert PUBLISHED.lr == facts["base_lr"]
     for iteration, expected in zip(facts["iters"], facts["lr"], strict=True):
@@ -39,7 +37,7 @@ def test_published_learning_rates(run: str) -> None:
         assert ours == pytest.approx(expected, rel=1e-12), iteration
 
 
-def test_warm_up_starts_at_its_ratio_and_ends_in_the_decay() -> None:
+def test_warm_up_starts_at_its_ratio_and_ends_in_the_decay():
     without, warm = (PUBLISHED.model_copy(update={"warmup_iterations": count}) for count in (0, 100))
     assert learning_rate(without, 0, 1000) == 0.01
     for iteration, share in ((0, 0.1), (50, 0.55), (99, 0.991), (100, 1), (101, 1)):

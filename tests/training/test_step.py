@@ -1,10 +1,5 @@
 """The training step's options: precision, torch.compile over processes, and a GPU that is never waited for."""
 
-from __future__ import annotations
-
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 import torch
 from torch import nn
@@ -28,7 +23,7 @@ GPU = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device h
 
 
 @pytest.fixture(autouse=True)
-def _flags_as_before() -> Iterator[None]:
+def _flags_as_before():
     before = torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32
     yield
     torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32 = before
@@ -50,7 +45,7 @@ def step_of(*more: str, device: torch.device = CPU) -> TrainStep:
     return TrainStep(PointRend(Architecture.of(setting, 21)).train(), setting.recipe, 3, 9, Processes(0, 1, device))
 
 
-def test_losses_and_weights_are_those_of_the_plain_network() -> None:
+def test_losses_and_weights_are_those_of_the_plain_network():
     ours, given = step_of(), batch()
     model = ours.model
     values, empty = ours(0, given)
@@ -67,7 +62,7 @@ def test_losses_and_weights_are_those_of_the_plain_network() -> None:
         torch.testing.assert_close(found, expected, rtol=0, atol=2e-4, msg=name)
 
 
-def test_bf16_computes_in_bfloat16_and_keeps_everything_in_float32() -> None:
+def test_bf16_computes_in_bfloat16_and_keeps_everything_in_float32():
     ours = step_of("precision=bf16")
     model = ours.model
     seen: list[torch.dtype] = []
@@ -86,7 +81,7 @@ def test_bf16_computes_in_bfloat16_and_keeps_everything_in_float32() -> None:
 
 
 @pytest.mark.parametrize(("precision", "allowed"), [("tf32", True), ("float32", False), ("bf16", False)])
-def test_only_tf32_rounds_products_on_a_gpu(precision: str, allowed: bool) -> None:
+def test_only_tf32_rounds_products_on_a_gpu(precision, allowed):
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = not allowed
     step_of(f"precision={precision}")
     assert torch.backends.cuda.matmul.allow_tf32 == torch.backends.cudnn.allow_tf32 == allowed
@@ -99,18 +94,18 @@ def test_only_tf32_rounds_products_on_a_gpu(precision: str, allowed: bool) -> No
     }
 
 
-def test_convolutions_alone_in_tf32_are_recorded_as_tf32() -> None:
+def test_convolutions_alone_in_tf32_are_recorded_as_tf32():
     torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32 = False, True
     assert precision_record("tf32")["tf32"] is True
 
 
 @pytest.mark.parametrize("norm", [nn.BatchNorm2d(2), nn.SyncBatchNorm(2), JoinedBatchNorm(nn.BatchNorm2d(2))])
-def test_the_kind_of_norm_is_recorded(norm: nn.Module) -> None:
+def test_the_kind_of_norm_is_recorded(norm):
     kind = batch_norm_kind(nn.Sequential(nn.Conv2d(1, 2, 1), norm))
     assert kind == type(norm).__name__.removesuffix("2d")
 
 
-def test_without_a_compiler_one_line_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_compiler_one_line_says_what_to_do(monkeypatch):
     monkeypatch.setenv("CXX", "no-such-compiler")
     with pytest.raises(MachineError, match=r"no-such-compiler was not found; .*compile: false"):
         step_of("compile=true")
@@ -134,7 +129,8 @@ with join_processes(2, "cpu", 1) as processes:
 """
 
 
-def test_two_processes_compiled_and_in_bf16(tmp_path: Path) -> None:
+@pytest.mark.slow
+def test_two_processes_compiled_and_in_bf16(tmp_path):
     """Gloo and torch.compile's own tracing; the C++ that inductor makes of it would take minutes."""
     two_processes(WORKER, tmp_path, write_tiny_store(tmp_path / "store"), tmp_path)
     plain, compiled, bf16 = (losses(tmp_path / name) for name in ("plain", "compiled", "bf16"))
@@ -146,7 +142,7 @@ def test_two_processes_compiled_and_in_bf16(tmp_path: Path) -> None:
 
 @GPU
 @pytest.mark.parametrize("precision", ["float32", "tf32", "bf16"])
-def test_a_step_never_waits_for_the_gpu(precision: str) -> None:
+def test_a_step_never_waits_for_the_gpu(precision):
     ours = step_of(f"precision={precision}", device=torch.device("cuda"))
     ours(0, batch())
     torch.cuda.synchronize()

@@ -1,7 +1,5 @@
 """Five optimiser steps in a row, against golden numbers: in the warm-up and halfway through a run."""
 
-from __future__ import annotations
-
 import functools
 from dataclasses import dataclass
 from typing import Any
@@ -66,7 +64,7 @@ def trajectory(name: str, dtype: torch.dtype) -> Trajectory:
 @pytest.mark.parametrize(
     ("dtype", "tolerances"), [(torch.float32, FLOAT32_TOLERANCES), (torch.float64, FLOAT64_TOLERANCES)]
 )
-def test_losses(name: str, dtype: torch.dtype, tolerances: tuple[float, ...]) -> None:
+def test_losses(name, dtype, tolerances):
     rows, expected = trajectory(name, dtype).rows, golden(name, dtype)["rows"]
     for ours, theirs, tolerance in zip(rows, expected, tolerances, strict=True):
         assert ours["iter"] == theirs["iter"]
@@ -76,7 +74,7 @@ def test_losses(name: str, dtype: torch.dtype, tolerances: tuple[float, ...]) ->
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_weights_afterwards(name: str) -> None:
+def test_weights_afterwards(name):
     done, expected = trajectory(name, torch.float64), golden(name, torch.float64)
     for tensor_name, values in expected["params_after"].items():
         tensor = done.state[tensor_name]
@@ -86,12 +84,12 @@ def test_weights_afterwards(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_weights_afterwards_in_single_precision(name: str) -> None:
+def test_weights_afterwards_in_single_precision(name):
     total = trajectory(name, torch.float32).all_parameters_abs_sum()
     assert total == pytest.approx(golden(name, torch.float32)["all_params_abs_sum_after"], rel=1e-6)
 
 
-def test_one_group_holds_every_parameter() -> None:
+def test_one_group_holds_every_parameter():
     expected = golden("midway", torch.float64)
     groups = trajectory("midway", torch.float64).groups
     assert len(groups) == expected["param_groups"]

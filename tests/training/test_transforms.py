@@ -1,7 +1,5 @@
 """The transforms compared with the golden numbers (transforms.npz, transforms.json) and with the plain steps."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 from collections.abc import Callable
@@ -93,7 +91,7 @@ def sha256(array: np.ndarray) -> str:
     return hashlib.sha256(array.tobytes()).hexdigest()
 
 
-def test_resize_shape_is_the_golden_table() -> None:
+def test_resize_shape_is_the_golden_table():
     for base_long, base_short, height, width, train, u, *expected in ARRAYS["resize_table"]:
         scale = 0.5 + 1.5 * u if train else 1.0
         assert resize_shape((int(height), int(width)), (int(base_long), int(base_short)), scale) == tuple(expected)
@@ -102,7 +100,7 @@ def test_resize_shape_is_the_golden_table() -> None:
 @pytest.mark.parametrize(
     "case", sorted(name[:-2] for name in ARRAYS if name.startswith("resize_") and name[-2:] == "_u")
 )
-def test_resize_gives_the_golden_pixels(case: str) -> None:
+def test_resize_gives_the_golden_pixels(case):
     image, label = image_and_label(case.split("_")[1])
     shape = resize_shape(label.shape, (256, 64), 0.5 + 1.5 * float(ARRAYS[f"{case}_u"]))
     window, label = random_crop(label, shape, shape, 1.1, RecordedDraws(0))
@@ -111,7 +109,7 @@ def test_resize_gives_the_golden_pixels(case: str) -> None:
 
 
 @pytest.mark.parametrize("case", CASES["random_crop"], ids=lambda case: f"{case['picture']}-{case['np_random_seed']}")
-def test_random_crop_is_the_golden_one(case: dict[str, Any]) -> None:
+def test_random_crop_is_the_golden_one(case):
     image, label = image_and_label(case["picture"])
     draws = RecordedDraws(case["np_random_seed"])
     window, cropped_label = random_crop(label, label.shape, tuple(case["crop_size"]), 0.75, draws)
@@ -125,14 +123,14 @@ def test_random_crop_is_the_golden_one(case: dict[str, Any]) -> None:
     assert sha256(golden_label(cropped_label)) == case["label_int16_sha256"]
 
 
-def test_a_crop_with_exactly_the_largest_share_is_not_accepted() -> None:
+def test_a_crop_with_exactly_the_largest_share_is_not_accepted():
     draws = RecordedDraws(0)
     random_crop(np.array([[0, 0, 0, 1]], dtype=np.uint8), (1, 4), (1, 4), 0.75, draws)
     assert len(draws.list) == 20
 
 
 @pytest.mark.parametrize("case", CASES["random_flip"], ids=lambda case: f"u={case['u']}")
-def test_random_flip_is_the_golden_one(case: dict[str, Any]) -> None:
+def test_random_flip_is_the_golden_one(case):
     image, label = image_and_label("land")
     on_a_boundary = SimpleNamespace(random_sample=lambda: case["u"])
     draws: Any = on_a_boundary if "note" in case else RecordedDraws(case["np_random_seed"])
@@ -142,13 +140,8 @@ def test_random_flip_is_the_golden_one(case: dict[str, Any]) -> None:
     np.testing.assert_array_equal(flipped_label, label[:, ::step])
 
 
-def test_the_golden_photometric_cases_are_all_branches() -> None:
-    switches = ("brightness_on", "mode", "contrast_on", "saturation_on", "hue_on")
-    assert len({tuple(case[switch] for switch in switches) for case in CASES["photometric"]}) == 32
-
-
 @pytest.mark.parametrize("case", CASES["photometric"], ids=lambda case: str(case["index"]))
-def test_photometric_distortion_is_the_golden_one(case: dict[str, Any]) -> None:
+def test_photometric_distortion_is_the_golden_one(case):
     draws = RecordedDraws(case["np_random_seed"])
     distorted = ARRAYS["pmd_input_bgr"][..., ::-1].copy()
     photometric_distortion(distorted, draws)
@@ -160,7 +153,7 @@ def test_photometric_distortion_is_the_golden_one(case: dict[str, Any]) -> None:
     assert amounts == [case[name] for name in in_order if name in case]
 
 
-def test_a_batch_is_normalised_to_the_golden_values_and_0_beside_its_images() -> None:
+def test_a_batch_is_normalised_to_the_golden_values_and_0_beside_its_images():
     image, golden = ARRAYS["pmd_input_bgr"][..., ::-1].copy(), ARRAYS["normalize_output_hwc_rgb"]
     height, width = image.shape[:2]
     inside = torch.tensor([[0, 0, height, width], [1, 2, height - 3, width - 1]])
@@ -174,7 +167,7 @@ def test_a_batch_is_normalised_to_the_golden_values_and_0_beside_its_images() ->
 
 
 @pytest.mark.parametrize("case", CASES["padding"], ids=lambda case: str(case["index"]))
-def test_pad_to_gives_the_golden_margins(case: dict[str, Any]) -> None:
+def test_pad_to_gives_the_golden_margins(case):
     height, width = case["in_hw"]
     image = (np.arange(3 * height * width, dtype=np.uint8) + 1).reshape(3, height, width).transpose(1, 2, 0)
     label = np.arange(height * width, dtype=np.uint8).reshape(height, width)
@@ -189,7 +182,7 @@ def test_pad_to_gives_the_golden_margins(case: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("case", CASES["pipelines"], ids=lambda case: f"{case['index']}-{case['split']}")
-def test_the_whole_path_is_the_golden_one(case: dict[str, Any]) -> None:
+def test_the_whole_path_is_the_golden_one(case):
     _, base_size, crop_size = SIZES[case["config"]]
     image, label = image_and_label(case["picture"])
     if case["split"] == "test":
@@ -233,7 +226,7 @@ LABELS = [*[MANY, FEW] * 12, [IGNORE], [2]]  # values of a label's pixels
 
 
 @pytest.mark.parametrize("config", SIZES)
-def test_a_thousand_draws_have_the_bytes_of_the_plain_steps(config: str) -> None:
+def test_a_thousand_draws_have_the_bytes_of_the_plain_steps(config):
     """Of images with about an eighth of the usual sides, every other one of noise, and a few of the usual size."""
     size, base, crop = (tuple(side // 8 for side in sides) for sides in SIZES[config])
     images = [draw(0, 2 * size[0], 2 * size[1]) for draw in (draw_picture, pixels)]
@@ -255,20 +248,18 @@ def test_a_thousand_draws_have_the_bytes_of_the_plain_steps(config: str) -> None
     values=st.sampled_from([MANY, FEW, [IGNORE] * 9 + [5], [IGNORE], [2]]),
     seed=st.integers(0, 2**31),
 )
-def test_images_and_crops_of_any_size_have_the_bytes_of_the_plain_steps(
-    size: tuple[int, int], base: tuple[int, int], crop: tuple[int, int], values: list[int], seed: int
-) -> None:
+def test_images_and_crops_of_any_size_have_the_bytes_of_the_plain_steps(size, base, crop, values, seed):
     assert_bytes_of_the_plain_steps(pixels(seed, *size), blocks(seed, *size, values), base, crop, seed)
 
 
-def test_a_corner_whose_size_does_not_change_is_interpolated_all_the_same() -> None:
+def test_a_corner_whose_size_does_not_change_is_interpolated_all_the_same():
     image, window = pixels(0, 40, 40), (slice(2, 10), slice(3, 10))
     whole = cv2.resize(image, (41, 41), interpolation=cv2.INTER_LINEAR)
     np.testing.assert_array_equal(resized_window(image, (41, 41), window), whole[window])
 
 
 @pytest.mark.parametrize("share", [0.2, 0.34, 0.75, 1.0])
-def test_a_crop_is_mixed_where_counting_every_class_says_so(share: float) -> None:
+def test_a_crop_is_mixed_where_counting_every_class_says_so(share):
     random = np.random.default_rng(0)
     for _ in range(300):
         values = random.choice([0, 1, 2, 3, 4, 254, IGNORE], 6)
@@ -278,7 +269,7 @@ def test_a_crop_is_mixed_where_counting_every_class_says_so(share: float) -> Non
 
 
 @pytest.mark.parametrize("dataset", DATASETS)
-def test_raw_labels_become_the_golden_train_labels(dataset: str) -> None:
+def test_raw_labels_become_the_golden_train_labels(dataset):
     classes = classes_of(dataset)
     golden = CASES["raw_label_to_train_label"][dataset]
     ours = ["error" if classes.forbidden[raw] else int(golden_label(classes.train_ids[raw])) for raw in range(256)]

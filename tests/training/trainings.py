@@ -1,7 +1,5 @@
 """Tiny trainings: in this process, or as two processes under our torchrun."""
 
-from __future__ import annotations
-
 import json
 import os
 import subprocess
@@ -30,24 +28,20 @@ def trainer(store: Path, checkpoints: Path, *more: str) -> Trainer:
 
 
 def weights(trained: Trainer) -> dict[str, Tensor]:
-    """A copy of the network's state."""
     return {name: tensor.clone() for name, tensor in trained.model.state_dict().items()}
 
 
 def assert_equal(one: dict[str, Tensor], other: dict[str, Tensor]) -> None:
-    """Both states are equal, bit for bit."""
     assert one.keys() == other.keys()
     for name, tensor in one.items():
         assert torch.equal(tensor, other[name]), name
 
 
 def records(folder: Path) -> list[dict[str, Any]]:
-    """The records in metrics.jsonl."""
     return [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
 
 
 def losses(folder: Path) -> list[float]:
-    """The losses in metrics.jsonl."""
     return [record["loss"] for record in records(folder)]
 
 

@@ -1,7 +1,5 @@
 """Logs and configs that nobody would publish, for `audit`."""
 
-from __future__ import annotations
-
 from tests.trust.cases import Spoil, cases, folder, link, write
 
 RECORD = (

@@ -1,7 +1,5 @@
 """params.yaml and what is typed: wrong keys, values, syntax and names."""
 
-from __future__ import annotations
-
 import itertools
 from collections.abc import Callable
 from typing import Any
@@ -14,12 +12,7 @@ NAME = "String should match pattern"
 CROP = "scales.demo.datasets.voc.crop_size"
 
 
-def pop(kind: str, name: str) -> Spoil:
-    return lambda ground: ground.edit_params(lambda params: params[kind].pop(name))
-
-
 def params(text: str | bytes) -> Spoil:
-    """Replace params.yaml."""
     return write("params.yaml", text)
 
 
@@ -28,7 +21,6 @@ def also(text: str) -> Spoil:
 
 
 def archive(**values: str) -> Spoil:
-    """VOC consists of one archive with these values."""
     return put("datasets.voc.archives", [values])
 
 
@@ -67,7 +59,6 @@ MERGES = "a: &a {k0: 1, k1: 1, k2: 1}\n" + "".join(
 
 
 def bomb(ground: Ground) -> None:
-    """Put the alias bomb where the seeds are."""
     ground.put("seeds", "SEEDS")
     text = ground.path("params.yaml").read_text().replace("SEEDS", f"[{alias_bomb()}]")
     ground.path("params.yaml").write_text(text)
@@ -96,17 +87,11 @@ CASES = (
     plan("unknown key of any length", put("x" * 5000, 1), "unknown key 'xxx"),
     plan("key that is no text", put("1", 1), "unknown key '1'"),
     plan("text for a number", put("recipe.lr", "fast"), "recipe.lr", "(got 'fast')"),
-    plan("list for a number", put("recipe.epochs", [1]), "recipe.epochs", "(got [1])"),
     plan("boolean for a number", put("recipe.lr", True), "recipe", "lr: ", "True", BOOLEAN),
-    plan("boolean in a list", put("seeds", [True]), "seeds: ", "True", BOOLEAN),
-    plan("number for a mapping", put("datasets.voc", 3), "datasets.voc", "(got 3)"),
-    plan("negative lr", put("recipe.lr", -0.1), "recipe.lr", "greater than 0"),
     plan("infinite lr", put("recipe.lr", float("inf")), "recipe.lr", "finite"),
-    plan("fraction of an epoch", put("recipe.epochs", 1.5), "recipe.epochs", "integer"),
     plan("batch not divisible", put("recipe.gpus", 3), "16", "3 gpus|3 GPUs", command="--scale paper plan"),
     typed("batch larger than the data", "--set batch_size=1000 plan", "too few for one batch", "1000"),
     plan("crop larger than allowed", put(CROP, [9000, 64]), "crop_size.0", "8192"),
-    plan("crop of one number", put(CROP, [64]), "crop_size"),
     typed("odd width", "--set width=7 plan", "width", "multiple of 2"),
     plan("number beyond all use", put("recipe.epochs", 10**30), "recipe.epochs"),
     plan("number of 5000 digits", also("x: " + "9" * 5000), "Exceeds the limit"),
@@ -127,14 +112,9 @@ CASES = (
     plan("no seed", put("seeds", []), "seeds"),
     plan("duplicate run", also("runs: {}\n"), "duplicate key 'runs'", "line"),
     plan("duplicate key", params("scale: demo\nscale: paper\n"), "line 2, column 1", "'scale'"),
-    plan("missing dataset", pop("datasets", "voc"), "runs.voc_r50.dataset", "'voc'"),
-    plan("run that is no pair", put("runs.voc_r50.backbone", "r101"), "every dataset with every|each dataset"),
-    mirrors("file without a mirror", lambda files: files.clear(), "no 'VOCtrainval_11-May-2012.tar'"),
     plan("bad YAML", params("scale: [demo\nseeds: 1\n"), "params.yaml line 2, column 6"),
     plan("tab in YAML", params("scale:\n\t- demo\n"), "params.yaml line 2, column 1"),
     plan("YAML that is a list", params("- a\n- b\n"), "not a mapping"),
-    plan("YAML that is a text", params("demo"), "not a mapping"),
-    plan("empty YAML", params(""), "not a mapping"),
     plan("two YAML documents", also("---\nscale: demo\n"), "line", "another document"),
     plan("YAML that would make an object", also("x: !!python/object/apply:os.mkdir [made]\n"), "python/object"),
     plan("YAML key that is a list", also("? [a, b]\n: c\n"), "unhashable"),
@@ -150,7 +130,6 @@ CASES = (
     plan("a NUL in YAML", params(b"scale: demo\0\n"), "special characters"),
     typed("folder for params", "--params . plan", "cannot read .", "directory"),
     plan("no params", remove("params.yaml"), "params.yaml", MISSING),
-    plan("scale that is none", put("scale", "papr"), "no 'papr'|no scale 'papr'", "did you mean 'paper'?"),
     plan("scale of the environment", environment(POINTREND_SCALE="papr"), "no scale 'papr'"),
     plan("params of the environment", environment(POINTREND_PARAMS="no.yaml"), "no.yaml", MISSING),
     plan("dataset named as a command", renamed("datasets", "voc", "x;touch canary"), NAME, "'x;touch canary'"),
@@ -170,16 +149,12 @@ CASES = (
     plan("pin that anything fits", pins('{"files": {"benchmark.tgz": {"sha256": ""}}}'), "sha256", NAME),
     plan("pins that are a folder", pins(None), "directory"),
     typed("process of no number", "track follow --while-pid -5", "'-5' is no", "process"),
-    typed("verb that is none", "trian voc_r50", "no verb 'trian'|invalid choice: 'trian'"),
     typed("argument that is none", "plan --fast", "--fast", "pointrend plan --help"),
     typed("argument that is missing", "train", "RUN", "pointrend train --help"),
     typed("seed that is no number", "train voc_r50 --seed x", "--seed", "'x' is no"),
-    typed("negative seed typed", "train voc_r50 --seed=-1", "--seed", "'-1' is no"),
     typed("seed beyond 32 bits typed", "train voc_r50 --seed 99999999999", "--seed", "from 0 to"),
     typed("seeds that repeat", "compare --seeds 1,0,1", "--seeds", "'1,0,1'", "names 1 twice"),
-    typed("seeds that repeat in other digits", "compare --seeds '0, 00'", "--seeds", "0 twice"),
     typed("no seeds typed", "compare --seeds ,", "--seeds ','", "names nothing|names none|is empty"),
-    typed("seeds that are no numbers", "compare --seeds 0,x", "--seeds '0,x'", "'x' is no"),
     plan("seeds with a leading zero", params("seeds: [0, 00]\n"), "column 12: 00 means"),
     typed("digits of another script", "train voc_r50 --seed ٣", "--seed", "'٣' is no"),
     typed("value that is no YAML", "--set lr=[ plan", "lr=[", "not YAML|not valid YAML"),

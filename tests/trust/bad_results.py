@@ -1,21 +1,16 @@
 """Results that somebody edited, lost or mixed up, for compare, report and verify."""
 
-from __future__ import annotations
-
 from typing import Any
-
-import pyarrow as pa
-from pyarrow import parquet
 
 from pointrend.files import write_json
 from pointrend.results.compare import sealed
+from tests import tiny
 from tests.trust.cases import MISSING, Case, Spoil, append, both, cases, remove, write
 from tests.trust.ground import Ground
 
 RUN, RESULTS, TABLE = "runs/demo/voc_r50-s0", "results/demo/results.json", "published/pointrend_table.json"
-METRICS, TRAIN, COUNTS = f"{RUN}/metrics.json", f"{RUN}/train.json", f"{RUN}/confusion.parquet"
+METRICS, TRAIN = f"{RUN}/metrics.json", f"{RUN}/train.json"
 INDEX, LABELS = "data/demo/voc/val.index.json", "data/demo/voc/val.labels.bin"
-OTHER = "0" * 64
 SCRIPT = "<script>alert(1)</script>"
 
 
@@ -23,36 +18,11 @@ def edited(name: str, key: str, value: Any, seal: bool = False) -> Spoil:
     """Change one value in a JSON file, named by a dotted path; with ``seal`` the hash over it all is made again."""
 
     def spoil(ground: Ground) -> None:
-        content = place = ground.json(name)
-        *parents, last = (int(part) if part.isdecimal() else part for part in key.split("."))
-        for parent in parents:
-            place = place[parent]
-        place[last] = value
+        content = ground.json(name)
+        tiny.put(content, key, value)
         write_json(ground.path(name), sealed(content) if seal else content)
 
     return spoil
-
-
-def other_counts(ground: Ground) -> None:
-    """One more right pixel, in a whole parquet file."""
-    table = parquet.read_table(ground.path(COUNTS))
-    predicted = table.column("predicted").to_pylist()
-    column = pa.array([predicted[0] + 1, *predicted[1:]], pa.int64())
-    parquet.write_table(
-        table.set_column(table.schema.get_field_index("predicted"), "predicted", column), ground.path(COUNTS)
-    )
-
-
-def row_is(verdict: str, *words: str) -> Spoil:
-    """The row of the run has this verdict, no figure, and these words as the reason."""
-
-    def look(ground: Ground) -> None:
-        (row,) = ground.json(RESULTS)["runs"]
-        assert (row["verdict"], row["miou"]) == (verdict, None)
-        for word in words:
-            assert any(part in row["reasons"][0] for part in word.split("|"))
-
-    return look
 
 
 def no_script(ground: Ground) -> None:
@@ -72,7 +42,13 @@ scripted = both(
 def contradiction(name: str, spoil: Spoil, *words: str) -> Case:
     """Such a run gets a row without a figure, and `compare` says so."""
     words = (words[0].removeprefix(f"{RUN}/"), *words[1:])
-    return compare(name, spoil, "voc_r50 seed 0", *words, code=0, then=row_is("unverified", *words))
+
+    def look(ground: Ground) -> None:
+        (row,) = ground.json(RESULTS)["runs"]
+        assert (row["verdict"], row["miou"]) == ("unverified", None)
+        assert all(any(part in row["reasons"][0] for part in word.split("|")) for word in words)
+
+    return compare(name, spoil, "voc_r50 seed 0", *words, code=0, then=look)
 
 
 def metrics(name: str, content: str | bytes, *words: str) -> Case:
@@ -86,10 +62,8 @@ def of_results(name: str, spoil: Spoil, *words: str, code: int = 2, command: str
 compare = cases(state="done", command="compare")
 report = cases(state="done", command="report", code=3)
 check = cases(state="done", command="report --check", code=3)
-verify = cases(state="done", command="verify", code=3)
 evaluate = cases(state="done", command="evaluate voc_r50", code=3)
 OTHER_SCORING = ("evaluate.json", "is of another scoring than metrics.json|of a different scoring than metrics.json")
-OTHER_COUNTS = ("confusion.parquet", "that metrics.json names|confusion.parquet does not exist")
 NOT_AS_WRITTEN = "not as it was written|changed since it was written"
 OWN_SHA = ("results.json", "its own sha256")
 EDITED = edited(RESULTS, "runs.0.miou", 99.0)
@@ -97,27 +71,14 @@ SEALED = edited(RESULTS, "runs.0.miou", 99.0, seal=True)
 OTHER_TABLE = edited(TABLE, "sections.0.rows.0.miou", "99.9%")
 NOT_SAID = "does not match the results|differs from the results|not up to date"
 CASES = (
-    contradiction("edited number", edited(METRICS, "miou", 99.9), *OTHER_SCORING),
-    contradiction("edited counts", other_counts, *OTHER_COUNTS),
     contradiction("edited number of pictures", edited(METRICS, "n_images", 3), *OTHER_SCORING),
-    contradiction("missing counts", remove(COUNTS), *OTHER_COUNTS),
-    contradiction("hash of another run", edited(METRICS, "model_sha256", OTHER), "metrics.json", "other weights"),
-    contradiction("run of another seed", edited(TRAIN, "seed", 1), TRAIN, NOT_AS_WRITTEN),
-    contradiction("missing log", remove(f"{RUN}/metrics.jsonl"), "metrics.jsonl", MISSING),
-    contradiction("edited fingerprint", edited(TRAIN, "fingerprint", OTHER), TRAIN, NOT_AS_WRITTEN),
     contradiction("edited GPUs", edited(TRAIN, "gpus", 8), TRAIN, NOT_AS_WRITTEN),
     contradiction("edited machine", edited(f"{RUN}/evaluate.json", "machine", {}), "evaluate.json", NOT_AS_WRITTEN),
-    contradiction("edited scores", edited(f"{RUN}/scores.json", "miou", 99.9), "scores.json", "follow from"),
-    contradiction("edited curve", append(f"{RUN}/curve.csv"), "curve.csv", "that train.json names"),
-    compare("missing metrics", remove(METRICS), code=0, then=row_is("not run")),
     metrics("that are a list", "[]", "miou", "all_accuracy"),
-    metrics("cut short", '{"miou": 1', "cannot read", "Expecting"),
     compare("metrics of text", edited(METRICS, "miou", "good"), METRICS, "in miou|miou: "),
     metrics("of NaN", '{"miou": NaN}', "NaN is no|NaN is not"),
-    metrics("of 1e999", '{"miou": 1e999}', "1e999 is no|1e999 is not"),
     metrics("with half a character", '{"miou": "\\ud800"}', "surrogates"),
     metrics("nested without end", "[" * 100_000, "recursion"),
-    metrics("of bytes", b"\xff\xfe", "utf-8"),
     compare("train.json of a number", write(TRAIN, "3"), TRAIN, " run, "),
     evaluate("train.json without a model", write(TRAIN, "{}"), TRAIN, "model_sha256", code=2),
     Case(
@@ -127,12 +88,9 @@ CASES = (
         **{"command": "train voc_r50", "state": "done"},
     ),
     evaluate("data index of minus", edited(INDEX, "sizes.0", [-128, -128]), INDEX),
-    evaluate("data cut short", write(LABELS, b"0"), LABELS, "manifest.json"),
     of_results("edited, report", EDITED, *OWN_SHA, code=3),
     of_results("edited, check", EDITED, *OWN_SHA, code=3, command="report --check"),
-    of_results("edited, verify", EDITED, *OWN_SHA, code=3, command="verify"),
     of_results("edited and sealed, check", SEALED, "README.md", code=3, command="report --check"),
-    of_results("edited and sealed, verify", SEALED, "results.json", "miou of voc_r50", code=3, command="verify"),
     of_results("without rows", write(RESULTS, '{"sha256": "1"}'), *OWN_SHA, code=3),
     of_results("sealed without rows", edited(RESULTS, "runs", None, True), "results.json", "runs: "),
     of_results("sealed with text", edited(RESULTS, "runs.0.n", "x", True), "runs.0.n"),
@@ -144,11 +102,7 @@ CASES = (
     report("results with a script", scripted, code=0, then=no_script),
     check("page edited, check", append("results/demo/index.html"), "index.html", NOT_SAID),
     check("page gone, check", remove("results/demo/README.md"), "README.md", NOT_SAID),
-    verify("weights edited, verify", append(f"{RUN}/model.safetensors"), f"{RUN}/model.safetensors"),
-    verify("counts edited, verify", other_counts, COUNTS),
-    verify("prepared data edited, verify", append(LABELS), "val.labels.bin"),
     compare("published table edited, compare", OTHER_TABLE, TABLE, code=3),
-    report("published table edited, report", OTHER_TABLE, TABLE),
     compare("published document edited", append("published/pointrend.md"), "pointrend.md has sha256", code=3),
     compare("published table gone", remove(TABLE), TABLE, "published/ from the repository"),
     compare("published definition of a list", write("published/definition.json", "[]"), "definition.json"),

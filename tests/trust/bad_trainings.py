@@ -1,15 +1,9 @@
 """Images and sizes that do not go together, through `train` as it is typed."""
 
-from __future__ import annotations
-
 import contextlib
-import shutil
-from pathlib import Path
 
 from pointrend.cli import main
 from pointrend.files import sha256_file, write_json
-from pointrend.settings.fingerprints import training_fingerprint
-from pointrend.settings.project import Project
 from tests.datasets.layouts import archive_members, encoded, pixels, values
 from tests.trust.cases import Case, Spoil, both, cases, put
 from tests.trust.ground import Ground
@@ -20,7 +14,6 @@ SIDEWAYS = "ulm/ulm_1 of train is 6x9|ulm/ulm_1 (train) is portrait, 6x9|ulm/ulm
 
 
 def train(dataset: str, *more: str) -> str:
-    """A training of a few iterations."""
     return " ".join((*(f"--set {value}" for value in (*TINY.split(), *more)), f"train {dataset}_r50"))
 
 
@@ -35,7 +28,6 @@ def prepared(dataset: str) -> Spoil:
 
 
 def upright(ground: Ground) -> None:
-    """One of Cityscapes' images is upright."""
     archives = archive_members()["cityscapes"]
     images, masks = archives.values()
     images["leftImg8bit/train/ulm/ulm_1_leftImg8bit.png"] = encoded(pixels(1, 9, 6))
@@ -52,24 +44,6 @@ def damaged(ground: Ground) -> None:
     write_json(ground.path(f"{DATA}/manifest.json"), manifest)
 
 
-def of_seed_0(names: str) -> Spoil:
-    """What the training of seed 0 left, copied to where that of seed 1 looks."""
-
-    def copy(ground: Ground) -> None:
-        with contextlib.chdir(ground.root):
-            project = Project.load(Path("params.yaml"), "demo")
-            setting = project.setting("voc_r50")
-            old, new = (
-                project.checkpoint_folder("voc_r50", seed, training_fingerprint(project, setting, seed))
-                for seed in (0, 1)
-            )
-            new.mkdir(parents=True)
-            for path in old.glob(names):
-                (shutil.copytree if path.is_dir() else shutil.copy)(path, new / path.name)
-
-    return copy
-
-
 def small(dataset: str) -> Case:
     """Images smaller than the crop, also when they are resized."""
 
@@ -81,8 +55,6 @@ def small(dataset: str) -> Case:
 
 
 voc = cases(state="voc")
-seed_1 = cases(state="done", command="train voc_r50 --seed 1")
-OF_SEED_0 = ("voc_r50 seed 0 (fingerprint ", "voc_r50 seed 1 (fingerprint ", "move it back")
 UNREADABLE = (f"e of train in {DATA}|e (train) in {DATA}", "cannot be decoded", "prepare")
 COMPACT = both(put("operation.store", "compact"), prepared("voc"), damaged)
 CASES = (
@@ -95,19 +67,6 @@ CASES = (
         (SIDEWAYS, "128x64", "square crop_size"),
         train("cityscapes"),
         state="cityscapes",
-    ),
-    seed_1("all of another seed's", of_seed_0("*"), "attempts.json", *OF_SEED_0),
-    seed_1("another seed's checkpoints", of_seed_0("0*"), "4-000001.json", *OF_SEED_0),
-    *(
-        Case(
-            f"flipped bit in {name}",
-            lambda ground, name=name: ground.flip(f"{DATA}/{name}"),
-            (f"{DATA}/{name}", "manifest.json", "prepare"),
-            "train voc_r50",
-            state="prepared",
-            code=3,
-        )
-        for name in ("train.pictures.bin", "train.labels.bin", "train.index.json")
     ),
     voc("unreadable prepared picture", COMPACT, *UNREADABLE, command=train("voc")),
     voc("unreadable prepared picture, loader process", COMPACT, *UNREADABLE, command=train("voc", "workers=1")),

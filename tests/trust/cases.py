@@ -3,8 +3,6 @@
 Besides the case itself, here are the ways to spoil a checkout that several tables use.
 """
 
-from __future__ import annotations
-
 import contextlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
@@ -46,7 +44,6 @@ class Case:
         return self.name
 
     def missing(self, printed: str) -> list[str]:
-        """The words that should have been printed."""
         return [word for word in self.words if not any(part in printed for part in word.split("|"))]
 
 
@@ -60,8 +57,6 @@ def cases(**common: Any) -> Callable[..., Case]:
 
 
 def write(name: str, content: str | bytes = "of the user's") -> Spoil:
-    """Write a file, over the one that may be there."""
-
     def spoil(ground: Ground) -> None:
         ground.path(name).parent.mkdir(parents=True, exist_ok=True)
         ground.path(name).write_bytes(content if isinstance(content, bytes) else content.encode())
@@ -78,8 +73,6 @@ def remove(name: str) -> Spoil:
 
 
 def cut(name: str, share: float = 0.5) -> Spoil:
-    """Keep the first part of a file."""
-
     def spoil(ground: Ground) -> None:
         data = ground.path(name).read_bytes()
         ground.path(name).write_bytes(data[: int(share * len(data))])
@@ -96,7 +89,6 @@ def folder(name: str) -> Spoil:
 
 
 def put(path: str, value: Any) -> Spoil:
-    """Set one value of params.yaml."""
     return lambda ground: ground.put(path, value)
 
 
@@ -127,8 +119,6 @@ def patched(values: Mapping[str, Any]) -> Held:
 
 
 def raising(error: BaseException) -> Callable[..., Any]:
-    """A function that fails."""
-
     def fail(*_: object, **__: object) -> None:
         raise error
 
@@ -136,8 +126,6 @@ def raising(error: BaseException) -> Callable[..., Any]:
 
 
 def both(*spoils: Spoil) -> Held:
-    """Several of them, one after another."""
-
     @contextlib.contextmanager
     def held(ground: Ground) -> Iterator[None]:
         with contextlib.ExitStack() as stack:

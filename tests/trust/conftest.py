@@ -1,33 +1,25 @@
 """Every state of a checkout is made once and copied for each test."""
 
-from __future__ import annotations
-
-from collections.abc import Callable
-from pathlib import Path
-
 import pytest
 
-from tests.trust.ground import SETTINGS, Ground, clean_environment, make
-
-MakeGround = Callable[[str], Ground]
+from tests.trust.ground import Ground, make
 
 
 @pytest.fixture(scope="session")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Ground]:
+def made(tmp_path_factory):
     """A checkout in a state, shared: nothing may be changed in it."""
     found: dict[str, Ground] = {}
 
     def get(state: str) -> Ground:
         if state not in found:
-            with clean_environment():
-                found[state] = make(state, tmp_path_factory.mktemp("ground") / "checkout")
+            found[state] = make(state, tmp_path_factory.mktemp("ground") / "checkout")
         return found[state]
 
     return get
 
 
 @pytest.fixture
-def ground_of(made: Callable[[str], Ground], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> MakeGround:
+def ground_of(made, tmp_path, monkeypatch):
     """A checkout in a state, of one's own, and the working folder from then on."""
 
     def get(state: str) -> Ground:
@@ -36,9 +28,3 @@ def ground_of(made: Callable[[str], Ground], tmp_path: Path, monkeypatch: pytest
         return ground
 
     return get
-
-
-@pytest.fixture(autouse=True)
-def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in SETTINGS:
-        monkeypatch.delenv(name, raising=False)

@@ -1,7 +1,5 @@
 """Disks that refuse one write: the n-th of all calls through which our files get to the disk."""
 
-from __future__ import annotations
-
 import contextlib
 import os
 import tempfile

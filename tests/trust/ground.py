@@ -1,7 +1,5 @@
 """A checkout that a test may spoil, in one of a few states, and the command line run in it."""
 
-from __future__ import annotations
-
 import contextlib
 import hashlib
 import json
@@ -9,11 +7,10 @@ import os
 import re
 import shutil
 import subprocess
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
-import pytest
 import yaml
 
 from pointrend.archives.verification import digest_file
@@ -21,13 +18,10 @@ from pointrend.cli import main
 from pointrend.files import write_json
 from tests.datasets.layouts import Members, archive_members, write_archives
 from tests.mirrors import edit_mirrors
+from tests.tiny import put
 from tests.workflow.checkout import keep_dataset
 
 ROOT = Path(__file__).parents[2]
-SETTINGS = (
-    *("POINTREND_SCALE", "POINTREND_PINS", "POINTREND_ARCHIVES", "POINTREND_PARAMS", "POINTREND_ENGINE"),
-    "DVC_STAGE",
-)
 # what a command may leave although it failed: its log, locks, the part of a download, the course of a training
 PASSING = re.compile(r"^logs/|\.lock$|\.part(\.json)?$|/lease/|^checkpoints/.*/(metrics.jsonl|attempts.json)$")
 # images of train and val in the archives of tests.datasets.layouts
@@ -53,33 +47,20 @@ class Place:
         return json.loads(self.path(name).read_text())
 
     def params(self) -> dict[str, Any]:
-        """params.yaml as it is."""
         return yaml.safe_load(self.path("params.yaml").read_text())
 
     def write_params(self, params: dict[str, Any], name: str = "params.yaml") -> None:
-        """Replace params.yaml, or write another file like it."""
         self.path(name).write_text(yaml.safe_dump(params, sort_keys=False))
 
     def edit_params(self, change: Callable[[dict[str, Any]], Any]) -> None:
-        """Change what params.yaml holds."""
         params = self.params()
         change(params)
         self.write_params(params)
 
     def put(self, path: str, value: Any) -> None:
-        """Set one value of params.yaml, named by a dotted path."""
-        *parents, last = path.split(".")
-
-        def change(params: dict[str, Any]) -> None:
-            place: Any = params
-            for key in parents:
-                place = place[int(key) if isinstance(place, list) else key]
-            place[last] = value
-
-        self.edit_params(change)
+        self.edit_params(lambda params: put(params, path, value))
 
     def edit_mirrors(self, change: Callable[[dict[str, Any]], Any]) -> None:
-        """Change where files come from."""
         edit_mirrors(change, self.root)
 
     def set_urls(self, urls: Mapping[str, list[str]] | None) -> None:
@@ -96,7 +77,6 @@ class Ground(Place):
     """A checkout in which commands run while it is the working folder."""
 
     def flip(self, name: str) -> None:
-        """Flip a bit in the middle of a file."""
         data = bytearray(self.path(name).read_bytes())
         data[len(data) // 2] ^= 1
         self.path(name).write_bytes(data)
@@ -177,12 +157,3 @@ def make(state: str, root: Path) -> Ground:
         "done": lambda root: run(one_run(root)),
     }
     return makers[state](root) if state in makers else with_archives(root, state)
-
-
-@contextlib.contextmanager
-def clean_environment() -> Iterator[pytest.MonkeyPatch]:
-    """No setting of ours in the environment."""
-    with pytest.MonkeyPatch.context() as patch:
-        for name in SETTINGS:
-            patch.delenv(name, raising=False)
-        yield patch

@@ -1,9 +1,7 @@
 """Kill -9 at random moments of every stage, then the same command again: what comes out is what a calm machine gives.
 
-``python -m tests.trust.kills 200 --seed 1 --write`` tries 200 kills and rewrites the table in docs/reliability.md.
+``python -m tests.trust.kills 200`` tries 200 kills.
 """
-
-from __future__ import annotations
 
 import contextlib
 import itertools
@@ -17,31 +15,28 @@ import tempfile
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
-from tests.trust.campaign import MOST_SECONDS, campaign, contents, differences, markdown
-from tests.trust.ground import ROOT, SETTINGS, STEPS, Ground, one_run
+from tests.trust.ground import ROOT, STEPS, Ground, one_run
+from tests.trust.outcome import contents, differences
 
 STAGES = tuple(step for step in STEPS if step != "fetch backbone_r50")
+MOST_SECONDS = 120
 
 
 @dataclass
 class Tally:
-    """Of one stage: how long it takes undisturbed, kills tried, those that met it at work, and defects found."""
+    """Of one stage: kills tried, those that met it at work, and defects found."""
 
-    seconds: float
     kills: int = 0
     at_work: int = 0
     defects: list[str] = field(default_factory=list)
 
 
 def command(ground: Ground, stage: str) -> subprocess.Popen[bytes]:
-    """Start a stage in its own process group."""
-    env = {key: value for key, value in os.environ.items() if key not in SETTINGS}
     return subprocess.Popen(
         [sys.executable, "-m", "pointrend", "--quiet", *stage.split()],
         cwd=ground.root,
-        env={**env, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
+        env={**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         start_new_session=True,
@@ -70,63 +65,32 @@ def kill(ground: Ground, stage: str, after: float) -> bool:
     return process.returncode == -signal.SIGKILL
 
 
-class Campaign:
-    """Kills over the stages, one after another, in one checkout that is made again where a stage begins."""
-
-    def __init__(self, folder: Path, seed: int) -> None:
-        self.folder = folder
-        self.random = random.Random(seed)
-        self.tallies: dict[str, Tally] = {}
-        self.before: dict[str, Ground] = {}
-        self.calm: dict[str, dict[str, Any]] = {}
-        ground = one_run(folder / "calm")
-        for step in STEPS:
-            self.before[step] = ground.copy(folder / f"before {step}")
-            start = time.monotonic()
-            if problem := finish(ground, step):
-                raise RuntimeError(f"{step} undisturbed: {problem}")
-            self.tallies[step] = Tally(time.monotonic() - start)
-            self.calm[step] = contents(ground)
-
-    def run(self, kills: int, most_in_a_row: int = 3) -> None:
-        """Try ``kills`` kills, up to ``most_in_a_row`` of a stage before it may end, each stage in turn."""
-        for stage in itertools.cycle(STAGES):
-            row = min(kills, self.random.randint(1, most_in_a_row))
-            self._round(stage, row)
-            kills -= row
-            if not kills:
-                return
-
-    def _round(self, stage: str, row: int) -> None:
-        tally, ground = self.tallies[stage], self.before[stage].copy(self.folder / "round")
-        moments = [self.random.uniform(0, 1.1 * tally.seconds) for _ in range(row)]
-        for after in moments:
-            tally.kills += 1
-            tally.at_work += kill(ground, stage, after)
-        wrong = finish(ground, stage) or ", ".join(differences(self.calm[stage], ground))
-        if wrong:
-            tally.defects.append(f"{stage} killed after {', '.join(f'{after:.2f}' for after in moments)} s: {wrong}")
+def campaign(folder: Path, kills: int, seed: int = 1, most_in_a_row: int = 3) -> dict[str, Tally]:
+    """Try ``kills`` kills, up to ``most_in_a_row`` of a stage before it may end, each stage in turn."""
+    before, calm, seconds = {}, {}, {}
+    ground = one_run(folder / "calm")
+    for step in STEPS:
+        before[step] = ground.copy(folder / f"before {step}")
+        start = time.monotonic()
+        assert not finish(ground, step), step
+        seconds[step] = time.monotonic() - start
+        calm[step] = contents(ground)
+    drawn, tallies = random.Random(seed), {stage: Tally() for stage in STAGES}
+    for stage in itertools.cycle(STAGES):
+        row = min(kills, drawn.randint(1, most_in_a_row))
+        moments = [drawn.uniform(0, 1.1 * seconds[stage]) for _ in range(row)]
+        tally, ground = tallies[stage], before[stage].copy(folder / "round")
+        tally.kills += row
+        tally.at_work += sum(kill(ground, stage, after) for after in moments)
+        if wrong := finish(ground, stage) or ", ".join(differences(calm[stage], ground)):
+            tally.defects.append(f"{stage} killed after {moments} s: {wrong}")
         shutil.rmtree(ground.root)
-
-    @property
-    def defects(self) -> list[str]:
-        """What went wrong, a line each."""
-        return [defect for tally in self.tallies.values() for defect in tally.defects]
-
-    def table(self) -> str:
-        """The tallies as a Markdown table."""
-        tallies = {f"`{stage}`": self.tallies[stage] for stage in STAGES}
-        rows = [(stage, tally.kills, tally.at_work, len(tally.defects)) for stage, tally in tallies.items()]
-        total = ("all", *(sum(column) for column in list(zip(*rows, strict=True))[1:]))
-        return markdown(("stage", "kills", "met it at work", "defects"), *rows, total)
-
-
-def run(kills: int, seed: int) -> tuple[str, str, list[str]]:
-    with tempfile.TemporaryDirectory() as folder:
-        tried = Campaign(Path(folder), seed)
-        tried.run(kills)
-    return tried.table(), tried.table(), tried.defects
+        kills -= row
+        if not kills:
+            return tallies
+    raise AssertionError
 
 
 if __name__ == "__main__":
-    campaign("kills", run)
+    with tempfile.TemporaryDirectory() as temporary:
+        print(*campaign(Path(temporary), int(sys.argv[1])).items(), sep="\n")

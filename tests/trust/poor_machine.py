@@ -1,7 +1,5 @@
 """Machines that lack something: permissions, room, programs. All of it works as any user, root included."""
 
-from __future__ import annotations
-
 import contextlib
 import ctypes
 import os
@@ -52,12 +50,10 @@ def _with_mode(path: Path, mode: int) -> Iterator[None]:
 
 
 def read_only(folder: Path) -> AbstractContextManager[None]:
-    """Nothing can be written into ``folder``."""
     return _with_mode(folder, 0o555)
 
 
 def unreadable(file: Path) -> AbstractContextManager[None]:
-    """``file`` cannot be read."""
     return _with_mode(file, 0o200)
 
 

@@ -3,8 +3,6 @@
 POINTREND_FUZZ multiplies the number of examples; `make fuzz` sets it to 100.
 """
 
-from __future__ import annotations
-
 import os
 
 from hypothesis import HealthCheck, settings

@@ -1,10 +1,7 @@
 """Every kind of bad input that we could think of, through the real command line: one line, the right exit code, and
 nothing of the user's touched."""
 
-from __future__ import annotations
-
 import shlex
-from pathlib import Path
 
 import pytest
 
@@ -20,7 +17,6 @@ from tests.trust import (
     bad_weights,
 )
 from tests.trust.cases import Case, both
-from tests.trust.conftest import MakeGround
 
 TABLES = (
     *(bad_audits, bad_params, bad_archives, bad_images),
@@ -29,12 +25,12 @@ TABLES = (
 CASES: tuple[Case, ...] = tuple(case for table in TABLES for case in table.CASES)
 
 
-def test_every_case_has_a_name_of_its_own() -> None:
-    assert len({case.name for case in CASES}) == len(CASES) >= 380
+def test_every_case_has_a_name_of_its_own():
+    assert len({case.name for case in CASES}) == len(CASES) >= 290
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)
-def test_bad_input(case: Case, ground_of: MakeGround, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_bad_input(case, ground_of, tmp_path, capfd):
     ground = ground_of(case.state)
     with both(case.spoil)(ground):
         before = ground.tree()

@@ -1,12 +1,9 @@
 """Takeovers after every look at the lease that a training takes."""
 
-from __future__ import annotations
-
 import contextlib
 import itertools
 import re
 from collections.abc import Callable, Collection
-from pathlib import Path
 
 import pytest
 
@@ -14,9 +11,8 @@ from pointrend.cli import main
 from pointrend.errors import TrainingStopped
 from pointrend.jobs.lease import Held, Watch
 from pointrend.training.checkpoints import KEPT
-from tests.trust.campaign import content
-from tests.trust.conftest import MakeGround
 from tests.trust.ground import Ground
+from tests.trust.outcome import content
 
 CHECKPOINT = re.compile(r"/(\d{9})-(\d{6})\.(json|safetensors)$")
 TRAINED = ("train.json", "model.safetensors", "metrics.jsonl", "curve.csv")
@@ -61,7 +57,7 @@ def beyond_newest(names: Collection[str]) -> set[str]:
 
 
 @pytest.fixture(scope="module")
-def looks_in_all(made: MakeGround, tmp_path_factory: pytest.TempPathFactory) -> int:
+def looks_in_all(made, tmp_path_factory):
     """How often a training looks at its lease."""
     ground = made("prepared").copy(tmp_path_factory.mktemp("count") / "checkout")
     with pytest.MonkeyPatch.context() as patch, contextlib.chdir(ground.root):
@@ -96,9 +92,7 @@ def taken_over(ground: Ground, moment: int, killed_after: int | None) -> dict[st
 
 
 @pytest.mark.parametrize(("first", "killed_after"), [(0, None), (1, 6)])
-def test_whoever_was_stopped_after_any_look_changes_nothing_any_more(
-    first: int, killed_after: int | None, looks_in_all: int, made: MakeGround, tmp_path: Path
-) -> None:
+def test_whoever_was_stopped_after_any_look_changes_nothing_any_more(first, killed_after, looks_in_all, made, tmp_path):
     """Every second moment each, which together are all."""
     assert looks_in_all > 20
     folder = "runs/demo/voc_r50-s0"

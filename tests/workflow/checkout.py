@@ -1,7 +1,5 @@
 """A checkout of its own for tests of the workflow: a copy of the project with datasets and trainings made tiny."""
 
-from __future__ import annotations
-
 import os
 import re
 import shutil
@@ -10,6 +8,7 @@ import sys
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Self
 
 import yaml
 
@@ -37,22 +36,18 @@ class Checkout:
         self.write_params(params)
 
     def params(self) -> dict:
-        """params.yaml as it is."""
         return yaml.safe_load((self.root / "params.yaml").read_text())
 
     def write_params(self, params: dict) -> None:
-        """Replace params.yaml."""
         (self.root / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
 
     def run(self, *command: str, expect: int = 0) -> str:
-        """Run a program of the virtual environment; its whole output."""
         with self.start(*command) as process:
             output, _ = process.communicate(timeout=400)
         assert process.returncode == expect, output[-5000:]
         return output
 
     def start(self, *command: str) -> subprocess.Popen[str]:
-        """Start a program of the virtual environment."""
         programs = Path(sys.executable).parent
         env = {key: value for key, value in os.environ.items() if not key.startswith("POINTREND_")}
         env |= {"PATH": f"{programs}:{env['PATH']}", "PYTHONPATH": str(self.root)}
@@ -60,20 +55,19 @@ class Checkout:
         both = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
         return subprocess.Popen([str(programs / command[0]), *command[1:]], cwd=self.root, env=env, **both)
 
-    def copy(self, root: Path) -> Checkout:
-        """The same checkout elsewhere, with the same times and links."""
+    def copy(self, root: Path) -> Self:
         subprocess.run(["cp", "-a", str(self.root), str(root)], check=True, timeout=60)
         return self.at(root)
 
     @classmethod
-    def at(cls, root: Path) -> Checkout:
+    def at(cls, root: Path) -> Self:
         """A checkout that is there already."""
         checkout = cls.__new__(cls)
         checkout.root = root
         return checkout
 
     @classmethod
-    def of_voc(cls, root: Path) -> Checkout:
+    def of_voc(cls, root: Path) -> Self:
         """One in which nothing has run, with the runs voc_r50 and voc_r101 alone."""
         checkout = cls(root)
         keep_dataset(params := checkout.params(), "voc")
@@ -81,7 +75,6 @@ class Checkout:
         return checkout
 
     def commit(self) -> None:
-        """Put everything under version control."""
         self.git("init", "--quiet")
         self.git("add", "--all")
         self.git("commit", "--quiet", "--message", "start")
@@ -104,7 +97,6 @@ class Checkout:
         return Counter(rule for rule in rules if rule != "all")
 
     def snakemake(self, *config: str, options: tuple[str, ...] = ()) -> str:
-        """Run the workflow."""
         return self.run("snakemake", "--cores", "2", *options, *(("--config", *config) if config else ()))
 
 
@@ -120,7 +112,6 @@ def copy_parts(root: Path, names: Iterable[str]) -> None:
 
 
 def keep_dataset(params: dict, kept: str) -> None:
-    """Drop all datasets but one, with their runs."""
     for mapping in (params["datasets"], *(scale["datasets"] for scale in params["scales"].values())):
         for name in set(mapping) - {kept}:
             del mapping[name]

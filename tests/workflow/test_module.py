@@ -3,8 +3,6 @@
 conda is played by a script that notes how it was called and makes an environment of two programs.
 """
 
-from __future__ import annotations
-
 import os
 import shlex
 import sys
@@ -34,12 +32,12 @@ rule mine:
 """
 
 
-def test_snakemakes_linter_finds_nothing(tmp_path: Path) -> None:
+def test_snakemakes_linter_finds_nothing(tmp_path):
     found = Checkout(tmp_path / "pointrend").run("snakemake", "--lint")
     assert found == "Congratulations, your workflow is in a good condition!\n"
 
 
-def test_another_workflow_uses_this_one(tmp_path: Path) -> None:
+def test_another_workflow_uses_this_one(tmp_path):
     inner, outer = Checkout(tmp_path / "pointrend"), tmp_path / "outer"
     copy_parts(outer, ("published", "README.md"))
     (outer / "params.yaml").write_bytes((inner.root / "params.yaml").read_bytes())
@@ -68,8 +66,7 @@ echo "{name} $*" >> {home}/notes
 
 
 @pytest.fixture
-def conda(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The folder of the conda that commands find."""
+def conda(tmp_path, monkeypatch):
     home = tmp_path / "conda"
     (home / "bin").mkdir(parents=True)
     real = shlex.quote(str(Path(sys.executable).with_name("pointrend")))
@@ -86,7 +83,7 @@ def conda(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return home
 
 
-def test_jobs_run_in_the_environment_that_conda_made(conda: Path, tmp_path: Path) -> None:
+def test_jobs_run_in_the_environment_that_conda_made(conda, tmp_path):
     checkout = Checkout(tmp_path / "pointrend")
     target = "data/demo/archives/backbone_r50.json"
     checkout.run("snakemake", target, "--cores", "1", "--software-deployment-method", "conda")

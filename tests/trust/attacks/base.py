@@ -3,8 +3,6 @@
 published/definition.json of this checkout says that exactly this was published, so its results are comparable.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -50,7 +48,6 @@ Digests = dict[str, dict[str, str]]
 
 
 def write_archives(folder: Path, scenes: SceneCounts) -> Digests:
-    """Draw VOC's two archives into ``folder``; their checksums by name."""
     folder.mkdir(parents=True)
     for name, members in MEMBERS.items():
         write_archive(folder / name, name, members(scenes))
@@ -64,7 +61,6 @@ def digests_of(folder: Path, names: Iterable[str] = MEMBERS) -> Digests:
 
 
 def pins(digests: Digests) -> list[dict[str, str]]:
-    """Archives as params.yaml lists them."""
     return [{"name": name, **digest} for name, digest in digests.items()]
 
 
@@ -94,10 +90,9 @@ AGAIN_OR_NOT = tuple(f"{verb} -> ?" for verb in AGAIN)
 ANEW_OR_NOT = (FORGET_RUN, *AGAIN_OR_NOT)
 
 
-def make_base(folder: Path, made_by: str = "hand") -> Site:
-    """A checkout in ``folder`` with two comparable results, and those of released weights.
+def make_base(folder: Path) -> Site:
+    """A checkout in ``folder`` with two comparable results, and those of released weights, made verb after verb.
 
-    ``made_by``: ``hand``, verb after verb, or ``engines``: Snakemake, with DVC told of it by the bridge.
     Beside it are ``offered``, the official archives and weights, and ``others``, of the same names but other scenes.
     """
     folder.mkdir()
@@ -119,12 +114,7 @@ def make_base(folder: Path, made_by: str = "hand") -> Site:
     definition["datasets"]["voc"] = {"images": images, "archives": digests, "recipe": OF_DATASET}
     del definition["free"]["gpus"]["least"]
     write_json(site.path("published/definition.json"), definition)
-    made: tuple[Step, ...] = (*DATA, *TRAINED, *RELEASED, *SHOWN)
-    if made_by == "engines":
-        site.put("scales.paper.published", [])  # which DVC would want to be asked for
-        commands = ("git init --quiet", "snakemake --cores 2", "pointrend bridge dvc")
-        made = (*commands, "verify")
-    site.do(at_hand("offered", *made))
+    site.do(at_hand("offered", *DATA, *TRAINED, *RELEASED, *SHOWN))
     if site.faults:
         raise RuntimeError(f"the checkout to be attacked could not be made: {site.faults}")
     return site

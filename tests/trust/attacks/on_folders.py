@@ -1,12 +1,10 @@
 """Files and folders moved, swapped and copied, hashes and all; and copies that are not whole."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from tests.trust.attacks.attack import RIGHT, attacks
+from tests.trust.attacks.attack import RIGHT, attack
 from tests.trust.attacks.base import (
     AGAIN,
     AGAIN_OR_NOT,
@@ -14,9 +12,7 @@ from tests.trust.attacks.base import (
     LR,
     OF_SCORE,
     OTHER_RUN,
-    OTHER_SHA,
     PARTS,
-    REFUSED,
     RELEASED_RUN,
     RESULTS,
     RUN,
@@ -48,7 +44,6 @@ def at_pilot(*steps: str) -> Step:
 
 
 def swapped_pictures(site: Site) -> None:
-    """Two drawings of one run."""
     one, other = sorted(site.path(f"{RUN}/pictures").iterdir())[:2]
     site.swap(str(one), str(other))
 
@@ -70,12 +65,6 @@ def file_by_file(site: Site, theirs: Path, ours: Path) -> None:
     for path in sorted(theirs.glob("*.safetensors")):
         for name in (path.name, f"{path.stem}.json"):
             site.take(theirs / name, ours / name)
-
-
-def without_newest(site: Site, theirs: Path, ours: Path) -> None:
-    newest = max(theirs.glob("*.safetensors"))
-    site.drop(str(newest), str(newest.with_suffix(".json")))
-    site.take(theirs, ours)
 
 
 def checkpoints_of_seed_0(site: Site) -> None:
@@ -103,7 +92,6 @@ def results_of_another_scale(site: Site) -> None:
 
 
 EXCHANGED = f"swap {VOC}/train. {VOC}/val. {' '.join(PARTS)}"
-attack = attacks("folders")
 ON_FOLDERS = (
     attack("the folders of two runs swapped", "is of run voc_r101", f"swap {RUN} {OTHER_RUN}"),
     attack(
@@ -115,7 +103,6 @@ ON_FOLDERS = (
         for name, reason in IN_BOTH.items()
     ),
     attack("two drawings swapped", "is not the one that metrics.json names", swapped_pictures),
-    attack("models swapped, then evaluate", OTHER_SHA, f"swap {RUN}/ {OTHER_RUN}/ model.safetensors", REFUSED),
     attack(
         *("seed 0 copied to seed 1", "is of run voc_r50 seed 0, not of run voc_r50 seed 1"),
         *(f"take {RUN} {SECOND_SEED}", "put seeds [0, 1]"),
@@ -127,10 +114,6 @@ ON_FOLDERS = (
     ),
     attack("checkpoints of another lr among ours", OF_SEED_0, other_checkpoints(file_by_file)),
     attack(
-        *("half a training of another lr goes on", f"attempts.json {OF_SEED_0}", other_checkpoints(without_newest)),
-        long=True,
-    ),
-    attack(
         *("data of another scale", "limit None", *SHORT, at_pilot("fetch voc", "prepare voc")),
         *(f"take data/pilot/voc {VOC}", "evaluate voc_r50 -> 2"),
     ),
@@ -138,7 +121,6 @@ ON_FOLDERS = (
         *("val of another scale, manifest of ours", "val.", *SHORT, at_pilot("fetch voc", "prepare voc")),
         *(f"take data/pilot/voc/val. {VOC}/val. {' '.join(PARTS)}", TRIED),
     ),
-    attack("train and val files exchanged, then evaluate", "val.", EXCHANGED, TRIED),
     attack("train and val files exchanged, then train", "train.", EXCHANGED, TRIED, *ANEW_OR_NOT),
     attack(
         *("a run of another scale", "scale pilot"),
@@ -157,20 +139,6 @@ ON_FOLDERS = (
 )
 
 
-def only_figures(site: Site) -> None:
-    """What some would keep: the figure and its counts."""
-    for path in site.path(RUN).iterdir():
-        if path.name not in ("metrics.json", "confusion.parquet"):
-            site.drop(str(path))
-
-
-def resumed_copy(site: Site) -> None:
-    """rsync --append: the end of one file, the beginning of another."""
-    path, other = (site.path(f"{run}/confusion.parquet") for run in (RUN, OTHER_RUN))
-    one, two = path.read_bytes(), other.read_bytes()
-    path.write_bytes(two[: len(two) // 2] + one[len(two) // 2 :])
-
-
 def lost(name: str) -> Step:
     return f"drop {RUN}/{name}"
 
@@ -181,7 +149,6 @@ def half(name: str) -> Step:
 
 
 OTHER_COUNTS = "is not the one that metrics.json"
-attack = attacks("copies")
 ATTACKS = (
     *ON_FOLDERS,
     attack("no train.json", "voc_r50 not run", lost("train.json")),
@@ -190,13 +157,8 @@ ATTACKS = (
     attack("no confusion.parquet", "confusion.parquet does not exist", lost("confusion.parquet")),
     attack("no metrics.jsonl", "metrics.jsonl does not exist", lost("metrics.jsonl")),
     attack("half of the drawings", MISSING, lambda site: min(site.path(f"{RUN}/pictures").iterdir()).unlink()),
-    attack("metrics.json and counts alone", "not run", only_figures),
     attack("a counts file cut off", OTHER_COUNTS, half("confusion.parquet")),
-    attack("a counts file of two halves", OTHER_COUNTS, resumed_copy),
     attack("a train.json cut off", "cannot read", half("train.json")),
-    attack("a metrics.jsonl cut off", "is not the one that train.json names", half("metrics.jsonl")),
-    attack("a model cut off, then evaluate", OTHER_SHA, half("model.safetensors"), REFUSED),
-    attack("val cut off, then evaluate", "val.labels.bin", cut(f"{VOC}/val.labels.bin"), TRIED),
     attack("no model: too large to be copied", RIGHT, lost("model.safetensors")),
     attack("no data: too large to be copied", "manifest.json", "drop data"),
     attack("no published/definition.json", "definition.json", "drop published/definition.json"),

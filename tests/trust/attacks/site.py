@@ -1,11 +1,8 @@
-"""A checkout in which verbs run in this process, or its own code and the engines in processes of their own."""
-
-from __future__ import annotations
+"""A checkout in which verbs run in this process, or by its own code in a process of their own."""
 
 import contextlib
 import hashlib
 import io
-import logging
 import os
 import shutil
 import subprocess
@@ -15,18 +12,16 @@ import traceback
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import yaml
 
 from pointrend.cli import main
-from tests.trust.ground import SETTINGS, Place
+from tests.trust.ground import Place
 
 # what no command gets from whoever runs the attacks
-FROM_OUTSIDE = (*SETTINGS, "WORLD_SIZE", "RANK", "LOCAL_RANK", "TMPDIR", "PYTHONPATH")
+FROM_OUTSIDE = ("WORLD_SIZE", "RANK", "LOCAL_RANK", "TMPDIR", "PYTHONPATH")
 KNOWN_FAILURES = (2, 3)
-PROCESSES = ("snakemake", "dvc", "git", "pointrend")
-PROGRAMS = Path(sys.executable).parent
-LOGGER = logging.getLogger("pointrend")
 Step = str | Callable[["Site"], Any]
 
 
@@ -48,8 +43,8 @@ class Site(Place):
         """Take some steps.
 
         ``put PATH VALUE`` sets a value of params.yaml; ``drop``, ``take``, ``swap`` and ``flip`` are the methods of
-        these names; ``own VERB ...`` runs a verb by this checkout's own code, ``snakemake``, ``dvc`` and ``git`` run in
-        a process, and any other line is a verb in this process.
+        these names; ``own VERB ...`` runs a verb by this checkout's own code, and any other line is a verb in this
+        process.
         """
         for step in steps:
             if not isinstance(step, str):
@@ -61,10 +56,8 @@ class Site(Place):
                 self.put(path, yaml.safe_load(value))
             elif word in ("drop", "take", "swap", "flip"):
                 getattr(self, word)(*rest.split())
-            elif word in PROCESSES:
-                self._engine(step)
             elif word == "own":
-                self._run(rest, lambda words: self.process(sys.executable, "-m", "pointrend", *words))
+                self._run(rest, self._in_own_process)
             else:
                 self._run(step, self._in_process)
 
@@ -76,7 +69,6 @@ class Site(Place):
     # -- files
 
     def edit(self, name: str, old: str, new: str) -> None:
-        """Replace the first ``old`` in a text file."""
         text = self.path(name).read_text()
         if old not in text:
             raise ValueError(f"{name} does not have {old!r}")
@@ -109,7 +101,6 @@ class Site(Place):
             subprocess.run(words, check=True, timeout=60)
 
     def drop(self, *names: str) -> None:
-        """Remove files or folders."""
         for name in names:
             path = self.path(name)
             if path.is_dir() and not path.is_symlink():
@@ -119,7 +110,6 @@ class Site(Place):
 
     @contextlib.contextmanager
     def restored(self, *names: str) -> Iterator[None]:
-        """Back up files or folders, and restore them when the block ends."""
         kept = Path(tempfile.mkdtemp(prefix="backup-", dir=self.root.parent))
         for name in names:
             self.take(name, kept / name)
@@ -130,92 +120,48 @@ class Site(Place):
 
     # -- commands
 
-    def _engine(self, line: str) -> None:
-        """Run snakemake, dvc or git, which must print what comes after ``=>``."""
-        line, _, fragment = line.partition(" => ")
-        command, expect = _parsed(line)
-        code, printed = self.process(*command.split())
-        self.said += printed
-        if expect not in (None, code):
-            self.faults.append(f"{command} ended with {code}: {printed[-600:]}")
-        if fragment not in printed:
-            self.faults.append(f"{fragment!r} is not in {printed[-600:]!r}")
-
     def _run(self, line: str, run: Callable[[list[str]], tuple[int, str]]) -> None:
-        command, expect = _parsed(line)
-        self.ended(command, *run(["--quiet", *command.split()]), expect)
+        """Run a verb, and note how it ended and what is wrong with it."""
+        command, _, expect = line.partition(" -> ")
+        code, printed = run(["--quiet", *command.split()])
+        self.said += printed
+        self.codes[command.split()[0]] = code
+        errors = [line for line in printed.splitlines() if line.startswith("error: ")]
+        if "Traceback" in printed or len(errors) != (code != 0) or code not in (0, *KNOWN_FAILURES):
+            self.faults.append(f"{command} ended with {code} and not in one line: {printed[-600:]}")
+        elif expect != "?" and code != int(expect or 0):
+            self.faults.append(f"{command} ended with {code}, not {expect}: {printed[-300:]}")
 
     def _in_process(self, words: list[str]) -> tuple[int, str]:
-        handlers, level, screen = list(LOGGER.handlers), LOGGER.level, io.StringIO()
+        screen = io.StringIO()
+        inside = mock.patch.dict(os.environ, self._environment(), clear=True)
+        temporary = mock.patch.object(tempfile, "tempdir", None)  # TMPDIR is looked at anew
+        shown = contextlib.redirect_stdout(screen), contextlib.redirect_stderr(screen)
         try:
-            with self._inside(), contextlib.redirect_stdout(screen), contextlib.redirect_stderr(screen):
+            with inside, temporary, contextlib.chdir(self.root), shown[0], shown[1]:
                 code = main(words)
         except SystemExit as end:
             code = end.code if isinstance(end.code, int) else 1
         except Exception:
             screen.write(traceback.format_exc())
             code = 1
-        finally:
-            for handler in set(LOGGER.handlers) - set(handlers):
-                handler.close()
-            LOGGER.handlers[:] = handlers
-            LOGGER.setLevel(level)
         return code, screen.getvalue()
-
-    @contextlib.contextmanager
-    def _inside(self) -> Iterator[None]:
-        outside = dict(os.environ)
-        _set_environment(self._environment())
-        try:
-            with contextlib.chdir(self.root):
-                yield
-        finally:
-            _set_environment(outside)
 
     def _environment(self) -> dict[str, str]:
         inherited = {name: value for name, value in os.environ.items() if name not in FROM_OUTSIDE}
         return inherited | {"OMP_NUM_THREADS": "1"} | self.environment
 
-    def process(self, *words: str) -> tuple[int, str]:
-        """Run a program; its exit code and what it printed."""
-        env = {"DVC_SITE_CACHE_DIR": str(self.root.parent / "dvc"), **self._environment()}
-        env["PYTHONPATH"] = os.pathsep.join(filter(None, (env.get("PYTHONPATH"), str(self.root))))
-        env["PATH"] = f"{PROGRAMS}:{env['PATH']}"
-        program = shutil.which(words[0], path=env["PATH"]) or words[0]
-        done = subprocess.run(
-            [program, *words[1:]], cwd=self.root, env=env, capture_output=True, text=True, timeout=400, check=False
-        )
-        return done.returncode, done.stdout + done.stderr
-
-    def ended(self, command: str, code: int, printed: str, expect: int | None) -> None:
-        """Note how a verb of ours ended, and what is wrong with it."""
-        self.said += printed
-        self.codes[command.split()[0]] = code
-        errors = [line for line in printed.splitlines() if line.startswith("error: ")]
-        if "Traceback" in printed or len(errors) != (code != 0) or code not in (0, *KNOWN_FAILURES):
-            self.faults.append(f"{command} ended with {code} and not in one line: {printed[-600:]}")
-        elif expect not in (None, code):
-            self.faults.append(f"{command} ended with {code}, not {expect}: {printed[-300:]}")
-
-
-def _parsed(line: str) -> tuple[str, int | None]:
-    """A command and its exit code; None for any."""
-    command, _, code = line.partition(" -> ")
-    return command, None if code == "?" else int(code or 0)
-
-
-def _set_environment(values: Mapping[str, str]) -> None:
-    os.environ.clear()
-    os.environ.update(values)
-    tempfile.tempdir = None  # TMPDIR is looked at anew
+    def _in_own_process(self, words: list[str]) -> tuple[int, str]:
+        command = [sys.executable, "-m", "pointrend", *words]
+        env = self._environment() | {"PYTHONPATH": str(self.root)}
+        ran = subprocess.run(command, cwd=self.root, env=env, capture_output=True, text=True, timeout=400, check=False)
+        return ran.returncode, ran.stdout + ran.stderr
 
 
 # -- steps of attacks
 
 
 def restoring(names: tuple[str, ...] | str, *steps: Step) -> Step:
-    """Take some steps, then restore files or folders."""
-
     def step(site: Site) -> None:
         with site.restored(*((names,) if isinstance(names, str) else names)):
             site.do(*steps)

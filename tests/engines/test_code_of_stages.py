@@ -1,7 +1,5 @@
 """Every module that is imported while a stage runs is in one of its units, or cannot change its result."""
 
-from __future__ import annotations
-
 import json
 import os
 from pathlib import Path
@@ -9,7 +7,6 @@ from pathlib import Path
 import pytest
 
 from pointrend.checkout.code_digest import ELSEWHERE, PACKAGE, code_files
-from tests.workflow.checkout import Checkout
 
 STAGES = {
     "prepare": ("prepare", "voc"),
@@ -28,15 +25,12 @@ json.dump([code, names], open(sys.argv[1], "w"))
 
 
 @pytest.fixture(scope="module")
-def done(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
-    """A checkout in which everything has run once."""
-    checkout = Checkout.of_voc(tmp_path_factory.mktemp("code") / "pointrend")
-    checkout.snakemake()
-    return checkout
+def done(by_snakemake, tmp_path_factory):
+    return by_snakemake.copy(tmp_path_factory.mktemp("code") / "pointrend")
 
 
 @pytest.mark.parametrize("stage", STAGES)
-def test_every_module_that_a_stage_imports_counts(done: Checkout, stage: str, tmp_path: Path) -> None:
+def test_every_module_that_a_stage_imports_counts(done, stage, tmp_path):
     done.run("python", "-c", RUN_STAGE, str(tmp_path / "modules"), "--scale", "demo", *STAGES[stage])
     code, modules = json.loads((tmp_path / "modules").read_text())
     assert code == 0
@@ -49,7 +43,7 @@ def test_every_module_that_a_stage_imports_counts(done: Checkout, stage: str, tm
         assert file in units or own or any(file.is_relative_to(room) for room in rest), file
 
 
-def test_old_bytecode_is_never_run(done: Checkout, tmp_path: Path) -> None:
+def test_old_bytecode_is_never_run(done, tmp_path):
     """A source with the size and time of the one that its bytecode was made from, but with other content."""
     copy = done.copy(tmp_path / "pointrend")
     schedule = copy.root / "pointrend/training/schedule.py"

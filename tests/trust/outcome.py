@@ -1,17 +1,12 @@
-"""What the campaigns share: their command line, their tables, and what a disturbed checkout must be like afterwards."""
+"""What a disturbed checkout must hold in the end: what a calm one does, but for times."""
 
-from __future__ import annotations
-
-import argparse
 import json
 import re
-import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from pointrend.files import SEAL, sha256_file
-from tests.trust.document import write_table
 from tests.trust.ground import Ground
 
 # keys in the records of a training whose values are times, or say which machine it was and how it was started
@@ -21,30 +16,6 @@ TIMES = {
 }
 HASH = "[0-9a-f]{64}"
 PASSING = (".lock", ".log", ".digests.json")
-MOST_SECONDS = 120
-
-
-def markdown(*rows: Sequence[object]) -> str:
-    """A Markdown table, its head first."""
-    lines = [f"| {' | '.join(map(str, row))} |\n" for row in rows]
-    return "".join([lines[0], f"|{'-|' * len(rows[0])}\n", *lines[1:]])
-
-
-def campaign(name: str, run: Callable[[int, int], tuple[str, str, list[str]]]) -> None:
-    """The command line of a campaign, described by the documentation of its module.
-
-    ``run`` takes how much to try and a seed, and returns what to print, the table and the defects.
-    """
-    parser = argparse.ArgumentParser(description=sys.modules["__main__"].__doc__)
-    parser.add_argument("count", type=int, help="how much to try")
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--write", action="store_true", help="put the table into docs/reliability.md")
-    chosen = parser.parse_args()
-    printed, table, defects = run(chosen.count, chosen.seed)
-    print(printed, *defects, sep="\n")
-    if chosen.write:
-        write_table(name, table)
-    sys.exit(1 if defects else 0)
 
 
 def content(path: Path) -> Any:
