@@ -15,6 +15,7 @@ from pointrend.results.chain import RESULTS
 from pointrend.results.compare import compare, references
 from pointrend.results.published import load_published
 from pointrend.results.run_files import selected_runs
+from pointrend.results.tables import headline_sentence, next_lines
 from pointrend.settings.params import typed_seeds
 from pointrend.settings.project import Project
 
@@ -33,3 +34,4 @@ def run(project: Project, arguments: argparse.Namespace) -> None:
     selected = selected_runs(project, seeds, published)
     results = compare(project.params.scale, selected, published, references(project.params))
     write_json(project.results_folder / RESULTS, results)
+    print("\n".join((headline_sentence(results), *next_lines(results))))

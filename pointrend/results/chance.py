@@ -17,7 +17,7 @@ Floats = NDArray[np.float64] | float
 RATE = 0.05  # of each error, over all looks at a run together
 MARGIN = 1.0  # points; a smaller true difference counts as none
 FIRST_LOOK = 3  # seeds after which a run is judged as a whole for the first time
-ALIKE = 0.5  # two spreads are pooled unless an F test at this level finds a difference
+ALIKE = 0.75  # two spreads are pooled unless an F test at this level tells them apart
 KNOWN = 1e6  # degrees of freedom of an assumed spread: Student's t is the normal distribution
 
 
@@ -62,7 +62,7 @@ def errors(ours: Sample, theirs: Sample, own: bool) -> list[Error]:
     comes from other networks and may be wrong for this one. Then chance reaches at least as far as our seeds alone say.
     """
     a, b = theirs.variance / theirs.trainings, ours.variance / ours.trainings
-    welch = Error(np.sqrt(a + b), (a + b) ** 2 / (a**2 / theirs.degrees + b**2 / ours.degrees))
+    welch = Error(np.sqrt(a + b), (a + b) / (a / theirs.degrees + b / ours.degrees))
     if own:
         return [welch]
     share, one = 1 / ours.trainings + 1 / theirs.trainings, pooled(ours, theirs)
@@ -83,25 +83,40 @@ def p_values(mean: Floats, found: list[Error], rounding: float, share: float) ->
     return np.minimum(side / share, 1), np.minimum(equivalent / share, 1)
 
 
-def share_of_look(n: int, planned: int) -> float:
+def share_of_look(n: int, planned: int, own: bool) -> float:
     """The share of an error rate that the look after ``n`` of ``planned`` seeds may spend; 1 for a single look.
 
     Little is spent while our spread has few degrees of freedom. The divisor is what simulated histories need for all
-    looks together to keep the rate (docs/verdicts.md).
+    looks together to keep the rate (docs/verdicts.md); a single published training, which all looks share, needs less.
     """
     looks = planned - FIRST_LOOK + 1
-    return ((n - FIRST_LOOK + 1) / looks) ** 2 / min(1 + 0.15 * (looks - 1), 1.4)
+    return ((n - FIRST_LOOK + 1) / looks) ** 2 / min(1 + 0.15 * (looks - 1), 2.0 if own else 1.3)
 
 
 def chance_left(mean: float, now: Sample, theirs: Sample, planned: int, own: bool, rounding: float) -> float:
     """Chance of `reproduced` at the last planned look, if the seeds to come scatter as ``now`` says."""
     last = Sample(now.variance, planned - 1, planned)
-    reach = max(error.reach(RATE * share_of_look(planned, planned)) for error in errors(last, theirs, own))
+    reach = max(error.reach(RATE * share_of_look(planned, planned, own)) for error in errors(last, theirs, own))
     room, size = MARGIN - rounding - reach, np.sqrt(now.variance * (1 / now.trainings - 1 / planned))
     if room <= 0 or size == 0:
         return float(abs(mean) <= room)
     below, above = stats.t.cdf([(-room - mean) / size, (room - mean) / size], now.degrees)
     return float(above - below)
+
+
+def p_of_looks(differences: NDArray[np.float64], theirs: Sample, own: bool, rounding: float) -> NDArray[np.float64]:
+    """The two :func:`p_values` of every history, ours minus published (histories, planned), at each of its looks.
+
+    Returns (2, histories, looks).
+    """
+    planned = differences.shape[1]
+    found = []
+    for n in range(FIRST_LOOK, planned + 1):
+        seen = differences[:, :n]
+        ours = Sample(seen.var(axis=1, ddof=1), n - 1, n)
+        share = share_of_look(n, planned, own)
+        found.append(p_values(seen.mean(axis=1), errors(ours, theirs, own), rounding, share))
+    return np.moveaxis(np.array(found), 0, -1)
 
 
 def _alike(ours: Sample, theirs: Sample) -> Any:

@@ -39,12 +39,13 @@ def compare(
     """The content of results.json and a hash over it all.
 
     It has a row of kind ``trained`` per selected run and seed, one of kind ``seeds`` after those of a run with enough
-    comparable scores, and one of kind ``released`` per selected release. Figures are in percent. ``references`` says by
-    run what is known of the trainings behind the published number. ``interval`` is that of the difference over seeds, ``image_interval`` that of the
-    mIoU over images, ``paired_interval`` that of the mIoU minus the released weights' over the same images;
-    ``measures`` repeats what metrics.json has beside the mIoU, ``provenance`` what the figure follows from, and
-    ``reasons`` why a row is not run, unverified or not comparable, and what in the published log or config differs
-    from us. ``audit`` and ``curve`` are those of :func:`with_audit`.
+    comparable scores, and one of kind ``released`` per selected release. Figures are in percent. ``references`` holds
+    what is known of the trainings behind each published number, by run. ``headline`` counts runs by verdict.
+    ``interval`` is that of the difference over seeds, ``image_interval`` that of the mIoU over images,
+    ``paired_interval`` that of the mIoU minus the released weights' over the same images; ``measures`` repeats what
+    metrics.json has beside the mIoU, ``provenance`` what the figure follows from, and ``reasons`` why a row is not run,
+    unverified or not comparable, and what in the published log or config differs from us. ``audit`` and ``curve`` are
+    those of :func:`with_audit`.
 
     Raises:
         ResultsError: a file of a run cannot be read.
@@ -74,9 +75,7 @@ def judge(rows: Sequence[Row], references: Mapping[str, Reference]) -> list[Row]
     return judged
 
 
-def check_verdicts(
-    results: Mapping[str, Any], published: Published, references: Mapping[str, Reference]
-) -> None:
+def check_verdicts(results: Mapping[str, Any], published: Published, references: Mapping[str, Reference]) -> None:
     """Raise CheckFailed unless differences, verdicts and headline follow from the figures in ``results``."""
     rows = results["runs"]
     judged = [row for row in rows if row["kind"] != "seeds"]

@@ -62,7 +62,7 @@ class Published:
     paper: Link
     bibtex: str
     sections: tuple[Section, ...]
-    data: dict[str, str]  # sha256 of what was taken from the document, of the definition and of the retrainings, by file
+    data: dict[str, str]  # sha256 of the table, of the definition and of the evidence for sigma, by file name
     definition: Definition  # what a result must equal to be compared with the published number
 
     def hashes(self) -> dict[str, Any]:

@@ -19,7 +19,7 @@ MATCHES, CLOSE = 0.02, 0.05  # points by which the same weights may differ from 
 DECIMALS = 9  # to which differences are rounded before they are compared: 37.82 - 37.80 is not 0.02
 FUTILE = 0.05  # chance of `reproduced` below which more seeds are not worth their GPU weeks
 REPRODUCED, SIDES = "reproduced", ("below", "above")
-HOLM_LOOKS = 1.25  # at the smaller levels of Holm's method several looks spend this much more than their share
+HOLM_LOOKS = 1.3  # at the smaller levels of Holm's method several looks spend this much more than their share
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,7 @@ def seeds(differences: Sequence[float], planned: int, reference: Reference) -> V
         raise ValueError(f"{n} seeds of {planned} planned ones; a run as a whole needs {FIRST_LOOK} or more")
     mean = statistics.fmean(differences)
     ours, theirs, own = Sample(statistics.variance(differences, mean), n - 1, n), reference.sample(), reference.own
-    found, share = chance.errors(ours, theirs, own), chance.share_of_look(n, planned)
+    found, share = chance.errors(ours, theirs, own), chance.share_of_look(n, planned, own)
     side, equivalent = map(float, chance.p_values(mean, found, reference.rounding, share))
     word = _side(mean) if side <= RATE else REPRODUCED if equivalent <= RATE else "insufficient"
     one = chance.pooled(ours, theirs)
