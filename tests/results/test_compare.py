@@ -15,6 +15,8 @@ from pointrend.errors import CheckFailed, ResultsError
 from pointrend.files import canonical_json, sha256_file, sha256_json, write_json
 from pointrend.results.compare import judge, read_results, sealed
 from pointrend.results.run_files import NOT_EVALUATED, STALE, STALE_SCORE, SelectedRun
+from pointrend.results.tables import headline_sentence, next_lines
+from pointrend.results.verdict import headline
 from tests.results.runs import (
     ASSUMED,
     DATA,
@@ -243,7 +245,7 @@ def test_two_seeds_are_judged_each_by_itself(tmp_path: Path) -> None:
 
 
 def test_three_seeds_of_four_make_a_row(tmp_path: Path) -> None:
-    """By hand: mean 69.90, s = 0.1; share 1/4 / 1.15, t(1 - 0.025 0.2174, 2) = 9.526, SE = 0.1 sqrt(4/3)."""
+    """By hand: mean 69.90, s = 0.1; share 1/4 / 1.15, t(1 - 0.025 0.2174, 2) = 9.513, SE = 0.1 sqrt(4/3)."""
     mious = {("voc_r50", 0): 69.8, ("voc_r50", 1): 69.9, ("voc_r50", 2): 70.0, ("voc_r50", 7): None}
     *trained, seeds = judged(tmp_path, mious)
     assert [row["kind"] for row in trained] == ["trained"] * 4
@@ -251,9 +253,12 @@ def test_three_seeds_of_four_make_a_row(tmp_path: Path) -> None:
     assert (seeds["kind"], seeds["seed"], seeds["n"], seeds["evidence"]) == ("seeds", None, 3, "seeds")
     assert (seeds["miou"], seeds["difference"], seeds["sigma"]) == pytest.approx((69.9, 0.06, 0.1))
     assert (seeds["verdict"], seeds["next"]) == ("reproduced", "stop")
-    assert seeds["interval"] == pytest.approx([0.06 - 1.105, 0.06 + 1.105], abs=1e-3)
+    assert seeds["interval"] == pytest.approx([0.06 - 1.1035, 0.06 + 1.1035], abs=1e-3)
     assert seeds["reasons"] == ["1 of its 4 seeds have no score that counts"]
     assert list(seeds["hashes"]) == [f"metrics.json of seed {seed}" for seed in (0, 1, 2)]
+    rows = [*trained, seeds]
+    assert next_lines({"runs": rows}) == ["voc_r50, 3 of 4 seeds: reproduced, stop"]
+    assert headline_sentence({"headline": headline(rows)}) == "0 of 1 reproduced, 0 below or above"  # p 0.041 times 1.3
 
 
 def test_no_run_is_pooled_with_another(tmp_path: Path) -> None:

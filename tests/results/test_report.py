@@ -166,7 +166,7 @@ def test_the_mean_of_the_seeds_has_a_row_without_files_and_what_it_rests_on(tmp_
     source = "measured over 3 seeds; not pooled with 0.30 (assumed): F test"
     assert rows[5] == ["voc_r50", "mean of 3", "3", "0.00", source, "-21.57 to -20.38", "–", "below"]
     low, high = results["runs"][0]["image_interval"]
-    assert rows[2][5:7] == ["-20.98 to -20.98", f"{low:.2f}% to {high:.2f}%"]
+    assert rows[2][5:7] == ["-21.81 to -20.14", f"{low:.2f}% to {high:.2f}%"]
     assert rows[5] in PageReader(page_of(results, tmp_path)).rows
 
 
