@@ -132,9 +132,14 @@ def save(record: dict[str, Any], folder: Path, page: Path) -> None:
     """Write ``<what>_<machine>_<date>.json`` into ``folder``, and the table between its markers in ``page``."""
     slug = re.sub(r"[^a-z0-9]+", "-", record["machine"]["name"].lower()).strip("-")
     write_json(folder / f"{record['bench']}_{slug}_{record['date']}.json", record)
-    begin, end = (f"<!-- bench:{record['bench']}:{place} -->" for place in ("begin", "end"))
+    write_between(page, record["bench"], table(record))
+
+
+def write_between(page: Path, name: str, text: str) -> None:
+    """Write ``text`` between the two markers of ``name`` in a page."""
+    begin, end = (f"<!-- bench:{name}:{place} -->" for place in ("begin", "end"))
     before, rest = page.read_text(encoding="utf-8").split(begin)
-    write_text(page, f"{before}{begin}\n{table(record)}{end}{rest.split(end)[1]}")
+    write_text(page, f"{before}{begin}\n{text}{end}{rest.split(end)[1]}")
 
 
 def table(record: dict[str, Any]) -> str:

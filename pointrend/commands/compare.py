@@ -12,9 +12,10 @@ import argparse
 from pointrend.files import write_json
 from pointrend.logs import log_to_file
 from pointrend.results.chain import RESULTS
-from pointrend.results.compare import assumed_spreads, compare
+from pointrend.results.compare import compare, references
 from pointrend.results.published import load_published
 from pointrend.results.run_files import selected_runs
+from pointrend.results.tables import headline_sentence, next_lines
 from pointrend.settings.params import typed_seeds
 from pointrend.settings.project import Project
 
@@ -29,6 +30,8 @@ def run(project: Project, arguments: argparse.Namespace) -> None:
     log_to_file(project.log_file("compare"))
     typed = arguments.seeds
     seeds = project.params.seeds if typed is None else typed_seeds(f"--seeds {typed!r}", typed.split(","))
-    published, assumed = load_published(project.published_folder), assumed_spreads(project.params.datasets)
-    results = compare(project.params.scale, selected_runs(project, seeds, published), published, assumed)
+    published = load_published(project.published_folder)
+    selected = selected_runs(project, seeds, published)
+    results = compare(project.params.scale, selected, published, references(project.params))
     write_json(project.results_folder / RESULTS, results)
+    print("\n".join((headline_sentence(results), *next_lines(results))))

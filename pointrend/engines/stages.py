@@ -160,7 +160,11 @@ STAGES = {
             command="compare",
             job="compare",
             # Every run and seed: DVC cannot list them one by one.
-            reads=("runs/{scale}", *(f"published/{name}.json" for name in ("pointrend_table", "definition", "code"))),
+            reads=(
+                "runs/{scale}",
+                *(f"published/{name}.json" for name in ("pointrend_table", "definition", "code")),
+                "published/retrainings.csv",
+            ),
             values=EVERYTHING,
             code="compare",
             outs={"results": "results/{scale}/results.json"},

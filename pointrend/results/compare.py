@@ -13,12 +13,13 @@ from pointrend.files import read_json, sha256_json
 from pointrend.results import verdict
 from pointrend.results.audit.audits import with_audit
 from pointrend.results.chain import METRICS, MODEL, RESULTS
+from pointrend.results.chance import FIRST_LOOK
 from pointrend.results.form import fault_of_form
 from pointrend.results.intervals import miou_interval, paired_interval
 from pointrend.results.published import Published
 from pointrend.results.run_files import UNPUBLISHED, Score, SelectedRun, find_score
-from pointrend.results.verdict import Spread, Verdict
-from pointrend.settings.params import DatasetParams
+from pointrend.results.verdict import Reference, Spread, Verdict
+from pointrend.settings.params import Params
 
 log = logging.getLogger(__name__)
 
@@ -33,17 +34,18 @@ NO_SCORE: Row = {
 
 
 def compare(
-    scale: str, selected: Sequence[SelectedRun], published: Published, assumed: Mapping[str, Spread]
+    scale: str, selected: Sequence[SelectedRun], published: Published, references: Mapping[str, Reference]
 ) -> dict[str, Any]:
     """The content of results.json and a hash over it all.
 
     It has a row of kind ``trained`` per selected run and seed, one of kind ``seeds`` after those of a run with enough
-    comparable scores, and one of kind ``released`` per selected release. Figures are in percent. ``assumed`` is sigma
-    per dataset until it is measured. ``interval`` is that of the difference over seeds, ``image_interval`` that of the
-    mIoU over images, ``paired_interval`` that of the mIoU minus the released weights' over the same images;
-    ``measures`` repeats what metrics.json has beside the mIoU, ``provenance`` what the figure follows from, and
-    ``reasons`` why a row is not run, unverified or not comparable, and what in the published log or config differs
-    from us. ``audit`` and ``curve`` are those of :func:`with_audit`.
+    comparable scores, and one of kind ``released`` per selected release. Figures are in percent. ``references`` holds
+    what is known of the trainings behind each published number, by run. ``headline`` counts runs by verdict.
+    ``interval`` is that of the difference over seeds, ``image_interval`` that of the mIoU over images,
+    ``paired_interval`` that of the mIoU minus the released weights' over the same images; ``measures`` repeats what
+    metrics.json has beside the mIoU, ``provenance`` what the figure follows from, and ``reasons`` why a row is not run,
+    unverified or not comparable, and what in the published log or config differs from us. ``audit`` and ``curve`` are
+    those of :func:`with_audit`.
 
     Raises:
         ResultsError: a file of a run cannot be read.
@@ -57,41 +59,40 @@ def compare(
     for (run, seed), reason in copies(rows).items():
         (row,) = (row for row in rows if (row["run"], row["seed"]) == (run, seed))
         row |= {"comparable": False, "difference": None, "reasons": [reason, *row["reasons"]]}
-    return sealed({"scale": scale, "published": published.hashes(), "runs": judge(rows, assumed)})
+    judged = judge(rows, references)
+    headline = verdict.headline(judged)
+    return sealed({"scale": scale, "published": published.hashes(), "headline": headline, "runs": judged})
 
 
-def judge(rows: Sequence[Row], assumed: Mapping[str, Spread]) -> list[Row]:
+def judge(rows: Sequence[Row], references: Mapping[str, Reference]) -> list[Row]:
     """Rows of kind ``trained`` and ``released`` with the verdicts that follow from their differences, and the rows of
     kind ``seeds``."""
-    scores: dict[str, dict[str, list[float]]] = {}  # by dataset and run: each backbone has a mean of its own
-    for row in rows:
-        if row["kind"] == "trained" and row["difference"] is not None:
-            scores.setdefault(row["setting"]["dataset"], {}).setdefault(row["run"], []).append(row["miou"])
-    measured = {dataset: verdict.pooled(list(of_runs.values())) for dataset, of_runs in scores.items()}
-    spreads = {**assumed, **{dataset: spread for dataset, spread in measured.items() if spread is not None}}
     judged: list[Row] = []
     for name in dict.fromkeys(row["run"] for row in rows):
-        of_run = [_judged(row, spreads) for row in rows if row["run"] == name]
+        of_run = [_judged(row, references) for row in rows if row["run"] == name]
         trained = [row for row in of_run if row["kind"] == "trained"]
-        judged += [*trained, *_seeds_row(trained, spreads), *(row for row in of_run if row["kind"] == "released")]
+        judged += [*trained, *_seeds_row(trained, references), *(row for row in of_run if row["kind"] == "released")]
     return judged
 
 
-def check_verdicts(rows: Sequence[Row], published: Published, assumed: Mapping[str, Spread]) -> None:
-    """Raise CheckFailed unless differences and verdicts follow from the figures in the ``rows`` of results.json."""
+def check_verdicts(results: Mapping[str, Any], published: Published, references: Mapping[str, Reference]) -> None:
+    """Raise CheckFailed unless differences, verdicts and headline follow from the figures in ``results``."""
+    rows = results["runs"]
     judged = [row for row in rows if row["kind"] != "seeds"]
     for row in judged:
         expected = published.miou(row["run"])
         difference = None if expected is None or row["difference"] is None else row["miou"] - expected
         if (row["published_miou"], row["difference"]) != (expected, difference):
             raise CheckFailed(f"{RESULTS}: the difference of {row['run']} is not ours minus published", COMPARE_AGAIN)
-    if judge(judged, assumed) != rows:
+    if judge(judged, references) != rows or results["headline"] != verdict.headline(rows):
         raise CheckFailed(f"{RESULTS}: its verdicts do not follow from its figures and params.yaml", COMPARE_AGAIN)
 
 
-def assumed_spreads(datasets: Mapping[str, DatasetParams]) -> dict[str, Spread]:
-    """Sigma of every dataset as params.yaml has it."""
-    return {name: Spread(dataset.sigma.points, dataset.sigma.source) for name, dataset in datasets.items()}
+def references(params: Params) -> dict[str, Reference]:
+    """What is known of the trainings behind the published number, by run: one each, sigma as params.yaml states it."""
+    sigmas = {name: dataset.sigma for name, dataset in params.datasets.items()}
+    spreads = {name: Spread(sigma.points, sigma.source, sigma.degrees) for name, sigma in sigmas.items()}
+    return {name: Reference(spreads[run.dataset]) for name, run in params.runs.items()}
 
 
 def sealed(results: dict[str, Any]) -> dict[str, Any]:
@@ -203,17 +204,19 @@ def _paired(row: Row, score: Score | None, released: Score | None) -> list[float
         return None
 
 
-def _statistics(judgement: Verdict, source: str | None = None) -> Row:
+def _statistics(judgement: Verdict) -> Row:
     return {
         "verdict": judgement.word,
         "n": judgement.n,
         "sigma": judgement.sigma,
-        "sigma_source": source,
+        "sigma_source": judgement.source,
         "interval": None if judgement.interval is None else list(judgement.interval),
+        "next": judgement.next,
+        "p": judgement.p,
     }
 
 
-def _judged(row: Row, spreads: Mapping[str, Spread]) -> Row:
+def _judged(row: Row, references: Mapping[str, Reference]) -> Row:
     if row["miou"] is None:
         unverified = row["verdict"] == verdict.UNVERIFIED.word
         return row | _statistics(verdict.UNVERIFIED if unverified else verdict.NOT_RUN)
@@ -221,27 +224,30 @@ def _judged(row: Row, spreads: Mapping[str, Spread]) -> Row:
         return row | _statistics(verdict.NOT_COMPARABLE)
     if row["kind"] == "released":
         return row | _statistics(verdict.released(row["difference"]))
-    spread = spreads[row["setting"]["dataset"]]
-    return row | _statistics(verdict.one_seed(row["difference"], spread), spread.source)
+    return row | _statistics(verdict.one_seed(row["difference"], references[row["run"]]))
 
 
-def _seeds_row(rows: Sequence[Row], spreads: Mapping[str, Spread]) -> list[Row]:
-    """The row of a run as a whole, from the rows of its seeds; none if they are too few."""
-    scored = [row for row in rows if row["difference"] is not None]
-    if len(scored) < verdict.ENOUGH:
+def _counted(rows: Sequence[Row]) -> list[Row]:
+    """The rows that the verdict on a run as a whole rests on, of those of its seeds in their order."""
+    return [row for row in rows if row["difference"] is not None]
+
+
+def _seeds_row(rows: Sequence[Row], references: Mapping[str, Reference]) -> list[Row]:
+    """The row of a run as a whole, from the rows of all its planned seeds; none if too few count."""
+    counted = _counted(rows)
+    if len(counted) < FIRST_LOOK:
         return []
-    missing, differences = len(rows) - len(scored), [row["difference"] for row in scored]
-    spread = spreads[scored[0]["setting"]["dataset"]]
+    differences, missing = [row["difference"] for row in counted], len(rows) - len(counted)
     row = {
-        **scored[0],
+        **counted[0],
         **NO_SCORE,
         "seed": None,
         "kind": "seeds",
-        "miou": math.fsum(row["miou"] for row in scored) / len(scored),
-        "difference": math.fsum(differences) / len(scored),
+        "miou": math.fsum(row["miou"] for row in counted) / len(counted),
+        "difference": math.fsum(differences) / len(counted),
         "evidence": "seeds",
         "reasons": [f"{missing} of its {len(rows)} seeds have no score that counts"] if missing else [],
-        "hashes": {f"{METRICS} of seed {row['seed']}": row["hashes"][METRICS] for row in scored},
-        **_statistics(verdict.seeds(differences, spread), spread.source),
+        "hashes": {f"{METRICS} of seed {row['seed']}": row["hashes"][METRICS] for row in counted},
+        **_statistics(verdict.seeds(differences, len(rows), references[counted[0]["run"]])),
     }
     return [row]

@@ -50,7 +50,8 @@ _ROW = _form(
     hashes=dict[str, str],
     setting=_form(dataset=str, recipe=_form(output_stride=int)),
 )
-_RESULTS = _form(scale=Name, published=_form(file=str, sha256=str), runs=list[_ROW], sha256=str)  # type: ignore[valid-type]
+_PUBLISHED = _form(file=str, sha256=str)
+_RESULTS = _form(scale=Name, published=_PUBLISHED, runs=list[_ROW], headline=dict[str, int], sha256=str)  # type: ignore[valid-type]
 
 
 def fault_of_form(results: Any) -> str | None:

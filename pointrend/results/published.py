@@ -17,7 +17,7 @@ from pointrend.errors import CheckFailed, ResultsError
 from pointrend.files import read_json, sha256_file
 from pointrend.settings.definition import DEFINITION, RESTORE, Definition, load_definition
 
-TABLE = "pointrend_table.json"
+TABLE, RETRAININGS = "pointrend_table.json", "retrainings.csv"
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ class Published:
     paper: Link
     bibtex: str
     sections: tuple[Section, ...]
-    data: dict[str, str]  # sha256 of what was taken from the document, and of the definition, by file name
+    data: dict[str, str]  # sha256 of the table, of the definition and of the evidence for sigma, by file name
     definition: Definition  # what a result must equal to be compared with the published number
 
     def hashes(self) -> dict[str, Any]:
@@ -93,7 +93,7 @@ def load_published(folder: Path) -> Published:
             paper=Link(**introduction["paper"]),
             bibtex=introduction["bibtex"],
             sections=TypeAdapter(tuple[Section, ...]).validate_python(values["sections"]),
-            data={name: sha256_file(folder / name) for name in (TABLE, DEFINITION)},
+            data={name: sha256_file(folder / name) for name in (TABLE, DEFINITION, RETRAININGS)},
             definition=load_definition(folder),
         )
     except OSError as problem:

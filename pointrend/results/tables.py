@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -40,10 +41,10 @@ VERDICT_SENTENCES = {
     " protocol",
     "consistent": "one training, as near to the published number as two trainings of one recipe are to each other;"
     " this does not reproduce it",
-    "reproduced": "the published number is in the band of a future single training, and the difference is shown to"
-    " be smaller than one point",
-    "insufficient": "the published number is in the band of a future single training, but too few seeds, or too"
-    " scattered ones, leave a difference of one point possible",
+    "reproduced": "chance explains the difference from the published number, which is shown to be smaller than one"
+    " point",
+    "insufficient": "chance explains the difference from the published number, but too few seeds, or too scattered"
+    " ones, leave a difference of one point possible",
     "below": "further below the published number than chance explains at 95 %",
     "above": "further above the published number than chance explains at 95 %: audit the protocol first",
 }
@@ -60,10 +61,10 @@ STRIDE_SENTENCE = (
     " “os8” say; the output stride of our network is given beside it."
 )
 CERTAINTY_SENTENCE = (
-    "The interval over seeds shows how far a further training would differ from the published number, in points (95 %):"
-    " It contains 0 where the verdict is neither below nor above. Sigma is the standard deviation over seeds. The"
-    " interval over images is a different one: how far the mIoU of the same weights would move with other"
-    " validation images, by a bootstrap."
+    "The interval over seeds shows how far a further training would differ from the published number, in points (95 %,"
+    " over all looks at the planned seeds): It contains 0 where the verdict is neither below nor above. Sigma is the"
+    " standard deviation over seeds. The interval over images is a different one: how far the mIoU of the same weights"
+    " would move with other validation images, by a bootstrap."
 )
 PAIRED_SENTENCE = (
     "Our weights and the released ones on the same images, both resampled together: how far the difference of the two"
@@ -99,6 +100,22 @@ def scale_sentence(results: Mapping[str, Any]) -> str:
     )
     weights = f", and {sum(released)} of {len(released)} released weights" if released else ""
     return f"{COMPARABLE_SENTENCE} {sum(trained)} of {len(trained)} runs are scored{weights}."
+
+
+def headline_sentence(results: Mapping[str, Any]) -> str:
+    """How many of the published numbers are reproduced, over all runs at once (docs/verdicts.md)."""
+    of = results["headline"]
+    return f"{of['reproduced']} of {of['runs']} reproduced, {of['below or above']} below or above"
+
+
+def next_lines(results: Mapping[str, Any]) -> list[str]:
+    """What to do next about each run that has a verdict as a whole."""
+    rows = results["runs"]
+    planned = Counter(row["run"] for row in rows if row["kind"] == "trained")
+    whole = (row for row in rows if row["kind"] == "seeds")
+    return [
+        f"{row['run']}, {row['n']} of {planned[row['run']]} seeds: {row['verdict']}, {row['next']}" for row in whole
+    ]
 
 
 def columns_sentence(results: Mapping[str, Any]) -> str:

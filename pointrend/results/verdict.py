@@ -7,17 +7,19 @@ that differ in nothing but their seed.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+import statistics
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from scipy import stats
+from pointrend.results import chance
+from pointrend.results.chance import FIRST_LOOK, KNOWN, RATE, Error, Sample
 
 MATCHES, CLOSE = 0.02, 0.05  # points by which the same weights may differ from their published number
-MARGIN = 1.0  # points; a smaller true difference counts as none
-CONFIDENCE = 0.95
-TWO_SIDED = (1 + CONFIDENCE) / 2
-ENOUGH = 3  # seeds from which sigma is measured, and a run is judged as a whole
 DECIMALS = 9  # to which differences are rounded before they are compared: 37.82 - 37.80 is not 0.02
+FUTILE = 0.05  # chance of `reproduced` below which more seeds are not worth their GPU weeks
+REPRODUCED, SIDES = "reproduced", ("below", "above")
+HOLM_LOOKS = 1.3  # at the smaller levels of Holm's method several looks spend this much more than their share
 
 
 @dataclass(frozen=True)
@@ -30,13 +32,37 @@ class Spread:
 
 
 @dataclass(frozen=True)
+class Reference:
+    """The published side of a difference: the mean of ``trainings`` trainings, and how these scatter.
+
+    ``own`` states that ``spread`` was measured on these very trainings, not on others. ``rounding`` is half a unit of
+    the last published digit, in points.
+    """
+
+    spread: Spread
+    trainings: int = 1
+    own: bool = False
+    rounding: float = 0.005
+
+    def sample(self) -> Sample:
+        """The same for :mod:`chance`."""
+        return Sample(self.spread.sigma**2, self.spread.degrees or KNOWN, self.trainings)
+
+
+@dataclass(frozen=True)
 class Verdict:
-    """The word, and what it rests on: seeds, sigma, and the interval of the difference, both in points."""
+    """The word, and what it rests on: seeds, sigma and its source, and the interval of the difference in points.
+
+    On a run as a whole also what to do ``next``, and the ``p`` that the headline needs.
+    """
 
     word: str
     n: int = 0
     sigma: float | None = None
+    source: str | None = None
     interval: tuple[float, float] | None = None
+    next: str | None = None  # stop, go on, or futile
+    p: Mapping[str, float] | None = None  # of `reproduced` and of `side`, adjusted for the other looks
 
 
 NOT_RUN = Verdict("not run")  # no result exists
@@ -50,50 +76,78 @@ def released(difference: float) -> Verdict:
     return Verdict("matches" if size <= MATCHES else "close" if size <= CLOSE else "differs", n=1)
 
 
-def one_seed(difference: float, spread: Spread) -> Verdict:
+def one_seed(difference: float, reference: Reference) -> Verdict:
     """The verdict on a single training: two single trainings of one recipe differ by sqrt(2) sigma."""
-    reach = _quantile(TWO_SIDED, degrees=0) * math.sqrt(2) * spread.sigma
+    theirs = reference.sample()
+    error = Error(math.sqrt(theirs.variance * (1 + 1 / theirs.trainings)), theirs.degrees)
+    reach = float(error.reach(RATE / 2)) + reference.rounding
     word = "consistent" if abs(difference) <= reach else _side(difference)
-    return Verdict(word, 1, spread.sigma, (difference - reach, difference + reach))
+    spread = reference.spread
+    return Verdict(word, 1, spread.sigma, spread.source, (difference - reach, difference + reach))
 
 
-def seeds(differences: Sequence[float], spread: Spread) -> Verdict:
-    """The verdict on a run from its trainings, at least :data:`ENOUGH` of them.
+def seeds(differences: Sequence[float], planned: int, reference: Reference) -> Verdict:
+    """The verdict on a run from its first trainings, of as many as were planned before the first of them.
 
-    The published number is a single training, so it must be in the band of a future single one around our mean.
+    The bounds hold at all looks from the third seed to the last planned one together.
+
+    Raises:
+        ValueError: there are fewer than :data:`FIRST_LOOK`, or more than planned.
     """
     n = len(differences)
-    if n < ENOUGH:
-        raise ValueError(f"{n} seeds are too few to judge a run as a whole")
-    mean = math.fsum(differences) / n
-    error = spread.sigma * math.sqrt(1 + 1 / n)
-    reach = _quantile(TWO_SIDED, spread.degrees) * error
-    if abs(mean) > reach:
-        word = _side(mean)
-    else:
-        # Two one-sided tests, each at 5 %: the difference is above -MARGIN, and it is below MARGIN.
-        equivalent = abs(mean) + _quantile(CONFIDENCE, spread.degrees) * error <= MARGIN
-        word = "reproduced" if equivalent else "insufficient"
-    return Verdict(word, n, spread.sigma, (mean - reach, mean + reach))
+    if not FIRST_LOOK <= n <= planned:
+        raise ValueError(f"{n} seeds of {planned} planned ones; a run as a whole needs {FIRST_LOOK} or more")
+    mean = statistics.fmean(differences)
+    ours, theirs, own = Sample(statistics.variance(differences, mean), n - 1, n), reference.sample(), reference.own
+    found, share = chance.errors(ours, theirs, own), chance.share_of_look(n, planned, own)
+    side, equivalent = map(float, chance.p_values(mean, found, reference.rounding, share))
+    word = _side(mean) if side <= RATE else REPRODUCED if equivalent <= RATE else "insufficient"
+    one = chance.pooled(ours, theirs)
+    then = "stop"
+    if word == "insufficient" and n < planned:
+        left = chance.chance_left(mean, one, theirs, planned, own, reference.rounding)
+        then = "go on" if left >= FUTILE else "futile"
+    reach = max(float(error.reach(RATE / 2 * share)) for error in found) + reference.rounding
+    return Verdict(
+        word,
+        n,
+        math.sqrt(one.variance),
+        _source(ours, one, reference.spread),
+        (mean - reach, mean + reach),
+        then,
+        {"reproduced": equivalent, "side": side},
+    )
 
 
-def pooled(scores: Sequence[Sequence[float]]) -> Spread | None:
-    """Sigma measured within a dataset: ``scores`` are those of each backbone's seeds.
+def headline(rows: Sequence[Mapping[str, Any]]) -> dict[str, int]:
+    """How many of the published numbers are reproduced, and how many are not: Holm's method over all of them.
 
-    Backbones with fewer than :data:`ENOUGH` seeds do not count; None where none is left.
+    Each count is wrong about any run in at most 5 % of all cases. A run without a verdict as a whole counts as neither.
     """
-    groups = [group for group in scores if len(group) >= ENOUGH]
-    if not groups:
-        return None
-    degrees = sum(len(group) - 1 for group in groups)
-    squares = math.fsum((score - math.fsum(group) / len(group)) ** 2 for group in groups for score in group)
-    counted = " + ".join(str(len(group)) for group in groups)
-    return Spread(math.sqrt(squares / degrees), f"measured over {counted} seeds, {degrees} degrees of freedom", degrees)
+    runs = {row["run"] for row in rows if row["published_miou"] is not None}
+    whole = [row for row in rows if row["kind"] == "seeds"]
+    reproduced = [row["p"]["reproduced"] for row in whole if row["verdict"] == REPRODUCED]
+    sides = [row["p"]["side"] for row in whole if row["verdict"] in SIDES]
+    return {"runs": len(runs), "reproduced": _holm(reproduced, len(runs)), "below or above": _holm(sides, len(runs))}
 
 
-def _quantile(probability: float, degrees: int) -> float:
-    """Of Student's t, or of the normal distribution where sigma is not measured but assumed."""
-    return float(stats.t.ppf(probability, degrees) if degrees else stats.norm.ppf(probability))
+def _holm(p_values: Sequence[float], tests: int) -> int:
+    """How many of ``tests`` hypotheses are rejected; those without a p value are not."""
+    rejected = 0
+    for p in sorted(p_values):
+        if p * HOLM_LOOKS * (tests - rejected) > RATE:
+            break
+        rejected += 1
+    return rejected
+
+
+def _source(ours: Sample, one: Sample, spread: Spread) -> str:
+    """Where the pooled sigma comes from."""
+    if one.degrees == ours.degrees:
+        return f"measured over {ours.trainings} seeds; not pooled with {spread.sigma:.2f} ({spread.source}): F test"
+    if not spread.degrees:
+        return spread.source
+    return f"measured over {ours.trainings} seeds, pooled with {spread.source}; {one.degrees:.0f} degrees of freedom"
 
 
 def _side(difference: float) -> str:

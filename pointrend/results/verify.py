@@ -22,7 +22,7 @@ from pointrend.files import canonical_json, read_json, sha256_json
 from pointrend.results import chain
 from pointrend.results.audit.audits import audit_holds
 from pointrend.results.chain import MODEL, RESULTS, SCORING, TRAIN, Record, Stated, folder_name, stated
-from pointrend.results.compare import COMPARE_AGAIN, assumed_spreads, check_verdicts, copies, read_results, scored
+from pointrend.results.compare import COMPARE_AGAIN, check_verdicts, copies, read_results, references, scored
 from pointrend.results.published import load_published
 from pointrend.results.report import check_files, report_files, top_readme
 from pointrend.results.run_files import SelectedRun, find_score
@@ -77,7 +77,7 @@ class Verification:
         for row in sorted(rows, key=lambda row: row["kind"] == "released"):
             self._run(row)
             self._audit(row)
-        check_verdicts(results["runs"], self.published, assumed_spreads(project.params.datasets))
+        check_verdicts(results, self.published, references(project.params))
         pages = report_files(results, self.published, project.results_folder, project.runs_folder, top_readme(project))
         check_files(pages)
         self.files |= pages.keys()

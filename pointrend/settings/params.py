@@ -54,10 +54,11 @@ class Images(Strict):
     val: PositiveInt
 
 
-class AssumedSigma(Strict):
-    """Standard deviation of the mIoU over seeds, until it is measured; see docs/verdicts.md."""
+class Sigma(Strict):
+    """Standard deviation of the mIoU over seeds, from evidence other than ours; see docs/verdicts.md."""
 
     points: Annotated[float, Field(gt=0, le=100)]
+    degrees: Count = Field(0, description="degrees of freedom of the evidence; 0: assumed")
     source: Annotated[str, Field(min_length=1)]
 
 
@@ -65,7 +66,7 @@ class DatasetParams(Strict):
     """A dataset: its archives, its full counts, and the recipe's numbers that belong to it."""
 
     images: Images
-    sigma: AssumedSigma
+    sigma: Sigma
     about_megapixels: Annotated[float, Field(gt=0, le=10_000)]
     sets: Annotated[str, Field(pattern="^[A-Za-z0-9_]+/[A-Za-z0-9_]+$")]
     recipe: RecipePart

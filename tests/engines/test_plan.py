@@ -44,6 +44,23 @@ def test_costs_follow_from_step_times_of_which_a_runs_own_wins(plan: Plan, scale
     assert not [words for words in lines if words and words[0].endswith("_r101") and words[-1].endswith("/s")]
 
 
+def test_the_plan_says_how_many_seeds_it_takes_where_a_number_can_be_reproduced(plan: Plan) -> None:
+    """The least list by hand for Cityscapes: t(0.95, 2) 0.13 sqrt(4/3) = 0.44; for VOC it takes many."""
+    lines = [line.split() for line in plan("paper")]
+    heading = next(index for index, words in enumerate(lines) if words[1:3] == ["sigma", "least"])
+    assert [words[:3] for words in lines[heading + 1 : heading + 7 : 2]] == [
+        ["voc_r50", "0.50", "14"],
+        ["ade20k_r50", "0.26", "3"],
+        ["cityscapes_r50", "0.13", "3"],
+    ]
+    chances = [
+        [int(part.split()[-1]) for part in " ".join(words[3:]).split(" %")[:4]] for words in lines[heading + 1 :][:6]
+    ]
+    assert all(chance == sorted(chance) for chance in chances)
+    assert (max(chances[0]), min(chances[4])) == (1, 97)
+    assert not [line for line in plan("demo") if "least" in line]
+
+
 def test_disk_follows_from_counts_and_form() -> None:
     project = Project.load(ROOT / "params.yaml", "paper")
     pixels = (10582 + 1449) * project.params.datasets["voc"].about_megapixels * 1e6

@@ -17,14 +17,14 @@ from pointrend.files import SEAL, sha256_file, sha256_json, write_bytes, write_j
 from pointrend.results.compare import compare
 from pointrend.results.published import Published, load_published
 from pointrend.results.run_files import SelectedRun
-from pointrend.results.verdict import Spread
+from pointrend.results.verdict import Reference, Spread
 from pointrend.settings.definition import Definition
 from pointrend.training.metrics_log import curve_csv
 
 PUBLISHED = Path(__file__).parents[2] / "published"
 FINGERPRINT, SCORING = "f" * 64, "7" * 64
 RUNS = ("voc_r50", "voc_r101", "ade20k_r50", "ade20k_r101", "cityscapes_r50", "cityscapes_r101")
-ASSUMED = {dataset: Spread(0.3, "assumed") for dataset in ("voc", "ade20k", "cityscapes")}
+ASSUMED = dict.fromkeys(RUNS, Reference(Spread(0.3, "assumed")))
 INPUTS = {"data_manifest_sha256": "d" * 64, "backbone_sha256": "b" * 64, "code_sha256": "c" * 64}
 NO_PICTURES: Mapping[str, bytes] = {}
 MACHINE = {"device": "cpu", "processor": "x86_64", "torch": "2.14.1"}

@@ -15,6 +15,8 @@ from pointrend.errors import CheckFailed, ResultsError
 from pointrend.files import canonical_json, sha256_file, sha256_json, write_json
 from pointrend.results.compare import judge, read_results, sealed
 from pointrend.results.run_files import NOT_EVALUATED, STALE, STALE_SCORE, SelectedRun
+from pointrend.results.tables import headline_sentence, next_lines
+from pointrend.results.verdict import headline
 from tests.results.runs import (
     ASSUMED,
     DATA,
@@ -50,7 +52,7 @@ def run(tmp_path: Path) -> SelectedRun:
 
 
 def test_a_comparable_run_has_a_difference_and_a_verdict(run: SelectedRun) -> None:
-    reach = 1.959964 * math.sqrt(2) * 0.3
+    reach = 1.959964 * math.sqrt(2) * 0.3 + 0.005
     (row,) = rows_of(run)
     assert row.pop("interval") == pytest.approx([MIOU - 69.84 - reach, MIOU - 69.84 + reach], abs=1e-6)
     low, high = row.pop("image_interval")
@@ -69,7 +71,16 @@ def test_a_comparable_run_has_a_difference_and_a_verdict(run: SelectedRun) -> No
     assert row == {
         **{"run": "voc_r50", "seed": 2, "kind": "trained", "evidence": "one-seed", "verdict": "below"},
         **{"miou": MIOU, "published_miou": 69.84, "difference": MIOU - 69.84, "comparable": True, "reasons": []},
-        **{"n": 1, "sigma": 0.3, "sigma_source": "assumed", "paired_interval": None, "audit": None, "curve": None},
+        **{
+            "n": 1,
+            "sigma": 0.3,
+            "sigma_source": "assumed",
+            "next": None,
+            "p": None,
+            "paired_interval": None,
+            "audit": None,
+            "curve": None,
+        },
         "measures": MEASURES,
         "pictures": {"a.png": PICTURE},
         "hashes": {
@@ -233,27 +244,27 @@ def test_two_seeds_are_judged_each_by_itself(tmp_path: Path) -> None:
     assert [(row["verdict"], row["n"], row["sigma"]) for row in rows] == [("consistent", 1, 0.3), ("above", 1, 0.3)]
 
 
-def test_three_seeds_measure_sigma_and_make_a_row(tmp_path: Path) -> None:
-    """By hand: mean 69.90, sigma 0.1, t(0.975, 2) = 4.302653, t(0.95, 2) = 2.919986, SE = 0.1 sqrt(4/3)."""
+def test_three_seeds_of_four_make_a_row(tmp_path: Path) -> None:
+    """By hand: mean 69.90, s = 0.1; share 1/4 / 1.15, t(1 - 0.025 0.2174, 2) = 9.513, SE = 0.1 sqrt(4/3)."""
     mious = {("voc_r50", 0): 69.8, ("voc_r50", 1): 69.9, ("voc_r50", 2): 70.0, ("voc_r50", 7): None}
     *trained, seeds = judged(tmp_path, mious)
     assert [row["kind"] for row in trained] == ["trained"] * 4
-    assert (trained[0]["sigma"], trained[3]["verdict"]) == (pytest.approx(0.1), "not run")
+    assert (trained[0]["sigma"], trained[3]["verdict"]) == (0.3, "not run")
     assert (seeds["kind"], seeds["seed"], seeds["n"], seeds["evidence"]) == ("seeds", None, 3, "seeds")
     assert (seeds["miou"], seeds["difference"], seeds["sigma"]) == pytest.approx((69.9, 0.06, 0.1))
-    assert (seeds["verdict"], seeds["sigma_source"]) == ("reproduced", "measured over 3 seeds, 2 degrees of freedom")
-    assert seeds["interval"] == pytest.approx([0.06 - 0.496828, 0.06 + 0.496828], abs=1e-5)
+    assert (seeds["verdict"], seeds["next"]) == ("reproduced", "stop")
+    assert seeds["interval"] == pytest.approx([0.06 - 1.1035, 0.06 + 1.1035], abs=1e-3)
     assert seeds["reasons"] == ["1 of its 4 seeds have no score that counts"]
     assert list(seeds["hashes"]) == [f"metrics.json of seed {seed}" for seed in (0, 1, 2)]
+    rows = [*trained, seeds]
+    assert next_lines({"runs": rows}) == ["voc_r50, 3 of 4 seeds: reproduced, stop"]
+    assert headline_sentence({"headline": headline(rows)}) == "1 of 1 reproduced, 0 below or above"  # p 0.034
 
 
-def test_sigma_is_pooled_within_a_dataset_alone(tmp_path: Path) -> None:
-    voc = {("voc_r50", 0): 69.8, ("voc_r50", 1): 69.9, ("voc_r50", 2): 70.0, ("voc_r101", 0): 72.3}
-    ade20k = {("ade20k_r50", 0): 37.3, ("ade20k_r50", 1): 37.8, ("ade20k_r50", 2): 38.3}
-    rows = judged(tmp_path, {**voc, **ade20k, ("cityscapes_r50", 0): 76.9})
-    sigma = {row["run"]: row["sigma"] for row in rows}
-    assert sigma == pytest.approx({"voc_r50": 0.1, "voc_r101": 0.1, "ade20k_r50": 0.5, "cityscapes_r50": 0.3})
-    assert [row["run"] for row in rows if row["kind"] == "seeds"] == ["voc_r50", "ade20k_r50"]
+def test_no_run_is_pooled_with_another(tmp_path: Path) -> None:
+    voc = {("voc_r50", 0): 69.8, ("voc_r50", 1): 69.9, ("voc_r50", 2): 70.0}
+    both = judged(tmp_path, {**voc, **{("voc_r101", seed): 71.3 + seed for seed in range(3)}})
+    assert [row for row in both if row["run"] == "voc_r50"] == judged(tmp_path, voc)
 
 
 def test_seeds_that_are_not_comparable_measure_nothing(tmp_path: Path) -> None:
@@ -272,7 +283,7 @@ def leaves(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
 
 def test_the_whole_is_canonical_and_its_hash_covers_every_value(tmp_path: Path) -> None:
     file, results = tmp_path / "results.json", json.loads(canonical_json(results_of(tmp_path)))
-    assert set(results) == {"scale", "published", "runs", "sha256"}
+    assert set(results) == {"scale", "published", "headline", "runs", "sha256"}
     assert results["published"] == {"file": "pointrend.md", "sha256": published().sha256, "data": published().data}
     write_json(file, results)
     assert read_results(file) == sealed(results) == results

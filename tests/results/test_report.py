@@ -64,11 +64,11 @@ def test_our_columns_of_runs_that_are_scored_and_not_run(results: dict[str, Any]
 def test_a_comparable_run_has_a_signed_difference_and_paper_says_how_much_is_scored(tmp_path: Path) -> None:
     results = results_of(tmp_path, "paper", ())
     readme = readme_of(results)
-    assert section_rows(readme, "PASCAL VOC")[2][7:10] == ["48.86%", "-20.98 ± 0.83", "below"]
+    assert section_rows(readme, "PASCAL VOC")[2][7:10] == ["48.86%", "-20.98 ± 0.84", "below"]
     assert "unless a row says otherwise. 4 of 6 runs are scored." in readme
     assert "cannot be compared" not in page_of(results, tmp_path)
     results["runs"][0]["difference"] = 0.127
-    assert section_rows(readme_of(results), "PASCAL VOC")[2][8] == "+0.13 ± 0.83"
+    assert section_rows(readme_of(results), "PASCAL VOC")[2][8] == "+0.13 ± 0.84"
 
 
 def test_every_seed_has_a_row_and_unselected_runs_stay(tmp_path: Path) -> None:
@@ -157,16 +157,16 @@ def test_the_mean_of_the_seeds_has_a_row_without_files_and_what_it_rests_on(tmp_
     readme = readme_of(results)
     rows = section_rows(readme, "PASCAL VOC")[2:]
     assert [row[6] for row in rows] == ["0", "1", "2", "mean of 3", "–"]
-    assert rows[3][7:] == ["48.86%", "-20.98 ± 0.00", "below", "–"]
+    assert rows[3][7:] == ["48.86%", "-20.98 ± 0.59", "below", "–"]
     assert "3 of 3 runs are scored" in readme
     assert "- below – further below" in readme
     rows = table_rows(readme.partition("## How certain")[2].partition("## Ref")[0])
     columns = ["Trainings (n)", "Sigma", "Source of sigma", "Difference (seeds)", "mIoU (images)", "Verdict"]
     assert rows[0][2:] == columns
-    source = "measured over 3 seeds, 2 degrees of freedom"
-    assert rows[5] == ["voc_r50", "mean of 3", "3", "0.00", source, "-20.98 to -20.98", "–", "below"]
+    source = "measured over 3 seeds; not pooled with 0.30 (assumed): F test"
+    assert rows[5] == ["voc_r50", "mean of 3", "3", "0.00", source, "-21.57 to -20.38", "–", "below"]
     low, high = results["runs"][0]["image_interval"]
-    assert rows[2][5:7] == ["-20.98 to -20.98", f"{low:.2f}% to {high:.2f}%"]
+    assert rows[2][5:7] == ["-21.81 to -20.14", f"{low:.2f}% to {high:.2f}%"]
     assert rows[5] in PageReader(page_of(results, tmp_path)).rows
 
 
@@ -226,7 +226,7 @@ def test_the_top_readme_gets_its_table_and_nothing_else(tmp_path: Path) -> None:
     columns = ["Run", "Published", "Trained", "Difference", "Verdict"]
     assert rows[0] == [*columns, "Released", "Difference", "Verdict", "Evidence"]
     none = ["–", "–", "–"]
-    assert rows[2] == ["voc_r50", "69.84%", "48.86%", "-20.98 ± 0.83", "below", *none, "one-seed"]
+    assert rows[2] == ["voc_r50", "69.84%", "48.86%", "-20.98 ± 0.84", "below", *none, "one-seed"]
     assert rows[5] == ["ade20k_r101", "40.26%", "–", "–", "not run", *none, "inputs"]
     readme.write_text(readme.read_text().replace("48.86%", "48.87%", 1))
     with pytest.raises(CheckFailed, match=str(readme)):

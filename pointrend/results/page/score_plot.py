@@ -10,11 +10,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from pointrend.results.chance import MARGIN
 from pointrend.results.page import plot
 from pointrend.results.page.markup import box, element, lines, text
 from pointrend.results.page.plot import Scale
 from pointrend.results.tables import Row, percent, row_name
-from pointrend.results.verdict import MARGIN
 
 # pixels: the plot, its scale's two ends, the space above, a row, and the space for the axis
 WIDTH, LEFT, RIGHT, TOP, ROW, BOTTOM = 760, 212, 590, 26, 36, 44

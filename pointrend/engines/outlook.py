@@ -1,0 +1,53 @@
+"""How many seeds a run needs before it can be `reproduced`, for `plan`; docs/verdicts.md gives the rules."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from functools import cache
+
+import numpy as np
+
+from pointrend.results.chance import FIRST_LOOK, RATE, p_of_looks
+from pointrend.results.compare import references
+from pointrend.results.verdict import REPRODUCED, Reference, seeds
+from pointrend.settings.params import Params
+
+LISTS = (3, 5, 10, 20)  # planned seeds
+MOST = 50  # planned seeds that the least list is looked for among
+HISTORIES = 4000  # simulated per list; they give a chance to one point
+
+
+def outlook(params: Params, runs: Sequence[str]) -> Iterator[str]:
+    """A line for each of ``runs``: sigma, the least list of seeds, and the chances of longer ones."""
+    known, listed = references(params), len(params.seeds)
+    lengths = sorted({*LISTS, *([listed] if listed >= FIRST_LOOK else [])})
+    yield f"\n{'run':<16}{'sigma':>7}{'least':>7}" + "".join(f"{f'{n} seeds':>14}" for n in lengths)
+    for run in runs:
+        chances = "".join(f"{_chance(known[run], n):>14}" for n in lengths)
+        yield f"{run:<16}{known[run].spread.sigma:>7.2f}{_least(known[run]):>7}{chances}"
+    yield "least: planned seeds that give `reproduced` if their mean is the published number and they scatter by sigma"
+    yield f"then: chance that the same recipe is reproduced within so many, and after how many; {listed} listed"
+
+
+@cache
+def _least(reference: Reference) -> str:
+    for planned in range(FIRST_LOOK, MOST + 1):
+        steps = np.linspace(-1, 1, planned)
+        differences = reference.spread.sigma * steps / steps.std(ddof=1)
+        if seeds(differences.tolist(), planned, reference).word == REPRODUCED:
+            return str(planned)
+    return f">{MOST}"
+
+
+@cache
+def _chance(reference: Reference, planned: int) -> str:
+    draw, sigma = np.random.default_rng(planned).normal, reference.spread.sigma
+    published = draw(0, sigma / math.sqrt(reference.trainings), (HISTORIES, 1))
+    differences = draw(0, sigma, (HISTORIES, planned)) - published
+    side, equivalent = p_of_looks(differences, reference.sample(), reference.own, reference.rounding)
+    found = (side > RATE) & (equivalent <= RATE)
+    once = found.any(axis=1)
+    if once.mean() < 0.005:
+        return "0 %"
+    return f"{100 * once.mean():.0f} %, {FIRST_LOOK + found[once].argmax(axis=1).mean():.1f}"
