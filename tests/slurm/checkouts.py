@@ -1,11 +1,13 @@
 """Checkouts that send their jobs to the test cluster; and trainers at work in one: how to stop and continue them."""
 
+from __future__ import annotations
+
 import json
 import os
 import signal
 import subprocess
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 from unittest import mock
 
 import yaml
@@ -25,11 +27,13 @@ SITE = {
 
 
 class ClusterCheckout(Checkout):
+    """A checkout whose commands find the test cluster."""
+
     cluster: Cluster
     command = ("snakemake", "--cores", "all", "--profile", "slurm", "--config", "scale=demo")
 
     @classmethod
-    def make(cls, root: Path, cluster: Cluster) -> Self:
+    def make(cls, root: Path, cluster: Cluster) -> ClusterCheckout:
         """A tiny checkout with the profile, fitted to ``cluster``."""
         checkout = cls(root)
         checkout.cluster = cluster
@@ -38,7 +42,7 @@ class ClusterCheckout(Checkout):
         profile.write_text(yaml.safe_dump(yaml.safe_load(profile.read_text()) | SITE))
         return checkout
 
-    def with_data_of(self, other: Checkout) -> Self:
+    def with_data_of(self, other: Checkout) -> ClusterCheckout:
         """The same with the archives and prepared data of another checkout, as Snakemake has made them."""
         (self.root / ".snakemake").mkdir()
         for name in ("data", ".snakemake/metadata"):
@@ -46,6 +50,7 @@ class ClusterCheckout(Checkout):
         return self
 
     def start(self, *command: str) -> subprocess.Popen[str]:
+        """Start a program of the virtual environment, with the cluster's clients on the PATH."""
         with mock.patch.dict(os.environ, self.cluster.env):
             process = super().start(*command)
         self.cluster.users.append(process)
@@ -65,12 +70,14 @@ def holder(checkout: Checkout, run: str) -> Found | None:
 
 
 def iterations(checkout: Checkout, run: str) -> int:
+    """Finished iterations of a run."""
     folder = checkpoints(checkout, run)
     path = folder / "metrics.jsonl" if folder else None
     return path.read_bytes().count(b"\n") if path and path.is_file() else 0
 
 
 def attempts(checkout: Checkout, run: str) -> list[dict[str, Any]]:
+    """The attempts at a run so far."""
     folder = checkpoints(checkout, run)
     path = folder / "attempts.json" if folder else None
     return json.loads(path.read_text())["attempts"] if path and path.is_file() else []
@@ -91,4 +98,5 @@ def freeze(checkout: Checkout, run: str, iteration: int, number: int = 1) -> Fou
 
 
 def thaw(found: Found) -> None:
+    """Let a stopped trainer continue."""
     os.kill(found.holder["pid"], signal.SIGCONT)

@@ -3,6 +3,8 @@
 All daemons are children of this process, run in the foreground and die with it. Nothing outside one folder is touched.
 """
 
+from __future__ import annotations
+
 import contextlib
 import ctypes
 import getpass
@@ -55,6 +57,7 @@ NodeName=n{number} NodeHostname={host} NodeAddr=127.0.0.1 Port={port} CPUs={cpus
 
 
 def until(condition: Callable[[], object], seconds: float = 60, what: str = "") -> None:
+    """Return as soon as ``condition`` holds; fail after ``seconds``."""
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, f"after {seconds:.0f} s still not: {what or condition}"
@@ -62,6 +65,8 @@ def until(condition: Callable[[], object], seconds: float = 60, what: str = "") 
 
 
 class Cluster:
+    """The daemons, and commands to talk to them."""
+
     def __init__(self) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="pointrend-slurm-"))
         self.folder.chmod(0o755)  # munged wants its socket to be within reach of everybody
@@ -105,6 +110,7 @@ class Cluster:
         until(lambda: len(set(self.run(*idle).split())) == NODES, what="nodes are idle")
 
     def end_users(self) -> None:
+        """Kill the commands that are still there."""
         for process in self.users:
             if process.poll() is None:
                 process.kill()
@@ -151,6 +157,7 @@ class Cluster:
         until(lambda: not self.jobs(), 60, "no job is left")
 
     def run(self, *command: str) -> str:
+        """What a client prints."""
         env = os.environ | self.env
         return subprocess.run(command, env=env, capture_output=True, text=True, timeout=60, check=False).stdout
 
@@ -160,6 +167,7 @@ class Cluster:
         return dict(line.split() for line in lines)
 
     def start_daemon(self, program: str, *options: str, name: str | None = None) -> None:
+        """Start one daemon."""
         path = shutil.which(program, path=f"{os.environ['PATH']}:/usr/sbin:/sbin")
         assert path is not None
         with open(self.folder / f"{name or program}.out", "ab") as output:
@@ -180,6 +188,7 @@ class Cluster:
 
 
 def free_ports(count: int) -> list[int]:
+    """Ports of the loopback interface that nobody listens at."""
     with contextlib.ExitStack() as stack:
         probes = [stack.enter_context(socket.socket()) for _ in range(count)]
         for probe in probes:

@@ -1,6 +1,9 @@
 """The test cluster, and what a run that nothing disturbs leaves behind."""
 
+from __future__ import annotations
+
 import hashlib
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,7 +19,8 @@ RUNS = ("voc_r50", "voc_r101", "ade20k_r50", "ade20k_r101", "cityscapes_r50", "c
 
 
 @pytest.fixture(scope="session")
-def cluster():
+def cluster() -> Iterator[Cluster]:
+    """A private Slurm with two nodes of four GPUs."""
     needs.programs("slurmctld", "slurmd", "munged", package="slurm-wlm munge")
     private = Cluster()
     try:
@@ -28,6 +32,7 @@ def cluster():
 
 
 def longer(checkout: Checkout) -> None:
+    """Make trainings long enough to be disturbed."""
     params = checkout.params()
     params["scales"]["demo"]["recipe"]["epochs"] = EPOCHS
     for dataset in params["scales"]["demo"]["datasets"].values():
@@ -36,7 +41,7 @@ def longer(checkout: Checkout) -> None:
 
 
 @pytest.fixture(scope="session")
-def undisturbed(tmp_path_factory):
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
     """A checkout in which the workflow has run without Slurm."""
     checkout = Checkout(tmp_path_factory.mktemp("undisturbed") / "pointrend")
     longer(checkout)
@@ -45,7 +50,7 @@ def undisturbed(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def prepared(undisturbed, cluster, tmp_path_factory):
+def prepared(undisturbed: Checkout, cluster: Cluster, tmp_path_factory: pytest.TempPathFactory):
     """Makes checkouts in which the data are prepared and nothing is trained."""
 
     def make(name: str) -> ClusterCheckout:

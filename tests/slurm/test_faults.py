@@ -1,17 +1,20 @@
 """What happens to runs on a cluster, and that each ends with the weights of a run to which nothing has happened."""
 
+from __future__ import annotations
+
 import json
 import os
 import re
 import signal
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 
 import pytest
 
-from tests.slurm.checkouts import ClusterCheckout, attempts, freeze, thaw
+from tests.slurm.checkouts import ClusterCheckout, attempts, checkpoints, freeze, iterations, thaw
 from tests.slurm.cluster import Cluster, until
 from tests.slurm.conftest import ITERATIONS, RUNS, hashes
+from tests.workflow.checkout import Checkout
 
 ONE = "voc_r50"
 Story = Callable[[ClusterCheckout, Cluster], None]
@@ -73,14 +76,67 @@ def waiting(cluster: Cluster, job: str) -> bool:
     return f"afterany:{job}(" in cluster.run("squeue", "--noheader", "--states=PD", "--format=%E")
 
 
+def an_interrupted_snakemake(checkout: ClusterCheckout, cluster: Cluster) -> None:
+    """Ctrl-C cancels the jobs, which leave checkpoints."""
+    with checkout.start(*checkout.command, f"runs={ONE}") as process:
+        found = freeze(checkout, ONE, 5)
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=120)
+    assert process.returncode != 0
+    until(lambda: found.holder["job"] not in cluster.jobs(), what="the job is cancelled")
+    assert iterations(checkout, ONE) >= 5
+    checkout.run(*checkout.command, f"runs={ONE}")
+    assert attempts(checkout, ONE)[1]["iteration"] >= 5
+
+
+def a_full_disk(checkout: ClusterCheckout, cluster: Cluster) -> None:
+    """No space for a checkpoint: the one before stays, nothing is tried again in vain, and the next command goes on."""
+    (checkout.root / "sitecustomize.py").write_text(FULL_DISK)
+    params = checkout.params()
+    params["scales"]["demo"]["operation"] |= {"checkpoint_minutes": 0}
+    checkout.write_params(params)
+    output = checkout.run(*checkout.command, f"runs={ONE}", expect=1)
+    assert "No space left on device" in output or "No space left" in slurm_logs(checkout)
+    assert len(attempts(checkout, ONE)) == 1
+    assert "not tried again: [Errno 28] No space left on device" in slurm_logs(checkout)
+    folder = checkpoints(checkout, ONE)
+    assert folder is not None
+    assert sorted(path.name[:9] for path in folder.glob("0*.json")) == ["000000009", "000000010"]
+    (checkout.root / "sitecustomize.py").unlink()
+    checkout.run(*checkout.command, f"runs={ONE}")
+    assert attempts(checkout, ONE)[1]["iteration"] == 10
+
+
+FULL_DISK = """
+import safetensors.torch
+
+save = safetensors.torch.save_file
+
+def save_file(tensors, path, *more):
+    if "000000011" in str(path):
+        raise OSError(28, "No space left on device")
+    save(tensors, path, *more)
+
+safetensors.torch.save_file = save_file
+"""
+
+
+def slurm_logs(checkout: Checkout) -> str:
+    """What failed jobs have printed."""
+    logs = (checkout.root / ".snakemake/slurm_logs").rglob("*.log")
+    return "\n".join(path.read_text() for path in logs)
+
+
 STORIES: dict[Story, tuple[str, ...]] = {
     six_runs_and_six_faults: RUNS,
-    a_killed_snakemake: (ONE,),
+    **dict.fromkeys((a_killed_snakemake, an_interrupted_snakemake, a_full_disk), (ONE,)),
 }
 
 
 @pytest.fixture(scope="module")
-def told(cluster, prepared):
+def told(
+    cluster: Cluster, prepared: Callable[[str], ClusterCheckout]
+) -> Iterator[dict[Story, tuple[ClusterCheckout, Future[None]]]]:
     """All stories at once, each in a checkout of its own: most of the time they wait for Slurm."""
     with ThreadPoolExecutor(len(STORIES)) as pool:
         checkouts = {story: prepared(story.__name__) for story in STORIES}
@@ -89,7 +145,9 @@ def told(cluster, prepared):
 
 
 @pytest.mark.parametrize("story", STORIES, ids=lambda story: story.__name__)
-def test_it_ends_with_the_same_weights(told, undisturbed, story):
+def test_it_ends_with_the_same_weights(
+    told: dict[Story, tuple[ClusterCheckout, Future[None]]], undisturbed: Checkout, story: Story
+) -> None:
     checkout, end = told[story]
     end.result(timeout=580)
     assert hashes(checkout, STORIES[story]) == hashes(undisturbed, STORIES[story])
