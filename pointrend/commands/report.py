@@ -33,9 +33,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(project: Project, arguments: argparse.Namespace) -> None:
     """Write, check or show the pages of the current scale."""
-    results, published = read_results(project.results_folder / "results.json"), load_published(project.published_folder)
+    results = read_results(project.results_folder / "results.json")
+    published = load_published(project.published_folder, project.params.scale)
     if arguments.show:
-        print(f"\n{terminal_table(results)}", end="")
+        print(f"\n{terminal_table(results, published)}", end="")
         return
     folder, runs = project.results_folder, project.runs_folder
     files = report_files(results, published, folder, runs, top_readme(project))

@@ -27,8 +27,8 @@ def readme_of(results: dict[str, Any]) -> str:
 
 @pytest.fixture
 def results(tmp_path: Path) -> dict[str, Any]:
-    """Those of the demo."""
-    return results_of(tmp_path)
+    """Those of the pilot, of which none is comparable."""
+    return results_of(tmp_path, "pilot")
 
 
 def section_rows(markdown: str, heading: str) -> list[list[str]]:
@@ -55,7 +55,7 @@ def test_columns_of_every_table_are_aligned(results: dict[str, Any]) -> None:
 
 def test_our_columns_of_runs_that_are_scored_and_not_run(results: dict[str, Any]) -> None:
     readme = readme_of(results)
-    links = " &#124; ".join(f"[{text}](../../runs/demo/voc_r50-s0/{name})" for text, name in RUN_FILES.items())
+    links = " &#124; ".join(f"[{text}](../../runs/pilot/voc_r50-s0/{name})" for text, name in RUN_FILES.items())
     assert section_rows(readme, "PASCAL VOC")[2][5:] == ["32", "0", "48.86%", "–", "not comparable", links]
     for row in section_rows(readme, "ADE20k")[2:]:
         assert row[5:] == ["32", "0", "–", "–", "not run", "–"]
@@ -74,17 +74,17 @@ def test_a_comparable_run_has_a_signed_difference_and_paper_says_how_much_is_sco
 def test_every_seed_has_a_row_and_unselected_runs_stay(tmp_path: Path) -> None:
     runs = [selected(tmp_path, "voc_r50", seed, "scale demo") for seed in (0, 4)]
     finish(runs[1])
-    readme = render_readme(compare("demo", runs, published(), ASSUMED), published())
+    readme = render_readme(compare("pilot", runs, published(), ASSUMED), published())
     voc = [row[6:10] for row in section_rows(readme, "PASCAL VOC")[2:]]
     assert voc == [
         ["0", "–", "–", "not run"],
         ["4", "48.86%", "–", "not comparable"],
         ["–", "–", "–", "not run"],
     ]
-    assert "runs/demo/voc_r50-s4/train.json" in readme
+    assert "runs/pilot/voc_r50-s4/train.json" in readme
     assert section_rows(readme, "CityScapes")[2][5:] == ["–", "–", "–", "–", "not run", "–"]
     assert "## Refinement" in readme
-    nothing = compare("demo", runs[:1], published(), ASSUMED)
+    nothing = compare("pilot", runs[:1], published(), ASSUMED)
     assert "Refinement" not in readme_of(nothing)
 
 
@@ -94,7 +94,7 @@ def test_scales_that_are_not_comparable_say_so_first(scale: str, tmp_path: Path)
     first = "These figures cannot be compared with the published ones."
     assert readme_of(results).splitlines()[2].startswith(f"> **{first} The {scale} ")
     assert first in page_of(results, tmp_path).partition("<h2")[0]
-    assert terminal_table(results).startswith(first)
+    assert terminal_table(results, published()).startswith(first)
 
 
 def test_reasons_are_given_once_with_their_runs(tmp_path: Path) -> None:
@@ -121,7 +121,7 @@ def test_the_page_shows_the_same_tables(results: dict[str, Any], tmp_path: Path)
     plain = [row[:-1] for row in table_rows(readme_of(results)) if len(row) == len(COLUMNS)]
     markdown = [[cell.replace("\\", "") for cell in row] for row in plain if row[0] != ":-:"]
     assert [row[:-1] for row in page.rows if len(row) == len(COLUMNS)] == markdown
-    assert {f"../../runs/demo/cityscapes_r101-s0/{name}" for name in RUN_FILES.values()} < set(page.links)
+    assert {f"../../runs/pilot/cityscapes_r101-s0/{name}" for name in RUN_FILES.values()} < set(page.links)
     assert [row[-1] for row in page.rows if row[0].startswith("R-")].count("cfg | model | log") == 4
 
 
@@ -136,7 +136,7 @@ def test_names_are_escaped_in_the_readme(tmp_path: Path) -> None:
 
 
 def test_the_terminal_table_is_compact(results: dict[str, Any]) -> None:
-    above, table, below = terminal_table(results).split("\n\n")
+    above, table, below = terminal_table(results, published()).split("\n\n")
     lines = table.splitlines()
     assert [line.split() for line in lines[:3]] == [
         ["Run", "Published", "Seed", "Ours", "Difference", "Verdict"],
