@@ -2,17 +2,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from pointrend.errors import CheckFailed, ResultsError
-from pointrend.results.compare import compare
+from pointrend.results.compare import compare, references
 from pointrend.results.published import render_introduction
 from pointrend.results.report import BEGIN, END, render_readme, render_summary, terminal_table
+from pointrend.settings.params import load_params
 from tests.results.pages import PageReader, check, page_of, report, table_rows
-from tests.results.runs import ASSUMED, PUBLISHED, finish, published, results_of, selected
+from tests.results.runs import ASSUMED, PUBLISHED, RUNS, finish, published, results_of, selected
 
 COLUMNS = [
     *("Backbone", "Crop Size", "Schedule", "Train/Eval Set", "mIoU (published)"),
@@ -147,6 +149,24 @@ def test_the_terminal_table_is_compact(results: dict[str, Any]) -> None:
     assert max(map(len, [*above.splitlines(), *lines, *below.splitlines()])) < 90
     assert len({line.index("not ") for line in lines[1:]}) == 1
     assert [line.partition(":")[0] for line in below.splitlines() if ":" in line] == ["not run", "not comparable"]
+
+
+def test_the_table_of_the_demo_has_the_original_beside_ours_in_80_columns(tmp_path: Path) -> None:
+    runs = [selected(tmp_path, run, seed) for run in RUNS for seed in range(2)]
+    for run in runs:
+        finish(run)
+    demo = published("demo")
+    results = compare("demo", runs, demo, references(load_params(PUBLISHED.parent / "params.yaml"), demo))
+    above, table, _ = terminal_table(results, demo).split("\n\n")
+    assert "say nothing about the six published numbers" in " ".join(above.split())
+    assert table.splitlines()[1].startswith("voc_r50          78.53 ± 7.36 (4)     0  48.86%  -29.66 ± 26.17  below")
+    assert max(map(len, terminal_table(results, demo).splitlines())) <= 80
+    readme = render_readme(results, demo)
+    assert section_rows(readme, "PASCAL VOC")[0][:2] == ["Run", "mIoU (original)"]
+    assert "Other implementations" not in readme
+    stale = replace(demo, data=published().data)
+    with pytest.raises(CheckFailed, match="has changed since"):
+        terminal_table(results, stale)
 
 
 def test_the_mean_of_the_seeds_has_a_row_without_files_and_what_it_rests_on(tmp_path: Path) -> None:
