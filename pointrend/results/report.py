@@ -39,7 +39,7 @@ def report_files(
         ResultsError: a file of a run exists neither there nor in the page as it was written before; or the README or
             one of its markers is missing.
     """
-    _check_published(results, published)
+    check_published(results, published)
     carried = gather(results, runs, out / PAGE)
     files = {out / README: render_readme(results, published), out / PAGE: render_page(results, published, carried)}
     if readme is not None:
@@ -50,7 +50,8 @@ def report_files(
     return files
 
 
-def _check_published(results: Mapping[str, Any], published: Published) -> None:
+def check_published(results: Mapping[str, Any], published: Published) -> None:
+    """Raise CheckFailed if the results were compared with other published files."""
     if results["published"] != published.hashes():
         what = f"the results were compared with a {published.file}, table or recipe that has changed since"
         raise CheckFailed(what, "run `pointrend compare`")
@@ -104,11 +105,7 @@ def with_summary(readme: str, results: Mapping[str, Any]) -> str:
 
 
 def terminal_table(results: Mapping[str, Any], published: Published) -> str:
-    """One line per run, between what the figures are good for and what the verdicts mean.
-
-    Raises CheckFailed if the results were compared with other published files.
-    """
-    _check_published(results, published)
+    """One line per run, between what the figures are good for and what the verdicts mean."""
     table = tables.summary_table(results, published)
     rows = [table.columns, *([str(cell) for cell in row] for row in table.rows)]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
