@@ -24,10 +24,11 @@ def plan(project: Project, steps: Mapping[str, float], source: str) -> Iterator[
         yield _run_line(project, run)
     yield ""
     yield from _costs(project, steps, source) if steps else [NO_STEPS]
-    if runs := [run for run in project.params.runs if not wanted_reasons(project, project.setting(run))]:
+    runs = [run for run in project.params.runs if not wanted_reasons(project, project.setting(run))]
+    if runs and project.params.scale == PAPER:
         from pointrend.engines.outlook import outlook  # takes half a second, and `plan --check` starts every DVC stage
 
-        yield from outlook(project.params, runs)
+        yield from outlook(project, runs)
     yield ""
     if project.scale.data == "drawn":
         yield "archives: drawn by the project itself, a few MB; nothing is downloaded"

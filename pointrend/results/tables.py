@@ -126,8 +126,8 @@ def scale_sentence(results: Mapping[str, Any]) -> str:
 
 def headline_sentence(results: Mapping[str, Any]) -> str:
     """How many of the published numbers are reproduced, over all runs at once (docs/verdicts.md)."""
-    of = results["headline"]
-    return f"{of['reproduced']} of {of['runs']} reproduced, {of['below or above']} below or above"
+    of, whose = results["headline"], " means of the original" if results.get("scale") == DEMO else ""
+    return f"{of['reproduced']} of {of['runs']}{whose} reproduced, {of['below or above']} below or above"
 
 
 def next_lines(results: Mapping[str, Any]) -> list[str]:

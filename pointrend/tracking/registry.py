@@ -19,8 +19,8 @@ CONTRADICTED = ("below", "above")  # verdicts on a run as a whole with which non
 def alias_for(rows: Sequence[Row]) -> tuple[str | None, list[int]]:
     """The alias for the models of one run, and the seeds that earn it, from the rows of results.json.
 
-    A model needs the verdict ``consistent`` itself, which in the demo is not on the published number. The verdict on the run as a whole, if any, must not contradict;
-    ``reproduced`` becomes the alias.
+    A model needs the verdict ``consistent`` itself; that of the demo is not on the published number. The verdict on
+    the run as a whole, if any, must not contradict; ``reproduced`` becomes the alias.
     """
     whole = next((row["verdict"] for row in rows if row["kind"] == "seeds"), None)
     trained = [row for row in rows if row["kind"] == "trained" and row["setting"].get("scale") != DEMO]

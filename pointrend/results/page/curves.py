@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean, stdev
@@ -12,6 +13,7 @@ from typing import Any
 from pointrend.errors import CheckFailed
 from pointrend.results.audit.curves import LEAST_RECORDS, LOSSES, Curve, band
 from pointrend.results.chain import CURVE_TABLE, folder_name
+from pointrend.results.chance import RATE, Error
 from pointrend.results.page import plot
 from pointrend.results.page.carried import Carried, carried_name, published_curve
 from pointrend.results.page.markup import element, text
@@ -22,7 +24,7 @@ from pointrend.results.tables import Row, row_name
 WIDTH, LEFT, RIGHT = 340, 40, 330
 LOSS_TOP, LOSS_BASE, RATE_TOP, RATE_BASE, HEIGHT = 18, 176, 208, 256, 292  # pixels: two plots, one above the other
 MOST_POINTS = 200  # of a drawn line; longer ones are averaged
-ORIGINAL_WORDS = ("mean of the original's trainings", "that mean ± 2 standard deviations")
+ORIGINAL_WORDS = ("mean of the original's trainings", "expected of a further training of it, 95 %")
 WORDS = ("total", "points", "coarse")  # the names of LOSSES for readers
 
 
@@ -89,11 +91,12 @@ def reference(name: str, content: bytes) -> Reference:
 
 
 def original_reference(trainings: Sequence[OriginalTraining]) -> Reference:
-    """The mean total loss of the original's trainings, and the band of 2 standard deviations to either side."""
+    """The mean total loss of the original's trainings, and the band that a further one is in at 95 %."""
     points, band = [], []
     for records in zip(*(training.losses for training in trainings), strict=True):
         at, losses = records[0][0], [loss for _, loss, *_ in records]
-        mean, reach = fmean(losses), 2 * stdev(losses)
+        mean, n = fmean(losses), len(losses)
+        reach = float(Error(stdev(losses) * math.sqrt(1 + 1 / n), n - 1).reach(RATE / 2))
         points.append((at, mean))
         band.append((at, mean - reach, mean + reach))
     return Reference(tuple(points), tuple(band))

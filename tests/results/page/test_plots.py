@@ -141,15 +141,17 @@ def test_the_losses_of_the_original_are_under_those_of_comparable_runs_of_the_de
     (band,) = re.findall(r'<polygon points="([^"]*)" class="reference-band"', page)
     assert len(band.split()) == 2 * 14
     assert re.findall(r"8 records\.(?: (\d) of 8 are in the band\.)?<", page) == ["0", ""]
-    assert "that mean ± 2 standard deviations" in page
+    assert "expected of a further training of it, 95 %" in page
     assert "published log" not in page
 
 
-def test_the_band_of_the_original_is_two_standard_deviations_wide() -> None:
+def test_the_band_of_the_original_is_that_of_a_further_training() -> None:
+    """By hand: s = sqrt(2), t(0.975, 1) = 12.7062, sqrt(1 + 1/2)."""
     losses = (((50, 1.0, 0.7, 0.3), (100, 2.0, 1.4, 0.6)), ((50, 3.0, 2.0, 1.0), (100, 2.0, 1.4, 0.6)))
     found = original_reference([OriginalTraining(seed=0, miou=80.0, iou={}, losses=rows) for rows in losses])
     assert found.points == ((50, 2.0), (100, 2.0))
-    assert found.band == ((50, pytest.approx(2 - 8**0.5), pytest.approx(2 + 8**0.5)), (100, 2.0, 2.0))
+    reach = 12.7062 * 3**0.5
+    assert found.band == ((50, pytest.approx(2 - reach), pytest.approx(2 + reach)), (100, 2.0, 2.0))
     assert original_reference([]) == Reference()
 
 
