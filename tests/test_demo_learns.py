@@ -13,6 +13,7 @@ from pointrend.datasets.registry import classes_of
 from pointrend.datasets.store import Store, StoreWriter
 from pointrend.evaluation.evaluate import evaluate_split
 from pointrend.model.inputs import TestTransform
+from pointrend.settings.definition import load_original
 from pointrend.settings.params import load_params
 from pointrend.training.distributed import Processes
 from pointrend.training.loop import Trainer
@@ -24,6 +25,9 @@ ROOT = Path(__file__).parents[1]
 def voc(tmp_path_factory):
     folder = tmp_path_factory.mktemp("voc")
     records = build_demo_archives(folder / "archives", SceneCounts())["files"]
+    # Otherwise no figure of the demo is comparable with the original's.
+    for dataset in load_original(ROOT / "published").datasets.values():
+        assert {name: {"sha256": records[name]["sha256"]} for name in dataset.archives} == dataset.archives
     archives = {name: folder / "archives" / name for name in records}
     prepare_dataset("voc", archives, records, folder / "data", {"train": 96, "val": 24}, True, limit=None, pins="demo")
     return folder / "data"

@@ -30,8 +30,9 @@ def run(project: Project, arguments: argparse.Namespace) -> None:
     log_to_file(project.log_file("compare"))
     typed = arguments.seeds
     seeds = project.params.seeds if typed is None else typed_seeds(f"--seeds {typed!r}", typed.split(","))
-    published = load_published(project.published_folder)
+    scale, params = project.params.scale, project.params
+    published = load_published(project.published_folder, scale)
     selected = selected_runs(project, seeds, published)
-    results = compare(project.params.scale, selected, published, references(project.params))
+    results = compare(scale, selected, published, references(params, published))
     write_json(project.results_folder / RESULTS, results)
     print("\n".join((headline_sentence(results), *next_lines(results))))

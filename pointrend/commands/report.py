@@ -18,7 +18,7 @@ from pointrend.files import write_text
 from pointrend.logs import calling_engine, log_to_file
 from pointrend.results.compare import read_results
 from pointrend.results.published import load_published
-from pointrend.results.report import check_files, report_files, terminal_table, top_readme
+from pointrend.results.report import check_files, check_published, report_files, terminal_table, top_readme
 from pointrend.settings.project import Project
 
 log = logging.getLogger(__name__)
@@ -33,9 +33,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(project: Project, arguments: argparse.Namespace) -> None:
     """Write, check or show the pages of the current scale."""
-    results, published = read_results(project.results_folder / "results.json"), load_published(project.published_folder)
+    results = read_results(project.results_folder / "results.json")
+    published = load_published(project.published_folder, project.params.scale)
     if arguments.show:
-        print(f"\n{terminal_table(results)}", end="")
+        check_published(results, published)
+        print(f"\n{terminal_table(results, published)}", end="")
         return
     folder, runs = project.results_folder, project.runs_folder
     files = report_files(results, published, folder, runs, top_readme(project))

@@ -10,17 +10,19 @@ import numpy as np
 
 from pointrend.results.chance import FIRST_LOOK, RATE, p_of_looks
 from pointrend.results.compare import references
+from pointrend.results.published import load_published
 from pointrend.results.verdict import REPRODUCED, Reference, seeds
-from pointrend.settings.params import Params
+from pointrend.settings.project import Project
 
 LISTS = (3, 5, 10, 20)  # planned seeds
 MOST = 50  # planned seeds that the least list is looked for among
 HISTORIES = 4000  # simulated per list; they give a chance to one point
 
 
-def outlook(params: Params, runs: Sequence[str]) -> Iterator[str]:
+def outlook(project: Project, runs: Sequence[str]) -> Iterator[str]:
     """A line for each of ``runs``: sigma, the least list of seeds, and the chances of longer ones."""
-    known, listed = references(params), len(params.seeds)
+    known = references(project.params, load_published(project.published_folder, project.params.scale))
+    listed = len(project.params.seeds)
     lengths = sorted({*LISTS, *([listed] if listed >= FIRST_LOOK else [])})
     yield f"\n{'run':<16}{'sigma':>7}{'least':>7}" + "".join(f"{f'{n} seeds':>14}" for n in lengths)
     for run in runs:

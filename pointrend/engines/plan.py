@@ -9,7 +9,7 @@ from pointrend.engines.slurm import SlurmJobs, evaluate_gpus, sbatch_words, trai
 from pointrend.engines.workflow import Workflow
 from pointrend.jobs.launch import launcher
 from pointrend.settings.archives import WITH_ACCOUNT, Archive
-from pointrend.settings.definition import wanted_reasons
+from pointrend.settings.definition import PAPER, wanted_reasons
 from pointrend.settings.project import BYTES_PER_PIXEL, Project
 
 NO_STEPS = "no hours: no step of these trainings was measured on this machine"
@@ -24,10 +24,11 @@ def plan(project: Project, steps: Mapping[str, float], source: str) -> Iterator[
         yield _run_line(project, run)
     yield ""
     yield from _costs(project, steps, source) if steps else [NO_STEPS]
-    if runs := [run for run in project.params.runs if not wanted_reasons(project, project.setting(run))]:
+    runs = [run for run in project.params.runs if not wanted_reasons(project, project.setting(run))]
+    if runs and project.params.scale == PAPER:
         from pointrend.engines.outlook import outlook  # takes half a second, and `plan --check` starts every DVC stage
 
-        yield from outlook(project.params, runs)
+        yield from outlook(project, runs)
     yield ""
     if project.scale.data == "drawn":
         yield "archives: drawn by the project itself, a few MB; nothing is downloaded"
@@ -53,7 +54,8 @@ def _run_line(project: Project, run: str) -> str:
     reasons = ", ".join(wanted_reasons(project, setting))
     processes = "CPU" if recipe.device == "cpu" and recipe.gpus == 1 else recipe.gpus
     numbers = f"{processes:>5}{recipe.batch_size:>7}{recipe.epochs:>8}{each:>10}{each * recipe.epochs:>12}"
-    return f"{run:<16}{numbers}  {'no: ' + reasons if reasons else 'yes'}"
+    whose = "yes" if setting.scale == PAPER else "with the original on the same images"
+    return f"{run:<16}{numbers}  {'no: ' + reasons if reasons else whose}"
 
 
 def _costs(project: Project, steps: Mapping[str, float], source: str) -> Iterator[str]:

@@ -55,6 +55,10 @@ BACKBONE = ("backbones.{backbone}.pretrained", "scales.{scale}.pretrained")
 SCORING = ("scales.{scale}.pictures", "scales.{scale}.inference")
 TRAINING = (*DATA, *BACKBONE, "backbones.{backbone}.depth", *RECIPE_LAYERS)
 RELEASED, LOG, CFG = (("published.{run}." + kind, "scales.{scale}.published") for kind in ("released", "log", "cfg"))
+PUBLISHED = (
+    *("pointrend_table.json", "definition.json", "code.json", "retrainings.csv"),
+    *("independent.json", "demo_original.json"),
+)
 OF_SCALE = ("published", "data", "images", "limit", "pretrained", "pictures", "inference", "recipe", "datasets")
 EVERYTHING = (
     "seeds",
@@ -160,11 +164,7 @@ STAGES = {
             command="compare",
             job="compare",
             # Every run and seed: DVC cannot list them one by one.
-            reads=(
-                "runs/{scale}",
-                *(f"published/{name}.json" for name in ("pointrend_table", "definition", "code")),
-                "published/retrainings.csv",
-            ),
+            reads=("runs/{scale}", *(f"published/{name}" for name in PUBLISHED)),
             values=EVERYTHING,
             code="compare",
             outs={"results": "results/{scale}/results.json"},

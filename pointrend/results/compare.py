@@ -16,7 +16,7 @@ from pointrend.results.chain import METRICS, MODEL, RESULTS
 from pointrend.results.chance import FIRST_LOOK
 from pointrend.results.form import fault_of_form
 from pointrend.results.intervals import miou_interval, paired_interval
-from pointrend.results.published import Published
+from pointrend.results.published import Figure, Published
 from pointrend.results.run_files import UNPUBLISHED, Score, SelectedRun, find_score
 from pointrend.results.verdict import Reference, Spread, Verdict
 from pointrend.settings.params import Params
@@ -88,11 +88,22 @@ def check_verdicts(results: Mapping[str, Any], published: Published, references:
         raise CheckFailed(f"{RESULTS}: its verdicts do not follow from its figures and params.yaml", COMPARE_AGAIN)
 
 
-def references(params: Params) -> dict[str, Reference]:
-    """What is known of the trainings behind the published number, by run: one each, sigma as params.yaml states it."""
+def references(params: Params, published: Published) -> dict[str, Reference]:
+    """What is known of the trainings behind the published number, by run.
+
+    One each, sigma as params.yaml states it; at scale demo several of the original, whose sigma they measure.
+    """
     sigmas = {name: dataset.sigma for name, dataset in params.datasets.items()}
     spreads = {name: Spread(sigma.points, sigma.source, sigma.degrees) for name, sigma in sigmas.items()}
-    return {name: Reference(spreads[run.dataset]) for name, run in params.runs.items()}
+    return {name: _reference(published.figure(name), spreads[run.dataset]) for name, run in params.runs.items()}
+
+
+def _reference(figure: Figure | None, stated: Spread) -> Reference:
+    if figure is None or figure.spread is None:
+        return Reference(stated)
+    n = len(figure.mious)
+    source = f"{n} trainings of the original, {n - 1} degrees of freedom"
+    return Reference(Spread(figure.spread, source, n - 1), n, own=True, rounding=0.0)
 
 
 def sealed(results: dict[str, Any]) -> dict[str, Any]:

@@ -2,22 +2,37 @@
 
 ``pointrend_table.json`` names ``pointrend.md`` and its sha256. It is used only if that document is in the
 same folder, has that hash, and contains, byte for byte, the introduction and the tables that the data render to.
+
+At scale demo our figures stand beside those in ``demo_original.json`` instead: what the original implementation gives
+on the same images. ``independent.json`` has what others' implementations give, which is only shown.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import fmean, stdev
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
 from pointrend.errors import CheckFailed, ResultsError
 from pointrend.files import read_json, sha256_file
-from pointrend.settings.definition import DEFINITION, RESTORE, Definition, load_definition
+from pointrend.settings.definition import (
+    DEFINITION,
+    DEMO,
+    ORIGINAL,
+    PAPER,
+    RESTORE,
+    Definition,
+    OriginalTraining,
+    load_definition,
+    load_original,
+)
+from pointrend.settings.validation import Strict, validated
 
-TABLE, RETRAININGS = "pointrend_table.json", "retrainings.csv"
+TABLE, RETRAININGS, INDEPENDENT = "pointrend_table.json", "retrainings.csv", "independent.json"
 
 
 @dataclass(frozen=True)
@@ -52,9 +67,48 @@ class Section:
     rows: tuple[PublishedRow, ...]
 
 
+class Independent(Strict):
+    """An mIoU, as it is printed at ``url``, of a network with the backbone and dataset of ``run`` that others wrote."""
+
+    run: str
+    implementation: str
+    miou: str
+    recipe: str
+    url: str
+
+
+class IndependentTable(Strict):
+    """The content of independent.json."""
+
+    about: tuple[str, ...]
+    rows: tuple[Independent, ...]
+
+
+@dataclass(frozen=True)
+class Figure:
+    """What ours is compared with: the mean mIoU in percent over trainings, and their spread if there are several."""
+
+    mious: tuple[float, ...]
+
+    @property
+    def mean(self) -> float:
+        """In percent."""
+        return fmean(self.mious)
+
+    @property
+    def spread(self) -> float | None:
+        """Standard deviation in points; None for a single training."""
+        return stdev(self.mious) if len(self.mious) > 1 else None
+
+    def __str__(self) -> str:
+        """As it is published, or the mean, spread and number of several trainings."""
+        several = f"{self.mean:.2f} ± {self.spread:.2f} ({len(self.mious)})" if self.spread is not None else ""
+        return several or f"{self.mean:.2f}%"
+
+
 @dataclass(frozen=True)
 class Published:
-    """The published document: its file name and sha256, its introduction, its tables."""
+    """The published document: its file name and sha256, its introduction, its tables; and what others give."""
 
     file: str
     sha256: str
@@ -64,25 +118,41 @@ class Published:
     sections: tuple[Section, ...]
     data: dict[str, str]  # sha256 of the table, of the definition and of the evidence for sigma, by file name
     definition: Definition  # what a result must equal to be compared with the published number
+    independent: tuple[Independent, ...]
+    original: dict[str, tuple[OriginalTraining, ...]]  # by run, at scale demo; empty at the others
 
     def hashes(self) -> dict[str, Any]:
         """What results.json states about the published files."""
         return {"file": self.file, "sha256": self.sha256, "data": self.data}
 
+    def trainings(self, row: Mapping[str, Any]) -> tuple[OriginalTraining, ...]:
+        """The original's trainings that a row of results.json is compared with; none at other scales than demo."""
+        return self.original.get(row["run"], ()) if row["comparable"] else ()
+
     def miou(self, run: str) -> float | None:
-        """The published mIoU of a run, in percent; None for a run of your own, for which nothing is published."""
+        """The mIoU, in percent, that a run of ours is compared with; None where :meth:`figure` has nothing."""
+        figure = self.figure(run)
+        return figure.mean if figure else None
+
+    def figure(self, run: str) -> Figure | None:
+        """What a run of ours is compared with; None for a run of your own, for which nothing is published."""
+        if self.original:
+            trainings = self.original.get(run)
+            return Figure(tuple(training.miou for training in trainings)) if trainings else None
         rows = (row for section in self.sections for row in section.rows)
-        return next((float(row.miou.removesuffix("%")) for row in rows if row.run == run), None)
+        return next((Figure((float(row.miou.removesuffix("%")),)) for row in rows if row.run == run), None)
 
 
-def load_published(folder: Path) -> Published:
-    """Read ``pointrend_table.json`` in ``folder`` and compare it with the document.
+def load_published(folder: Path, scale: str = PAPER) -> Published:
+    """Read what results at this scale are shown beside, and compare ``pointrend_table.json`` with the document.
 
     Raises:
         ResultsError: a file is missing or unreadable.
+        ParamsError: a file does not have its form.
         CheckFailed: the document has another hash, or does not contain what the data state.
     """
     table = folder / TABLE
+    names = (TABLE, DEFINITION, RETRAININGS, INDEPENDENT, *([ORIGINAL] if scale == DEMO else []))
     values = read_json(table, do=RESTORE)
     try:
         introduction = values["introduction"]
@@ -93,8 +163,10 @@ def load_published(folder: Path) -> Published:
             paper=Link(**introduction["paper"]),
             bibtex=introduction["bibtex"],
             sections=TypeAdapter(tuple[Section, ...]).validate_python(values["sections"]),
-            data={name: sha256_file(folder / name) for name in (TABLE, DEFINITION, RETRAININGS)},
-            definition=load_definition(folder),
+            data={name: sha256_file(folder / name) for name in names},
+            definition=load_definition(folder, scale),
+            independent=_independent(folder).rows,
+            original=load_original(folder).runs if scale == DEMO else {},
         )
     except OSError as problem:
         raise ResultsError(f"cannot read {problem.filename}: {problem.strerror}", RESTORE) from problem
@@ -113,6 +185,12 @@ def load_published(folder: Path) -> Published:
             place = part.partition("\n")[0]
             raise CheckFailed(f"{table} differs from {document} under {place!r}", RESTORE)
     return published
+
+
+def _independent(folder: Path) -> IndependentTable:
+    values = read_json(folder / INDEPENDENT, do=RESTORE)
+    table: IndependentTable = validated(IndependentTable, values, f"{folder.name}/{INDEPENDENT}", RESTORE)
+    return table
 
 
 def render_introduction(published: Published) -> str:

@@ -14,11 +14,12 @@ from pointrend.results.page.carried import gather
 from pointrend.results.page.render import render_page
 from pointrend.results.published import Published, column_widths, render_introduction, render_rows
 from pointrend.results.tables import Cell, Table
+from pointrend.settings.definition import DEMO
 from pointrend.settings.project import Project
 
 README, PAGE = "README.md", "index.html"
 BEGIN, END = "<!-- results:begin -->", "<!-- results:end -->"
-WIDTH = 88  # columns of the sentences around the table for a terminal
+WIDTH = 80  # columns of the sentences around the table for a terminal
 
 
 def top_readme(project: Project) -> Path | None:
@@ -38,9 +39,7 @@ def report_files(
         ResultsError: a file of a run exists neither there nor in the page as it was written before; or the README or
             one of its markers is missing.
     """
-    if results["published"] != published.hashes():
-        what = f"the results were compared with a {published.file}, table or recipe that has changed since"
-        raise CheckFailed(what, "run `pointrend compare`")
+    check_published(results, published)
     carried = gather(results, runs, out / PAGE)
     files = {out / README: render_readme(results, published), out / PAGE: render_page(results, published, carried)}
     if readme is not None:
@@ -49,6 +48,13 @@ def report_files(
         except (OSError, UnicodeDecodeError) as problem:
             raise ResultsError(f"cannot read {readme}: {problem}", "restore it from the repository") from problem
     return files
+
+
+def check_published(results: Mapping[str, Any], published: Published) -> None:
+    """Raise CheckFailed if the results were compared with other published files."""
+    if results["published"] != published.hashes():
+        what = f"the results were compared with a {published.file}, table or recipe that has changed since"
+        raise CheckFailed(what, "run `pointrend compare`")
 
 
 def check_files(files: Mapping[Path, str]) -> None:
@@ -66,12 +72,12 @@ def render_readme(results: Mapping[str, Any], published: Published) -> str:
         render_introduction(published),
         f"## Results\n\n{tables.columns_sentence(results)}\n",
         *(f"#### {table.heading}\n{_table(table)}" for table in tables.result_tables(results, published)),
-        f"{_text(tables.STRIDE_SENTENCE)}\n",
+        "" if results["scale"] == DEMO else f"{_text(tables.STRIDE_SENTENCE)}\n",
         _list("Verdicts", tables.verdict_sentences(results)),
         _list("Reasons", tables.reason_lines(results)),
         *(
             f"## {table.heading}\n\n{table.sentence}\n\n{_table(table)}"
-            for table in tables.explained_tables(results).values()
+            for table in tables.explained_tables(results, published).values()
         ),
         f"## Evidence\n\nMade from [results.json](results.json) (sha256 `{results['sha256']}`) and the published"
         f" document {published.file} (sha256 `{published.sha256}`).\n",
@@ -98,9 +104,9 @@ def with_summary(readme: str, results: Mapping[str, Any]) -> str:
     return f"{before}{BEGIN}\n{render_summary(results)}{END}{after}"
 
 
-def terminal_table(results: Mapping[str, Any]) -> str:
+def terminal_table(results: Mapping[str, Any], published: Published) -> str:
     """One line per run, between what the figures are good for and what the verdicts mean."""
-    table = tables.summary_table(results)
+    table = tables.summary_table(results, published)
     rows = [table.columns, *([str(cell) for cell in row] for row in table.rows)]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     # The first and the last column are words, the others are figures.

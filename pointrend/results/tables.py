@@ -9,6 +9,7 @@ from typing import Any
 
 from pointrend.results.chain import folder_name
 from pointrend.results.published import Link, Published
+from pointrend.settings.definition import DEMO
 
 Cell = str | tuple[Link, ...]
 Row = Mapping[str, Any]  # a row of results.json
@@ -24,14 +25,16 @@ DOWNLOADS = {
 COMPARABLE_SENTENCE = "The published recipe on the official data, unless a row says otherwise."
 NOT_COMPARABLE_SENTENCE = "These figures cannot be compared with the published ones."
 SCALE_SENTENCES = {
-    "demo": " The demo trains thin networks from scratch, for minutes, on images that the project draws itself: it"
-    " shows that every step works, not how well PointRend segments.",
+    DEMO: " The demo trains thin networks from scratch, for minutes, on images that the project draws itself: these say"
+    " nothing about the six published numbers. They are compared with what the original implementation gives on the"
+    " same images with the same recipe: the mean, the standard deviation and the number of its trainings.",
     "pilot": " The pilot trains the real network on the first images of each split with a shortened schedule: it"
     " shows that everything is in place before GPU weeks are spent.",
 }
 VERDICT_SENTENCES = {
     "not run": "nothing has been trained or downloaded with this setting, or it has not been scored",
-    "not comparable": "scored, but not with the published recipe on the official data; no difference is given",
+    "not comparable": "scored, but not with the recipe, data and code that the published number stands for; no"
+    " difference is given",
     "unverified": "the files of the run contradict each other; no figure is taken from them",
     "matches": "the released weights score the published number under our evaluation, to within 0.02 points: it is what"
     " these weights give",
@@ -52,11 +55,16 @@ COLUMNS_SENTENCE = (
     "The columns up to “mIoU (published)” repeat the published table; those after it are ours. Figures are in percent;"
     " the difference is ours minus published, in percentage points, ± the reach of chance over seeds at 95 %."
 )
+ORIGINAL_SENTENCE = (
+    "“mIoU (original)” is the mean over the original's trainings ± their standard deviation, with their number; the"
+    " columns after it are ours. Figures are in percent; the difference is ours minus that mean, in percentage points,"
+    " ± the reach of chance over seeds at 95 %."
+)
 RELEASED_SENTENCE = (
     "Rows whose seed is “released” are the weights that were published, scored by our evaluation: nothing was trained,"
     " and no chance is left in them."
 )
-STRIDE_SENTENCE = (
+STRIDE_SENTENCE = (  # not for the demo, whose tables do not have the label
     "* The published label. The code that made the published numbers has output stride 32, whatever the labels “D8” and"
     " “os8” say; the output stride of our network is given beside it."
 )
@@ -69,6 +77,10 @@ CERTAINTY_SENTENCE = (
 PAIRED_SENTENCE = (
     "Our weights and the released ones on the same images, both resampled together: how far the difference of the two"
     " mIoU would move with other validation images, in points, by a bootstrap."
+)
+INDEPENDENT_SENTENCE = (
+    "What PointRends that others wrote and trained give on the same validation images, as their own tables print it."
+    " Their recipes differ, so these figures are part of no verdict."
 )
 REFINEMENT_SENTENCE = (
     "Scores of the coarse prediction and of the one with refined points. Boundary IoU (Cheng et al., CVPR 2021) looks"
@@ -87,8 +99,18 @@ class Table:
 
 
 def comparable(results: Mapping[str, Any]) -> bool:
-    """Whether any figure may be compared with the published one."""
-    return any(row["comparable"] for row in results["runs"])
+    """Whether any figure may be compared with the published one, which no figure of the demo may."""
+    return results["scale"] not in SCALE_SENTENCES and any(row["comparable"] for row in results["runs"])
+
+
+def of_theirs(scale: str, words: str) -> str:
+    """``words`` on the published number, which at scale demo is the mean of the original's trainings."""
+    return words.replace("published", "original") if scale == DEMO else words
+
+
+def theirs(published: Published, run: str) -> str:
+    """The figure that ours is compared with."""
+    return str(published.figure(run) or NOTHING)
 
 
 def scale_sentence(results: Mapping[str, Any]) -> str:
@@ -104,8 +126,8 @@ def scale_sentence(results: Mapping[str, Any]) -> str:
 
 def headline_sentence(results: Mapping[str, Any]) -> str:
     """How many of the published numbers are reproduced, over all runs at once (docs/verdicts.md)."""
-    of = results["headline"]
-    return f"{of['reproduced']} of {of['runs']} reproduced, {of['below or above']} below or above"
+    of, whose = results["headline"], " means of the original" if results.get("scale") == DEMO else ""
+    return f"{of['reproduced']} of {of['runs']}{whose} reproduced, {of['below or above']} below or above"
 
 
 def next_lines(results: Mapping[str, Any]) -> list[str]:
@@ -121,31 +143,36 @@ def next_lines(results: Mapping[str, Any]) -> list[str]:
 def columns_sentence(results: Mapping[str, Any]) -> str:
     """How to read the result tables."""
     has_released = any(row["kind"] == "released" for row in results["runs"])
-    return f"{COLUMNS_SENTENCE} {RELEASED_SENTENCE}" if has_released else COLUMNS_SENTENCE
+    sentence = ORIGINAL_SENTENCE if results["scale"] == DEMO else COLUMNS_SENTENCE
+    return f"{sentence} {RELEASED_SENTENCE}" if has_released else sentence
 
 
 def result_tables(results: Mapping[str, Any], published: Published) -> list[Table]:
     """The published tables, one per dataset, with our columns; a published row without a result of ours stays.
 
-    Runs for which nothing is published follow in a table of their own.
+    At scale demo, the original's figures replace the published columns. Runs for which nothing is published follow in
+    a table of their own.
     """
-    found, known, tables = results["runs"], set(), []
+    found, known, tables, demo = results["runs"], set(), [], results["scale"] == DEMO
     for section in published.sections:
         rows: list[tuple[Cell, ...]] = []
-        for theirs in section.rows:
-            ours = [_result_cells(results["scale"], row) for row in found if row["run"] == theirs.run]
-            published_cells = f"{theirs.backbone}*", theirs.crop_size, theirs.schedule, theirs.sets, theirs.miou
-            rows += [(*published_cells, *cells) for cells in ours or [_NO_RESULT]]
-            known.add(theirs.run)
-        columns = (*section.columns[:4], "mIoU (published)", *_OUR_COLUMNS, section.columns[-1])
+        for row in section.rows:
+            ours = [_result_cells(results["scale"], one) for one in found if one["run"] == row.run]
+            cells: tuple[Cell, ...] = f"{row.backbone}*", row.crop_size, row.schedule, row.sets, row.miou
+            if demo:
+                cells = row.run, theirs(published, row.run)
+            rows += [(*cells, *our_cells) for our_cells in ours or [_NO_RESULT]]
+            known.add(row.run)
+        columns = ("Run",) if demo else section.columns[:4]
+        columns = (*columns, of_theirs(results["scale"], "mIoU (published)"), *_OUR_COLUMNS, section.columns[-1])
         tables.append(Table(section.heading, columns, tuple(rows)))
     others = tuple((row["run"], *_result_cells(results["scale"], row)) for row in found if row["run"] not in known)
     return [*tables, Table("Other runs", ("Run", *_OUR_COLUMNS, "Download"), others)] if others else tables
 
 
-def explained_tables(results: Mapping[str, Any]) -> dict[str, Table]:
+def explained_tables(results: Mapping[str, Any], published: Published) -> dict[str, Table]:
     """The tables that a sentence explains, by the name of their section; a table without rows is left out."""
-    rows = results["runs"]
+    rows, sentence = results["runs"], of_theirs(results["scale"], CERTAINTY_SENTENCE)
     released = {row["run"]: row["miou"] for row in rows if row["kind"] == "released"}
     certainty: Columns = {
         **_RUN,
@@ -173,7 +200,7 @@ def explained_tables(results: Mapping[str, Any]) -> dict[str, Table]:
         "Pixel accuracy": lambda row: percent(row["measures"]["all_accuracy"]),
     }
     explained = {
-        "certainty": ("How certain the figures are", certainty, "miou", CERTAINTY_SENTENCE),
+        "certainty": ("How certain the figures are", certainty, "miou", sentence),
         "paired": ("Our weights against the released ones", paired, "paired_interval", PAIRED_SENTENCE),
         "refinement": ("Refinement", refinement, "measures", REFINEMENT_SENTENCE),
     }
@@ -181,7 +208,18 @@ def explained_tables(results: Mapping[str, Any]) -> dict[str, Table]:
         name: _table(heading, columns, _having(key, rows), sentence)
         for name, (heading, columns, key, sentence) in explained.items()
     }
+    if results["scale"] != DEMO:
+        tables["independent"] = _independent_table(published)
     return {name: table for name, table in tables.items() if table.rows}
+
+
+def _independent_table(published: Published) -> Table:
+    columns = ("Run", "Published", "Implementation", "mIoU", "Recipe", "Source")
+    rows = (
+        (one.run, theirs(published, one.run), one.implementation, f"{one.miou}%", one.recipe, (Link("table", one.url),))
+        for one in published.independent
+    )
+    return Table("Other implementations", columns, tuple(rows), INDEPENDENT_SENTENCE)
 
 
 def overview_table(results: Mapping[str, Any]) -> Table:
@@ -193,9 +231,10 @@ def overview_table(results: Mapping[str, Any]) -> Table:
     return Table("Results", (*columns, *released), tuple(rows))
 
 
-def summary_table(results: Mapping[str, Any]) -> Table:
+def summary_table(results: Mapping[str, Any], published: Published) -> Table:
     """One short row per figure."""
-    columns: Columns = {"Run": _RUN["Run"], "Published": lambda row: percent(row["published_miou"])}
+    heading = of_theirs(results["scale"], "published").capitalize()
+    columns: Columns = {"Run": _RUN["Run"], heading: lambda row: theirs(published, row["run"])}
     ours = dict(zip(("Seed", "Ours", "Difference", "Verdict"), _OURS, strict=True))
     return _table("Results", {**columns, **ours}, results["runs"])
 
@@ -203,7 +242,7 @@ def summary_table(results: Mapping[str, Any]) -> Table:
 def verdict_sentences(results: Mapping[str, Any]) -> list[tuple[str, str]]:
     """The verdicts that occur and what they mean."""
     occurring = {row["verdict"] for row in results["runs"]}
-    return [(verdict, text) for verdict, text in VERDICT_SENTENCES.items() if verdict in occurring]
+    return [(word, of_theirs(results["scale"], text)) for word, text in VERDICT_SENTENCES.items() if word in occurring]
 
 
 def reason_lines(results: Mapping[str, Any]) -> list[tuple[str, str]]:

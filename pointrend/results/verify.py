@@ -67,7 +67,7 @@ class Verification:
         if "data" not in results["published"]:
             raise CheckFailed(f"{self._name(self.path)} was written by an earlier version", COMPARE_AGAIN)
         self._hold(chain.stated_of_published(self.path, results), RESTORE_PUBLISHED)
-        self.published = load_published(project.published_folder)
+        self.published = load_published(project.published_folder, project.params.scale)
         rows = [row for row in results["runs"] if row["kind"] != "seeds"]
         for dataset in project.params.datasets:
             self._dataset(dataset, [row for row in rows if row["setting"]["dataset"] == dataset])
@@ -77,7 +77,7 @@ class Verification:
         for row in sorted(rows, key=lambda row: row["kind"] == "released"):
             self._run(row)
             self._audit(row)
-        check_verdicts(results, self.published, references(project.params))
+        check_verdicts(results, self.published, references(project.params, self.published))
         pages = report_files(results, self.published, project.results_folder, project.runs_folder, top_readme(project))
         check_files(pages)
         self.files |= pages.keys()

@@ -12,6 +12,7 @@ from typing import Any
 from mlflow.utils.mlflow_tags import MLFLOW_GIT_COMMIT, MLFLOW_RUN_NOTE
 
 from pointrend.files import read_json
+from pointrend.settings.definition import DEMO
 from pointrend.settings.project import Project
 from pointrend.settings.recipe import Recipe
 
@@ -145,11 +146,12 @@ def verdict_tags(row: Row) -> dict[str, str]:
 
 
 def note(row: Row) -> str:
-    """The description that MLflow shows above a run: verdict, our number, the published one, reasons, in Markdown."""
+    """The description that MLflow shows above a run: verdict, our number, theirs, reasons, in Markdown."""
     lines = [f"**{row['verdict']}** (evidence: {row['evidence']})", ""]
+    theirs = "original" if row["setting"].get("scale") == DEMO else "published"
     for name, key, unit in (
         ("ours", "miou", "%"),
-        ("published", "published_miou", "%"),
+        (theirs, "published_miou", "%"),
         ("difference", "difference", " points"),
     ):
         if row[key] is not None:

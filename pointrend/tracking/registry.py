@@ -8,6 +8,7 @@ from mlflow import MlflowClient
 from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
 
+from pointrend.settings.definition import DEMO
 from pointrend.tracking.content import Row
 
 MODEL_FOLDER = "model"  # of the weights among a run's artifacts
@@ -18,11 +19,12 @@ CONTRADICTED = ("below", "above")  # verdicts on a run as a whole with which non
 def alias_for(rows: Sequence[Row]) -> tuple[str | None, list[int]]:
     """The alias for the models of one run, and the seeds that earn it, from the rows of results.json.
 
-    A model needs the verdict ``consistent`` itself. The verdict on the run as a whole, if any, must not contradict;
-    ``reproduced`` becomes the alias.
+    A model needs the verdict ``consistent`` itself; that of the demo is not on the published number. The verdict on
+    the run as a whole, if any, must not contradict; ``reproduced`` becomes the alias.
     """
     whole = next((row["verdict"] for row in rows if row["kind"] == "seeds"), None)
-    seeds = [row["seed"] for row in rows if row["kind"] == "trained" and row["verdict"] == CONSISTENT]
+    trained = [row for row in rows if row["kind"] == "trained" and row["setting"].get("scale") != DEMO]
+    seeds = [row["seed"] for row in trained if row["verdict"] == CONSISTENT]
     if whole in CONTRADICTED or not seeds:
         return None, []
     return (REPRODUCED if whole == REPRODUCED else CONSISTENT), seeds

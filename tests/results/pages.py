@@ -15,7 +15,7 @@ from tests.results.runs import published
 
 def page_of(results: dict[str, Any], runs: Path) -> str:
     """The page of results whose runs have their folders in ``runs``."""
-    return render_page(results, published(), gather(results, runs, runs / "no page before"))
+    return render_page(results, published(results["scale"]), gather(results, runs, runs / "no page before"))
 
 
 def report(results: dict[str, Any], out: Path, runs: Path, readme: Path | None = None) -> dict[Path, str]:

@@ -61,8 +61,8 @@ class Stated:
     scoring_reasons = training_reasons
 
 
-def published() -> Published:
-    return replace(load_published(PUBLISHED), definition=cast(Definition, Stated()))
+def published(scale: str = "paper") -> Published:
+    return replace(load_published(PUBLISHED, scale), definition=cast(Definition, Stated()))
 
 
 def selected(folder: Path, run: str = "voc_r50", seed: int = 0, *reasons: str, fingerprint: str = FINGERPRINT) -> Any:

@@ -41,7 +41,7 @@ def test_results_name_every_file_of_their_runs_once_and_truly(results: Path, tmp
         *("evaluate.json", "confusion.parquet", "a.png"),
     ]
     assert [one.file.name for one in found(results) if one not in inside] == [
-        *("pointrend.md", "definition.json", "pointrend_table.json", "retrainings.csv")
+        *("pointrend.md", "definition.json", "independent.json", "pointrend_table.json", "retrainings.csv")
     ]
     assert {one.record for one in inside} == {results}
     assert [one.fault(str) for one in inside] == [None] * len(inside)

@@ -13,10 +13,11 @@ import pytest
 
 from pointrend.errors import CheckFailed, ResultsError
 from pointrend.files import canonical_json, sha256_file, sha256_json, write_json
-from pointrend.results.compare import judge, read_results, sealed
-from pointrend.results.run_files import NOT_EVALUATED, STALE, STALE_SCORE, SelectedRun
+from pointrend.results.compare import check_verdicts, compare, judge, read_results, references, sealed
+from pointrend.results.run_files import NOT_EVALUATED, STALE, STALE_SCORE, UNPUBLISHED, SelectedRun
 from pointrend.results.tables import headline_sentence, next_lines
 from pointrend.results.verdict import headline
+from pointrend.settings.params import load_params
 from tests.results.runs import (
     ASSUMED,
     DATA,
@@ -32,6 +33,7 @@ from tests.results.runs import (
     selected,
 )
 
+ROOT = Path(__file__).parents[2]
 HASHED = (
     *("train.json", "metrics.jsonl", "curve.csv", "scores.json"),
     *("metrics.json", "evaluate.json", "confusion.parquet", "pictures/a.png"),
@@ -273,6 +275,30 @@ def test_seeds_that_are_not_comparable_measure_nothing(tmp_path: Path) -> None:
     (row,) = judged(tmp_path, {("voc_r101", 0): 72.3})
     assert judge([*aside, row], ASSUMED) == [*aside, row]
     assert row["sigma"] == 0.3
+
+
+def test_the_demo_is_judged_by_the_spread_of_the_original_itself(tmp_path: Path) -> None:
+    """By hand: 48.8636 - 78.5286, and t(0.975, 3) = 3.182446 times 7.355816 sqrt(1 + 1/4)."""
+    demo, params = published("demo"), load_params(ROOT / "params.yaml")
+    runs = [selected(tmp_path, "voc_r50", seed) for seed in range(3)]
+    for run in runs:
+        finish(run)
+    results = compare("demo", runs, demo, references(params, demo))
+    one, *_, whole = results["runs"]
+    assert (one["published_miou"], one["verdict"], one["n"]) == (pytest.approx(78.528575), "below", 1)
+    assert (one["sigma"], one["sigma_source"]) == (
+        pytest.approx(7.355816, abs=1e-6),
+        "4 trainings of the original, 3 degrees of freedom",
+    )
+    assert one["interval"] == pytest.approx([-29.664939 - 26.172602, -29.664939 + 26.172602], abs=1e-5)
+    assert (whole["kind"], whole["n"], whole["verdict"]) == ("seeds", 3, "below")
+    check_verdicts(results, demo, references(params, demo))
+    with pytest.raises(CheckFailed, match="verdicts do not follow"):
+        check_verdicts(results, demo, references(params, published()))
+    other = selected(tmp_path, "voc_r18")
+    finish(other)
+    (row,) = compare("demo", [other], demo, references(params, demo))["runs"]
+    assert (row["verdict"], row["reasons"]) == ("not comparable", [UNPUBLISHED])
 
 
 def leaves(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:

@@ -8,11 +8,12 @@ from typing import Any
 import pytest
 
 from pointrend.errors import CheckFailed, ResultsError
-from pointrend.results.compare import compare
+from pointrend.results.compare import compare, references
 from pointrend.results.published import render_introduction
 from pointrend.results.report import BEGIN, END, render_readme, render_summary, terminal_table
+from pointrend.settings.params import load_params
 from tests.results.pages import PageReader, check, page_of, report, table_rows
-from tests.results.runs import ASSUMED, PUBLISHED, finish, published, results_of, selected
+from tests.results.runs import ASSUMED, PUBLISHED, RUNS, finish, published, results_of, selected
 
 COLUMNS = [
     *("Backbone", "Crop Size", "Schedule", "Train/Eval Set", "mIoU (published)"),
@@ -27,8 +28,8 @@ def readme_of(results: dict[str, Any]) -> str:
 
 @pytest.fixture
 def results(tmp_path: Path) -> dict[str, Any]:
-    """Those of the demo."""
-    return results_of(tmp_path)
+    """Those of the pilot, of which none is comparable."""
+    return results_of(tmp_path, "pilot")
 
 
 def section_rows(markdown: str, heading: str) -> list[list[str]]:
@@ -55,7 +56,7 @@ def test_columns_of_every_table_are_aligned(results: dict[str, Any]) -> None:
 
 def test_our_columns_of_runs_that_are_scored_and_not_run(results: dict[str, Any]) -> None:
     readme = readme_of(results)
-    links = " &#124; ".join(f"[{text}](../../runs/demo/voc_r50-s0/{name})" for text, name in RUN_FILES.items())
+    links = " &#124; ".join(f"[{text}](../../runs/pilot/voc_r50-s0/{name})" for text, name in RUN_FILES.items())
     assert section_rows(readme, "PASCAL VOC")[2][5:] == ["32", "0", "48.86%", "–", "not comparable", links]
     for row in section_rows(readme, "ADE20k")[2:]:
         assert row[5:] == ["32", "0", "–", "–", "not run", "–"]
@@ -74,17 +75,17 @@ def test_a_comparable_run_has_a_signed_difference_and_paper_says_how_much_is_sco
 def test_every_seed_has_a_row_and_unselected_runs_stay(tmp_path: Path) -> None:
     runs = [selected(tmp_path, "voc_r50", seed, "scale demo") for seed in (0, 4)]
     finish(runs[1])
-    readme = render_readme(compare("demo", runs, published(), ASSUMED), published())
+    readme = render_readme(compare("pilot", runs, published(), ASSUMED), published())
     voc = [row[6:10] for row in section_rows(readme, "PASCAL VOC")[2:]]
     assert voc == [
         ["0", "–", "–", "not run"],
         ["4", "48.86%", "–", "not comparable"],
         ["–", "–", "–", "not run"],
     ]
-    assert "runs/demo/voc_r50-s4/train.json" in readme
+    assert "runs/pilot/voc_r50-s4/train.json" in readme
     assert section_rows(readme, "CityScapes")[2][5:] == ["–", "–", "–", "–", "not run", "–"]
     assert "## Refinement" in readme
-    nothing = compare("demo", runs[:1], published(), ASSUMED)
+    nothing = compare("pilot", runs[:1], published(), ASSUMED)
     assert "Refinement" not in readme_of(nothing)
 
 
@@ -94,7 +95,7 @@ def test_scales_that_are_not_comparable_say_so_first(scale: str, tmp_path: Path)
     first = "These figures cannot be compared with the published ones."
     assert readme_of(results).splitlines()[2].startswith(f"> **{first} The {scale} ")
     assert first in page_of(results, tmp_path).partition("<h2")[0]
-    assert terminal_table(results).startswith(first)
+    assert terminal_table(results, published()).startswith(first)
 
 
 def test_reasons_are_given_once_with_their_runs(tmp_path: Path) -> None:
@@ -121,7 +122,7 @@ def test_the_page_shows_the_same_tables(results: dict[str, Any], tmp_path: Path)
     plain = [row[:-1] for row in table_rows(readme_of(results)) if len(row) == len(COLUMNS)]
     markdown = [[cell.replace("\\", "") for cell in row] for row in plain if row[0] != ":-:"]
     assert [row[:-1] for row in page.rows if len(row) == len(COLUMNS)] == markdown
-    assert {f"../../runs/demo/cityscapes_r101-s0/{name}" for name in RUN_FILES.values()} < set(page.links)
+    assert {f"../../runs/pilot/cityscapes_r101-s0/{name}" for name in RUN_FILES.values()} < set(page.links)
     assert [row[-1] for row in page.rows if row[0].startswith("R-")].count("cfg | model | log") == 4
 
 
@@ -136,7 +137,7 @@ def test_names_are_escaped_in_the_readme(tmp_path: Path) -> None:
 
 
 def test_the_terminal_table_is_compact(results: dict[str, Any]) -> None:
-    above, table, below = terminal_table(results).split("\n\n")
+    above, table, below = terminal_table(results, published()).split("\n\n")
     lines = table.splitlines()
     assert [line.split() for line in lines[:3]] == [
         ["Run", "Published", "Seed", "Ours", "Difference", "Verdict"],
@@ -147,6 +148,21 @@ def test_the_terminal_table_is_compact(results: dict[str, Any]) -> None:
     assert max(map(len, [*above.splitlines(), *lines, *below.splitlines()])) < 90
     assert len({line.index("not ") for line in lines[1:]}) == 1
     assert [line.partition(":")[0] for line in below.splitlines() if ":" in line] == ["not run", "not comparable"]
+
+
+def test_the_table_of_the_demo_has_the_original_beside_ours_in_80_columns(tmp_path: Path) -> None:
+    runs = [selected(tmp_path, run, seed) for run in RUNS for seed in range(2)]
+    for run in runs:
+        finish(run)
+    demo = published("demo")
+    results = compare("demo", runs, demo, references(load_params(PUBLISHED.parent / "params.yaml"), demo))
+    above, table, _ = terminal_table(results, demo).split("\n\n")
+    assert "say nothing about the six published numbers" in " ".join(above.split())
+    assert table.splitlines()[1].startswith("voc_r50          78.53 ± 7.36 (4)     0  48.86%  -29.66 ± 26.17  below")
+    assert max(map(len, terminal_table(results, demo).splitlines())) <= 80
+    readme = render_readme(results, demo)
+    assert section_rows(readme, "PASCAL VOC")[0][:2] == ["Run", "mIoU (original)"]
+    assert "Other implementations" not in readme
 
 
 def test_the_mean_of_the_seeds_has_a_row_without_files_and_what_it_rests_on(tmp_path: Path) -> None:

@@ -48,6 +48,22 @@ def test_every_key_is_published_or_free_for_a_reason():
         assert not definition.recipe.keys() & dataset.recipe.keys()
 
 
+def test_the_demo_has_the_archives_that_the_original_was_trained_on() -> None:
+    definition, project = load_definition(ROOT / "published", "demo"), Project.load(ROOT / "params.yaml", "demo")
+    voc = definition.datasets["voc"]
+    data = {"pins": "demo", "images": voc.images, "code_sha256": definition.code["prepare"]["voc"]}
+    setting = project.setting("voc_r50").model_dump(mode="json")
+    record = {"setting": setting, "backbone_sha256": None, "code_sha256": definition.code["train"]["voc"]}
+
+    def found(**other: str) -> list[str]:
+        archives = {name: {"sha256": other.get("sha256", known["sha256"])} for name, known in voc.archives.items()}
+        return definition.training_reasons({**record, "data": {**data, "archives": archives, **other}})
+
+    assert found() == []
+    assert found(sha256="0" * 64)[1].startswith(f"benchmark.tgz with sha256 {'0' * 64} (original 9e734c86")
+    assert found(pins="official") == ["archives official"]
+
+
 OTHER_SETS = [
     ({"scales.paper.limit": 200}, "200 images of train (published 10582)", False),
     ({"scales.paper.limit": 1}, "1 images of val (published 1449)", True),
@@ -78,14 +94,16 @@ def test_what_differs_from_the_definition_is_named(changes, reason, of_released,
         assert any(one.startswith(reason) for one in found) is expected
 
 
+@pytest.mark.parametrize("scale", ["paper", "demo"])
 @pytest.mark.parametrize("run", RUNS)
-def test_every_key_of_the_published_recipe_counts(run, tmp_path):
-    """Each key alone, set to another value that is allowed."""
-    definition = load_definition(ROOT / "published")
+def test_every_key_of_the_published_recipe_counts(run: str, scale: str) -> None:
+    """Each key alone, set to another value that is allowed; the demo's recipe is that of the original's trainings."""
+    definition = load_definition(ROOT / "published", scale)
     published = {**definition.recipe, **definition.datasets[run.split("_")[0]].recipe}
-    project = Project.load(ROOT / "params.yaml", "paper")
-    for key in Recipe.model_fields.keys() - FREE:
-        setting = project.setting(run)
+    project = Project.load(ROOT / "params.yaml", scale)
+    setting = project.setting(run)
+    assert wanted_reasons(project, setting) == []
+    for key in published:
         changed = setting.model_copy(update={"recipe": setting.recipe.model_copy(update={key: other(published[key])})})
         found = wanted_reasons(project, changed)
         assert len(found) == 1, (key, found)

@@ -12,6 +12,7 @@ from pointrend.tracking.content import (
     finished_files,
     growing_files,
     metric_name,
+    note,
     read_records,
 )
 from pointrend.tracking.registry import alias_for
@@ -65,6 +66,7 @@ def whole(verdict: str) -> dict[str, Any]:
         ([row(verdict="unverified")], None, []),
         ([row(verdict="below"), row(seed=None, kind="released", verdict="matches")], None, []),
         ([consistent()], "consistent", [0]),
+        ([consistent(setting={"scale": "demo"})], None, []),
         ([consistent(), row(seed=1, verdict="above"), consistent(seed=2)], "consistent", [0, 2]),
         ([consistent(), consistent(seed=1), whole("insufficient")], "consistent", [0, 1]),
         ([consistent(), consistent(seed=1), whole("reproduced")], "reproduced", [0, 1]),
@@ -75,3 +77,8 @@ def whole(verdict: str) -> dict[str, Any]:
 )
 def test_what_a_model_may_be_called(rows, alias, seeds):
     assert alias_for(rows) == (alias, seeds)
+
+
+@pytest.mark.parametrize(("scale", "whose"), [("demo", "original"), ("paper", "published")])
+def test_a_description_says_whose_figure_ours_is_beside(scale: str, whose: str) -> None:
+    assert f"* {whose}: 69.84%" in note(consistent(setting={"scale": scale})).splitlines()

@@ -163,7 +163,7 @@ def test_results_with_a_right_hash_and_any_values(folder, results, data):
     if read is not None:
         for render in (lambda: page_of(read, folder), lambda: render_readme(read, published())):
             survives(render)
-        terminal_table(read)
+        terminal_table(read, published())
 
 
 @examples(40)

@@ -4,30 +4,35 @@ from __future__ import annotations
 
 import csv
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from statistics import fmean, stdev
 from typing import Any
 
 from pointrend.errors import CheckFailed
 from pointrend.results.audit.curves import LEAST_RECORDS, LOSSES, Curve, band
 from pointrend.results.chain import CURVE_TABLE, folder_name
+from pointrend.results.chance import RATE, Error
 from pointrend.results.page import plot
 from pointrend.results.page.carried import Carried, carried_name, published_curve
 from pointrend.results.page.markup import element, text
 from pointrend.results.page.plot import Scale
+from pointrend.results.published import OriginalTraining, Published
 from pointrend.results.tables import Row, row_name
 
 WIDTH, LEFT, RIGHT = 340, 40, 330
 LOSS_TOP, LOSS_BASE, RATE_TOP, RATE_BASE, HEIGHT = 18, 176, 208, 256, 292  # pixels: two plots, one above the other
 MOST_POINTS = 200  # of a drawn line; longer ones are averaged
+ORIGINAL_WORDS = ("mean of the original's trainings", "expected of a further training of it, 95 %")
 WORDS = ("total", "points", "coarse")  # the names of LOSSES for readers
 
 
 @dataclass(frozen=True)
 class Reference:
-    """The loss of a run in its published training log, to be drawn under ours.
+    """The loss of a run in its published training log, or of the original's trainings, to be drawn under ours.
 
-    ``points``: (iteration, loss) of the log; ``band``: (iteration, low, high) between which a loss would be expected.
+    ``points``: (iteration, loss); ``band``: (iteration, low, high) between which a loss would be expected.
     """
 
     points: tuple[tuple[int, float], ...] = ()
@@ -37,28 +42,29 @@ class Reference:
 Columns = Mapping[str, Sequence[float]]  # those of a curve.csv, of one length: iteration, lr and LOSSES
 
 
-def curves_section(results: Mapping[str, Any], carried: Carried) -> str:
+def curves_section(results: Mapping[str, Any], published: Published, carried: Carried) -> str:
     """The figures of all runs that have a curve, with the losses of the published logs that were audited.
+
+    At scale demo, the losses of the original's trainings are under those of the runs that are comparable with them.
 
     Raises:
         CheckFailed: a curve.csv is not a table of numbers, or a curve.json not a curve.
     """
     trained = [row for row in results["runs"] if row["kind"] == "trained"]
-    published = {row["run"]: name for row in trained if (name := published_curve(row)) in carried}
+    logs = {row["run"]: name for row in trained if (name := published_curve(row)) in carried}
     figures = []
     for row in trained:
-        name, theirs = carried_name(row, CURVE_TABLE), published.get(row["run"])
+        name, theirs = carried_name(row, CURVE_TABLE), logs.get(row["run"])
         if name in carried:
-            found = reference(theirs, carried[theirs]) if theirs else Reference()
+            found = reference(theirs, carried[theirs]) if theirs else original_reference(published.trainings(row))
             figures.append(_figure(row, read_curve(name, carried[name]), found))
     if not figures:
         return ""
     marks = [(plot.line(1, 7, 25, 7, f"curve {column}"), words) for column, words in zip(LOSSES, WORDS, strict=True)]
-    if published:
-        marks += [
-            (plot.path([(1, 10), (13, 4), (25, 7)], "curve reference"), "published log"),
-            (plot.bar(1, 2, 24, 10, "reference-band"), "expected around the published log"),
-        ]
+    if logs or any(map(published.trainings, trained)):
+        words = ("published log", "expected around the published log") if logs else ORIGINAL_WORDS
+        drawn = plot.path([(1, 10), (13, 4), (25, 7)], "curve reference"), plot.bar(1, 2, 24, 10, "reference-band")
+        marks += zip(drawn, words, strict=True)
     return plot.key(marks) + element("div", {"class": "figures"}, *figures)
 
 
@@ -84,6 +90,18 @@ def reference(name: str, content: bytes) -> Reference:
     return Reference(points, tuple(zip(curve.iterations, low, high, strict=True)))
 
 
+def original_reference(trainings: Sequence[OriginalTraining]) -> Reference:
+    """The mean total loss of the original's trainings, and the band that a further one is in at 95 %."""
+    points, band = [], []
+    for records in zip(*(training.losses for training in trainings), strict=True):
+        at, losses = records[0][0], [loss for _, loss, *_ in records]
+        mean, n = fmean(losses), len(losses)
+        reach = float(Error(stdev(losses) * math.sqrt(1 + 1 / n), n - 1).reach(RATE / 2))
+        points.append((at, mean))
+        band.append((at, mean - reach, mean + reach))
+    return Reference(tuple(points), tuple(band))
+
+
 def thinned(values: Sequence[float], most: int = MOST_POINTS) -> list[float]:
     """At most ``most`` values: means of equally many neighbours, of fewer at the end."""
     many = -(-len(values) // most) or 1
@@ -97,7 +115,7 @@ def _figure(row: Row, curve: Columns, theirs: Reference) -> str:
     x = Scale(0, max([*curve["iteration"], *(point[0] for point in theirs.points)]), LEFT, RIGHT)
     title = f"Loss and learning rate of {row_name(row)}"
     drawn = _loss(curve, theirs, x), _rate(curve, x)
-    drawing = plot.svg((WIDTH, HEIGHT), f"curve-{folder_name(row)}", title, _told(curve), *drawn)
+    drawing = plot.svg((WIDTH, HEIGHT), f"curve-{folder_name(row)}", title, _told(curve, theirs), *drawn)
     return element("figure", {}, element("figcaption", {}, text(row_name(row))), drawing)
 
 
@@ -137,9 +155,12 @@ def _axes(x: Scale, y: Scale, words: str) -> str:
     return "".join(parts)
 
 
-def _told(curve: Columns) -> str:
+def _told(curve: Columns, theirs: Reference) -> str:
     total, iterations = curve["loss"], curve["iteration"]
     first, last = (f"{total[i]:.3g} at iteration {iterations[i]:.0f}" for i in (0, -1))
     count = len(iterations)
     averaged = f"; each drawn point is the mean of {-(-count // MOST_POINTS)} records" if count > MOST_POINTS else ""
-    return f"The total loss goes from {first} to {last}. {count} records{averaged}."
+    losses = dict(zip(iterations, total, strict=True))
+    inside = [low <= losses[at] <= high for at, low, high in theirs.band if at in losses]
+    in_band = f" {sum(inside)} of {len(inside)} are in the band." if inside else ""
+    return f"The total loss goes from {first} to {last}. {count} records{averaged}.{in_band}"

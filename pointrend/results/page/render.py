@@ -17,6 +17,7 @@ from pointrend.results.page.score_plot import score_plots
 from pointrend.results.page.sections import class_section, gallery, provenance_section
 from pointrend.results.published import Published
 from pointrend.results.tables import Table
+from pointrend.settings.definition import DEMO
 
 CLASSES_SENTENCE = (
     "Intersection over union of each class over the whole split, in percent. A class that occurs neither in a label nor"
@@ -34,12 +35,14 @@ def render_page(results: Mapping[str, Any], published: Published, carried: Carri
         CheckFailed: a carried file is not of its form.
     """
     title = f"PointRend: results at scale {results['scale']}"
+    beside = tables.of_theirs(results["scale"], "Beside the published numbers")
+    explained = tables.explained_tables(results, published)
     sections = {
-        "results": ("Results", _results(results)),
-        "published": ("The published tables", _published(results, published)),
-        **{name: (table.heading, _explained(table)) for name, table in tables.explained_tables(results).items()},
-        "curves": ("Training curves", _told(CURVES_SENTENCE, curves_section(results, carried))),
-        "classes": ("IoU per class", _told(CLASSES_SENTENCE, class_section(results, carried))),
+        "results": ("Results", _results(results, published)),
+        "published": (beside, _published(results, published)),
+        **{name: (table.heading, _explained(table)) for name, table in explained.items()},
+        "curves": ("Training curves", _told(CURVES_SENTENCE, curves_section(results, published, carried))),
+        "classes": ("IoU per class", _told(CLASSES_SENTENCE, class_section(results, published, carried))),
         "pictures": ("Pictures", gallery(results, carried)),
         "provenance": ("Evidence", provenance_section(results, published, carried)),
     }
@@ -87,10 +90,11 @@ def _section(name: str, heading: str, content: str) -> str:
     return element("section", {"id": name, "aria-labelledby": f"{name}-heading"}, "\n", title, "\n", content, "\n")
 
 
-def _results(results: Mapping[str, Any]) -> str:
+def _results(results: Mapping[str, Any], published: Published) -> str:
     meanings = _list("What the verdicts mean", tables.verdict_sentences(results))
     reasons = _list("Why", tables.reason_lines(results))
-    return lines([table_box(tables.summary_table(results), "headed judged"), meanings, reasons, score_plots(results)])
+    table = table_box(tables.summary_table(results, published), "headed judged")
+    return lines([table, meanings, reasons, score_plots(results)])
 
 
 def _published(results: Mapping[str, Any], published: Published) -> str:
@@ -98,7 +102,7 @@ def _published(results: Mapping[str, Any], published: Published) -> str:
     parts = [
         element("p", {}, text(tables.columns_sentence(results))),
         *(table_box(table, "published") for table in tables.result_tables(results, published)),
-        element("p", {"class": "small"}, text(tables.STRIDE_SENTENCE)),
+        "" if results["scale"] == DEMO else element("p", {"class": "small"}, text(tables.STRIDE_SENTENCE)),
         element("p", {"class": "links"}, links),
         element("details", {}, "<summary>BibTeX</summary>", element("pre", {}, text(published.bibtex))),
     ]

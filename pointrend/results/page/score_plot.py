@@ -14,7 +14,7 @@ from pointrend.results.chance import MARGIN
 from pointrend.results.page import plot
 from pointrend.results.page.markup import box, element, lines, text
 from pointrend.results.page.plot import Scale
-from pointrend.results.tables import Row, percent, row_name
+from pointrend.results.tables import Row, of_theirs, percent, row_name
 
 # pixels: the plot, its scale's two ends, the space above, a row, and the space for the axis
 WIDTH, LEFT, RIGHT, TOP, ROW, BOTTOM = 760, 212, 590, 26, 36, 44
@@ -36,7 +36,8 @@ def score_plots(results: Mapping[str, Any]) -> str:
     """One figure of what is comparable and one of what is not; no figure where there is nothing to draw in it."""
     comparable = [row for row in results["runs"] if row["comparable"]]
     others = [row for row in results["runs"] if not row["comparable"] and row["miou"] is not None]
-    return lines([_differences(comparable), _own_scores(others)])
+    # Runs for which nothing is published are not comparable, so no name in the first figure can be changed.
+    return lines([of_theirs(results["scale"], _differences(comparable)), _own_scores(others)])
 
 
 def _differences(rows: Sequence[Row]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
+from statistics import fmean
 from typing import Any
 
 from pointrend.errors import CheckFailed
@@ -19,7 +20,7 @@ from pointrend.results.page.carried import (
     shown_pictures,
 )
 from pointrend.results.page.markup import box, definitions, element, lines, markup_table, text
-from pointrend.results.published import Published
+from pointrend.results.published import OriginalTraining, Published
 from pointrend.results.tables import NOTHING, Row, percent, row_name
 
 ABSENT = "absent"  # a class that occurs in no label and no prediction
@@ -38,8 +39,8 @@ EVIDENCE_EXPLAINED = (
 )
 
 
-def class_section(results: Mapping[str, Any], carried: Carried) -> str:
-    """The tables of all datasets with a scored run.
+def class_section(results: Mapping[str, Any], published: Published, carried: Carried) -> str:
+    """The tables of all datasets with a scored run; at scale demo with the means of the original's trainings.
 
     Raises:
         CheckFailed: a metrics.json has no scores by class.
@@ -48,7 +49,10 @@ def class_section(results: Mapping[str, Any], carried: Carried) -> str:
     for row in results["runs"]:
         name = carried_name(row, METRICS)
         if name in carried:
-            scores.setdefault(row["setting"]["dataset"], {})[row_name(row)] = _scores(name, carried[name])
+            columns = scores.setdefault(row["setting"]["dataset"], {})
+            if trainings := published.trainings(row):
+                columns[f"{row['run']} (original, mean of {len(trainings)})"] = _mean_scores(trainings)
+            columns[row_name(row)] = _scores(name, carried[name])
     tables = (_dataset_table(dataset, columns) for dataset, columns in scores.items())
     return element("div", {"class": "class-tables"}, *tables) if scores else ""
 
@@ -59,6 +63,14 @@ def _scores(name: str, content: bytes) -> Scores:
         return {str(key): None if value is None else float(value) for key, value in scores.items()}
     except (ValueError, KeyError, TypeError, AttributeError) as problem:
         raise CheckFailed(f"{name} has no IoU per class: {problem!r}", "evaluate that run again") from problem
+
+
+def _mean_scores(trainings: Sequence[OriginalTraining]) -> Scores:
+    ious: dict[str, list[float]] = {}
+    for training in trainings:
+        for name, iou in training.iou.items():
+            ious.setdefault(name, []).append(iou)
+    return {name: fmean(values) for name, values in ious.items()}
 
 
 def _dataset_table(dataset: str, columns: Mapping[str, Scores]) -> str:

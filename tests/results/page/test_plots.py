@@ -11,10 +11,11 @@ from pointrend.errors import CheckFailed
 from pointrend.files import canonical_json, sha256_file, write_json
 from pointrend.results.audit.curves import LEAST_RECORDS, LOSSES, Curve
 from pointrend.results.compare import compare
-from pointrend.results.page.curves import read_curve, reference, thinned
+from pointrend.results.page.curves import Reference, original_reference, read_curve, reference, thinned
 from pointrend.results.page.markup import number
 from pointrend.results.page.plot import Scale, enclosing, tick_text
 from pointrend.results.page.score_plot import score_plots
+from pointrend.settings.definition import OriginalTraining
 from tests.results.pages import page_of
 from tests.results.runs import ASSUMED, MIOU, RUNS, finish, published, results_of, selected
 
@@ -130,6 +131,28 @@ def test_a_published_curve_and_its_band_are_drawn_under_ours(tmp_path: Path) -> 
     (band,) = re.findall(r'<polygon points="([^"]*)" class="reference-band"', page)
     assert (len(line.split()), len(band.split())) == (100, 200)
     assert "published log" in page
+
+
+def test_the_losses_of_the_original_are_under_those_of_comparable_runs_of_the_demo(tmp_path: Path) -> None:
+    runs = [selected(tmp_path, "voc_r50"), selected(tmp_path, "voc_r101", 0, "lr 1.0 (original 0.06)")]
+    for run in runs:
+        finish(run)
+    page = page_of(compare("demo", runs, published("demo"), ASSUMED), tmp_path)
+    (band,) = re.findall(r'<polygon points="([^"]*)" class="reference-band"', page)
+    assert len(band.split()) == 2 * 14
+    assert re.findall(r"8 records\.(?: (\d) of 8 are in the band\.)?<", page) == ["0", ""]
+    assert "expected of a further training of it, 95 %" in page
+    assert "published log" not in page
+
+
+def test_the_band_of_the_original_is_that_of_a_further_training() -> None:
+    """By hand: s = sqrt(2), t(0.975, 1) = 12.7062, sqrt(1 + 1/2)."""
+    losses = (((50, 1.0, 0.7, 0.3), (100, 2.0, 1.4, 0.6)), ((50, 3.0, 2.0, 1.0), (100, 2.0, 1.4, 0.6)))
+    found = original_reference([OriginalTraining(seed=0, miou=80.0, iou={}, losses=rows) for rows in losses])
+    assert found.points == ((50, 2.0), (100, 2.0))
+    reach = 12.7062 * 3**0.5
+    assert found.band == ((50, pytest.approx(2 - reach), pytest.approx(2 + reach)), (100, 2.0, 2.0))
+    assert original_reference([]) == Reference()
 
 
 def test_a_band_encloses_most_of_the_curve_that_it_is_of() -> None:

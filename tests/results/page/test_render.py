@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from pointrend.files import canonical_json
 from pointrend.results.compare import compare
 from pointrend.results.page.markup import VERDICT_STYLES
 from pointrend.results.page.render import render_page
@@ -49,7 +50,7 @@ def test_sections_are_those_that_have_something_to_show(tmp_path: Path) -> None:
     assert re.findall(r'<section id="(\w+)"', page_of(results_of(tmp_path), tmp_path)) == everything
     nothing = [selected(tmp_path / "no", run, fingerprint="") for run in RUNS]
     page = page_of(compare("paper", nothing, published(), ASSUMED), tmp_path)
-    assert re.findall(r'<section id="(\w+)"', page) == ["results", "published", "provenance"]
+    assert re.findall(r'<section id="(\w+)"', page) == ["results", "published", "independent", "provenance"]
     assert page.count("Nothing has been made for this row yet.") == 6
 
 
@@ -66,6 +67,15 @@ def test_names_are_escaped(tmp_path: Path) -> None:
     assert page.tags.count("script") == 1
     assert rendered.count(evil) == 0
     assert sum(evil in cell for row in page.rows for cell in row) >= 3
+
+
+def test_others_figures_are_beside_the_published_ones(tmp_path: Path) -> None:
+    results = results_of(tmp_path, "paper", ())
+    page = PageReader(page_of(results, tmp_path))
+    rows = [row for row in page.rows if row[2:4] == ["detectron2", "78.9%"]]
+    assert [row[:2] for row in rows] == [["cityscapes_r101", "78.80%"]]
+    assert {one.url for one in published().independent} < set(page.links)
+    assert "78.9" not in canonical_json(results)
 
 
 def test_every_verdict_is_coloured() -> None:
@@ -99,6 +109,14 @@ def test_absent_classes_come_last_and_are_counted(tmp_path: Path) -> None:
         ["bicycle", "25.00%", "25.00%"],
         ["aeroplane", "absent", "absent"],
     ]
+
+
+def test_the_demo_has_the_iou_of_the_original_beside_ours(tmp_path: Path) -> None:
+    run = selected(tmp_path)
+    finish(run)
+    page = PageReader(page_of(compare("demo", [run], published("demo"), ASSUMED), tmp_path))
+    assert ["Class", "voc_r50 (original, mean of 4)", "voc_r50 (seed 0)"] in page.rows
+    assert [row for row in page.rows if row[0] == "background"] == [["background", "95.30%", "72.73%"]]
 
 
 @pytest.mark.parametrize("pictures", [1, 2])
