@@ -40,6 +40,10 @@ def run(project: Project, arguments: argparse.Namespace) -> None:
     if setting.recipe.gpus > 1 and not os.environ.get(RUNNING):
         if calling_engine():
             Watch(project.checkpoint_folder(setting.run, seed, fingerprint), wait=True).until_free()
+        if setting.recipe.device != "cpu":
+            from pointrend.checkout.machine import check_gpus
+
+            check_gpus(setting.recipe.gpus // setting.recipe.nodes)
         start_processes(setting.recipe)
 
     from pointrend.jobs.run import run_training

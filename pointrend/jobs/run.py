@@ -130,7 +130,7 @@ def _train(
     if recipe.gpus > 1:
         check_interfaces(recipe.device != "cpu")
     with (
-        join_processes(recipe.gpus, recipe.device, recipe.threads) as processes,
+        join_processes(recipe.gpus, recipe.device, recipe.threads, recipe.deterministic) as processes,
         training_data(prepared, processes, recipe.stage_to_tmpdir) as data,
     ):
         trainer = training.trainer(data, processes, fence)

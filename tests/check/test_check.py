@@ -87,6 +87,7 @@ def test_only_float32_decides(
         ({"machines": [machine_record(CPU) | {"torch": "2.0.0"}]}, False),
         ({"code": {"train": "0" * 64, "evaluate": "0" * 64}}, False),
         ({"met": False}, False),
+        ({"machines": [machine_record(CPU) | {"instruction_sets": {}}]}, False),
     ],
 )
 def test_whose_check_counts(tmp_path: Path, change: dict[str, Any], counts: bool) -> None:
