@@ -7,7 +7,7 @@ BENCHES := loader step inference
 INSTALLED := .venv/installed
 PARALLEL := --numprocesses logical --maxprocesses 4 --dist loadscope --no-loadscope-reorder
 
-.PHONY: install demo test test-fast bench fuzz reliability docs lint format schema dvc code lock
+.PHONY: install demo test test-fast bench gpu-check fuzz reliability docs lint format schema dvc code lock
 
 install: $(INSTALLED)
 
@@ -67,6 +67,10 @@ code: $(INSTALLED)
 	$(BIN)/pytest --numprocesses logical tests/model tests/evaluation tests/training tests/datasets
 	$(BIN)/python -c 'from pathlib import Path; from pointrend import files; from pointrend.settings import definition; \
 		files.write_json(Path("published/code.json"), definition.code_of_stages(("voc", "ade20k", "cityscapes")))'
+
+# On a machine with a GPU, at most 8 minutes: numbers, tests, demo, several GPUs, step, inference; one JSON in build/.
+gpu-check: $(INSTALLED)
+	@$(BIN)/python -m benchmarks.gpu_check
 
 # Exact versions with hashes, for every platform; needs uv.
 lock:

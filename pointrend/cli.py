@@ -35,6 +35,7 @@ VERBS = {
     "verify": "recompute every hash and every mIoU; name the first one that differs",
     "bridge": "record in one engine, dvc or snakemake, what the other has done",
     "plan": "print what a scale would run: iterations, hours, downloads, disk",
+    "check": "compare this machine's arithmetic with numbers from the original",
     "doctor": "check what this machine lacks for a scale, and print what to do",
 }
 MOST_SHOWN = 900  # characters shown of an error message

@@ -20,11 +20,12 @@ from pointrend.checkout.source_version import lock_sha256, source_version
 from pointrend.errors import MachineError
 
 # Variables of the environment that choose how numbers are computed, and so change their last digits.
+CUBLAS = "CUBLAS_WORKSPACE_CONFIG"  # the key `deterministic` sets it
 ARITHMETIC = (
     *("ATEN_CPU_CAPABILITY", "ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA", "ONEDNN_DEFAULT_FPMATH_MODE"),
     *("DNNL_DEFAULT_FPMATH_MODE", "MKL_CBWR", "MKL_ENABLE_INSTRUCTIONS", "OPENBLAS_CORETYPE"),
     *("OPENCV_CPU_DISABLE", "OPENCV_IPP", "NPY_DISABLE_CPU_FEATURES", "NPY_ENABLE_CPU_FEATURES"),
-    *("GLIBC_TUNABLES", "NVIDIA_TF32_OVERRIDE", "TORCH_ALLOW_TF32_CUBLAS_OVERRIDE", "CUBLAS_WORKSPACE_CONFIG"),
+    *("GLIBC_TUNABLES", "NVIDIA_TF32_OVERRIDE", "TORCH_ALLOW_TF32_CUBLAS_OVERRIDE", CUBLAS),
 )
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # glibc's names (mallopt(3))
 KEEP = 2**30  # bytes: smaller blocks are kept, and as much free memory at the end of the heap
@@ -46,10 +47,23 @@ def choose_device(wanted: str) -> torch.device:
     return torch.device("cuda", _local_rank())
 
 
+def check_gpus(processes: int) -> None:
+    """Make sure that this machine has a GPU for each of the processes that will run on it.
+
+    Raises:
+        MachineError: it has fewer, but at least one.
+    """
+    count = torch.cuda.device_count()
+    if 0 < count < processes:
+        do = f"set gpus: {count}, which changes no batch size, or use more nodes"
+        raise MachineError(f"{processes} processes are to train on this machine, which has {count} GPUs", do)
+
+
 def _local_rank() -> int:
     """The number of this process's GPU: the one that torchrun names, or the first one."""
     local = os.environ.get("LOCAL_RANK", "0") if os.environ.get("WORLD_SIZE") else "0"
-    count = torch.cuda.device_count()
+    count, together = torch.cuda.device_count(), os.environ.get("LOCAL_WORLD_SIZE", "")
+    check_gpus(int(together) if together.isdecimal() and os.environ.get("WORLD_SIZE") else 1)
     if not local.isdecimal() or int(local) >= count:
         do = "have torchrun start at most one process per GPU, or unset LOCAL_RANK and WORLD_SIZE"
         raise MachineError(f"LOCAL_RANK={local} is not one of the {count} GPUs of this machine, counted from 0", do)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from pointrend.engines.estimates import epoch_iterations, sample_times, weights_bytes
 from pointrend.engines.slurm import SlurmJobs, evaluate_gpus, sbatch_words, train_memory_mb, train_resources
@@ -16,8 +16,11 @@ NO_STEPS = "no hours: no step of these trainings was measured on this machine"
 SITE = "workflow/profiles/slurm/config.yaml"
 
 
-def plan(project: Project, steps: Mapping[str, float], source: str) -> Iterator[str]:
-    """The plan at the current scale; ``steps`` are milliseconds per step by run, as ``source`` gives them."""
+def plan(project: Project, steps: Mapping[str, float], source: str, estimate: Iterable[str] = ()) -> Iterator[str]:
+    """The plan at the current scale; ``steps`` are milliseconds per step by run, as ``source`` gives them.
+
+    ``estimate`` are the lines of :func:`.gpus.gpu_hours`, if a GPU is named.
+    """
     yield f"scale {project.params.scale}, archives {project.archive_set}\n"
     yield f"{'run':<16}{'GPUs':>5}{'batch':>7}{'epochs':>8}{'it/epoch':>10}{'iterations':>12}  comparable"
     for run in project.params.runs:
@@ -29,6 +32,7 @@ def plan(project: Project, steps: Mapping[str, float], source: str) -> Iterator[
         from pointrend.engines.outlook import outlook  # takes half a second, and `plan --check` starts every DVC stage
 
         yield from outlook(project, runs)
+    yield from estimate
     yield ""
     if project.scale.data == "drawn":
         yield "archives: drawn by the project itself, a few MB; nothing is downloaded"
@@ -42,6 +46,7 @@ def plan(project: Project, steps: Mapping[str, float], source: str) -> Iterator[
         f"snakemake --cores all --config scale={scale}": "run all of it",
     }
     if scale != "demo" and not steps:
+        commands[f"pointrend --scale {scale} plan --gpu A100"] = "estimate GPU-hours before anything was measured"
         timed = f"pointrend --scale {scale} plan --step-ms r50=MS"
         commands[timed] = "estimate hours, with MS from `python -m benchmarks step` on the GPU"
     for command, meaning in commands.items():

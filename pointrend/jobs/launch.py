@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 import socket
+import subprocess
 import sys
 from collections.abc import Sequence
 
@@ -31,6 +32,16 @@ def start_processes(recipe: Recipe) -> None:
         raise ParamsError(f"nodes: {recipe.nodes} needs a Slurm job", do)
     command = launcher(recipe.gpus, recipe.nodes, socket.gethostname(), job, words)
     os.execvp(command[0], command)  # noqa: S606 our own interpreter or srun, no shell
+
+
+def check_numbers(params_file: str) -> None:
+    """Run ``pointrend check`` in this Slurm job unless such a machine has been checked; exit as it does if it fails.
+
+    A process of its own leaves no memory on the GPU.
+    """
+    words = [sys.executable, "-m", "pointrend", "--params", params_file, "check", "--unless-checked"]
+    if code := subprocess.run(words, check=False).returncode:  # noqa: S603 our own interpreter, no shell
+        sys.exit(code)
 
 
 def check_interfaces(gpus: bool) -> None:

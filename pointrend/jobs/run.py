@@ -20,6 +20,7 @@ import torch
 
 from pointrend.checkout.code_digest import code_digest
 from pointrend.checkout.machine import code_record, keep_freed_memory, machine_record
+from pointrend.checkout.numbers import numbers_checked
 from pointrend.errors import MachineError, TrainingStopped
 from pointrend.files import Fence
 from pointrend.jobs.attempts import Attempts
@@ -27,6 +28,7 @@ from pointrend.jobs.launch import check_interfaces
 from pointrend.jobs.lease import lease
 from pointrend.jobs.staging import training_data
 from pointrend.logs import calling_engine, first_process
+from pointrend.settings.definition import PAPER
 from pointrend.settings.project import Project
 from pointrend.training.checkpoints import last_iteration
 from pointrend.training.distributed import join_processes
@@ -96,13 +98,22 @@ def _attempt(training: Training, make_watch: MakeWatch, stop: StopRequest) -> No
         attempts = Attempts(training.checkpoints, training.identity, held)
 
         def started(trainer: Trainer) -> WatchRecords | None:
-            attempts.note(machine=machine_record(trainer.processes.device))
+            attempts.note(machine=checked_machine(training, trainer.processes.device))
             start, epochs = trainer.progress.iteration, setting.recipe.epochs
             return make_watch(training.project, setting.run, epochs, trainer.epoch_iterations, start)
 
         with attempts.attempt(last_iteration(training.checkpoints, training.identity), code):
             log.info("attempt %d", len(attempts.records))
             training.write(_train(training, stop, held, started), attempts.records, held)
+
+
+def checked_machine(training: Training, device: torch.device) -> dict[str, Any]:
+    """The record of the machine, and when ``pointrend check`` found its numbers right; a warning if never."""
+    machine = machine_record(device)
+    checked = numbers_checked(training.project.root, machine)
+    if checked is None and training.setting.scale == PAPER:
+        log.warning("the numbers that this machine computes were never checked; stop and run: pointrend check")
+    return machine | {"numbers_checked": checked}
 
 
 def _train(
@@ -119,7 +130,7 @@ def _train(
     if recipe.gpus > 1:
         check_interfaces(recipe.device != "cpu")
     with (
-        join_processes(recipe.gpus, recipe.device, recipe.threads) as processes,
+        join_processes(recipe.gpus, recipe.device, recipe.threads, recipe.deterministic) as processes,
         training_data(prepared, processes, recipe.stage_to_tmpdir) as data,
     ):
         trainer = training.trainer(data, processes, fence)

@@ -73,6 +73,7 @@ class Recipe(Strict):
     threads: UpTo1024 = setting("CPU threads per process, 0: torch's choice", part="machine")
     channels_last: bool = setting("memory layout of the network", part="machine")
     compile: bool = setting("train through torch.compile, which needs a C++ compiler", part="machine")
+    deterministic: bool = setting("use only kernels that sum in a fixed order, where there are such", part="machine")
     workers: UpTo1024 = setting("loader processes per GPU", part="operation")
     store: Literal["raw", "compact"] = setting("form of the prepared images, when next prepared", part="operation")
     stage_to_tmpdir: bool = setting("copy the prepared data to $TMPDIR first", part="operation")

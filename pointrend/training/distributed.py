@@ -11,7 +11,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
-from pointrend.checkout.machine import choose_device
+from pointrend.checkout.machine import CUBLAS, choose_device
 from pointrend.errors import MachineError, ParamsError, TrainingStopped
 
 # Variables that torchrun sets for the processes that it starts.
@@ -59,10 +59,11 @@ class Processes:
 
 
 @contextmanager
-def join_processes(count: int, device: str, threads: int) -> Iterator[Processes]:
+def join_processes(count: int, device: str, threads: int, deterministic: bool = False) -> Iterator[Processes]:
     """Join the processes that torchrun started (its RANK and WORLD_SIZE), or be the only one.
 
-    ``threads`` is the number of CPU threads per process, 0 for torch's choice.
+    ``threads`` is the number of CPU threads per process, 0 for torch's choice. With ``deterministic``, torch uses only
+    kernels that sum in a fixed order, and warns with its name of every operation that has none.
 
     Raises:
         ParamsError: according to the environment torchrun started a different number of processes than the setting has
@@ -74,7 +75,11 @@ def join_processes(count: int, device: str, threads: int) -> Iterator[Processes]
     chosen = choose_device(device)
     if threads:
         torch.set_num_threads(threads)
-    torch.backends.cudnn.benchmark = True
+    if deterministic:
+        os.environ.setdefault(CUBLAS, ":4096:8")  # read when cuBLAS starts
+    torch.backends.cudnn.deterministic = deterministic
+    torch.backends.cudnn.benchmark = not deterministic
+    torch.use_deterministic_algorithms(deterministic, warn_only=True)
     if chosen.type == "cuda":
         torch.cuda.set_device(chosen)
     if count == 1:

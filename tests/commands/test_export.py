@@ -10,7 +10,7 @@ import torch
 from pointrend.cli import main
 from pointrend.evaluation.counts_file import read_counts
 from pointrend.files import sha256_file, write_json
-from tests.golden_weights import published_state
+from tests.golden_files import published_state
 from tests.tiny import ROOT, TINY, write_tiny_data
 
 RUN = Path("runs/demo/voc_r50-s0")

@@ -9,12 +9,12 @@ import yaml
 from numpy.typing import NDArray
 from PIL import Image
 
+from pointrend.check.golden import golden_arrays, golden_batch, golden_facts, golden_state
 from pointrend.cli import main
 from pointrend.evaluation.confusion import confusion_matrix
 from pointrend.files import sha256_file
 from pointrend.results.published import load_published
 from tests.datasets.layouts import encoded, pixels
-from tests.golden_weights import golden_arrays, golden_batch, golden_facts, golden_state
 from tests.mirrors import read_mirrors
 from tests.released import FIRST_NAME, SECOND_NAME, offer_weights, paper, prepare
 

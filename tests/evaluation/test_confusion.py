@@ -1,15 +1,12 @@
-import json
-from pathlib import Path
-
 import numpy as np
 import pytest
 
+from pointrend.check.golden import golden_arrays, golden_facts
 from pointrend.datasets.classes import IGNORE
 from pointrend.evaluation.confusion import Confusion, Counts
 from pointrend.evaluation.counts_file import counts_table, read_counts, write_counts
 
-GOLDEN = Path(__file__).parents[1] / "golden"
-CASES = json.loads((GOLDEN / "metric.json").read_text())
+CASES, ARRAYS = golden_facts("metric"), golden_arrays("metric")
 
 
 def count(pairs: list[tuple[np.ndarray, np.ndarray]], num_classes: int) -> Counts:
@@ -22,18 +19,16 @@ def count(pairs: list[tuple[np.ndarray, np.ndarray]], num_classes: int) -> Count
 @pytest.mark.parametrize("case", CASES)
 def test_golden_metric_of_all_images_and_recounted(case, tmp_path):
     expected, confusion, images = CASES[case], Confusion(CASES[case]["num_classes"]), {}
-    with np.load(GOLDEN / "metric.npz") as arrays:
-        golden_iou = arrays[f"{case}_iou"]
-        for i in range(expected["n_images"]):
-            truth = arrays[f"{case}_gt{i}"]
-            truth = np.where(truth < 0, IGNORE, truth).astype(np.uint8)
-            images[str(i)] = confusion.add(arrays[f"{case}_pred{i}"], truth)
-            assert images[str(i)].ground_truth.sum() == (truth != IGNORE).sum()
+    for i in range(expected["n_images"]):
+        truth = ARRAYS[f"{case}_gt{i}"]
+        truth = np.where(truth < 0, IGNORE, truth).astype(np.uint8)
+        images[str(i)] = confusion.add(ARRAYS[f"{case}_pred{i}"], truth)
+        assert images[str(i)].ground_truth.sum() == (truth != IGNORE).sum()
     write_counts(tmp_path / "confusion.parquet", counts_table(images, confusion.num_classes))
     stored = read_counts(tmp_path / "confusion.parquet")
     assert stored.images == expected["n_images"]
     for counts in (confusion.counts(), stored.total):
-        np.testing.assert_allclose(counts.iou(), golden_iou, rtol=0, atol=1e-12, equal_nan=True)
+        np.testing.assert_allclose(counts.iou(), ARRAYS[f"{case}_iou"], rtol=0, atol=1e-12, equal_nan=True)
         assert np.flatnonzero(np.isnan(counts.iou())).tolist() == expected["iou_nan_classes"]
         assert counts.miou() == pytest.approx(expected["miou"], rel=0, abs=1e-12)
         assert counts.all_accuracy() == pytest.approx(expected["all_accuracy"], rel=0, abs=1e-12)

@@ -11,15 +11,16 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from benchmarks.plain_network import PlainPointRend
+from pointrend.check.golden import VOC_R50, golden_arrays, golden_batch, golden_facts, golden_model
 from pointrend.errors import WeightsError
 from pointrend.evaluation.segmenters import Segmentation, Segmenter, label_map, segmenter
 from pointrend.model import resize
 from pointrend.model.folding import folded
 from pointrend.model.pointrend import Architecture, PointRend
 from pointrend.model.refinement import RefinedMap, refine
-from tests.golden_weights import GOLDEN, VOC_R50, golden_arrays, golden_batch, golden_facts, golden_model
+from tests.golden_files import FOLDER
 
-LABEL_MAPS = json.loads((GOLDEN / "postprocess.json").read_text())
+LABEL_MAPS = json.loads((FOLDER / "postprocess.json").read_text())
 LABEL_TOLERANCE = 0.001
 THIN = Architecture(
     4, 50, width=8, fpn_channels=16, scale_channels=8, point_channels=16, train_points=64, subdivision_points=500
@@ -32,7 +33,7 @@ SIZES = [(97, 131), (60, 50), (211, 300)]
 @pytest.mark.parametrize("case", LABEL_MAPS)
 def test_golden_label_maps(case, layout):
     height, width = LABEL_MAPS[case]["orig_hw"]
-    with np.load(GOLDEN / "postprocess.npz") as arrays:
+    with np.load(FOLDER / "postprocess.npz") as arrays:
         logits = torch.from_numpy(arrays[f"{case}_logits_f16"].astype(np.float32)).contiguous(memory_format=layout)
         expected = arrays[f"{case}_label"]
         undecided = np.unpackbits(arrays[f"{case}_gap_small_packbits"], count=height * width).astype(bool)

@@ -10,10 +10,11 @@ from threading import Thread
 import pytest
 
 from pointrend.checkout.machine import choose_device
+from pointrend.cli import main
 from pointrend.errors import MachineError, ParamsError
 from pointrend.jobs.launch import SIGNALS, launcher, start_processes
 from pointrend.jobs.torchrun import joint_exit_code
-from tests.tiny import tiny_setting
+from tests.tiny import ROOT, tiny_setting
 
 TORCHRUN = [sys.executable, "-m", "pointrend.jobs.torchrun"]
 WORDS = ["-m", "pointrend", "train", "voc_r50"]
@@ -76,6 +77,17 @@ def test_the_exit_code_that_says_most(codes: list[int], joint: int) -> None:
     assert joint_exit_code(codes) == joint
 
 
+def test_too_few_gpus_are_one_line(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 2)
+    monkeypatch.setattr("pointrend.commands.train.training_fingerprint", lambda *_: "f" * 64)
+    monkeypatch.setattr("pointrend.commands.train.log_to_file", lambda _: None)
+    words = ["--params", str(ROOT / "params.yaml"), "--set", "device=cuda", "--set", "gpus=4", "train", "voc_r50"]
+    assert main(words) == 2
+    problem = "error: 4 processes are to train on this machine, which has 2 GPUs; set gpus: 2"
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(problem)
+
+
 @pytest.mark.parametrize("local", ["7", "x"])
 def test_a_gpu_that_is_not_there_is_named(local: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("torch.cuda.is_available", lambda: True)
@@ -83,6 +95,10 @@ def test_a_gpu_that_is_not_there_is_named(local: str, monkeypatch: pytest.Monkey
     monkeypatch.setenv("LOCAL_RANK", local)
     monkeypatch.setenv("WORLD_SIZE", "8")
     with pytest.raises(MachineError, match=f"LOCAL_RANK={local} is not one of the 2 GPUs"):
+        choose_device("cuda")
+    monkeypatch.setenv("LOCAL_RANK", "0")
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", "4")
+    with pytest.raises(MachineError, match="4 processes are to train on this machine, which has 2 GPUs; set gpus: 2"):
         choose_device("cuda")
     monkeypatch.delenv("WORLD_SIZE")  # what a shell has kept of another training counts for nothing
     assert choose_device("cuda").index == 0

@@ -13,7 +13,7 @@ from pointrend.errors import ParamsError
 from pointrend.model.pointrend import Architecture, PointRend
 from pointrend.model.resnet import ResNetV1c
 from pointrend.model.weights import from_upstream, to_upstream
-from tests.golden_weights import published_state
+from tests.golden_files import published_state
 
 CLASSES = {"voc": 21, "ade20k": 150, "cityscapes": 19}
 RUNS = [f"r{depth}_{dataset}" for dataset in CLASSES for depth in (50, 101)]

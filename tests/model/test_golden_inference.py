@@ -12,9 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from pointrend.model.pointrend import Inference, PointRend
-from pointrend.model.points import least_certain_cells, uncertainty
-from tests.golden_weights import (
+from pointrend.check.golden import (
     VOC_R50,
     golden_arrays,
     golden_batch,
@@ -22,6 +20,8 @@ from tests.golden_weights import (
     golden_model,
     golden_state,
 )
+from pointrend.model.pointrend import Inference, PointRend
+from pointrend.model.points import least_certain_cells, uncertainty
 
 LOGIT_TOLERANCE = 2e-4
 POINT_TOLERANCE = 4

@@ -10,9 +10,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from pointrend.check.golden import VOC_R50, golden_arrays, golden_facts, golden_model, training_batch
 from pointrend.model.points import select_training_points
 from pointrend.model.weights import to_upstream
-from tests.golden_weights import VOC_R50, golden_arrays, golden_facts, golden_model, training_batch
 
 FLOAT32, FLOAT64 = torch.float32, torch.float64
 MODES = ("evalbn", "trainbn")

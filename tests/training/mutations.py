@@ -135,7 +135,7 @@ MUTATIONS = [
     Mutation("TF32 allowed", LOOP, 'allow_tf32(recipe.precision == "tf32")', "allow_tf32(True)"),
     Mutation("TF32 in params.yaml", PARAMS, "precision: float32 ", "precision: tf32 "),
     Mutation("bfloat16 in params.yaml", PARAMS, "precision: float32 ", "precision: bf16 "),
-    Mutation("kernels not chosen", DISTRIBUTED, "cudnn.benchmark = True", "cudnn.benchmark = False"),
+    Mutation("kernels not chosen", DISTRIBUTED, "cudnn.benchmark = not deterministic", "cudnn.benchmark = False"),
     Mutation("mode not set", LOOP, "        self.model.train()\n", ""),
     Mutation("resumed one later", LOOP, "start = self.progress, self.progress.iteration", "start = self.progress, self.progress.iteration + 1"),
     Mutation("checkpoint counts one less", LOOP, "progress = Progress(done, ", "progress = Progress(done - 1, "),

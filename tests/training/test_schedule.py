@@ -5,12 +5,12 @@ from typing import Any
 
 import pytest
 
+from pointrend.check.families import PUBLISHED
 from pointrend.errors import ParamsError
 from pointrend.training.schedule import iterations_per_epoch, learning_rate
-from tests.golden_weights import GOLDEN
-from tests.training.trainings import PUBLISHED
+from tests.golden_files import FOLDER
 
-RUNS: dict[str, dict[str, Any]] = json.loads((GOLDEN / "lr_schedule.json").read_text())
+RUNS: dict[str, dict[str, Any]] = json.loads((FOLDER / "lr_schedule.json").read_text())
 IMAGES_AND_BATCH = {"voc": (10582, 16), "ade20k": (20210, 16), "cityscapes": (2975, 8)}
 
 

@@ -9,11 +9,11 @@ import pytest
 import torch
 from torch import Tensor
 
+from pointrend.check.families import PUBLISHED
+from pointrend.check.golden import golden_facts, golden_model, training_batch
 from pointrend.model.weights import to_upstream
 from pointrend.training.loop import make_optimizer
 from pointrend.training.schedule import learning_rate
-from tests.golden_weights import golden_facts, golden_model, training_batch
-from tests.training.trainings import PUBLISHED
 
 LOSS_NAMES = {"loss_coarse": "loss_aux", "loss_point": "loss_cls", "loss": "loss_total"}
 FLOAT32_TOLERANCES = (1e-5, 1e-3, 1e-2, 1e-2, 1e-2)

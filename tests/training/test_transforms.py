@@ -1,9 +1,7 @@
 """The transforms compared with the golden numbers (transforms.npz, transforms.json) and with the plain steps."""
 
 import hashlib
-import json
 from collections.abc import Callable
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -16,6 +14,7 @@ from hypothesis import strategies as st
 
 from benchmarks import plain_loader
 from benchmarks.drawn import draw_picture
+from pointrend.check.golden import golden_arrays, golden_facts, golden_label, image_and_label
 from pointrend.datasets.classes import IGNORE
 from pointrend.datasets.registry import classes_of
 from pointrend.model.inputs import TestTransform, normalize_batch, resize_shape
@@ -32,9 +31,7 @@ from pointrend.training.transforms import (
 from tests.datasets.layouts import pixels
 from tests.tiny import DATASETS
 
-GOLDEN = Path(__file__).parents[1] / "golden"
-CASES: dict[str, Any] = json.loads((GOLDEN / "transforms.json").read_text())
-ARRAYS = dict(np.load(GOLDEN / "transforms.npz"))
+CASES, ARRAYS = golden_facts("transforms"), golden_arrays("transforms")
 
 # An image's usual size, base (long, short) and crop (height, width), by configuration of the golden pipelines.
 SIZES = {
@@ -63,23 +60,6 @@ def blocks(seed: int, height: int, width: int, values: list[int]) -> np.ndarray:
     """A label of squares with one of the values each."""
     coarse = np.random.default_rng(seed).choice(np.array(values, np.uint8), (height // 9 + 1, width // 9 + 1))
     return np.ascontiguousarray(np.kron(coarse, np.ones((9, 9), np.uint8))[:height, :width])
-
-
-def image_and_label(name: str) -> tuple[np.ndarray, np.ndarray]:
-    """A golden image and its label, in our convention: uint8, 255 ignored."""
-    source = "land" if name in ("allignore", "oneclass") else name
-    image = ARRAYS[f"pic_{source}_image_bgr"]
-    label = np.where(ARRAYS[f"pic_{source}_label"] == -100, IGNORE, ARRAYS[f"pic_{source}_label"]).astype(np.uint8)
-    if name == "allignore":
-        label[:] = IGNORE
-    if name == "oneclass":
-        label[label != IGNORE] = 2
-    return image, label
-
-
-def golden_label(label: np.ndarray) -> np.ndarray:
-    """One of our labels in the golden convention: int16, -100 ignored."""
-    return np.where(label == IGNORE, -100, label.astype(np.int16)).astype(np.int16)
 
 
 def normalized(sample: TrainPixels) -> np.ndarray:

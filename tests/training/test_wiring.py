@@ -6,6 +6,7 @@ lists the mistakes that these tests must see.
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,6 +21,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn import functional
 
+from pointrend.checkout.machine import precision_record
 from pointrend.errors import TrainingStopped
 from pointrend.files import sha256_file
 from pointrend.jobs import run as job
@@ -99,7 +101,7 @@ def test_the_command_hands_data_seed_processes_and_backbone_over(
     monkeypatch.setattr(run_module, "Trainer", Recorder)
     project = Project(tmp_path, load_params(ROOT / "params.yaml").at_scale("paper"))
     job._train(run_module.Training(project, project.setting(run), SEED, "fingerprint"), StopRequest())
-    assert joined == [(GPUS, "cuda", 0)]
+    assert joined == [(GPUS, "cuda", 0, False)]
     dataset, backbone = run.split("_")
     file, sha256 = PRETRAINED[RUNS[run].depth]
     pretrained = PretrainedBackbone(tmp_path / f"data/paper/archives/backbone_{backbone}" / file, sha256)
@@ -113,6 +115,19 @@ def test_the_command_hands_data_seed_processes_and_backbone_over(
 def test_a_training_lets_cudnn_choose_its_kernels() -> None:
     with flags_turned(), join_processes(1, "cpu", 0):
         assert torch.backends.cudnn.benchmark
+        assert not torch.backends.cudnn.deterministic
+
+
+def test_a_deterministic_training_does_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("CUBLAS_WORKSPACE_CONFIG", raising=False)
+    with flags_turned(), join_processes(1, "cpu", 0, deterministic=True):
+        assert torch.backends.cudnn.deterministic
+        assert torch.is_deterministic_algorithms_warn_only_enabled()
+        found = precision_record("float32")
+        assert (found["cudnn_benchmark"], found["deterministic"]) == (False, True)
+        assert os.environ.pop("CUBLAS_WORKSPACE_CONFIG") == ":4096:8"
+    with flags_turned(), join_processes(1, "cpu", 0):
+        assert precision_record("float32")["deterministic"] is False
 
 
 def test_on_gpus_every_norm_is_torchs_synchronised_one(

@@ -10,16 +10,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from pointrend.settings.recipe import Recipe
 from pointrend.training.distributed import Processes
 from pointrend.training.loop import Trainer
 from tests.tiny import ROOT, tiny_setting
 
 ALONE = Processes(0, 1, torch.device("cpu"))
-PUBLISHED = Recipe.model_construct(
-    **{"lr": 0.01, "momentum": 0.9, "weight_decay": 5e-4},
-    **{"poly_power": 0.9, "min_lr_ratio": 0.01, "warmup_iterations": 200, "warmup_ratio": 0.1},
-)
 
 
 def trainer(store: Path, checkpoints: Path, *more: str) -> Trainer:

@@ -1,7 +1,7 @@
-"""The pseudo-random weights and images that the golden numbers of the model were made with.
+"""The golden numbers, which the original implementation gave, and the pseudo-random inputs that it was given.
 
-They need numpy's PCG64 bit stream and nothing of its distributions, so they can be made again on any machine.
-tests/golden/README.md states the rules.
+The weights and images need numpy's PCG64 bit stream and nothing of its distributions, so they are the same on any
+machine. tests/golden/README.md states the rules.
 """
 
 from __future__ import annotations
@@ -20,8 +20,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
+from pointrend.datasets.classes import IGNORE
+from pointrend.model.inputs import Bytes
 from pointrend.model.pointrend import Architecture, PointDraws, PointRend
-from pointrend.model.weights import from_upstream
+from pointrend.model.weights import from_upstream, to_upstream
 
 GOLDEN = Path(__file__).parent / "golden"
 VOC_R50 = Architecture(num_classes=21, depth=50)
@@ -55,7 +57,9 @@ def _weight(name: str, shape: Sequence[int]) -> Tensor:
 @functools.cache
 def golden_state() -> Mapping[str, Tensor]:
     """The golden weights of PointRend R-50 on VOC under SSSegmentation's names, float32."""
-    return {name: _weight(name, entry["shape"]) for name, entry in published_state("r50_voc").items()}
+    with torch.device("meta"):
+        ours = PointRend(VOC_R50).state_dict()
+    return {name: _weight(name, tensor.shape) for name, tensor in to_upstream(ours).items()}
 
 
 def golden_model(dtype: torch.dtype = torch.float32) -> PointRend:
@@ -81,19 +85,31 @@ def training_batch(dtype: torch.dtype) -> tuple[Tensor, Tensor, PointDraws]:
     return torch.from_numpy(arrays["train_images"]).to(dtype), labels, PointDraws(*draws)
 
 
-def published_state(run: str) -> dict[str, dict[str, Any]]:
-    """Names, shapes, types and kinds of SSSegmentation's state dict for ``run``, for example ``r50_voc``."""
-    return json.loads((GOLDEN / f"pointrend_{run}_state_dict.json").read_text())
-
-
 @functools.cache
-def golden_arrays() -> Mapping[str, NDArray[Any]]:
-    """The golden arrays of the model."""
-    with np.load(GOLDEN / "model.npz") as arrays:
+def golden_arrays(what: str = "model") -> Mapping[str, NDArray[Any]]:
+    """The golden arrays of ``model``, ``transforms`` or ``metric``."""
+    with np.load(GOLDEN / f"{what}.npz") as arrays:
         return dict(arrays)
 
 
 @functools.cache
-def golden_facts() -> Mapping[str, Any]:
-    """The golden scalars of the model."""
-    return json.loads((GOLDEN / "model.json").read_text())
+def golden_facts(what: str = "model") -> Mapping[str, Any]:
+    """The golden scalars of ``model``, ``transforms`` or ``metric``."""
+    return json.loads((GOLDEN / f"{what}.json").read_text(encoding="utf-8"))
+
+
+def image_and_label(name: str) -> tuple[Bytes, Bytes]:
+    """A golden image (H, W, 3), BGR, and its label (H, W), 255 = ignored; both uint8."""
+    arrays, source = golden_arrays("transforms"), "land" if name in ("allignore", "oneclass") else name
+    given = arrays[f"pic_{source}_label"]
+    label = np.where(given == -100, IGNORE, given).astype(np.uint8)
+    if name == "allignore":
+        label[:] = IGNORE
+    if name == "oneclass":
+        label[label != IGNORE] = 2
+    return arrays[f"pic_{source}_image_bgr"], label
+
+
+def golden_label(label: Bytes) -> NDArray[np.int16]:
+    """One of our labels in the golden convention: int16, -100 = ignored."""
+    return np.where(label == IGNORE, -100, label.astype(np.int16)).astype(np.int16)
