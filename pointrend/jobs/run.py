@@ -11,7 +11,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from types import FrameType
 from typing import Any
@@ -26,6 +26,7 @@ from pointrend.jobs.attempts import Attempts
 from pointrend.jobs.launch import check_interfaces
 from pointrend.jobs.lease import lease
 from pointrend.jobs.staging import training_data
+from pointrend.jobs.starts import NotedStart
 from pointrend.logs import calling_engine, first_process
 from pointrend.settings.project import Project
 from pointrend.training.checkpoints import last_iteration
@@ -69,8 +70,10 @@ def stop_requests() -> Iterator[StopRequest]:
             signal.signal(number, handler)
 
 
-def run_training(training: Training, make_watch: MakeWatch) -> None:
+def run_training(training: Training, seeds: Sequence[int], make_watch: MakeWatch) -> None:
     """Train to the end as one of the processes of ``training``; the first one writes the files.
+
+    ``seeds`` are those of all planned trainings of the run, which are sealed before the first one starts.
 
     Raises:
         TrainingStopped: it was asked to stop; the job is back in Slurm's queue if its time was nearly over.
@@ -78,7 +81,7 @@ def run_training(training: Training, make_watch: MakeWatch) -> None:
     with stop_requests() as stop:
         try:
             if first_process():
-                _attempt(training, make_watch, stop)
+                _attempt(training, seeds, make_watch, stop)
             else:
                 _train(training, stop)
         except TrainingStopped as stopped:
@@ -88,21 +91,35 @@ def run_training(training: Training, make_watch: MakeWatch) -> None:
             raise
 
 
-def _attempt(training: Training, make_watch: MakeWatch, stop: StopRequest) -> None:
+def _attempt(training: Training, seeds: Sequence[int], make_watch: MakeWatch, stop: StopRequest) -> None:
     setting, code = training.setting, code_record(code_digest("train", training.setting.dataset))
     # The trainer of a killed engine keeps running. The next trainer waits for it and finds everything done.
     # The other processes connect to the first one only after it has the lease.
     with lease(training.checkpoints, training.folder, wait=calling_engine() is not None) as held:
         attempts = Attempts(training.checkpoints, training.identity, held)
 
-        def started(trainer: Trainer) -> WatchRecords | None:
+        def started(trainer: Trainer) -> WatchRecords:
             attempts.note(machine=machine_record(trainer.processes.device))
-            start, epochs = trainer.progress.iteration, setting.recipe.epochs
-            return make_watch(training.project, setting.run, epochs, trainer.epoch_iterations, start)
+            first, epochs = trainer.progress.iteration, setting.recipe.epochs
+            watch = make_watch(training.project, setting.run, epochs, trainer.epoch_iterations, first)
 
-        with attempts.attempt(last_iteration(training.checkpoints, training.identity), code):
+            def watched(record: Mapping[str, Any]) -> None:
+                start.progress()
+                if watch is not None:
+                    watch(record)
+
+            return watched
+
+        iteration = last_iteration(training.checkpoints, training.identity)
+        with attempts.attempt(iteration, code):
             log.info("attempt %d", len(attempts.records))
-            training.write(_train(training, stop, held, started), attempts.records, held)
+            start = NotedStart(training, seeds, iteration)
+            attempts.note(start=start.place._asdict())
+            try:
+                training.write(_train(training, stop, held, started), attempts.records, held)
+            finally:
+                start.progress()
+            start.end()
 
 
 def _train(

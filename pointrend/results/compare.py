@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from pointrend.checkout.starts import Starts
 from pointrend.errors import CheckFailed, ResultsError
 from pointrend.files import read_json, sha256_json
 from pointrend.results import verdict
@@ -17,6 +18,7 @@ from pointrend.results.form import fault_of_form
 from pointrend.results.intervals import miou_interval, paired_interval
 from pointrend.results.published import Published
 from pointrend.results.run_files import UNPUBLISHED, Score, SelectedRun, find_score
+from pointrend.results.seeds import with_accounts
 from pointrend.results.verdict import Spread, Verdict
 from pointrend.settings.params import DatasetParams
 
@@ -27,13 +29,17 @@ COMPARE_AGAIN = "run `pointrend compare`, or restore what it was made from"
 Row = dict[str, Any]
 # what a row has only with a score of a single set of weights
 NO_SCORE: Row = {
-    **dict.fromkeys(("image_interval", "paired_interval", "measures", "provenance", "curve")),
+    **dict.fromkeys(("image_interval", "paired_interval", "measures", "provenance", "curve", "sealed")),
     "pictures": {},
 }
 
 
 def compare(
-    scale: str, selected: Sequence[SelectedRun], published: Published, assumed: Mapping[str, Spread]
+    scale: str,
+    selected: Sequence[SelectedRun],
+    published: Published,
+    assumed: Mapping[str, Spread],
+    starts: Starts | None = None,
 ) -> dict[str, Any]:
     """The content of results.json and a hash over it all.
 
@@ -43,7 +49,8 @@ def compare(
     mIoU over images, ``paired_interval`` that of the mIoU minus the released weights' over the same images;
     ``measures`` repeats what metrics.json has beside the mIoU, ``provenance`` what the figure follows from, and
     ``reasons`` why a row is not run, unverified or not comparable, and what in the published log or config differs
-    from us. ``audit`` and ``curve`` are those of :func:`with_audit`.
+    from us. ``audit`` and ``curve`` are those of :func:`with_audit`, ``sealed`` is that of :class:`.seeds.Account`;
+    without ``starts`` the seeds are not checked.
 
     Raises:
         ResultsError: a file of a run cannot be read.
@@ -57,6 +64,7 @@ def compare(
     for (run, seed), reason in copies(rows).items():
         (row,) = (row for row in rows if (row["run"], row["seed"]) == (run, seed))
         row |= {"comparable": False, "difference": None, "reasons": [reason, *row["reasons"]]}
+    rows = with_accounts(rows, starts) if starts else rows
     return sealed({"scale": scale, "published": published.hashes(), "runs": judge(rows, assumed)})
 
 

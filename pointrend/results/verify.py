@@ -17,6 +17,7 @@ from typing import Any
 from pointrend.archives.verification import digest_file
 from pointrend.checkout.code_digest import code_digest
 from pointrend.checkout.source_version import source_version
+from pointrend.checkout.starts import Starts
 from pointrend.errors import CheckFailed, ParamsError, ResultsError
 from pointrend.files import canonical_json, read_json, sha256_json
 from pointrend.results import chain
@@ -26,6 +27,7 @@ from pointrend.results.compare import COMPARE_AGAIN, assumed_spreads, check_verd
 from pointrend.results.published import load_published
 from pointrend.results.report import check_files, report_files, top_readme
 from pointrend.results.run_files import SelectedRun, find_score
+from pointrend.results.seeds import Account, accounts
 from pointrend.results.tables import row_name
 from pointrend.settings.definition import RESTORE as RESTORE_PUBLISHED
 from pointrend.settings.fingerprints import backbone_sha256, described, prepared_fault
@@ -73,7 +75,7 @@ class Verification:
             self._dataset(dataset, [row for row in rows if row["setting"]["dataset"] == dataset])
         for backbone in project.params.backbones:
             self._backbone(backbone, [row for row in rows if row["setting"].get("backbone") == backbone])
-        self.copies = copies(rows)
+        self.copies, self.accounts = copies(rows), self._seeds(rows)
         for row in sorted(rows, key=lambda row: row["kind"] == "released"):
             self._run(row)
             self._audit(row)
@@ -135,6 +137,19 @@ class Verification:
 
     # -- the runs
 
+    def _seeds(self, rows: Sequence[Record]) -> dict[str, Account]:
+        """What the record of starts says now about the seeds of every run."""
+        starts = Starts(self.project.starts_folder)
+        self.files.update(starts.folder.glob("*.json"))
+        starts.entries()
+        found = accounts(rows, starts)
+        for row in rows:
+            if row["kind"] == "trained" and row["run"] in found and row["sealed"] != found[row["run"]].sealed:
+                what = f"{RESULTS}: sealed of {row_name(row)} does not follow from {self._name(starts.folder)}"
+                raise CheckFailed(what, COMPARE_AGAIN)
+        self.notes += [f"{run}: {fault}" for run, account in found.items() for fault in account.faults]
+        return found
+
     def _run(self, row: Record) -> None:
         """The files of a training or of released weights, and what results.json states about them."""
         run, released = row["run"], row["kind"] == "released"
@@ -189,6 +204,8 @@ class Verification:
         expected = scored(score, self.published)
         if (row["run"], row["seed"]) in self.copies:
             expected |= {"comparable": False, "difference": None}
+        if row["kind"] == "trained":
+            expected |= self.accounts[row["run"]].of({**row, **expected})
         for key, value in expected.items():
             if not (set(value) <= set(row[key]) if key == "reasons" else _alike(row[key], value)):
                 raise CheckFailed(f"{RESULTS}: {key} of {row_name(row)} does not follow from {whose}", COMPARE_AGAIN)

@@ -30,7 +30,7 @@ rule train:
     params:
         follows=digest("train"),
     shell:
-        command("train")
+        f"{command('train')}{WANTED.seeds_option}"
 
 
 rule trained:

@@ -1,0 +1,57 @@
+"""Notes in the record of starts what becomes of one attempt at a training."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from typing import Any
+
+from pointrend.checkout.starts import PROGRESS, Place, Starts, sealed_seeds
+from pointrend.errors import CheckFailed
+from pointrend.files import read_json
+from pointrend.settings.fingerprints import series
+from pointrend.training.run import Training
+
+log = logging.getLogger(__name__)
+
+
+class NotedStart:
+    """One attempt at a training whose series has the planned ``seeds``; only the holder of its lease may make one."""
+
+    def __init__(self, training: Training, seeds: Sequence[int], iteration: int) -> None:
+        """Seal the seeds if that has not happened yet, and note that the training starts after ``iteration``."""
+        self.training, self.starts = training, Starts(training.project.starts_folder)
+        self._of: dict[str, Any] = {"run": training.setting.run, "series": series(training.project, training.setting)}
+        self._of_seed = {**self._of, "seed": training.seed, "fingerprint": training.fingerprint}
+        self._seal(list(seeds))
+        self.place: Place = self.starts.append("start", **self._of_seed, iteration=iteration)
+        self._progressed = iteration > 0
+
+    def progress(self) -> None:
+        """Note the first checkpoint: from now on the training can resume, and has no reason to start again."""
+        if not self._progressed and any(self.training.checkpoints.glob("*.safetensors")):
+            self._progressed = True
+            self.starts.append("progress", **self._of_seed)
+
+    def end(self) -> None:
+        """Note the weights that it ended with."""
+        train = read_json(self.training.folder / "train.json")
+        ended = {"iteration": train["iterations"], "model_sha256": train["model_sha256"]}
+        self.starts.append("end", **self._of_seed, **ended)
+
+    def _seal(self, seeds: list[int]) -> None:
+        """Seal the seeds of this series, again if they were changed before any training had a checkpoint."""
+        try:
+            found = self.starts.entries()
+        except CheckFailed as broken:
+            log.warning("%s", broken)  # `pointrend compare` names it in the results
+            found = {}
+        entries = {place: entry for place, entry in found.items() if entry["series"] == self._of["series"]}
+        sealed, progress = sealed_seeds(entries), any(entry["kind"] in PROGRESS for entry in entries.values())
+        planned = sealed[1]["seeds"] if sealed else None
+        if planned is None or (planned != seeds and not progress):
+            self.starts.append("seeds", **self._of, seeds=seeds)
+            planned = seeds
+        if self.training.seed not in planned:
+            words = "seed %d of %s is not one of %s, which were planned before the first training: it does not count"
+            log.warning(words, self.training.seed, self._of["run"], planned)
