@@ -12,9 +12,9 @@ from pointrend.checkout.code_digest import code_digest
 from pointrend.errors import ResultsError, WeightsError
 from pointrend.files import read_json, sha256_file, sha256_json
 from pointrend.settings.archives import DRAWN
-from pointrend.settings.definition import load_definition
 from pointrend.settings.params import RunSetting
 from pointrend.settings.project import Project
+from pointrend.settings.recipe import Recipe
 
 MANIFEST_KEYS = ("archives", "code_sha256", "content", "counts", "files", "pins")
 
@@ -29,13 +29,12 @@ def training_fingerprint(project: Project, setting: RunSetting, seed: int) -> st
 
 
 def series(project: Project, setting: RunSetting) -> str:
-    """Hash of all that the trainings of a run have in common, whatever the seed and the keys that may differ freely.
+    """Hash of all that the trainings of a run have in common, whatever the seed and the machine, such as ``gpus``.
 
     Two of them with one seed are two tries at one result. Raises as :func:`training_fingerprint` does.
     """
-    free = load_definition(project.published_folder).free
     parts = setting.deterministic()
-    recipe = {key: value for key, value in parts["recipe"].items() if key not in free}
+    recipe = {key: value for key, value in parts["recipe"].items() if key not in Recipe.keys_of("machine")}
     data, backbone = prepared(project, setting.dataset)["content"], backbone_sha256(project, setting)
     code = code_digest("train", setting.dataset)
     return sha256_json({**parts, "recipe": recipe, "data": data, "backbone": backbone, "code": code})

@@ -60,7 +60,8 @@ def test_a_comparable_run_has_a_difference_and_a_verdict(run: SelectedRun) -> No
     weights = json.loads((run.folder / "train.json").read_text())["model_sha256"]
     assert row.pop("provenance") == {
         **{key: TRAINED[key] for key in (*kept, "checkpoint_rule")},
-        **{"data_manifest_sha256": "d" * 64, "backbone_sha256": "b" * 64, "model_sha256": weights, "attempts": 2},
+        **{"data_manifest_sha256": "d" * 64, "backbone_sha256": "b" * 64, "model_sha256": weights},
+        **{"attempts": 2, "start": None},
         "params_sha256": sha256_json(run.setting),
         "counts_sha256": sha256_file(run.folder / "confusion.parquet"),
         "code": {**commit, "train_sha256": "c" * 64, "evaluate_sha256": "5" * 64},
@@ -70,6 +71,7 @@ def test_a_comparable_run_has_a_difference_and_a_verdict(run: SelectedRun) -> No
         **{"run": "voc_r50", "seed": 2, "kind": "trained", "evidence": "one-seed", "verdict": "below"},
         **{"miou": MIOU, "published_miou": 69.84, "difference": MIOU - 69.84, "comparable": True, "reasons": []},
         **{"n": 1, "sigma": 0.3, "sigma_source": "assumed", "paired_interval": None, "audit": None, "curve": None},
+        "sealed": None,
         "measures": MEASURES,
         "pictures": {"a.png": PICTURE},
         "hashes": {
