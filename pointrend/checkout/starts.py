@@ -92,16 +92,18 @@ class Starts:
             CheckFailed: one is missing, cannot be read, or is not the one that the next one names.
         """
         found: dict[Place, Entry] = {}
-        previous = None
+        previous = before = None
         for number in range(1, 1 + max((int(path.stem) for path in self.folder.glob("*.json")), default=0)):
             path = self._path(number)
             name = "/".join(path.parts[-4:])
             if not path.is_file():
                 raise CheckFailed(f"{name} does not exist", RESTORE)
             entry = _entry(path)
-            if entry is None or entry["previous"] != previous:
-                raise CheckFailed(f"{name} is not as it was written, or the file before it is not", RESTORE)
-            previous = sha256_file(path)
+            if entry is None or (before is None and entry["previous"]):
+                raise CheckFailed(f"{name} is not as it was written", RESTORE)
+            if entry["previous"] != previous:
+                raise CheckFailed(f"{before} is not the one that {name} names", RESTORE)
+            previous, before = sha256_file(path), name
             found[Place(number, previous)] = entry
         return found
 

@@ -140,12 +140,13 @@ class Verification:
     def _seeds(self, rows: Sequence[Record]) -> dict[str, Account]:
         """What the record of starts says now about the seeds of every run."""
         starts = Starts(self.project.starts_folder)
-        self.files.update(starts.folder.glob("*.json"))
-        starts.entries()
+        files = [starts.folder / f"{place.number:06d}.json" for place in starts.entries()]
+        self.files.update(files)
         found = accounts(rows, starts)
         for row in rows:
             if row["kind"] == "trained" and row["run"] in found and row["sealed"] != found[row["run"]].sealed:
-                what = f"{RESULTS}: sealed of {row_name(row)} does not follow from {self._name(starts.folder)}"
+                last = self._name(files[-1] if files else starts.folder)
+                what = f"{RESULTS}: sealed of {row_name(row)} does not follow from the entries up to {last}"
                 raise CheckFailed(what, COMPARE_AGAIN)
         self.notes += [f"{run}: {fault}" for run, account in found.items() for fault in account.faults]
         return found

@@ -156,8 +156,16 @@ PICKED: Ways = {
         (0, 1, 2),
         "does not have the beginning of seed 1",
     ),
-    "the list edited": (do(THREE, lambda lab: lab.edit_entry(1, seeds=[0, 2])), (0, 2), "000002.json is not as it was"),
-    "a start edited": (do(start(1), THREE, lambda lab: lab.edit_entry(2, seed=9)), (0, 1, 2), "000003.json is not as"),
+    "the list edited": (
+        do(THREE, lambda lab: lab.edit_entry(1, seeds=[0, 2])),
+        (0, 2),
+        "000001.json is not the one that",
+    ),
+    "a start edited": (
+        do(start(1), THREE, lambda lab: lab.edit_entry(2, seed=9)),
+        (0, 1, 2),
+        "000002.json is not the one that",
+    ),
     "an entry cut off": (
         do(THREE, lambda lab: lab.entry(3).write_text("{")),
         (0, 1, 2),
