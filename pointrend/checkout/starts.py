@@ -14,8 +14,6 @@ Kinds of entries, each with run, series and time:
 
 from __future__ import annotations
 
-import os
-import tempfile
 from collections.abc import Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -23,7 +21,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from pointrend.errors import CheckFailed, ResultsError
-from pointrend.files import canonical_json, read_json, sha256_file
+from pointrend.files import atomic_path, canonical_json, read_json, sha256_file
 
 Entry = Mapping[str, Any]
 RESTORE = "restore it; move this folder together with the runs and checkpoints"
@@ -69,21 +67,16 @@ class Starts:
         Raises:
             OSError: the disk is full or broken; nothing is left behind.
         """
-        self.folder.mkdir(parents=True, exist_ok=True)
         while True:
-            last = max(self.folder.glob("*.json"), default=None)
-            number = int(last.stem) + 1 if last else 1
-            entry = {"previous": sha256_file(last) if last else None, "kind": kind, "run": run, "series": series}
+            last = self._last()
+            previous = sha256_file(self._path(last)) if last else None
+            entry = {"previous": previous, "kind": kind, "run": run, "series": series}
             entry |= {"time": f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC", **values}
-            with tempfile.NamedTemporaryFile("w", encoding="utf-8", dir=self.folder, suffix=".tmp") as stream:
-                stream.write(canonical_json(entry))
-                stream.flush()
-                os.fsync(stream.fileno())
-                path = self._path(number)
-                with suppress(FileExistsError):  # another training was faster
-                    os.link(stream.name, path)
-                    path.chmod(0o644)
-                    return Place(number, sha256_file(path))
+            path = self._path(last + 1)
+            with suppress(FileExistsError):  # another training was faster
+                with atomic_path(path, new=True) as temporary:
+                    temporary.write_bytes(canonical_json(entry).encode())
+                return Place(last + 1, sha256_file(path))
 
     def entries(self) -> dict[Place, Entry]:
         """All entries in order.
@@ -93,7 +86,7 @@ class Starts:
         """
         found: dict[Place, Entry] = {}
         previous = before = None
-        for number in range(1, 1 + max((int(path.stem) for path in self.folder.glob("*.json")), default=0)):
+        for number in range(1, self._last() + 1):
             path = self._path(number)
             name = "/".join(path.parts[-4:])
             if not path.is_file():
@@ -106,6 +99,10 @@ class Starts:
             previous, before = sha256_file(path), name
             found[Place(number, previous)] = entry
         return found
+
+    def _last(self) -> int:
+        """The number of the last entry; 0 where there is none."""
+        return max((int(path.stem) for path in self.folder.glob("[0-9]" * 6 + ".json")), default=0)
 
     def _path(self, number: int) -> Path:
         return self.folder / f"{number:06d}.json"
