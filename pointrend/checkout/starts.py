@@ -8,7 +8,7 @@ Kinds of entries, each with run, series and time:
 
 * ``seeds``: the seeds of all trainings of a series, sealed before the first of them starts;
 * ``start``: seed, fingerprint, and the iteration after which it starts;
-* ``progress``: the training of this start has a checkpoint, so it could go on from there;
+* ``progress``: it has a checkpoint, so it can resume from there, or has run for an hour;
 * ``end``: it was trained to its last iteration, with these weights (model_sha256).
 """
 

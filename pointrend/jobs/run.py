@@ -12,7 +12,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import Any
 
@@ -118,7 +118,8 @@ def _attempt(training: Training, seeds: Sequence[int], make_watch: MakeWatch, st
             try:
                 training.write(_train(training, stop, held, started), attempts.records, held)
             finally:
-                start.progress()
+                with suppress(OSError):  # on a full disk, say; the first error is the one to report
+                    start.progress()
             start.end()
 
 

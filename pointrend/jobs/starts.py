@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,6 +13,7 @@ from pointrend.files import read_json
 from pointrend.settings.fingerprints import series
 from pointrend.training.run import Training
 
+LATE_SECONDS = 3600
 log = logging.getLogger(__name__)
 
 
@@ -25,11 +27,15 @@ class NotedStart:
         self._of_seed = {**self._of, "seed": training.seed, "fingerprint": training.fingerprint}
         self._seal(list(seeds))
         self.place: Place = self.starts.append("start", **self._of_seed, iteration=iteration)
-        self._progressed = iteration > 0
+        self._progressed, self._began = iteration > 0, time.monotonic()
 
     def progress(self) -> None:
-        """Note the first checkpoint: from now on the training can resume, and has no reason to start again."""
-        if not self._progressed and any(self.training.checkpoints.glob("*.safetensors")):
+        """Note the first checkpoint: from now on the training can resume, and has no reason to start again.
+
+        After an hour it counts as if it had one: by then its loss can be judged.
+        """
+        late = time.monotonic() - self._began > LATE_SECONDS
+        if not self._progressed and (late or any(self.training.checkpoints.glob("*.safetensors"))):
             self._progressed = True
             self.starts.append("progress", **self._of_seed)
 

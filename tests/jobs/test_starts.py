@@ -89,6 +89,14 @@ def test_the_list_may_change_until_a_training_has_a_checkpoint(caplog: pytest.Lo
     ]
 
 
+def test_an_hour_without_a_checkpoint_counts_as_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    start = noted(0, [0])
+    for seconds, kinds in ((3000, ["seeds", "start"]), (3700, ["seeds", "start", "progress"])):
+        monkeypatch.setattr("pointrend.jobs.starts.time.monotonic", lambda now=start._began + seconds: now)
+        start.progress()
+        assert [kind for kind, *_ in entries()] == kinds
+
+
 def test_a_resumed_training_has_progressed_before() -> None:
     start = noted(0, [0], 3)
     start.training.checkpoints.mkdir(parents=True)
