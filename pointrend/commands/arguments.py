@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 
 from pointrend.errors import ParamsError
-from pointrend.settings.params import typed_seed, typed_seeds
+from pointrend.settings.params import typed_seed
 from pointrend.settings.project import Project
 
 OWN_FOLDERS = ("checkpoints", "data", "mlartifacts", "published", "results", "runs")
@@ -29,16 +29,6 @@ def add_run(parser: argparse.ArgumentParser) -> None:
 def add_seed(parser: argparse.ArgumentParser) -> None:
     """--seed, of a training."""
     parser.add_argument("--seed", type=seed_number, default=0, metavar="K", help="seed of the training; default 0")
-
-
-def add_seeds(parser: argparse.ArgumentParser, what: str) -> None:
-    """--seeds, which :func:`seeds` reads; ``what`` they are for."""
-    parser.add_argument("--seeds", metavar="K,K,...", help=f"{what}; default: those of params.yaml")
-
-
-def seeds(project: Project, typed: str | None) -> tuple[int, ...]:
-    """The value of --seeds, or the seeds of params.yaml; raises ParamsError if it is no list of seeds."""
-    return project.params.seeds if typed is None else typed_seeds(f"--seeds {typed!r}", typed.split(","))
 
 
 def add_dataset(parser: argparse.ArgumentParser) -> None:

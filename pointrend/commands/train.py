@@ -13,7 +13,7 @@ from __future__ import annotations
 import argparse
 import os
 
-from pointrend.commands.arguments import add_run, add_seed, add_seeds, seeds
+from pointrend.commands.arguments import add_run, add_seed
 from pointrend.jobs.launch import RUNNING, start_processes
 from pointrend.jobs.lease import Watch
 from pointrend.logs import calling_engine, log_to_file
@@ -26,7 +26,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of this verb."""
     add_run(parser)
     add_seed(parser)
-    add_seeds(parser, "seeds of all planned trainings of the run")
 
 
 def run(project: Project, arguments: argparse.Namespace) -> None:
@@ -42,6 +41,4 @@ def run(project: Project, arguments: argparse.Namespace) -> None:
     from pointrend.jobs.run import run_training
     from pointrend.training.run import Training
 
-    planned, typed = project.params.seeds, seeds(project, arguments.seeds)
-    planned = planned if set(typed) <= set(planned) else typed
-    run_training(Training(project, setting, seed, fingerprint), planned, watch_training)
+    run_training(Training(project, setting, seed, fingerprint), watch_training)

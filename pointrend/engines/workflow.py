@@ -156,12 +156,7 @@ class Workflow:
 
     def compare_command(self) -> str:
         """The command of the stage that compares."""
-        return f"{self.command()} compare{self.seeds_option}"
-
-    @property
-    def seeds_option(self) -> str:
-        """What names the seeds in a command; empty if they are those of params.yaml."""
-        return f" --seeds {self._other_seeds}" if self._other_seeds else ""
+        return f"{self.command()} compare" + (f" --seeds {self._other_seeds}" if self._other_seeds else "")
 
     @property
     def _other_seeds(self) -> str:

@@ -11,7 +11,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import Any
@@ -70,10 +70,8 @@ def stop_requests() -> Iterator[StopRequest]:
             signal.signal(number, handler)
 
 
-def run_training(training: Training, seeds: Sequence[int], make_watch: MakeWatch) -> None:
+def run_training(training: Training, make_watch: MakeWatch) -> None:
     """Train to the end as one of the processes of ``training``; the first one writes the files.
-
-    ``seeds`` are those of all planned trainings of the run, which are sealed before the first one starts.
 
     Raises:
         TrainingStopped: it was asked to stop; the job is back in Slurm's queue if its time was nearly over.
@@ -81,7 +79,7 @@ def run_training(training: Training, seeds: Sequence[int], make_watch: MakeWatch
     with stop_requests() as stop:
         try:
             if first_process():
-                _attempt(training, seeds, make_watch, stop)
+                _attempt(training, make_watch, stop)
             else:
                 _train(training, stop)
         except TrainingStopped as stopped:
@@ -91,7 +89,7 @@ def run_training(training: Training, seeds: Sequence[int], make_watch: MakeWatch
             raise
 
 
-def _attempt(training: Training, seeds: Sequence[int], make_watch: MakeWatch, stop: StopRequest) -> None:
+def _attempt(training: Training, make_watch: MakeWatch, stop: StopRequest) -> None:
     setting, code = training.setting, code_record(code_digest("train", training.setting.dataset))
     # The trainer of a killed engine keeps running. The next trainer waits for it and finds everything done.
     # The other processes connect to the first one only after it has the lease.
@@ -113,7 +111,7 @@ def _attempt(training: Training, seeds: Sequence[int], make_watch: MakeWatch, st
         iteration = last_iteration(training.checkpoints, training.identity)
         with attempts.attempt(iteration, code):
             log.info("attempt %d", len(attempts.records))
-            start = NotedStart(training, seeds, iteration)
+            start = NotedStart(training, iteration)
             attempts.note(start=start.place._asdict())
             try:
                 training.write(_train(training, stop, held, started), attempts.records, held)

@@ -3,29 +3,40 @@
 from __future__ import annotations
 
 import logging
+import os
 import time
-from collections.abc import Sequence
 from typing import Any
 
 from pointrend.checkout.starts import PROGRESS, Place, Starts, sealed_seeds
 from pointrend.errors import CheckFailed
 from pointrend.files import read_json
+from pointrend.jobs.attempts import SEEDS
 from pointrend.settings.fingerprints import series
+from pointrend.settings.params import typed_seeds
+from pointrend.settings.project import Project
 from pointrend.training.run import Training
 
 LATE_SECONDS = 3600
 log = logging.getLogger(__name__)
 
 
-class NotedStart:
-    """One attempt at a training whose series has the planned ``seeds``; only the holder of its lease may make one."""
+def planned_seeds(project: Project) -> list[int]:
+    """The seeds of params.yaml, or those that an engine was given where they are no part of these."""
+    typed = os.environ.get(SEEDS)
+    given = typed_seeds(SEEDS, typed.split(",")) if typed else ()
+    planned = project.params.seeds
+    return list(planned if set(given) <= set(planned) else given)
 
-    def __init__(self, training: Training, seeds: Sequence[int], iteration: int) -> None:
-        """Seal the seeds if that has not happened yet, and note that the training starts after ``iteration``."""
+
+class NotedStart:
+    """One attempt at a training; only the holder of its lease may make one."""
+
+    def __init__(self, training: Training, iteration: int) -> None:
+        """Seal the planned seeds if that has not happened yet, and note that it starts after ``iteration``."""
         self.training, self.starts = training, Starts(training.project.starts_folder)
         self._of: dict[str, Any] = {"run": training.setting.run, "series": series(training.project, training.setting)}
         self._of_seed = {**self._of, "seed": training.seed, "fingerprint": training.fingerprint}
-        self._seal(list(seeds))
+        self._seal(planned_seeds(training.project))
         self.place: Place = self.starts.append("start", **self._of_seed, iteration=iteration)
         self._progressed, self._began = iteration > 0, time.monotonic()
 

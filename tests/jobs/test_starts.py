@@ -12,6 +12,7 @@ import pytest
 from pointrend.checkout.starts import Starts
 from pointrend.cli import main
 from pointrend.files import read_json
+from pointrend.jobs.attempts import SEEDS
 from pointrend.jobs.starts import NotedStart
 from pointrend.settings.fingerprints import training_fingerprint
 from pointrend.settings.project import Project
@@ -26,13 +27,16 @@ SETS = [word for value in TINY for word in ("--set", value)]
 def _checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The working folder has tiny data and no training."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("POINTREND_SCALE", raising=False)
+    for name in ("POINTREND_SCALE", SEEDS):
+        monkeypatch.delenv(name, raising=False)
     shutil.copy(ROOT / "params.yaml", tmp_path)
     write_tiny_data(tmp_path / "data/demo/voc")
 
 
-def train(words: str = "") -> None:
-    assert main(["--scale", "demo", *SETS, "train", "voc_r50", *words.split()]) == 0
+def train(monkeypatch: pytest.MonkeyPatch, seeds: str) -> None:
+    """Train seed 0, as an engine does that was given these seeds."""
+    monkeypatch.setenv(SEEDS, seeds)
+    assert main(["--scale", "demo", *SETS, "train", "voc_r50"]) == 0
 
 
 def entries() -> Iterator[tuple[object, ...]]:
@@ -42,16 +46,19 @@ def entries() -> Iterator[tuple[object, ...]]:
 
 
 def noted(seed: int, planned: list[int], iteration: int = 0, *sets: str) -> NotedStart:
-    """The start of a training that does nothing."""
+    """The start of a training that does nothing, with these seeds in params.yaml."""
+    params = (ROOT / "params.yaml").read_text()
+    assert "seeds: [0] " in params
+    Path("params.yaml").write_text(params.replace("seeds: [0] ", f"seeds: {planned} "))
     project = Project.load(Path("params.yaml").absolute(), "demo", (*TINY, *sets))
     setting = project.setting("voc_r50")
-    return NotedStart(
-        Training(project, setting, seed, training_fingerprint(project, setting, seed)), planned, iteration
-    )
+    return NotedStart(Training(project, setting, seed, training_fingerprint(project, setting, seed)), iteration)
 
 
-def test_a_training_seals_the_seeds_and_notes_its_start_its_first_checkpoint_and_its_end() -> None:
-    train("--seeds 0,1")
+def test_a_training_seals_the_seeds_and_notes_its_start_its_first_checkpoint_and_its_end(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    train(monkeypatch, "0,1")
     trained = [("seeds", [0, 1], None), ("start", 0, 0), ("progress", 0, None), ("end", 0, ITERATIONS)]
     assert list(entries()) == trained
     (number, sha256), _ = list(Starts(Path("results/demo/starts")).entries().items())[1]
@@ -59,21 +66,24 @@ def test_a_training_seals_the_seeds_and_notes_its_start_its_first_checkpoint_and
     assert record["attempts"][-1]["start"] == {"number": number, "sha256": sha256}
     last = read_json(Path("results/demo/starts/000004.json"))
     assert last["model_sha256"] == record["model_sha256"]
-    train("--seeds 0,1")
+    train(monkeypatch, "0,1")
     assert list(entries()) == [*trained, ("start", 0, ITERATIONS), ("end", 0, ITERATIONS)]
 
 
-def test_the_planned_seeds_are_those_of_params_unless_others_are_typed() -> None:
-    Path("params.yaml").write_text(Path("params.yaml").read_text().replace("seeds: [0] ", "seeds: [0, 1, 2]"))
-    train("--seeds 0")
-    assert next(entries()) == ("seeds", [0, 1, 2], None)
+@pytest.mark.parametrize(("given", "planned"), [("", [0, 1, 2]), ("1", [0, 1, 2]), ("1,3", [1, 3])])
+def test_the_seeds_of_params_are_planned_unless_an_engine_was_given_others(
+    given: str, planned: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(SEEDS, given)
+    noted(0, [0, 1, 2])
+    assert next(entries()) == ("seeds", planned, None)
 
 
 def test_the_list_may_change_until_a_training_has_a_checkpoint(caplog: pytest.LogCaptureFixture) -> None:
     noted(0, [0])
     start = noted(0, [0, 1])
     start.progress()
-    (start.training.checkpoints).mkdir(parents=True)
+    start.training.checkpoints.mkdir(parents=True)
     (start.training.checkpoints / "000000003-000001.safetensors").touch()
     start.progress()
     start.progress()

@@ -30,7 +30,7 @@ rule train:
     params:
         follows=digest("train"),
     shell:
-        f"{command('train')}{WANTED.seeds_option}"
+        command("train")
 
 
 rule trained:
