@@ -27,7 +27,7 @@ from pointrend.results.compare import COMPARE_AGAIN, assumed_spreads, check_verd
 from pointrend.results.published import load_published
 from pointrend.results.report import check_files, report_files, top_readme
 from pointrend.results.run_files import SelectedRun, find_score
-from pointrend.results.seeds import Account, accounts
+from pointrend.results.seeds import accounts
 from pointrend.results.tables import row_name
 from pointrend.settings.definition import RESTORE as RESTORE_PUBLISHED
 from pointrend.settings.fingerprints import backbone_sha256, described, prepared_fault
@@ -75,10 +75,13 @@ class Verification:
             self._dataset(dataset, [row for row in rows if row["setting"]["dataset"] == dataset])
         for backbone in project.params.backbones:
             self._backbone(backbone, [row for row in rows if row["setting"].get("backbone") == backbone])
-        self.copies, self.accounts = copies(rows), self._seeds(rows)
+        starts = Starts(project.starts_folder)
+        entries = starts.entries()
+        self.copies, self.accounts = copies(rows), accounts(rows, starts)
         for row in sorted(rows, key=lambda row: row["kind"] == "released"):
             self._run(row)
             self._audit(row)
+        self._seeds(rows, [starts.folder / f"{place.number:06d}.json" for place in entries])
         check_verdicts(results["runs"], self.published, assumed_spreads(project.params.datasets))
         pages = report_files(results, self.published, project.results_folder, project.runs_folder, top_readme(project))
         check_files(pages)
@@ -137,19 +140,16 @@ class Verification:
 
     # -- the runs
 
-    def _seeds(self, rows: Sequence[Record]) -> dict[str, Account]:
-        """What the record of starts says now about the seeds of every run."""
-        starts = Starts(self.project.starts_folder)
-        files = [starts.folder / f"{place.number:06d}.json" for place in starts.entries()]
+    def _seeds(self, rows: Sequence[Record], files: Sequence[Path]) -> None:
+        """What results.json states about the seeds of every run follows from these files of the record of starts."""
         self.files.update(files)
-        found = accounts(rows, starts)
         for row in rows:
-            if row["kind"] == "trained" and row["run"] in found and row["sealed"] != found[row["run"]].sealed:
-                last = self._name(files[-1] if files else starts.folder)
+            account = self.accounts.get(row["run"]) if row["kind"] == "trained" else None
+            if account and row["sealed"] != account.sealed:
+                last = self._name(files[-1] if files else self.project.starts_folder)
                 what = f"{RESULTS}: sealed of {row_name(row)} does not follow from the entries up to {last}"
                 raise CheckFailed(what, COMPARE_AGAIN)
-        self.notes += [f"{run}: {fault}" for run, account in found.items() for fault in account.faults]
-        return found
+        self.notes += [f"{run}: {fault}" for run, account in self.accounts.items() for fault in account.faults]
 
     def _run(self, row: Record) -> None:
         """The files of a training or of released weights, and what results.json states about them."""
@@ -206,7 +206,8 @@ class Verification:
         if (row["run"], row["seed"]) in self.copies:
             expected |= {"comparable": False, "difference": None}
         if row["kind"] == "trained":
-            expected |= self.accounts[row["run"]].of({**row, **expected})
+            of_seeds = self.accounts[row["run"]].of({**row, **expected})
+            expected |= of_seeds | {"sealed": row["sealed"]}  # which is checked when the runs are known to hold
         for key, value in expected.items():
             if not (set(value) <= set(row[key]) if key == "reasons" else _alike(row[key], value)):
                 raise CheckFailed(f"{RESULTS}: {key} of {row_name(row)} does not follow from {whose}", COMPARE_AGAIN)
