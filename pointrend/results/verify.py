@@ -17,6 +17,7 @@ from typing import Any
 from pointrend.archives.verification import digest_file
 from pointrend.checkout.code_digest import code_digest
 from pointrend.checkout.source_version import source_version
+from pointrend.checkout.starts import RESTORE as RESTORE_STARTS
 from pointrend.checkout.starts import Starts
 from pointrend.errors import CheckFailed, ParamsError, ResultsError
 from pointrend.files import canonical_json, read_json, sha256_json
@@ -77,6 +78,8 @@ class Verification:
             self._backbone(backbone, [row for row in rows if row["setting"].get("backbone") == backbone])
         starts = Starts(project.starts_folder)
         entries = starts.entries()
+        if not entries and any(row["sealed"] for row in rows):
+            raise CheckFailed(f"{self._name(starts.folder)} does not exist", RESTORE_STARTS)
         self.copies, self.accounts = copies(rows), accounts(rows, starts)
         for row in sorted(rows, key=lambda row: row["kind"] == "released"):
             self._run(row)
@@ -146,8 +149,7 @@ class Verification:
         for row in rows:
             account = self.accounts.get(row["run"]) if row["kind"] == "trained" else None
             if account and row["sealed"] != account.sealed:
-                last = self._name(files[-1] if files else self.project.starts_folder)
-                what = f"{RESULTS}: sealed of {row_name(row)} does not follow from the entries up to {last}"
+                what = f"{RESULTS}: sealed of {row_name(row)} does not follow from {self._name(files[-1])}"
                 raise CheckFailed(what, COMPARE_AGAIN)
         self.notes += [f"{run}: {fault}" for run, account in self.accounts.items() for fault in account.faults]
 
