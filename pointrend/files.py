@@ -28,7 +28,7 @@ class Fence(Protocol):
 
 
 @contextlib.contextmanager
-def atomic_path(path: Path, fence: Fence | None = None) -> Iterator[Path]:
+def atomic_path(path: Path, fence: Fence | None = None, new: bool = False) -> Iterator[Path]:
     """Yield a temporary path beside ``path``; rename it to ``path`` when the block ends without an error.
 
     The data is on disk before the name is (fsync), and nothing is left behind on an error. The temporary file of a
@@ -36,6 +36,8 @@ def atomic_path(path: Path, fence: Fence | None = None) -> Iterator[Path]:
 
     With a ``fence`` the rename only happens if this process still has the right to write. That is checked after the
     temporary file was made: whoever takes over in between removes that file, and the rename fails.
+
+    Raises FileExistsError if the file must be ``new`` and another process has made it; only one can, also on NFS.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -52,7 +54,7 @@ def atomic_path(path: Path, fence: Fence | None = None) -> Iterator[Path]:
                 os.fsync(stream.fileno())
             if fence:
                 fence.check()
-            os.replace(temporary, path)
+            (os.link if new else os.replace)(temporary, path)
         except FileNotFoundError:
             if fence:
                 fence.check()

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 
+from pointrend.checkout.starts import Starts
 from pointrend.files import write_json
 from pointrend.logs import log_to_file
 from pointrend.results.chain import RESULTS
@@ -32,7 +33,7 @@ def run(project: Project, arguments: argparse.Namespace) -> None:
     seeds = project.params.seeds if typed is None else typed_seeds(f"--seeds {typed!r}", typed.split(","))
     scale, params = project.params.scale, project.params
     published = load_published(project.published_folder, scale)
-    selected = selected_runs(project, seeds, published)
-    results = compare(scale, selected, published, references(params, published))
+    selected, starts = selected_runs(project, seeds, published), Starts(project.starts_folder)
+    results = compare(scale, selected, published, references(params, published), starts)
     write_json(project.results_folder / RESULTS, results)
     print("\n".join((headline_sentence(results), *next_lines(results))))

@@ -22,6 +22,7 @@ from pointrend.files import Fence, read_json, write_json
 from pointrend.training.identity import KEY, Identity
 
 COMMAND = "POINTREND_COMMAND"  # variable that an engine sets to the same value for all jobs of one of its commands
+SEEDS = "POINTREND_SEEDS"  # variable with the seeds that an engine was given
 TRIES_WITHOUT_PROGRESS = 3
 DONE = "done"
 

@@ -12,7 +12,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import Any
 
@@ -27,6 +27,7 @@ from pointrend.jobs.attempts import Attempts
 from pointrend.jobs.launch import check_interfaces
 from pointrend.jobs.lease import lease
 from pointrend.jobs.staging import training_data
+from pointrend.jobs.starts import NotedStart
 from pointrend.logs import calling_engine, first_process
 from pointrend.settings.definition import PAPER
 from pointrend.settings.project import Project
@@ -97,14 +98,29 @@ def _attempt(training: Training, make_watch: MakeWatch, stop: StopRequest) -> No
     with lease(training.checkpoints, training.folder, wait=calling_engine() is not None) as held:
         attempts = Attempts(training.checkpoints, training.identity, held)
 
-        def started(trainer: Trainer) -> WatchRecords | None:
+        def started(trainer: Trainer) -> WatchRecords:
             attempts.note(machine=checked_machine(training, trainer.processes.device))
-            start, epochs = trainer.progress.iteration, setting.recipe.epochs
-            return make_watch(training.project, setting.run, epochs, trainer.epoch_iterations, start)
+            first, epochs = trainer.progress.iteration, setting.recipe.epochs
+            watch = make_watch(training.project, setting.run, epochs, trainer.epoch_iterations, first)
 
-        with attempts.attempt(last_iteration(training.checkpoints, training.identity), code):
+            def watched(record: Mapping[str, Any]) -> None:
+                start.progress()
+                if watch is not None:
+                    watch(record)
+
+            return watched
+
+        iteration = last_iteration(training.checkpoints, training.identity)
+        with attempts.attempt(iteration, code):
             log.info("attempt %d", len(attempts.records))
-            training.write(_train(training, stop, held, started), attempts.records, held)
+            start = NotedStart(training, iteration)
+            attempts.note(start=start.place._asdict())
+            try:
+                training.write(_train(training, stop, held, started), attempts.records, held)
+            finally:
+                with suppress(OSError):  # on a full disk, say; the first error is the one to report
+                    start.progress()
+            start.end()
 
 
 def checked_machine(training: Training, device: torch.device) -> dict[str, Any]:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Mapping, Sequence
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
+from pointrend.checkout.starts import Starts
 from pointrend.errors import CheckFailed, ResultsError
 from pointrend.files import read_json, sha256_json
 from pointrend.results import verdict
@@ -18,6 +20,7 @@ from pointrend.results.form import fault_of_form
 from pointrend.results.intervals import miou_interval, paired_interval
 from pointrend.results.published import Figure, Published
 from pointrend.results.run_files import UNPUBLISHED, Score, SelectedRun, find_score
+from pointrend.results.seeds import with_accounts
 from pointrend.results.verdict import Reference, Spread, Verdict
 from pointrend.settings.params import Params
 
@@ -28,13 +31,17 @@ COMPARE_AGAIN = "run `pointrend compare`, or restore what it was made from"
 Row = dict[str, Any]
 # what a row has only with a score of a single set of weights
 NO_SCORE: Row = {
-    **dict.fromkeys(("image_interval", "paired_interval", "measures", "provenance", "curve")),
+    **dict.fromkeys(("image_interval", "paired_interval", "measures", "provenance", "curve", "sealed")),
     "pictures": {},
 }
 
 
 def compare(
-    scale: str, selected: Sequence[SelectedRun], published: Published, references: Mapping[str, Reference]
+    scale: str,
+    selected: Sequence[SelectedRun],
+    published: Published,
+    references: Mapping[str, Reference],
+    starts: Starts | None = None,
 ) -> dict[str, Any]:
     """The content of results.json and a hash over it all.
 
@@ -45,7 +52,8 @@ def compare(
     ``paired_interval`` that of the mIoU minus the released weights' over the same images; ``measures`` repeats what
     metrics.json has beside the mIoU, ``provenance`` what the figure follows from, and ``reasons`` why a row is not run,
     unverified or not comparable, and what in the published log or config differs from us. ``audit`` and ``curve`` are
-    those of :func:`with_audit`.
+    those of :func:`with_audit`, ``sealed`` is that of :class:`.seeds.Account`; without ``starts`` the seeds are not
+    checked.
 
     Raises:
         ResultsError: a file of a run cannot be read.
@@ -59,7 +67,7 @@ def compare(
     for (run, seed), reason in copies(rows).items():
         (row,) = (row for row in rows if (row["run"], row["seed"]) == (run, seed))
         row |= {"comparable": False, "difference": None, "reasons": [reason, *row["reasons"]]}
-    judged = judge(rows, references)
+    judged = judge(with_accounts(rows, starts) if starts else rows, references)
     headline = verdict.headline(judged)
     return sealed({"scale": scale, "published": published.hashes(), "headline": headline, "runs": judged})
 
@@ -238,17 +246,22 @@ def _judged(row: Row, references: Mapping[str, Reference]) -> Row:
     return row | _statistics(verdict.one_seed(row["difference"], references[row["run"]]))
 
 
-def _counted(rows: Sequence[Row]) -> list[Row]:
-    """The rows that the verdict on a run as a whole rests on, of those of its seeds in their order."""
-    return [row for row in rows if row["difference"] is not None]
+def _planned(rows: Sequence[Row]) -> list[Row | None]:
+    """The rows of the seeds of one run in their planned order; None for a planned seed without a row."""
+    sealed = next((row["sealed"] for row in rows if row["sealed"]), None)
+    if sealed is None:
+        return list(rows)
+    of_seed = {row["seed"]: row for row in rows}
+    return [of_seed.get(seed) for seed in sealed["seeds"]]
 
 
 def _seeds_row(rows: Sequence[Row], references: Mapping[str, Reference]) -> list[Row]:
-    """The row of a run as a whole, from the rows of all its planned seeds; none if too few count."""
-    counted = _counted(rows)
+    """The row of a run as a whole; none if too few seeds count: those before the first without a comparable score."""
+    planned = _planned(rows)
+    counted = [row for row in takewhile(lambda row: row is not None and row["difference"] is not None, planned) if row]
     if len(counted) < FIRST_LOOK:
         return []
-    differences, missing = [row["difference"] for row in counted], len(rows) - len(counted)
+    differences, missing = [row["difference"] for row in counted], len(planned) - len(counted)
     row = {
         **counted[0],
         **NO_SCORE,
@@ -257,8 +270,8 @@ def _seeds_row(rows: Sequence[Row], references: Mapping[str, Reference]) -> list
         "miou": math.fsum(row["miou"] for row in counted) / len(counted),
         "difference": math.fsum(differences) / len(counted),
         "evidence": "seeds",
-        "reasons": [f"{missing} of its {len(rows)} seeds have no score that counts"] if missing else [],
+        "reasons": [f"{missing} of its {len(planned)} planned seeds have no score that counts yet"] if missing else [],
         "hashes": {f"{METRICS} of seed {row['seed']}": row["hashes"][METRICS] for row in counted},
-        **_statistics(verdict.seeds(differences, len(rows), references[counted[0]["run"]])),
+        **_statistics(verdict.seeds(differences, len(planned), references[counted[0]["run"]])),
     }
     return [row]

@@ -42,6 +42,7 @@ _ROW = _form(
     reasons=list[str],
     n=int,
     sigma_source=str | None,
+    sealed=_form(seeds=list[int], sha256=str, time=str, starts=int, last=str, other=int) | None,
     measures=_form(
         all_accuracy=Figure, boundary_iou=Figure, coarse=_form(miou=Figure, boundary_iou=Figure), n_images=int
     )

@@ -119,6 +119,7 @@ class Score:
         return chain | {
             "code": {**chain["code"], "train_sha256": made["code_sha256"]},
             "attempts": len(made["attempts"]),
+            "start": made["attempts"][-1].get("start"),
             **{key: made[key] for key in (*_HOW_TRAINED, "machine", "precision", "backbone_sha256")},
         }
 

@@ -17,6 +17,8 @@ from typing import Any
 from pointrend.archives.verification import digest_file
 from pointrend.checkout.code_digest import code_digest
 from pointrend.checkout.source_version import source_version
+from pointrend.checkout.starts import RESTORE as RESTORE_STARTS
+from pointrend.checkout.starts import Starts
 from pointrend.errors import CheckFailed, ParamsError, ResultsError
 from pointrend.files import canonical_json, read_json, sha256_json
 from pointrend.results import chain
@@ -26,6 +28,7 @@ from pointrend.results.compare import COMPARE_AGAIN, check_verdicts, copies, rea
 from pointrend.results.published import load_published
 from pointrend.results.report import check_files, report_files, top_readme
 from pointrend.results.run_files import SelectedRun, find_score
+from pointrend.results.seeds import accounts
 from pointrend.results.tables import row_name
 from pointrend.settings.definition import RESTORE as RESTORE_PUBLISHED
 from pointrend.settings.fingerprints import backbone_sha256, described, prepared_fault
@@ -73,10 +76,15 @@ class Verification:
             self._dataset(dataset, [row for row in rows if row["setting"]["dataset"] == dataset])
         for backbone in project.params.backbones:
             self._backbone(backbone, [row for row in rows if row["setting"].get("backbone") == backbone])
-        self.copies = copies(rows)
+        starts = Starts(project.starts_folder)
+        entries = starts.entries()
+        if not entries and any(row["sealed"] for row in rows):
+            raise CheckFailed(f"{self._name(starts.folder)} does not exist", RESTORE_STARTS)
+        self.copies, self.accounts = copies(rows), accounts(rows, starts)
         for row in sorted(rows, key=lambda row: row["kind"] == "released"):
             self._run(row)
             self._audit(row)
+        self._seeds(rows, [starts.folder / f"{place.number:06d}.json" for place in entries])
         check_verdicts(results, self.published, references(project.params, self.published))
         pages = report_files(results, self.published, project.results_folder, project.runs_folder, top_readme(project))
         check_files(pages)
@@ -135,6 +143,16 @@ class Verification:
 
     # -- the runs
 
+    def _seeds(self, rows: Sequence[Record], files: Sequence[Path]) -> None:
+        """What results.json states about the seeds of every run follows from these files of the record of starts."""
+        self.files.update(files)
+        for row in rows:
+            account = self.accounts.get(row["run"]) if row["kind"] == "trained" else None
+            if account and row["sealed"] != account.sealed:
+                what = f"{RESULTS}: sealed of {row_name(row)} does not follow from {self._name(files[-1])}"
+                raise CheckFailed(what, COMPARE_AGAIN)
+        self.notes += [f"{run}: {fault}" for run, account in self.accounts.items() for fault in account.faults]
+
     def _run(self, row: Record) -> None:
         """The files of a training or of released weights, and what results.json states about them."""
         run, released = row["run"], row["kind"] == "released"
@@ -189,6 +207,9 @@ class Verification:
         expected = scored(score, self.published)
         if (row["run"], row["seed"]) in self.copies:
             expected |= {"comparable": False, "difference": None}
+        if row["kind"] == "trained":
+            of_seeds = self.accounts[row["run"]].of({**row, **expected})
+            expected |= of_seeds | {"sealed": row["sealed"]}  # which is checked when the runs are known to hold
         for key, value in expected.items():
             if not (set(value) <= set(row[key]) if key == "reasons" else _alike(row[key], value)):
                 raise CheckFailed(f"{RESULTS}: {key} of {row_name(row)} does not follow from {whose}", COMPARE_AGAIN)

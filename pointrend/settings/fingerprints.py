@@ -10,10 +10,11 @@ from typing import Any
 
 from pointrend.checkout.code_digest import code_digest
 from pointrend.errors import ResultsError, WeightsError
-from pointrend.files import read_json, sha256_file
+from pointrend.files import read_json, sha256_file, sha256_json
 from pointrend.settings.archives import DRAWN
 from pointrend.settings.params import RunSetting
 from pointrend.settings.project import Project
+from pointrend.settings.recipe import Recipe
 
 MANIFEST_KEYS = ("archives", "code_sha256", "content", "counts", "files", "pins")
 
@@ -25,6 +26,18 @@ def training_fingerprint(project: Project, setting: RunSetting, seed: int) -> st
     """
     data = prepared(project, setting.dataset)["content"]
     return setting.fingerprint(seed, data, backbone_sha256(project, setting), code_digest("train", setting.dataset))
+
+
+def series(project: Project, setting: RunSetting) -> str:
+    """Hash of all that the trainings of a run have in common, whatever the seed and the machine, such as ``gpus``.
+
+    Two of them with one seed are two tries at one result. Raises as :func:`training_fingerprint` does.
+    """
+    parts = setting.deterministic()
+    recipe = {key: value for key, value in parts["recipe"].items() if key not in Recipe.keys_of("machine")}
+    data, backbone = prepared(project, setting.dataset)["content"], backbone_sha256(project, setting)
+    code = code_digest("train", setting.dataset)
+    return sha256_json({**parts, "recipe": recipe, "data": data, "backbone": backbone, "code": code})
 
 
 def scoring_fingerprint(project: Project, setting: RunSetting, weights: str) -> str:

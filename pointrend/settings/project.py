@@ -230,6 +230,11 @@ class Project:
         return self.root / "results" / self.params.scale
 
     @property
+    def starts_folder(self) -> Path:
+        """The record of starts of all trainings of this scale."""
+        return self.results_folder / "starts"
+
+    @property
     def published_folder(self) -> Path:
         """The published table and recipe, and the table of mirrors."""
         return self.root / "published"

@@ -13,6 +13,7 @@ import pytest
 
 from pointrend.errors import CheckFailed, ResultsError
 from pointrend.files import canonical_json, sha256_file, sha256_json, write_json
+from pointrend.results import verdict
 from pointrend.results.compare import check_verdicts, compare, judge, read_results, references, sealed
 from pointrend.results.run_files import NOT_EVALUATED, STALE, STALE_SCORE, UNPUBLISHED, SelectedRun
 from pointrend.results.tables import headline_sentence, next_lines
@@ -64,7 +65,8 @@ def test_a_comparable_run_has_a_difference_and_a_verdict(run: SelectedRun) -> No
     weights = json.loads((run.folder / "train.json").read_text())["model_sha256"]
     assert row.pop("provenance") == {
         **{key: TRAINED[key] for key in (*kept, "checkpoint_rule")},
-        **{"data_manifest_sha256": "d" * 64, "backbone_sha256": "b" * 64, "model_sha256": weights, "attempts": 2},
+        **{"data_manifest_sha256": "d" * 64, "backbone_sha256": "b" * 64, "model_sha256": weights},
+        **{"attempts": 2, "start": None},
         "params_sha256": sha256_json(run.setting),
         "counts_sha256": sha256_file(run.folder / "confusion.parquet"),
         "code": {**commit, "train_sha256": "c" * 64, "evaluate_sha256": "5" * 64},
@@ -73,16 +75,8 @@ def test_a_comparable_run_has_a_difference_and_a_verdict(run: SelectedRun) -> No
     assert row == {
         **{"run": "voc_r50", "seed": 2, "kind": "trained", "evidence": "one-seed", "verdict": "below"},
         **{"miou": MIOU, "published_miou": 69.84, "difference": MIOU - 69.84, "comparable": True, "reasons": []},
-        **{
-            "n": 1,
-            "sigma": 0.3,
-            "sigma_source": "assumed",
-            "next": None,
-            "p": None,
-            "paired_interval": None,
-            "audit": None,
-            "curve": None,
-        },
+        **{"n": 1, "sigma": 0.3, "sigma_source": "assumed", "next": None, "p": None},
+        **dict.fromkeys(("paired_interval", "audit", "curve", "sealed")),
         "measures": MEASURES,
         "pictures": {"a.png": PICTURE},
         "hashes": {
@@ -256,11 +250,29 @@ def test_three_seeds_of_four_make_a_row(tmp_path: Path) -> None:
     assert (seeds["miou"], seeds["difference"], seeds["sigma"]) == pytest.approx((69.9, 0.06, 0.1))
     assert (seeds["verdict"], seeds["next"]) == ("reproduced", "stop")
     assert seeds["interval"] == pytest.approx([0.06 - 1.1035, 0.06 + 1.1035], abs=1e-3)
-    assert seeds["reasons"] == ["1 of its 4 seeds have no score that counts"]
+    assert seeds["reasons"] == ["1 of its 4 planned seeds have no score that counts yet"]
     assert list(seeds["hashes"]) == [f"metrics.json of seed {seed}" for seed in (0, 1, 2)]
     rows = [*trained, seeds]
     assert next_lines({"runs": rows}) == ["voc_r50, 3 of 4 seeds: reproduced, stop"]
     assert headline_sentence({"headline": headline(rows)}) == "1 of 1 reproduced, 0 below or above"  # p 0.034
+
+
+def test_seeds_count_in_their_planned_order_up_to_the_first_without_a_score(tmp_path: Path) -> None:
+    """Otherwise the seeds that ended early, or the shown ones, would decide."""
+    mious = {("voc_r50", 0): 69.8, ("voc_r50", 1): 69.9, ("voc_r50", 2): 70.0, ("voc_r50", 3): 71.0}
+    trained = [row for row in judged(tmp_path, mious) if row["kind"] == "trained"]
+
+    def whole(order: list[int]) -> Any:
+        rows = judge([row | {"sealed": {"seeds": order}} for row in trained], ASSUMED)
+        return next((row for row in rows if row["kind"] == "seeds"), None)
+
+    seeds = whole([3, 1, 0, 9, 2, 8])  # of six, the three before seed 9, which has no row
+    assert (seeds["n"], seeds["miou"]) == (3, pytest.approx((71.0 + 69.9 + 69.8) / 3))
+    assert seeds["reasons"] == ["3 of its 6 planned seeds have no score that counts yet"]
+    differences = [mious["voc_r50", seed] - 69.84 for seed in (3, 1, 0)]
+    assert seeds["interval"] == pytest.approx(verdict.seeds(differences, 6, ASSUMED["voc_r50"]).interval)
+    assert whole([3, 9, 1, 0, 2]) is None
+    assert whole([0, 1, 2, 3])["n"] == 4
 
 
 def test_no_run_is_pooled_with_another(tmp_path: Path) -> None:

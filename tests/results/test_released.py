@@ -31,7 +31,7 @@ from tests.results.runs import (
 
 HOW_TRAINED = {
     *("attempts", "backbone_sha256", "gpus", "nodes", "images_per_gpu", "batch_norm", "checkpoint_rule"),
-    *("machine", "precision"),
+    *("machine", "precision", "start"),
 }
 FILES = ("metrics.json", "scores.json", "evaluate.json", "confusion.parquet", "pictures/a.png")
 

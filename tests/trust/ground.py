@@ -23,7 +23,7 @@ from tests.workflow.checkout import keep_dataset
 
 ROOT = Path(__file__).parents[2]
 # what a command may leave although it failed: its log, locks, the part of a download, the course of a training
-PASSING = re.compile(r"^logs/|\.lock$|\.part(\.json)?$|/lease/|^checkpoints/.*/(metrics.jsonl|attempts.json)$")
+PASSING = re.compile(r"^logs/|\.lock$|\.part(\.json)?$|/lease/|/starts/|^checkpoints/.*/(metrics.jsonl|attempts.json)$")
 # images of train and val in the archives of tests.datasets.layouts
 COUNTS = {"voc": (4, 2), "ade20k": (3, 2), "cityscapes": (3, 1)}
 STEPS = ("fetch voc", "fetch backbone_r50", "prepare voc", "train voc_r50", "evaluate voc_r50", "compare", "report")

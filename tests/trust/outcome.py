@@ -26,9 +26,10 @@ def content(path: Path) -> Any:
     if path.name == "metrics.jsonl":
         return [_without_times(json.loads(line)) for line in text.splitlines()]
     if path.name == "results.json":
-        return re.sub(rf'"(train.json|evaluate.json|metrics.jsonl|sha256)": "{HASH}"|"attempts": \d+', "", text)
+        hashes = rf'"(train.json|evaluate.json|metrics.jsonl|sha256|last)": "{HASH}"'
+        return re.sub(rf'{hashes}|"(attempts|starts|number)": \d+|"time": ".*?"', "", text)
     if path.name in ("README.md", "index.html"):
-        return re.sub(rf"{HASH}|<dt>attempts</dt><dd>\d+", "", text)
+        return re.sub(rf"{HASH}|<dt>(attempts|number)</dt><dd>\d+|planned at .*? since then: \d+", "", text)
     return sha256_file(path)
 
 
@@ -42,7 +43,7 @@ def contents(ground: Ground) -> dict[str, Any]:
     return {
         name: content(path)
         for name, path in paths.items()
-        if not name.endswith(PASSING) and not name.startswith(("logs/", "checkpoints/"))
+        if not name.endswith(PASSING) and not name.startswith(("logs/", "checkpoints/", "results/demo/starts/"))
     }
 
 

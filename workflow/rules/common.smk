@@ -20,8 +20,8 @@ from pointrend.engines.stages import ANYTHING_FETCHED, STAGES
 from pointrend.engines.startup import hold_checkout, hold_workspace, start_following
 from pointrend.errors import PointrendError
 from pointrend.engines.summary import FAILED, summary
-from pointrend.jobs.attempts import COMMAND
 from pointrend.engines.workflow import Workflow, stage_fields
+from pointrend.jobs.attempts import COMMAND, SEEDS
 from snakemake_interface_executor_plugins.settings import DeploymentMethod
 
 try:
@@ -41,6 +41,7 @@ RECORDS = Records(PROJECT)
 
 if workflow.is_main_process:
     os.environ[COMMAND] = uuid.uuid4().hex
+    os.environ[SEEDS] = ",".join(map(str, WANTED.seeds))
 else:
     # Slurm warns every process of a job that its time is nearly over; this one has to outlive its training.
     signal.signal(signal.SIGUSR1, signal.SIG_IGN)

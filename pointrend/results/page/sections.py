@@ -127,8 +127,18 @@ def _picture(row: Row, picture: Picture, carried: Carried) -> str:
 def provenance_section(results: Mapping[str, Any], published: Published, carried: Carried) -> str:
     """The sources of the results, and a panel per row."""
     sources = [("results.json", hash_code(results["sha256"])), (published.file, hash_code(published.sha256))]
+    plans = {row["run"]: row["sealed"] for row in results["runs"] if row["sealed"]}
+    sources += [(f"seeds of {run}", _plan(sealed)) for run, sealed in plans.items()]
     panels = [_panel(row, carried) for row in results["runs"]]
     return lines([element("p", {}, text(EVIDENCE_EXPLAINED)), definitions(sources), *panels])
+
+
+def _plan(sealed: Mapping[str, Any]) -> str:
+    """The seeds of a run as they were planned, and what was started since."""
+    seeds, starts, other = ", ".join(map(str, sealed["seeds"])), sealed["starts"], sealed["other"]
+    words = f"{seeds}, planned at {sealed['time']}; starts since then: {starts}"
+    more = f"; trained with other settings, data or code: {other} times" if other else ""
+    return text(f"{words}{more}; sha256 ") + hash_code(sealed["sha256"])
 
 
 def hash_code(value: str) -> str:
