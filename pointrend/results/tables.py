@@ -134,6 +134,7 @@ def next_lines(results: Mapping[str, Any]) -> list[str]:
     """What to do next about each run that has a verdict as a whole."""
     rows = results["runs"]
     planned = Counter(row["run"] for row in rows if row["kind"] == "trained")
+    planned |= {row["run"]: len(row["sealed"]["seeds"]) for row in rows if row["sealed"]}
     whole = (row for row in rows if row["kind"] == "seeds")
     return [
         f"{row['run']}, {row['n']} of {planned[row['run']]} seeds: {row['verdict']}, {row['next']}" for row in whole
