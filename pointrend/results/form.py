@@ -48,7 +48,7 @@ _ROW = _form(
     | None,
     pictures=dict[PictureName, _PICTURE],  # type: ignore[valid-type]
     hashes=dict[str, str],
-    setting=_form(dataset=str, recipe=_form(output_stride=int)),
+    setting=_form(dataset=str, depth=int, recipe=_form(output_stride=int)),
 )
 _PUBLISHED = _form(file=str, sha256=str)
 _RESULTS = _form(scale=Name, published=_PUBLISHED, runs=list[_ROW], headline=dict[str, int], sha256=str)  # type: ignore[valid-type]

@@ -68,17 +68,16 @@ def render_readme(results: Mapping[str, Any], published: Published) -> str:
     """The whole results/<scale>/README.md, in the form of the published tables."""
     sections = [
         f"# PointRend: results at scale {_text(results['scale'])}\n",
+        f"**{tables.headline_sentence(results)}**\n",
         f"> **{_text(tables.scale_sentence(results))}**\n",
         render_introduction(published),
         f"## Results\n\n{tables.columns_sentence(results)}\n",
         *(f"#### {table.heading}\n{_table(table)}" for table in tables.result_tables(results, published)),
         "" if results["scale"] == DEMO else f"{_text(tables.STRIDE_SENTENCE)}\n",
+        f"{tables.files_sentence(results)}\n",
         _list("Verdicts", tables.verdict_sentences(results)),
         _list("Reasons", tables.reason_lines(results)),
-        *(
-            f"## {table.heading}\n\n{table.sentence}\n\n{_table(table)}"
-            for table in tables.explained_tables(results, published).values()
-        ),
+        *map(_section, (tables.figures_table(results["runs"]), *tables.explained_tables(results, published).values())),
         f"## Evidence\n\nMade from [results.json](results.json) (sha256 `{results['sha256']}`) and the published"
         f" document {published.file} (sha256 `{published.sha256}`).\n",
     ]
@@ -119,6 +118,10 @@ def terminal_table(results: Mapping[str, Any], published: Published) -> str:
 def _list(heading: str, lines: list[tuple[str, str]]) -> str:
     items = "".join(f"- {_text(name)} – {_text(text)}\n" for name, text in lines)
     return f"**{heading}**\n\n{items}" if items else ""
+
+
+def _section(table: Table) -> str:
+    return "\n\n".join(filter(None, (f"## {table.heading}", table.sentence, _table(table))))
 
 
 def _table(table: Table) -> str:

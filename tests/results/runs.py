@@ -67,7 +67,7 @@ def published(scale: str = "paper") -> Published:
 
 def selected(folder: Path, run: str = "voc_r50", seed: int = 0, *reasons: str, fingerprint: str = FINGERPRINT) -> Any:
     """A run whose folder is ``folder/<run>-s<seed>``; it is comparable where there are no reasons against."""
-    setting = {"dataset": run.split("_")[0], "recipe": {"output_stride": 32, "epochs": 60}}
+    setting = {"dataset": run.split("_")[0], "depth": int(run.partition("_r")[2] or 50), "recipe": {"output_stride": 32, "epochs": 60}}
     place = folder / f"{run}-s{seed}"
     return SelectedRun(run, seed, reasons, setting, place, fingerprint, SCORING)
 
