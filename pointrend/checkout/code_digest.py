@@ -12,7 +12,7 @@ from pathlib import Path
 
 from pointrend.checkout.sources import PACKAGE, sha256_of_source
 
-SOURCES = {".py", ".css", ".js"}
+SOURCES = {".py", ".css", ".js", ".html"}
 PREPARED_FORM = ("datasets/classes.py", "datasets/registry.py", "datasets/store.py", "datasets/{dataset}.py")
 CLASSES = PREPARED_FORM[:2]
 RESULTS = ("results", "evaluation/confusion.py", "evaluation/counts_file.py", "training/schedule.py", *CLASSES)

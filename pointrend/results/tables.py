@@ -168,12 +168,12 @@ def result_tables(results: Mapping[str, Any], published: Published) -> list[Tabl
         cells = (
             (
                 *((row.run, theirs(published, row.run)) if demo else _published_cells(row)),
-                *_trained_cells(rows.pop(row.run, [])),
+                *trained_cells(rows.pop(row.run, [])),
             )
             for row in section.rows
         )
         tables.append(Table(section.heading, (*columns, *_OUR_COLUMNS), tuple(cells)))
-    others = tuple((run, *_trained_cells(own)) for run, own in rows.items())
+    others = tuple((run, *trained_cells(own)) for run, own in rows.items())
     return [*tables, Table("Other runs", ("Run", *_OUR_COLUMNS), others)] if others else tables
 
 
@@ -340,16 +340,28 @@ def _published_cells(row: PublishedRow) -> tuple[Cell, ...]:
     return f"{row.backbone}*", row.crop_size, row.schedule, row.sets, row.miou, links
 
 
-def _trained_cells(rows: Sequence[Row]) -> tuple[str, str, str]:
-    """Those of one run; the row of all its seeds, if there is one, replaces those of single seeds."""
-    trained = _of_kind("seeds", rows) or _of_kind("trained", rows)
+def trained_cells(rows: Sequence[Row]) -> tuple[str, str, str]:
+    """mIoU, difference and verdict of the trainings of one run."""
+    trained = _judged(rows)
     return _joined(trained) if trained else (NOTHING, NOTHING, "not run")
+
+
+def seeds_text(rows: Sequence[Row]) -> str:
+    """What :func:`trained_cells` are of; empty where nothing is scored."""
+    return ", ".join(
+        _seed(row) if row["seed"] is None else f"seed {row['seed']}" for row in _having("miou", _judged(rows))
+    )
+
+
+def _judged(rows: Sequence[Row]) -> list[Row]:
+    """Those of one run's trainings; the row of all its seeds, if there is one, replaces those of single seeds."""
+    return _of_kind("seeds", rows) or _of_kind("trained", rows)
 
 
 def _overview_cells(rows: Sequence[Row]) -> tuple[Cell, ...]:
     evidence = max((row["evidence"] for row in rows), key=EVIDENCE.index)
     released = _joined(_of_kind("released", rows))
-    return run_title(rows[0]), percent(rows[0]["published_miou"]), *_trained_cells(rows), *released, evidence
+    return run_title(rows[0]), percent(rows[0]["published_miou"]), *trained_cells(rows), *released, evidence
 
 
 def _of_kind(kind: str, rows: Iterable[Row]) -> list[Row]:
