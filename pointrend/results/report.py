@@ -44,7 +44,7 @@ def report_files(
     files = {out / README: render_readme(results, published), out / PAGE: render_page(results, published, carried)}
     if readme is not None:
         try:
-            files[readme] = with_summary(readme.read_bytes().decode(), results)
+            files[readme] = with_summary(readme.read_bytes().decode(), render_summary(results, published))
         except (OSError, UnicodeDecodeError) as problem:
             raise ResultsError(f"cannot read {readme}: {problem}", "restore it from the repository") from problem
     return files
@@ -71,10 +71,11 @@ def render_readme(results: Mapping[str, Any], published: Published) -> str:
         f"**{tables.headline_sentence(results)}**\n",
         f"> **{_text(tables.scale_sentence(results))}**\n",
         render_introduction(published),
-        f"## Results\n\n{tables.columns_sentence(results)}\n",
+        _section(tables.overview_table(results, published)),
+        f"{tables.columns_sentence(results)}\n",
         *(f"#### {table.heading}\n{_table(table)}" for table in tables.result_tables(results, published)),
         "" if results["scale"] == DEMO else f"{_text(tables.STRIDE_SENTENCE)}\n",
-        f"{tables.files_sentence(results)}\n",
+        f"{_text(tables.files_sentence(results))}\n",
         _list("Verdicts", tables.verdict_sentences(results)),
         _list("Reasons", tables.reason_lines(results)),
         *map(_section, (tables.figures_table(results["runs"]), *tables.explained_tables(results, published).values())),
@@ -84,13 +85,13 @@ def render_readme(results: Mapping[str, Any], published: Published) -> str:
     return "\n".join(filter(None, sections))
 
 
-def render_summary(results: Mapping[str, Any]) -> str:
+def render_summary(results: Mapping[str, Any], published: Published) -> str:
     """The short table of the top README, one line per run."""
-    return _table(tables.overview_table(results))
+    return _table(tables.overview_table(results, published))
 
 
-def with_summary(readme: str, results: Mapping[str, Any]) -> str:
-    """A README's text with the short table between its markers.
+def with_summary(readme: str, summary: str) -> str:
+    """A README's text with ``summary`` between its markers.
 
     Raises:
         ResultsError: the two markers do not occur exactly once and in order.
@@ -100,7 +101,7 @@ def with_summary(readme: str, results: Mapping[str, Any]) -> str:
     if not (begin and end) or BEGIN in rest or END in before + after:
         what = "the README does not have its results markers exactly once and in order"
         raise ResultsError(what, f"put {BEGIN} before the table and {END} after it")
-    return f"{before}{BEGIN}\n{render_summary(results)}{END}{after}"
+    return f"{before}{BEGIN}\n{summary}{END}{after}"
 
 
 def terminal_table(results: Mapping[str, Any], published: Published) -> str:

@@ -46,21 +46,22 @@ VERDICT_SENTENCES = {
     "below": "further below the published number than chance explains at 95 %",
     "above": "further above the published number than chance explains at 95 %: audit the protocol first",
 }
-COLUMNS_SENTENCE = (
-    "The columns up to “Download” repeat the published table with its links; those after it are ours. Figures are in"
-    " percent; the difference is ours minus published, in percentage points, ± the reach of chance over seeds at 95 %."
+OVERVIEW_SENTENCE = (
+    "One line per run. Figures are in percent; the difference is ours minus published, in percentage points, ± the"
+    " reach of chance over seeds at 95 %."
 )
+COLUMNS_SENTENCE = "The columns up to “Download” repeat the published table with its links; those after it are ours."
 ORIGINAL_SENTENCE = (
     "“mIoU (original)” is the mean over the original's trainings ± their standard deviation, with their number; the"
-    " columns after it are ours. Figures are in percent; the difference is ours minus that mean, in percentage points,"
-    " ± the reach of chance over seeds at 95 %."
+    " columns after it are ours."
 )
 RELEASED_SENTENCE = (
     "Rows whose seed is “released” are the weights that were published, scored by our evaluation: nothing was trained,"
     " and no chance is left in them."
 )
 FILES_SENTENCE = (
-    "Settings, weights and logs of our runs are not part of these pages; `{}` makes them, in runs/{}/<run>-s<seed>/."
+    "The settings, weights and logs of our runs do not travel with this page. This command makes them, in runs/{0}/:"
+    " snakemake --cores all --config scale={0}"
 )
 STRIDE_SENTENCE = (  # not for the demo, whose tables do not have the label
     "* The published label. The code that made the published numbers has output stride 32, whatever the labels “D8” and"
@@ -145,7 +146,7 @@ def columns_sentence(results: Mapping[str, Any]) -> str:
 
 def files_sentence(results: Mapping[str, Any]) -> str:
     """How to make the files of our runs, to which no table has a link: they are not under version control."""
-    return FILES_SENTENCE.format(f"snakemake --cores all --config scale={results['scale']}", results["scale"])
+    return FILES_SENTENCE.format(results["scale"])
 
 
 def rows_by_run(results: Mapping[str, Any]) -> dict[str, list[Row]]:
@@ -168,12 +169,12 @@ def result_tables(results: Mapping[str, Any], published: Published) -> list[Tabl
         cells = (
             (
                 *((row.run, theirs(published, row.run)) if demo else _published_cells(row)),
-                *trained_cells(rows.pop(row.run, [])),
+                *trained_cells(rows.pop(row.run, []))[::2],
             )
             for row in section.rows
         )
         tables.append(Table(section.heading, (*columns, *_OUR_COLUMNS), tuple(cells)))
-    others = tuple((run, *trained_cells(own)) for run, own in rows.items())
+    others = tuple((run, *trained_cells(own)[::2]) for run, own in rows.items())
     return [*tables, Table("Other runs", ("Run", *_OUR_COLUMNS), others)] if others else tables
 
 
@@ -229,12 +230,18 @@ def _independent_table(published: Published) -> Table:
     return Table("Other implementations", columns, tuple(rows), INDEPENDENT_SENTENCE)
 
 
-def overview_table(results: Mapping[str, Any]) -> Table:
+def overview_table(results: Mapping[str, Any], published: Published) -> Table:
     """One row per run: what training and what the released weights gave, and the strongest evidence."""
-    columns = ("Run", "Published", "Trained", "Difference", "Verdict")
-    released = ("Released", "Difference", "Verdict", "Evidence")
-    rows = map(_overview_cells, rows_by_run(results).values())
-    return Table("Results", (*columns, *released), tuple(rows))
+    scale, columns = results["scale"], ["Run", "Published", "Trained", "Difference", "Verdict"]
+    with_released = bool(_of_kind("released", results["runs"]))
+    columns += ["Released", "Difference", "Verdict"] if with_released else []
+    rows = []
+    for run, own in rows_by_run(results).items():
+        released = _joined(_of_kind("released", own)) if with_released else ()
+        evidence = max((row["evidence"] for row in own), key=EVIDENCE.index)
+        rows.append((run_title(own[0]), theirs(published, run), *trained_cells(own), *released, evidence))
+    columns[1] = of_theirs(scale, "published").capitalize()
+    return Table("Results", (*columns, "Evidence"), tuple(rows), of_theirs(scale, OVERVIEW_SENTENCE))
 
 
 def summary_table(results: Mapping[str, Any], published: Published) -> Table:
@@ -323,7 +330,7 @@ _OURS: tuple[Callable[[Row], str], ...] = (
     *(_seed, lambda row: percent(row["miou"])),
     *(_difference, lambda row: row["verdict"]),
 )
-_OUR_COLUMNS = ("mIoU (ours)", "Difference", "Verdict")
+_OUR_COLUMNS = ("mIoU (ours)", "Verdict")
 
 
 def _table(heading: str, columns: Columns, rows: Iterable[Row], sentence: str = "") -> Table:
@@ -356,12 +363,6 @@ def seeds_text(rows: Sequence[Row]) -> str:
 def _judged(rows: Sequence[Row]) -> list[Row]:
     """Those of one run's trainings; the row of all its seeds, if there is one, replaces those of single seeds."""
     return _of_kind("seeds", rows) or _of_kind("trained", rows)
-
-
-def _overview_cells(rows: Sequence[Row]) -> tuple[Cell, ...]:
-    evidence = max((row["evidence"] for row in rows), key=EVIDENCE.index)
-    released = _joined(_of_kind("released", rows))
-    return run_title(rows[0]), percent(rows[0]["published_miou"]), *trained_cells(rows), *released, evidence
 
 
 def _of_kind(kind: str, rows: Iterable[Row]) -> list[Row]:

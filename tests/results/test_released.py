@@ -132,7 +132,7 @@ def test_tables_show_releases_beside_trainings(tmp_path: Path) -> None:
     runs = [selected(tmp_path), selected(tmp_path, "voc_r101"), released(tmp_path), released(tmp_path, "voc_r101")]
     finish(runs[2], {"a.png": b"picture"})
     results = compare("paper", runs, published(), ASSUMED)
-    summary, difference = table_rows(render_summary(results)), f"{MIOU - 69.84:+.2f}".replace("-", "−")
+    summary, difference = table_rows(render_summary(results, published())), f"{MIOU - 69.84:+.2f}".replace("-", "−")
     none, theirs = ["–", "–", "not run"], ["48.86%", difference, "differs", "released"]
     assert summary[2] == ["PASCAL VOC 2012, ResNet-50", "69.84%", *none, *theirs]
     assert summary[3] == ["PASCAL VOC 2012, ResNet-101", "72.31%", *none * 2, "inputs"]
