@@ -1,16 +1,18 @@
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 
 from pointrend.errors import CheckFailed, ResultsError
 from pointrend.results.compare import compare, references
 from pointrend.results.published import render_introduction
-from pointrend.results.report import BEGIN, END, render_readme, render_summary, terminal_table
+from pointrend.results.report import BEGIN, END, latex_table, render_readme, render_summary, terminal_table
 from pointrend.settings.params import load_params
 from tests.results.pages import PageReader, check, page_of, report, table_rows
 from tests.results.runs import ASSUMED, PUBLISHED, RUNS, finish, published, results_of, selected
@@ -202,18 +204,40 @@ def test_a_report_that_was_just_written_holds(results: dict[str, Any], tmp_path:
     files = report(results, tmp_path / "results", tmp_path)
     check(results, tmp_path / "results", tmp_path)
     assert set(files) == set((tmp_path / "results").iterdir())
-    assert sorted(path.name for path in (tmp_path / "results").iterdir()) == ["README.md", "index.html"]
+    names = ["README.md", "classes.csv", "index.html", "results.csv"]
+    assert sorted(path.name for path in (tmp_path / "results").iterdir()) == names
+
+
+def test_the_csv_files_have_every_figure(results: dict[str, Any], tmp_path: Path) -> None:
+    report(results, tmp_path / "results", tmp_path)
+    figures = pd.read_csv(tmp_path / "results/results.csv")
+    assert list(figures["run"]) == list(RUNS)
+    assert figures["miou"].dropna().tolist() == [row["miou"] for row in results["runs"] if row["miou"] is not None]
+    assert figures.loc[0, ["miou_low", "miou_high"]].tolist() == pytest.approx(results["runs"][0]["image_interval"])
+    assert figures["seed"].tolist() == [0] * 6
+    classes = pd.read_csv(tmp_path / "results/classes.csv").query("run == 'voc_r101'")
+    assert classes[["kind", "seed", "class"]].values.tolist() == [
+        ["trained", 0, name] for name in ("background", "aeroplane", "bicycle")
+    ]
+    assert classes["iou"].tolist() == pytest.approx([100 * 8 / 11, math.nan, 25.0], nan_ok=True)
+
+
+def test_the_latex_table_needs_no_unicode(tmp_path: Path) -> None:
+    text = latex_table(results_of(tmp_path, "paper", ()), published())
+    line = r"PASCAL VOC 2012, ResNet-50 & 69.84\% & 48.86\% & $-$20.98 $\pm$ 0.84 & below & one-seed \\"
+    assert line in text.splitlines()
+    assert text.isascii()
 
 
 DRIFTS: list[Callable[[bytes], bytes]] = [
-    lambda content: content.replace(b" ", b"  ", 1),
+    lambda content: b" " + content,
     lambda content: content[:-1],
     lambda content: content.replace(b"\n", b"\r\n"),
 ]
 
 
 @pytest.mark.parametrize("drift", [*DRIFTS, None], ids=["space", "end", "CRLF", "missing"])
-@pytest.mark.parametrize("name", ["README.md", "index.html"])
+@pytest.mark.parametrize("name", ["README.md", "index.html", "results.csv", "classes.csv"])
 def test_drift_is_noticed_and_named(
     name: str, drift: Callable[[bytes], bytes] | None, results: dict[str, Any], tmp_path: Path
 ) -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import Any
 
+from pointrend.datasets.registry import classes_of
 from pointrend.errors import CheckFailed
 from pointrend.results import tables
 from pointrend.results.chain import CURVE_TABLE, METRICS, folder_name
@@ -123,16 +124,22 @@ def class_tables(results: Mapping[str, Any], published: Published, carried: Carr
 
 
 def class_scores(results: Mapping[str, Any], carried: Carried) -> Iterable[tuple[Row, Scores]]:
-    """The scored rows and their IoU per class. Raises CheckFailed if a metrics.json has none."""
+    """The scored rows and their IoU per class, in the dataset's order.
+
+    Raises:
+        CheckFailed: a metrics.json has none.
+    """
     for row in results["runs"]:
         name = carried_name(row, METRICS)
         if row["kind"] == "seeds" or name not in carried:
             continue
         try:
-            scores = json.loads(carried[name])["iou"]
-            yield row, {str(key): None if value is None else float(value) for key, value in scores.items()}
+            found = json.loads(carried[name])["iou"]
+            scores = {str(key): None if value is None else float(value) for key, value in found.items()}
         except (ValueError, KeyError, TypeError, AttributeError) as problem:
             raise CheckFailed(f"{name} has no IoU per class: {problem!r}", "evaluate that run again") from problem
+        order = {name: index for index, name in enumerate(classes_of(row["setting"]["dataset"]).names)}
+        yield row, {name: scores[name] for name in sorted(scores, key=lambda name: order.get(name, len(order)))}
 
 
 def _mean_scores(trainings: Sequence[OriginalTraining]) -> Scores:
