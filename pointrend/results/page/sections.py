@@ -69,15 +69,20 @@ def _facts(trainings: Sequence[Mapping[str, Any]]) -> list[str]:
     if not trainings:
         return []
     last = trainings[-1]
-    code, machine = ({**last.get(key, {})} for key in ("code", "machine"))
-    seconds = [known["seconds"] for known in trainings if known.get("seconds")]
+    code, machine = (_known(last, key, dict) for key in ("code", "machine"))
+    seconds = [time for known in trainings if (time := _known(known, "seconds", float))]
     facts = {
-        "": (last.get("began") or "")[:10],
-        "commit ": (code.get("commit") or "")[:10],
-        "on ": ", ".join(str(machine[key]) for key in ("device", "processor") if machine.get(key)),
+        "": _known(last, "began", str)[:10],
+        "commit ": _known(code, "commit", str)[:10],
+        "on ": ", ".join(filter(None, (_known(machine, key, str) for key in ("device", "processor")))),
         "trained for ": _duration(sum(seconds)) + (f" over {len(seconds)} seeds" if len(seconds) > 1 else ""),
     }
     return [word + fact for word, fact in facts.items() if fact]
+
+
+def _known(facts: Mapping[str, Any], key: str, kind: type[Any]) -> Any:
+    """A fact of a record, whose form is not checked; nothing where it is missing or of another type."""
+    return facts[key] if isinstance(facts.get(key), kind) else kind()
 
 
 def _duration(seconds: float) -> str:
