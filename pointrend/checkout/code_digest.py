@@ -12,7 +12,7 @@ from pathlib import Path
 
 from pointrend.checkout.sources import PACKAGE, sha256_of_source
 
-SOURCES = {".py", ".css", ".js"}
+SOURCES = {".py", ".css", ".js", ".html"}
 PREPARED_FORM = ("datasets/classes.py", "datasets/registry.py", "datasets/store.py", "datasets/{dataset}.py")
 CLASSES = PREPARED_FORM[:2]
 RESULTS = ("results", "evaluation/confusion.py", "evaluation/counts_file.py", "training/schedule.py", *CLASSES)
@@ -24,7 +24,7 @@ UNITS = {
     "evaluate": ("commands/evaluate.py", "evaluation", "model", *PREPARED_FORM),
     "audit": ("commands/audit.py", "results/audit", "results/chain.py", "training/schedule.py", *CLASSES),
     "compare": ("commands/compare.py", *RESULTS),
-    "report": ("commands/report.py", *RESULTS),
+    "report": ("commands/report.py", *RESULTS, "datasets"),  # the names of all datasets and their classes
     "track": ("commands/track.py", "tracking", "evaluation/described.py", *RESULTS),
 }
 # What a stage's command may import besides its units, and why that cannot change the result.

@@ -1,10 +1,12 @@
-"""Write results/<scale>/README.md and index.html from results.json; at scale paper also the table in the top README.md.
+"""Write results/<scale>/README.md, index.html, results.csv and classes.csv from results.json.
 
---check writes nothing and fails if a page differs from the results. --show prints the table.
+At scale paper also the table in the top README.md. --check writes nothing and fails if a file differs from the
+results. --show prints the table, --latex the one of the top README.md for LaTeX.
 
 examples:
   pointrend report --show
   pointrend --scale paper report --check
+  pointrend --scale paper report --latex > table.tex
 """
 
 from __future__ import annotations
@@ -18,7 +20,14 @@ from pointrend.files import write_text
 from pointrend.logs import calling_engine, log_to_file
 from pointrend.results.compare import read_results
 from pointrend.results.published import load_published
-from pointrend.results.report import check_files, check_published, report_files, terminal_table, top_readme
+from pointrend.results.report import (
+    check_files,
+    check_published,
+    latex_table,
+    report_files,
+    terminal_table,
+    top_readme,
+)
 from pointrend.settings.project import Project
 
 log = logging.getLogger(__name__)
@@ -27,17 +36,18 @@ log = logging.getLogger(__name__)
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of this verb."""
     choice = parser.add_mutually_exclusive_group()
-    choice.add_argument("--check", action="store_true", help="fail if a page differs from the results")
+    choice.add_argument("--check", action="store_true", help="fail if a file differs from the results")
     choice.add_argument("--show", action="store_true", help="write nothing and print the table")
+    choice.add_argument("--latex", action="store_true", help="write nothing and print a LaTeX table (package booktabs)")
 
 
 def run(project: Project, arguments: argparse.Namespace) -> None:
-    """Write, check or show the pages of the current scale."""
+    """Write, check or show the results of the current scale."""
     results = read_results(project.results_folder / "results.json")
     published = load_published(project.published_folder, project.params.scale)
-    if arguments.show:
+    if arguments.show or arguments.latex:
         check_published(results, published)
-        print(f"\n{terminal_table(results, published)}", end="")
+        print(latex_table(results, published) if arguments.latex else f"\n{terminal_table(results, published)}", end="")
         return
     folder, runs = project.results_folder, project.runs_folder
     files = report_files(results, published, folder, runs, top_readme(project))

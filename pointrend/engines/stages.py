@@ -179,7 +179,12 @@ STAGES = {
             reads=("runs/{scale}",),
             values=EVERYTHING,
             code="report",
-            outs={"readme": "results/{scale}/README.md", "page": "results/{scale}/index.html"},
+            outs={
+                "readme": "results/{scale}/README.md",
+                "page": "results/{scale}/index.html",
+                "table": "results/{scale}/results.csv",
+                "classes": "results/{scale}/classes.csv",
+            },
             cached=False,
         ),
         Stage(

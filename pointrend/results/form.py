@@ -49,10 +49,11 @@ _ROW = _form(
     | None,
     pictures=dict[PictureName, _PICTURE],  # type: ignore[valid-type]
     hashes=dict[str, str],
-    setting=_form(dataset=str, recipe=_form(output_stride=int)),
+    setting=_form(dataset=Name, depth=int, recipe=_form(output_stride=int)),
 )
+_HEADLINE = _form(**dict.fromkeys(("reproduced", "below or above", "runs"), int))
 _PUBLISHED = _form(file=str, sha256=str)
-_RESULTS = _form(scale=Name, published=_PUBLISHED, runs=list[_ROW], headline=dict[str, int], sha256=str)  # type: ignore[valid-type]
+_RESULTS = _form(scale=Name, published=_PUBLISHED, runs=list[_ROW], headline=_HEADLINE, sha256=str)  # type: ignore[valid-type]
 
 
 def fault_of_form(results: Any) -> str | None:

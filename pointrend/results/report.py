@@ -1,4 +1,4 @@
-"""The report: README.md and index.html of a scale, the table in the top README, and the table for a terminal."""
+"""The report: the pages and CSV files of a scale, the table in the top README, and the table for a terminal."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any
 
 from pointrend.errors import CheckFailed, ResultsError
 from pointrend.results import tables
+from pointrend.results.frames import classes_csv, latex, results_csv
 from pointrend.results.page.carried import gather
 from pointrend.results.page.render import render_page
 from pointrend.results.published import Published, column_widths, render_introduction, render_rows
@@ -17,7 +18,7 @@ from pointrend.results.tables import Cell, Table
 from pointrend.settings.definition import DEMO
 from pointrend.settings.project import Project
 
-README, PAGE = "README.md", "index.html"
+README, PAGE, TABLE, CLASSES = "README.md", "index.html", "results.csv", "classes.csv"
 BEGIN, END = "<!-- results:begin -->", "<!-- results:end -->"
 WIDTH = 80  # columns of the sentences around the table for a terminal
 
@@ -30,7 +31,7 @@ def top_readme(project: Project) -> Path | None:
 def report_files(
     results: Mapping[str, Any], published: Published, out: Path, runs: Path, readme: Path | None = None
 ) -> dict[Path, str]:
-    """README.md and index.html in ``out``, the folder of results.json, and ``readme`` with the short table in it.
+    """The README, page and CSV files in ``out``, the folder of results.json, and ``readme`` with the short table.
 
     The page also shows files from ``runs``, the folder of all runs.
 
@@ -41,10 +42,15 @@ def report_files(
     """
     check_published(results, published)
     carried = gather(results, runs, out / PAGE)
-    files = {out / README: render_readme(results, published), out / PAGE: render_page(results, published, carried)}
+    files = {
+        out / README: render_readme(results, published),
+        out / PAGE: render_page(results, published, carried),
+        out / TABLE: results_csv(results),
+        out / CLASSES: classes_csv(results, carried),
+    }
     if readme is not None:
         try:
-            files[readme] = with_summary(readme.read_bytes().decode(), results)
+            files[readme] = with_summary(readme.read_bytes().decode(), render_summary(results, published))
         except (OSError, UnicodeDecodeError) as problem:
             raise ResultsError(f"cannot read {readme}: {problem}", "restore it from the repository") from problem
     return files
@@ -68,30 +74,31 @@ def render_readme(results: Mapping[str, Any], published: Published) -> str:
     """The whole results/<scale>/README.md, in the form of the published tables."""
     sections = [
         f"# PointRend: results at scale {_text(results['scale'])}\n",
+        f"**{tables.headline_sentence(results)}**\n",
         f"> **{_text(tables.scale_sentence(results))}**\n",
         render_introduction(published),
-        f"## Results\n\n{tables.columns_sentence(results)}\n",
+        _section(tables.overview_table(results, published)),
+        f"{tables.columns_sentence(results)}\n",
         *(f"#### {table.heading}\n{_table(table)}" for table in tables.result_tables(results, published)),
         "" if results["scale"] == DEMO else f"{_text(tables.STRIDE_SENTENCE)}\n",
+        f"{_text(tables.files_sentence(results))}\n",
         _list("Verdicts", tables.verdict_sentences(results)),
         _list("Reasons", tables.reason_lines(results)),
-        *(
-            f"## {table.heading}\n\n{table.sentence}\n\n{_table(table)}"
-            for table in tables.explained_tables(results, published).values()
-        ),
+        *map(_section, (tables.figures_table(results["runs"]), *tables.explained_tables(results, published).values())),
         f"## Evidence\n\nMade from [results.json](results.json) (sha256 `{results['sha256']}`) and the published"
-        f" document {published.file} (sha256 `{published.sha256}`).\n",
+        f" document {published.file} (sha256 `{published.sha256}`). [results.csv](results.csv) has the figures and"
+        " [classes.csv](classes.csv) the IoU of every class.\n",
     ]
     return "\n".join(filter(None, sections))
 
 
-def render_summary(results: Mapping[str, Any]) -> str:
+def render_summary(results: Mapping[str, Any], published: Published) -> str:
     """The short table of the top README, one line per run."""
-    return _table(tables.overview_table(results))
+    return _table(tables.overview_table(results, published))
 
 
-def with_summary(readme: str, results: Mapping[str, Any]) -> str:
-    """A README's text with the short table between its markers.
+def with_summary(readme: str, summary: str) -> str:
+    """A README's text with ``summary`` between its markers.
 
     Raises:
         ResultsError: the two markers do not occur exactly once and in order.
@@ -101,7 +108,12 @@ def with_summary(readme: str, results: Mapping[str, Any]) -> str:
     if not (begin and end) or BEGIN in rest or END in before + after:
         what = "the README does not have its results markers exactly once and in order"
         raise ResultsError(what, f"put {BEGIN} before the table and {END} after it")
-    return f"{before}{BEGIN}\n{render_summary(results)}{END}{after}"
+    return f"{before}{BEGIN}\n{summary}{END}{after}"
+
+
+def latex_table(results: Mapping[str, Any], published: Published) -> str:
+    """The short table, one line per run."""
+    return latex(tables.overview_table(results, published))
 
 
 def terminal_table(results: Mapping[str, Any], published: Published) -> str:
@@ -119,6 +131,10 @@ def terminal_table(results: Mapping[str, Any], published: Published) -> str:
 def _list(heading: str, lines: list[tuple[str, str]]) -> str:
     items = "".join(f"- {_text(name)} – {_text(text)}\n" for name, text in lines)
     return f"**{heading}**\n\n{items}" if items else ""
+
+
+def _section(table: Table) -> str:
+    return "\n\n".join(filter(None, (f"## {table.heading}", table.sentence, _table(table))))
 
 
 def _table(table: Table) -> str:

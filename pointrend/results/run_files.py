@@ -120,6 +120,8 @@ class Score:
             "code": {**chain["code"], "train_sha256": made["code_sha256"]},
             "attempts": len(made["attempts"]),
             "start": made["attempts"][-1].get("start"),
+            "began": made["attempts"][-1].get("began"),
+            "seconds": made.get("seconds"),
             **{key: made[key] for key in (*_HOW_TRAINED, "machine", "precision", "backbone_sha256")},
         }
 

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pointrend.results.chain import folder_name
-from pointrend.results.published import Link, Published
+from pointrend.datasets.registry import classes_of
+from pointrend.results.published import Link, Published, PublishedRow
 from pointrend.settings.definition import DEMO
 
 Cell = str | tuple[Link, ...]
@@ -16,11 +16,6 @@ Row = Mapping[str, Any]  # a row of results.json
 
 NOTHING = "–"
 EVIDENCE = ("inputs", "log", "released", "one-seed", "seeds")  # from the weakest to the strongest (docs/verdicts.md)
-# links of a scored row, by kind: text and file in the run's folder
-DOWNLOADS = {
-    "trained": {"cfg": "train.json", "model": "model.safetensors", "log": "metrics.jsonl"},
-    "released": {"scores": "metrics.json"},
-}
 
 COMPARABLE_SENTENCE = "The published recipe on the official data, unless a row says otherwise."
 NOT_COMPARABLE_SENTENCE = "These figures cannot be compared with the published ones."
@@ -51,22 +46,26 @@ VERDICT_SENTENCES = {
     "below": "further below the published number than chance explains at 95 %",
     "above": "further above the published number than chance explains at 95 %: audit the protocol first",
 }
-COLUMNS_SENTENCE = (
-    "The columns up to “mIoU (published)” repeat the published table; those after it are ours. Figures are in percent;"
-    " the difference is ours minus published, in percentage points, ± the reach of chance over seeds at 95 %."
+OVERVIEW_SENTENCE = (
+    "One line per run. Figures are in percent; the difference is ours minus published, in percentage points, ± the"
+    " reach of chance over seeds at 95 %."
 )
+COLUMNS_SENTENCE = "The columns up to “Download” repeat the published table with its links; those after it are ours."
 ORIGINAL_SENTENCE = (
     "“mIoU (original)” is the mean over the original's trainings ± their standard deviation, with their number; the"
-    " columns after it are ours. Figures are in percent; the difference is ours minus that mean, in percentage points,"
-    " ± the reach of chance over seeds at 95 %."
+    " columns after it are ours."
 )
 RELEASED_SENTENCE = (
     "Rows whose seed is “released” are the weights that were published, scored by our evaluation: nothing was trained,"
     " and no chance is left in them."
 )
+FILES_SENTENCE = (
+    "The settings, weights and logs of our runs do not travel with this page. This command makes them, in runs/{0}/:"
+    " snakemake --cores all --config scale={0}"
+)
 STRIDE_SENTENCE = (  # not for the demo, whose tables do not have the label
     "* The published label. The code that made the published numbers has output stride 32, whatever the labels “D8” and"
-    " “os8” say; the output stride of our network is given beside it."
+    " “os8” say."
 )
 CERTAINTY_SENTENCE = (
     "The interval over seeds shows how far a further training would differ from the published number, in points (95 %,"
@@ -143,32 +142,41 @@ def next_lines(results: Mapping[str, Any]) -> list[str]:
 
 def columns_sentence(results: Mapping[str, Any]) -> str:
     """How to read the result tables."""
-    has_released = any(row["kind"] == "released" for row in results["runs"])
-    sentence = ORIGINAL_SENTENCE if results["scale"] == DEMO else COLUMNS_SENTENCE
-    return f"{sentence} {RELEASED_SENTENCE}" if has_released else sentence
+    return ORIGINAL_SENTENCE if results["scale"] == DEMO else COLUMNS_SENTENCE
+
+
+def files_sentence(results: Mapping[str, Any]) -> str:
+    """How to make the files of our runs, to which no table has a link: they are not under version control."""
+    return FILES_SENTENCE.format(results["scale"])
+
+
+def rows_by_run(results: Mapping[str, Any]) -> dict[str, list[Row]]:
+    """The rows of results.json by run, in their order."""
+    rows: dict[str, list[Row]] = {}
+    for row in results["runs"]:
+        rows.setdefault(row["run"], []).append(row)
+    return rows
 
 
 def result_tables(results: Mapping[str, Any], published: Published) -> list[Table]:
-    """The published tables, one per dataset, with our columns; a published row without a result of ours stays.
+    """The published tables, one per dataset, with their links and our columns; one row per run.
 
     At scale demo, the original's figures replace the published columns. Runs for which nothing is published follow in
     a table of their own.
     """
-    found, known, tables, demo = results["runs"], set(), [], results["scale"] == DEMO
+    rows, tables, demo = rows_by_run(results), [], results["scale"] == DEMO
     for section in published.sections:
-        rows: list[tuple[Cell, ...]] = []
-        for row in section.rows:
-            ours = [_result_cells(results["scale"], one) for one in found if one["run"] == row.run]
-            cells: tuple[Cell, ...] = f"{row.backbone}*", row.crop_size, row.schedule, row.sets, row.miou
-            if demo:
-                cells = row.run, theirs(published, row.run)
-            rows += [(*cells, *our_cells) for our_cells in ours or [_NO_RESULT]]
-            known.add(row.run)
-        columns = ("Run",) if demo else section.columns[:4]
-        columns = (*columns, of_theirs(results["scale"], "mIoU (published)"), *_OUR_COLUMNS, section.columns[-1])
-        tables.append(Table(section.heading, columns, tuple(rows)))
-    others = tuple((row["run"], *_result_cells(results["scale"], row)) for row in found if row["run"] not in known)
-    return [*tables, Table("Other runs", ("Run", *_OUR_COLUMNS, "Download"), others)] if others else tables
+        columns = ("Run", "mIoU (original)") if demo else section.columns
+        cells = (
+            (
+                *((row.run, theirs(published, row.run)) if demo else _published_cells(row)),
+                *trained_cells(rows.pop(row.run, []))[::2],
+            )
+            for row in section.rows
+        )
+        tables.append(Table(section.heading, (*columns, *_OUR_COLUMNS), tuple(cells)))
+    others = tuple((run, *trained_cells(own)[::2]) for run, own in rows.items())
+    return [*tables, Table("Other runs", ("Run", *_OUR_COLUMNS), others)] if others else tables
 
 
 def explained_tables(results: Mapping[str, Any], published: Published) -> dict[str, Table]:
@@ -180,7 +188,7 @@ def explained_tables(results: Mapping[str, Any], published: Published) -> dict[s
         "Trainings (n)": lambda row: str(row["n"]),
         "Sigma": lambda row: _formatted("{:.2f}", row["sigma"]),
         "Source of sigma": lambda row: row["sigma_source"] or NOTHING,
-        "Difference (seeds)": lambda row: _formatted("{:+.2f} to {:+.2f}", row["interval"]),
+        "Difference (seeds)": lambda row: _formatted("{:+z.2f} to {:+z.2f}", row["interval"]),
         "mIoU (images)": lambda row: _formatted("{:.2f}% to {:.2f}%", row["image_interval"]),
         "Verdict": lambda row: row["verdict"],
     }
@@ -188,8 +196,8 @@ def explained_tables(results: Mapping[str, Any], published: Published) -> dict[s
         **_RUN,
         "Ours": lambda row: percent(row["miou"]),
         "Released": lambda row: percent(released[row["run"]]),
-        "Ours minus released": lambda row: f"{row['miou'] - released[row['run']]:+.2f}",
-        "Interval (images)": lambda row: _formatted("{:+.2f} to {:+.2f}", row["paired_interval"]),
+        "Ours minus released": lambda row: signed(row["miou"] - released[row["run"]]),
+        "Interval (images)": lambda row: _formatted("{:+z.2f} to {:+z.2f}", row["paired_interval"]),
     }
     refinement: Columns = {
         **_RUN,
@@ -223,13 +231,18 @@ def _independent_table(published: Published) -> Table:
     return Table("Other implementations", columns, tuple(rows), INDEPENDENT_SENTENCE)
 
 
-def overview_table(results: Mapping[str, Any]) -> Table:
+def overview_table(results: Mapping[str, Any], published: Published) -> Table:
     """One row per run: what training and what the released weights gave, and the strongest evidence."""
-    columns = ("Run", "Published", "Trained", "Difference", "Verdict")
-    released = ("Released", "Difference", "Verdict", "Evidence")
-    runs = dict.fromkeys(row["run"] for row in results["runs"])
-    rows = (_overview_cells([row for row in results["runs"] if row["run"] == run]) for run in runs)
-    return Table("Results", (*columns, *released), tuple(rows))
+    scale, columns = results["scale"], ["Run", "Published", "Trained", "Difference", "Verdict"]
+    with_released = bool(_of_kind("released", results["runs"]))
+    columns += ["Released", "Difference", "Verdict"] if with_released else []
+    rows = []
+    for run, own in rows_by_run(results).items():
+        released = _joined(_of_kind("released", own)) if with_released else ()
+        evidence = max((row["evidence"] for row in own), key=EVIDENCE.index)
+        rows.append((run_title(own[0]), theirs(published, run), *trained_cells(own), *released, evidence))
+    columns[1] = of_theirs(scale, "published").capitalize()
+    return Table("Results", (*columns, "Evidence"), tuple(rows), of_theirs(scale, OVERVIEW_SENTENCE))
 
 
 def summary_table(results: Mapping[str, Any], published: Published) -> Table:
@@ -238,6 +251,19 @@ def summary_table(results: Mapping[str, Any], published: Published) -> Table:
     columns: Columns = {"Run": _RUN["Run"], heading: lambda row: theirs(published, row["run"])}
     ours = dict(zip(("Seed", "Ours", "Difference", "Verdict"), _OURS, strict=True))
     return _table("Results", {**columns, **ours}, results["runs"])
+
+
+def figures_table(rows: Sequence[Row]) -> Table:
+    """One row per seed, mean over seeds, and released weights."""
+    columns: Columns = {
+        **_RUN,
+        "Output stride": lambda row: str(row["setting"]["recipe"]["output_stride"]),
+        **dict(zip(("mIoU", "Difference", "Verdict"), _OURS[1:], strict=True)),
+        "Evidence": lambda row: row["evidence"],
+    }
+    if _of_kind("released", rows):
+        return _table("Seeds and released weights", columns, rows, RELEASED_SENTENCE)
+    return _table("Seeds", columns, rows)
 
 
 def verdict_sentences(results: Mapping[str, Any]) -> list[tuple[str, str]]:
@@ -259,6 +285,12 @@ def reason_lines(results: Mapping[str, Any]) -> list[tuple[str, str]]:
     return [(rows, "; ".join(reasons)) for rows, reasons in reasons_of.items()]
 
 
+def run_title(row: Row) -> str:
+    """Dataset and backbone of a row's run in the field's words."""
+    setting = row["setting"]
+    return f"{classes_of(setting['dataset']).title}, ResNet-{setting['depth']}"
+
+
 def row_name(row: Row) -> str:
     """The name of a row of results.json for readers."""
     return f"{row['run']} ({_seed(row)})" if row["seed"] is None else f"{row['run']} (seed {row['seed']})"
@@ -269,10 +301,15 @@ def percent(value: float | None) -> str:
     return _formatted("{:.2f}%", value)
 
 
+def signed(value: float | None) -> str:
+    """A difference in percentage points."""
+    return _formatted("{:+z.2f}", value)
+
+
 def _formatted(form: str, value: float | Sequence[float] | None) -> str:
     if value is None:
         return NOTHING
-    return form.format(*value) if isinstance(value, Sequence) else form.format(value)
+    return form.format(*(value if isinstance(value, Sequence) else [value])).replace("-", "−")
 
 
 def _seed(row: Row) -> str:
@@ -281,12 +318,11 @@ def _seed(row: Row) -> str:
 
 
 def _difference(row: Row) -> str:
-    if row["difference"] is None or row["kind"] == "released":
-        return _formatted("{:+.3f}", row["difference"])
-    if row["interval"] is None:
-        return f"{row['difference']:+.2f}"
+    difference = signed(row["difference"])
+    if row["difference"] is None or row["interval"] is None:
+        return difference
     low, high = row["interval"]
-    return f"{row['difference']:+.2f} ± {(high - low) / 2:.2f}"
+    return f"{difference} ± {(high - low) / 2:.2f}"
 
 
 Columns = dict[str, Callable[[Row], Cell]]  # the cell of a row, by column title
@@ -295,8 +331,7 @@ _OURS: tuple[Callable[[Row], str], ...] = (
     *(_seed, lambda row: percent(row["miou"])),
     *(_difference, lambda row: row["verdict"]),
 )
-_OUR_COLUMNS = ("Output Stride", "Seed", "mIoU (ours)", "Difference", "Verdict")
-_NO_RESULT = (*[NOTHING] * 4, "not run", NOTHING)
+_OUR_COLUMNS = ("mIoU (ours)", "Verdict")
 
 
 def _table(heading: str, columns: Columns, rows: Iterable[Row], sentence: str = "") -> Table:
@@ -308,21 +343,31 @@ def _having(key: str, rows: Sequence[Row]) -> list[Row]:
     return [row for row in rows if row[key] is not None]
 
 
-def _result_cells(scale: str, row: Row) -> tuple[Cell, ...]:
-    download: Cell = NOTHING
-    files = DOWNLOADS.get(row["kind"], {})
-    if files and row["miou"] is not None:
-        folder = f"../../runs/{scale}/{folder_name(row)}"  # as seen from results/<scale>/
-        download = tuple(Link(text, f"{folder}/{name}") for text, name in files.items())
-    return str(row["setting"]["recipe"]["output_stride"]), *(cell(row) for cell in _OURS), download
+def _published_cells(row: PublishedRow) -> tuple[Cell, ...]:
+    links = Link("cfg", row.cfg), Link("model", row.model), Link("log", row.log)
+    return f"{row.backbone}*", row.crop_size, row.schedule, row.sets, row.miou, links
 
 
-def _overview_cells(rows: Sequence[Row]) -> tuple[Cell, ...]:
-    """Cells of one run; the row of all its seeds, if there is one, replaces those of single seeds."""
-    trained = [row for row in rows if row["kind"] == "seeds"] or [row for row in rows if row["kind"] == "trained"]
-    released = [row for row in rows if row["kind"] == "released"]
-    evidence = max((row["evidence"] for row in rows), key=EVIDENCE.index)
-    return rows[0]["run"], percent(rows[0]["published_miou"]), *_joined(trained), *_joined(released), evidence
+def trained_cells(rows: Sequence[Row]) -> tuple[str, str, str]:
+    """mIoU, difference and verdict of the trainings of one run."""
+    trained = _judged(rows)
+    return _joined(trained) if trained else (NOTHING, NOTHING, "not run")
+
+
+def seeds_text(rows: Sequence[Row]) -> str:
+    """What :func:`trained_cells` are of; empty where nothing is scored."""
+    return ", ".join(
+        _seed(row) if row["seed"] is None else f"seed {row['seed']}" for row in _having("miou", _judged(rows))
+    )
+
+
+def _judged(rows: Sequence[Row]) -> list[Row]:
+    """Those of one run's trainings; the row of all its seeds, if there is one, replaces those of single seeds."""
+    return _of_kind("seeds", rows) or _of_kind("trained", rows)
+
+
+def _of_kind(kind: str, rows: Iterable[Row]) -> list[Row]:
+    return [row for row in rows if row["kind"] == kind]
 
 
 def _joined(rows: Sequence[Row]) -> tuple[str, str, str]:

@@ -37,7 +37,8 @@ COMPUTED = {
 TRAINED = {
     **COMPUTED,
     "archives": {"benchmark.tgz": "9" * 64},
-    "attempts": [{"iteration": 0}, {"iteration": 50}],
+    "attempts": [{"iteration": 0}, {"iteration": 50, "began": "2026-11-29 12:00:00"}],
+    "seconds": 7200.0,
     **{"gpus": 4, "nodes": 1, "images_per_gpu": 4, "batch_norm": "SyncBatchNorm", "checkpoint_rule": "last iteration"},
 }
 DATA = {
@@ -67,7 +68,11 @@ def published(scale: str = "paper") -> Published:
 
 def selected(folder: Path, run: str = "voc_r50", seed: int = 0, *reasons: str, fingerprint: str = FINGERPRINT) -> Any:
     """A run whose folder is ``folder/<run>-s<seed>``; it is comparable where there are no reasons against."""
-    setting = {"dataset": run.split("_")[0], "recipe": {"output_stride": 32, "epochs": 60}}
+    setting = {
+        "dataset": run.split("_")[0],
+        "depth": int(run.partition("_r")[2] or 50),
+        "recipe": {"output_stride": 32, "epochs": 60},
+    }
     place = folder / f"{run}-s{seed}"
     return SelectedRun(run, seed, reasons, setting, place, fingerprint, SCORING)
 

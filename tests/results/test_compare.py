@@ -66,7 +66,7 @@ def test_a_comparable_run_has_a_difference_and_a_verdict(run: SelectedRun) -> No
     assert row.pop("provenance") == {
         **{key: TRAINED[key] for key in (*kept, "checkpoint_rule")},
         **{"data_manifest_sha256": "d" * 64, "backbone_sha256": "b" * 64, "model_sha256": weights},
-        **{"attempts": 2, "start": None},
+        **{"attempts": 2, "start": None, "began": "2026-11-29 12:00:00", "seconds": 7200.0},
         "params_sha256": sha256_json(run.setting),
         "counts_sha256": sha256_file(run.folder / "confusion.parquet"),
         "code": {**commit, "train_sha256": "c" * 64, "evaluate_sha256": "5" * 64},

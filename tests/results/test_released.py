@@ -30,6 +30,7 @@ from tests.results.runs import (
 )
 
 HOW_TRAINED = {
+    *("began", "seconds"),
     *("attempts", "backbone_sha256", "gpus", "nodes", "images_per_gpu", "batch_norm", "checkpoint_rule"),
     *("machine", "precision", "start"),
 }
@@ -131,16 +132,17 @@ def test_tables_show_releases_beside_trainings(tmp_path: Path) -> None:
     runs = [selected(tmp_path), selected(tmp_path, "voc_r101"), released(tmp_path), released(tmp_path, "voc_r101")]
     finish(runs[2], {"a.png": b"picture"})
     results = compare("paper", runs, published(), ASSUMED)
-    summary, difference = table_rows(render_summary(results)), f"{MIOU - 69.84:+.3f}"
-    assert summary[2] == ["voc_r50", "69.84%", "–", "–", "not run", "48.86%", difference, "differs", "released"]
-    assert summary[3] == ["voc_r101", "72.31%", *["–", "–", "not run"] * 2, "inputs"]
+    summary, difference = table_rows(render_summary(results, published())), f"{MIOU - 69.84:+.2f}".replace("-", "−")
+    none, theirs = ["–", "–", "not run"], ["48.86%", difference, "differs", "released"]
+    assert summary[2] == ["PASCAL VOC 2012, ResNet-50", "69.84%", *none, *theirs]
+    assert summary[3] == ["PASCAL VOC 2012, ResNet-101", "72.31%", *none * 2, "inputs"]
     readme, page = render_readme(results, published()), PageReader(page_of(results, tmp_path))
     assert "0 of 2 runs are scored, and 1 of 2 released weights." in readme
-    assert "[scores](../../runs/paper/voc_r50-released/metrics.json)" in readme
+    assert "## Seeds and released weights\n\nRows whose seed is “released” are" in readme
     assert "- differs – the released weights score more than 0.05 points from the published number" in readme
     assert len(page.pictures) == 1
     row = ["voc_r50", "69.84%", "released", "48.86%", difference, "differs"]
-    assert row in page.rows
+    assert ["voc_r50", "released", "32", *theirs] in page.rows
     assert row in [line.split() for line in terminal_table(results, published()).splitlines()]
 
 

@@ -1,25 +1,26 @@
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 
 from pointrend.errors import CheckFailed, ResultsError
 from pointrend.results.compare import compare, references
 from pointrend.results.published import render_introduction
-from pointrend.results.report import BEGIN, END, render_readme, render_summary, terminal_table
+from pointrend.results.report import BEGIN, END, latex_table, render_readme, render_summary, terminal_table
 from pointrend.settings.params import load_params
 from tests.results.pages import PageReader, check, page_of, report, table_rows
 from tests.results.runs import ASSUMED, PUBLISHED, RUNS, finish, published, results_of, selected
 
 COLUMNS = [
-    *("Backbone", "Crop Size", "Schedule", "Train/Eval Set", "mIoU (published)"),
-    *("Output Stride", "Seed", "mIoU (ours)", "Difference", "Verdict", "Download"),
+    *("Backbone", "Crop Size", "Schedule", "Train/Eval Set", "mIoU", "Download"),
+    *("mIoU (ours)", "Verdict"),
 ]
-RUN_FILES = {"cfg": "train.json", "model": "model.safetensors", "log": "metrics.jsonl"}
 
 
 def readme_of(results: dict[str, Any]) -> str:
@@ -45,7 +46,11 @@ def test_readme_has_the_published_form(results: dict[str, Any]) -> None:
         assert ruler == [":-:"] * len(COLUMNS)
         expected = [[rf"{row.backbone}\*", row.crop_size, row.schedule, row.sets, row.miou] for row in section.rows]
         assert [row[:5] for row in rows] == expected
-    assert section_rows((PUBLISHED / "pointrend.md").read_text(), "ADE20k")[0][:4] == COLUMNS[:4]
+        theirs = section_rows((PUBLISHED / "pointrend.md").read_text(), section.heading)
+        assert theirs[0] == COLUMNS[:6]
+        assert [row[5] for row in rows] == [row[5] for row in theirs[2:]]
+    assert "](../../runs/" not in readme
+    assert "makes them, in runs/pilot/: snakemake --cores all --config scale=pilot\n" in readme
 
 
 def test_columns_of_every_table_are_aligned(results: dict[str, Any]) -> None:
@@ -54,36 +59,43 @@ def test_columns_of_every_table_are_aligned(results: dict[str, Any]) -> None:
         assert len({tuple(match.start() for match in re.finditer(r"\|", line)) for line in table.splitlines()}) == 1
 
 
+def overview_rows(readme: str) -> list[list[str]]:
+    return table_rows(readme.partition("## Results")[2].partition("\n####")[0])[2:]
+
+
+def figure_rows(readme: str) -> list[list[str]]:
+    return table_rows(readme.partition("## Seeds")[2].partition("\n##")[0])[2:]
+
+
 def test_our_columns_of_runs_that_are_scored_and_not_run(results: dict[str, Any]) -> None:
     readme = readme_of(results)
-    links = " &#124; ".join(f"[{text}](../../runs/pilot/voc_r50-s0/{name})" for text, name in RUN_FILES.items())
-    assert section_rows(readme, "PASCAL VOC")[2][5:] == ["32", "0", "48.86%", "–", "not comparable", links]
-    for row in section_rows(readme, "ADE20k")[2:]:
-        assert row[5:] == ["32", "0", "–", "–", "not run", "–"]
+    assert section_rows(readme, "PASCAL VOC")[2][6:] == ["48.86%", "not comparable"]
+    assert [row[6:] for row in section_rows(readme, "ADE20k")[2:]] == [["–", "not run"]] * 2
+    assert figure_rows(readme)[0] == ["voc_r50", "0", "32", "48.86%", "–", "not comparable", "one-seed"]
 
 
-def test_a_comparable_run_has_a_signed_difference_and_paper_says_how_much_is_scored(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("difference", "words"), [(0.127, "+0.13 ± 0.84"), (-0.001, "+0.00 ± 0.84")])
+def test_a_comparable_run_has_a_signed_difference_and_paper_says_how_much_is_scored(
+    difference: float, words: str, tmp_path: Path
+) -> None:
     results = results_of(tmp_path, "paper", ())
     readme = readme_of(results)
-    assert section_rows(readme, "PASCAL VOC")[2][7:10] == ["48.86%", "-20.98 ± 0.84", "below"]
+    assert overview_rows(readme)[0][1:] == ["69.84%", "48.86%", "−20.98 ± 0.84", "below", "one-seed"]
     assert "unless a row says otherwise. 4 of 6 runs are scored." in readme
     assert "cannot be compared" not in page_of(results, tmp_path)
-    results["runs"][0]["difference"] = 0.127
-    assert section_rows(readme_of(results), "PASCAL VOC")[2][8] == "+0.13 ± 0.84"
+    results["runs"][0]["difference"] = difference
+    assert overview_rows(readme_of(results))[0][3] == words
 
 
 def test_every_seed_has_a_row_and_unselected_runs_stay(tmp_path: Path) -> None:
     runs = [selected(tmp_path, "voc_r50", seed, "scale demo") for seed in (0, 4)]
     finish(runs[1])
     readme = render_readme(compare("pilot", runs, published(), ASSUMED), published())
-    voc = [row[6:10] for row in section_rows(readme, "PASCAL VOC")[2:]]
-    assert voc == [
-        ["0", "–", "–", "not run"],
-        ["4", "48.86%", "–", "not comparable"],
-        ["–", "–", "–", "not run"],
+    assert [row[6:] for row in section_rows(readme, "PASCAL VOC")[2:]] == [
+        ["48.86%", "not comparable"],
+        ["–", "not run"],
     ]
-    assert "runs/pilot/voc_r50-s4/train.json" in readme
-    assert section_rows(readme, "CityScapes")[2][5:] == ["–", "–", "–", "–", "not run", "–"]
+    assert [row[1:4] for row in figure_rows(readme)] == [["0", "32", "–"], ["4", "32", "48.86%"]]
     assert "## Refinement" in readme
     nothing = compare("pilot", runs[:1], published(), ASSUMED)
     assert "Refinement" not in readme_of(nothing)
@@ -93,7 +105,7 @@ def test_every_seed_has_a_row_and_unselected_runs_stay(tmp_path: Path) -> None:
 def test_scales_that_are_not_comparable_say_so_first(scale: str, tmp_path: Path) -> None:
     results = results_of(tmp_path, scale, [f"scale {scale}"])
     first = "These figures cannot be compared with the published ones."
-    assert readme_of(results).splitlines()[2].startswith(f"> **{first} The {scale} ")
+    assert readme_of(results).splitlines()[4].startswith(f"> **{first} The {scale} ")
     assert first in page_of(results, tmp_path).partition("<h2")[0]
     assert terminal_table(results, published()).startswith(first)
 
@@ -119,11 +131,13 @@ def test_refinement_shows_both_predictions(results: dict[str, Any], tmp_path: Pa
 
 def test_the_page_shows_the_same_tables(results: dict[str, Any], tmp_path: Path) -> None:
     page = PageReader(page_of(results, tmp_path))
-    plain = [row[:-1] for row in table_rows(readme_of(results)) if len(row) == len(COLUMNS)]
-    markdown = [[cell.replace("\\", "") for cell in row] for row in plain if row[0] != ":-:"]
-    assert [row[:-1] for row in page.rows if len(row) == len(COLUMNS)] == markdown
-    assert {f"../../runs/pilot/cityscapes_r101-s0/{name}" for name in RUN_FILES.values()} < set(page.links)
-    assert [row[-1] for row in page.rows if row[0].startswith("R-")].count("cfg | model | log") == 4
+    plain = [row for section in published().sections for row in section_rows(readme_of(results), section.heading)]
+    markdown = [[cell.replace("\\", "") for cell in row[:5] + row[6:]] for row in plain if row[0] != ":-:"]
+    shown = [row for row in page.rows if row[0] == "Backbone" or row[0].startswith("R-")]
+    assert [row[:5] + row[6:] for row in shown] == markdown
+    links = {link for section in published().sections for row in section.rows for link in (row.cfg, row.model, row.log)}
+    assert links < set(page.links)
+    assert not [link for link in page.links if "runs/" in link]
 
 
 def test_names_are_escaped_in_the_readme(tmp_path: Path) -> None:
@@ -158,7 +172,7 @@ def test_the_table_of_the_demo_has_the_original_beside_ours_in_80_columns(tmp_pa
     results = compare("demo", runs, demo, references(load_params(PUBLISHED.parent / "params.yaml"), demo))
     above, table, _ = terminal_table(results, demo).split("\n\n")
     assert "say nothing about the six published numbers" in " ".join(above.split())
-    assert table.splitlines()[1].startswith("voc_r50          78.53 ± 7.36 (4)     0  48.86%  -29.66 ± 26.17  below")
+    assert table.splitlines()[1].startswith("voc_r50          78.53 ± 7.36 (4)     0  48.86%  −29.66 ± 26.17  below")
     assert max(map(len, terminal_table(results, demo).splitlines())) <= 80
     readme = render_readme(results, demo)
     assert section_rows(readme, "PASCAL VOC")[0][:2] == ["Run", "mIoU (original)"]
@@ -172,17 +186,17 @@ def test_the_mean_of_the_seeds_has_a_row_without_files_and_what_it_rests_on(tmp_
     results = compare("paper", runs, published(), ASSUMED)
     readme = readme_of(results)
     rows = section_rows(readme, "PASCAL VOC")[2:]
-    assert [row[6] for row in rows] == ["0", "1", "2", "mean of 3", "–"]
-    assert rows[3][7:] == ["48.86%", "-20.98 ± 0.59", "below", "–"]
+    assert [row[6:] for row in rows] == [["48.86%", "below"], ["–", "not run"]]
+    assert [row[1] for row in figure_rows(readme)] == ["0", "1", "2", "mean of 3"]
     assert "3 of 3 runs are scored" in readme
     assert "- below – further below" in readme
     rows = table_rows(readme.partition("## How certain")[2].partition("## Ref")[0])
     columns = ["Trainings (n)", "Sigma", "Source of sigma", "Difference (seeds)", "mIoU (images)", "Verdict"]
     assert rows[0][2:] == columns
     source = "measured over 3 seeds; not pooled with 0.30 (assumed): F test"
-    assert rows[5] == ["voc_r50", "mean of 3", "3", "0.00", source, "-21.57 to -20.38", "–", "below"]
+    assert rows[5] == ["voc_r50", "mean of 3", "3", "0.00", source, "−21.57 to −20.38", "–", "below"]
     low, high = results["runs"][0]["image_interval"]
-    assert rows[2][5:7] == ["-21.81 to -20.14", f"{low:.2f}% to {high:.2f}%"]
+    assert rows[2][5:7] == ["−21.81 to −20.14", f"{low:.2f}% to {high:.2f}%"]
     assert rows[5] in PageReader(page_of(results, tmp_path)).rows
 
 
@@ -190,18 +204,40 @@ def test_a_report_that_was_just_written_holds(results: dict[str, Any], tmp_path:
     files = report(results, tmp_path / "results", tmp_path)
     check(results, tmp_path / "results", tmp_path)
     assert set(files) == set((tmp_path / "results").iterdir())
-    assert sorted(path.name for path in (tmp_path / "results").iterdir()) == ["README.md", "index.html"]
+    names = ["README.md", "classes.csv", "index.html", "results.csv"]
+    assert sorted(path.name for path in (tmp_path / "results").iterdir()) == names
+
+
+def test_the_csv_files_have_every_figure(results: dict[str, Any], tmp_path: Path) -> None:
+    report(results, tmp_path / "results", tmp_path)
+    figures = pd.read_csv(tmp_path / "results/results.csv")
+    assert list(figures["run"]) == list(RUNS)
+    assert figures["miou"].dropna().tolist() == [row["miou"] for row in results["runs"] if row["miou"] is not None]
+    assert figures.loc[0, ["miou_low", "miou_high"]].tolist() == pytest.approx(results["runs"][0]["image_interval"])
+    assert figures["seed"].tolist() == [0] * 6
+    classes = pd.read_csv(tmp_path / "results/classes.csv").query("run == 'voc_r101'")
+    assert classes[["kind", "seed", "class"]].values.tolist() == [
+        ["trained", 0, name] for name in ("background", "aeroplane", "bicycle")
+    ]
+    assert classes["iou"].tolist() == pytest.approx([100 * 8 / 11, math.nan, 25.0], nan_ok=True)
+
+
+def test_the_latex_table_needs_no_unicode(tmp_path: Path) -> None:
+    text = latex_table(results_of(tmp_path, "paper", ()), published())
+    line = r"PASCAL VOC 2012, ResNet-50 & 69.84\% & 48.86\% & $-$20.98 $\pm$ 0.84 & below & one-seed \\"
+    assert line in text.splitlines()
+    assert text.isascii()
 
 
 DRIFTS: list[Callable[[bytes], bytes]] = [
-    lambda content: content.replace(b" ", b"  ", 1),
+    lambda content: b" " + content,
     lambda content: content[:-1],
     lambda content: content.replace(b"\n", b"\r\n"),
 ]
 
 
 @pytest.mark.parametrize("drift", [*DRIFTS, None], ids=["space", "end", "CRLF", "missing"])
-@pytest.mark.parametrize("name", ["README.md", "index.html"])
+@pytest.mark.parametrize("name", ["README.md", "index.html", "results.csv", "classes.csv"])
 def test_drift_is_noticed_and_named(
     name: str, drift: Callable[[bytes], bytes] | None, results: dict[str, Any], tmp_path: Path
 ) -> None:
@@ -236,14 +272,13 @@ def test_the_top_readme_gets_its_table_and_nothing_else(tmp_path: Path) -> None:
         check(*everything)
     for _ in range(2):
         report(*everything)
-        assert readme.read_text() == f"# Title\n\n{BEGIN}\n{render_summary(results)}{END}\n\nafter\n"
+        assert readme.read_text() == f"# Title\n\n{BEGIN}\n{render_summary(results, published())}{END}\n\nafter\n"
     check(*everything)
     rows = table_rows(readme.read_text())
     columns = ["Run", "Published", "Trained", "Difference", "Verdict"]
-    assert rows[0] == [*columns, "Released", "Difference", "Verdict", "Evidence"]
-    none = ["–", "–", "–"]
-    assert rows[2] == ["voc_r50", "69.84%", "48.86%", "-20.98 ± 0.84", "below", *none, "one-seed"]
-    assert rows[5] == ["ade20k_r101", "40.26%", "–", "–", "not run", *none, "inputs"]
+    assert rows[0] == [*columns, "Evidence"]
+    assert rows[2] == ["PASCAL VOC 2012, ResNet-50", "69.84%", "48.86%", "−20.98 ± 0.84", "below", "one-seed"]
+    assert rows[5] == ["ADE20K, ResNet-101", "40.26%", "–", "–", "not run", "inputs"]
     readme.write_text(readme.read_text().replace("48.86%", "48.87%", 1))
     with pytest.raises(CheckFailed, match=str(readme)):
         check(*everything)

@@ -62,6 +62,8 @@ rule report:
             category="Results",
             labels={"what": "page"},
         ),
+        table=files("report")["table"],
+        classes=files("report")["classes"],
     log:
         log_of("report"),
     benchmark:

@@ -10,13 +10,14 @@ from dataclasses import dataclass
 from statistics import fmean, stdev
 from typing import Any
 
+from markupsafe import Markup
+
 from pointrend.errors import CheckFailed
 from pointrend.results.audit.curves import LEAST_RECORDS, LOSSES, Curve, band
 from pointrend.results.chain import CURVE_TABLE, folder_name
 from pointrend.results.chance import RATE, Error
 from pointrend.results.page import plot
 from pointrend.results.page.carried import Carried, carried_name, published_curve
-from pointrend.results.page.markup import element, text
 from pointrend.results.page.plot import Scale
 from pointrend.results.published import OriginalTraining, Published
 from pointrend.results.tables import Row, row_name
@@ -42,7 +43,15 @@ class Reference:
 Columns = Mapping[str, Sequence[float]]  # those of a curve.csv, of one length: iteration, lr and LOSSES
 
 
-def curves_section(results: Mapping[str, Any], published: Published, carried: Carried) -> str:
+@dataclass(frozen=True)
+class Curves:
+    """A legend (drawing, words), and the name and drawing of each run's figure."""
+
+    marks: Sequence[tuple[Markup, str]]
+    figures: Sequence[tuple[str, Markup]]
+
+
+def curves(results: Mapping[str, Any], published: Published, carried: Carried) -> Curves | None:
     """The figures of all runs that have a curve, with the losses of the published logs that were audited.
 
     At scale demo, the losses of the original's trainings are under those of the runs that are comparable with them.
@@ -55,17 +64,17 @@ def curves_section(results: Mapping[str, Any], published: Published, carried: Ca
     figures = []
     for row in trained:
         name, theirs = carried_name(row, CURVE_TABLE), logs.get(row["run"])
-        if name in carried:
+        if name in carried and (curve := read_curve(name, carried[name]))["iteration"]:
             found = reference(theirs, carried[theirs]) if theirs else original_reference(published.trainings(row))
-            figures.append(_figure(row, read_curve(name, carried[name]), found))
+            figures.append((row_name(row), _drawing(row, curve, found)))
     if not figures:
-        return ""
+        return None
     marks = [(plot.line(1, 7, 25, 7, f"curve {column}"), words) for column, words in zip(LOSSES, WORDS, strict=True)]
     if logs or any(map(published.trainings, trained)):
         words = ("published log", "expected around the published log") if logs else ORIGINAL_WORDS
         drawn = plot.path([(1, 10), (13, 4), (25, 7)], "curve reference"), plot.bar(1, 2, 24, 10, "reference-band")
         marks += zip(drawn, words, strict=True)
-    return plot.key(marks) + element("div", {"class": "figures"}, *figures)
+    return Curves(marks, figures)
 
 
 def read_curve(name: str, content: bytes) -> Columns:
@@ -109,17 +118,14 @@ def thinned(values: Sequence[float], most: int = MOST_POINTS) -> list[float]:
     return [sum(group) / len(group) for group in groups]
 
 
-def _figure(row: Row, curve: Columns, theirs: Reference) -> str:
-    if not curve["iteration"]:
-        return ""
+def _drawing(row: Row, curve: Columns, theirs: Reference) -> Markup:
     x = Scale(0, max([*curve["iteration"], *(point[0] for point in theirs.points)]), LEFT, RIGHT)
     title = f"Loss and learning rate of {row_name(row)}"
     drawn = _loss(curve, theirs, x), _rate(curve, x)
-    drawing = plot.svg((WIDTH, HEIGHT), f"curve-{folder_name(row)}", title, _told(curve, theirs), *drawn)
-    return element("figure", {}, element("figcaption", {}, text(row_name(row))), drawing)
+    return plot.svg((WIDTH, HEIGHT), f"curve-{folder_name(row)}", title, _told(curve, theirs), *drawn)
 
 
-def _loss(curve: Columns, reference: Reference, x: Scale) -> str:
+def _loss(curve: Columns, reference: Reference, x: Scale) -> Markup:
     highest = [value for name in LOSSES for value in thinned(curve[name])]
     highest += [loss for _, loss in reference.points] + [high for *_, high in reference.band]
     y = plot.enclosing([0, *highest], LOSS_BASE, LOSS_TOP, 4)
@@ -131,28 +137,28 @@ def _loss(curve: Columns, reference: Reference, x: Scale) -> str:
     if reference.points:
         parts.append(plot.path([(x(at), y(loss)) for at, loss in reference.points], "curve reference"))
     parts += [_line(curve["iteration"], curve[name], x, y, name) for name in reversed(LOSSES)]
-    return "".join(parts)
+    return plot.together(parts)
 
 
-def _rate(curve: Columns, x: Scale) -> str:
+def _rate(curve: Columns, x: Scale) -> Markup:
     y = plot.enclosing([0, *curve["lr"]], RATE_BASE, RATE_TOP, 2)
     parts = [_axes(x, y, "learning rate"), _line(curve["iteration"], curve["lr"], x, y, "rate")]
     parts += [plot.label(x(at), RATE_BASE + 15, plot.tick_text(at), "tick", "middle") for at in x.ticks(4)]
     parts.append(plot.label((LEFT + RIGHT) / 2, HEIGHT - 4, "iteration", "tick", "middle"))
-    return "".join(parts)
+    return plot.together(parts)
 
 
-def _line(iterations: Sequence[float], values: Sequence[float], x: Scale, y: Scale, style: str) -> str:
+def _line(iterations: Sequence[float], values: Sequence[float], x: Scale, y: Scale, style: str) -> Markup:
     points = zip(map(x, thinned(iterations)), map(y, thinned(values)), strict=True)
     return plot.path(list(points), f"curve {style}")
 
 
-def _axes(x: Scale, y: Scale, words: str) -> str:
+def _axes(x: Scale, y: Scale, words: str) -> Markup:
     parts = [plot.label(LEFT, y.end - 7, words, "tick")]
     for value in y.ticks(4):
         parts.append(plot.line(LEFT, y(value), RIGHT, y(value), "axis" if value == 0 else "grid"))
         parts.append(plot.label(LEFT - 6, y(value) + 4, plot.tick_text(value), "tick", "end"))
-    return "".join(parts)
+    return plot.together(parts)
 
 
 def _told(curve: Columns, theirs: Reference) -> str:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from pointrend.results.page.markup import element, number, text
+from markupsafe import Markup
 
 
 @dataclass(frozen=True)
@@ -37,13 +37,33 @@ def enclosing(values: Iterable[float], start: float, end: float, about: int) -> 
     return Scale(step * low, step * max(high, low + 1), start, end)
 
 
+def number(value: float) -> str:
+    """A coordinate: at most two decimals, and no needless digits."""
+    return f"{value:.2f}".rstrip("0").rstrip(".") if abs(value) >= 0.005 else "0"
+
+
+def element(name: str, attributes: Mapping[str, str | float | None], *content: str) -> Markup:
+    """An element; text in ``content`` is escaped, numbers have at most two decimals, None leaves an attribute out."""
+    written = Markup("").join(
+        Markup(' {}="{}"').format(key, value if isinstance(value, str) else number(value))
+        for key, value in attributes.items()
+        if value is not None
+    )
+    return Markup("<{0}{1}>{2}</{0}>").format(name, written, together(content))
+
+
+def together(parts: Iterable[str]) -> Markup:
+    """Parts of a drawing; what is not markup is escaped."""
+    return Markup("").join(parts)
+
+
 def tick_text(value: float) -> str:
     """A round number as an axis shows it: 40000 is 40k."""
     thousands = abs(value) >= 10_000
-    return f"{value / 1000 if thousands else value:.6g}" + ("k" if thousands else "")
+    return f"{value / 1000 if thousands else value:z.6g}".replace("-", "−") + ("k" if thousands else "")
 
 
-def svg(size: tuple[float, float], name: str, title: str, description: str, *content: str) -> str:
+def svg(size: tuple[float, float], name: str, title: str, description: str, *content: str) -> Markup:
     """A drawing with a name and a description for those who do not see it; ``name`` is unique in the page."""
     width, height = size
     attributes = {
@@ -53,50 +73,43 @@ def svg(size: tuple[float, float], name: str, title: str, description: str, *con
         "class": "plot",
     }
     told = {"title": title, "desc": description}
-    named = (element(tag, {"id": f"{name}-{tag}"}, text(words)) for tag, words in told.items())
+    named = (element(tag, {"id": f"{name}-{tag}"}, words) for tag, words in told.items())
     return element("svg", attributes, *named, *content)
 
 
-def line(x1: float, y1: float, x2: float, y2: float, style: str) -> str:
+def line(x1: float, y1: float, x2: float, y2: float, style: str) -> Markup:
     """A straight line of a CSS class."""
     return element("line", {"x1": x1, "y1": y1, "x2": x2, "y2": y2, "class": style})
 
 
-def label(x: float, y: float, words: str, style: str = "", anchor: str | None = None) -> str:
+def label(x: float, y: float, words: str, style: str = "", anchor: str | None = None) -> Markup:
     """Text at a point; ``anchor``: the part of it that is at the point, by default the start."""
-    return element("text", {"x": x, "y": y, "class": style or None, "text-anchor": anchor}, text(words))
+    return element("text", {"x": x, "y": y, "class": style or None, "text-anchor": anchor}, words)
 
 
-def path(points: Sequence[tuple[float, float]], style: str) -> str:
+def path(points: Sequence[tuple[float, float]], style: str) -> Markup:
     """A line through points."""
     return element("polyline", {"points": _joined(points), "class": style})
 
 
-def area(points: Sequence[tuple[float, float]], style: str) -> str:
+def area(points: Sequence[tuple[float, float]], style: str) -> Markup:
     """A filled outline."""
     return element("polygon", {"points": _joined(points), "class": style})
 
 
-def diamond(x: float, y: float, radius: float, style: str) -> str:
+def diamond(x: float, y: float, radius: float, style: str) -> Markup:
     """A square on a corner."""
     return area([(x - radius, y), (x, y - radius), (x + radius, y), (x, y + radius)], style)
 
 
-def circle(x: float, y: float, radius: float, style: str) -> str:
+def circle(x: float, y: float, radius: float, style: str) -> Markup:
     """A circle."""
     return element("circle", {"cx": x, "cy": y, "r": radius, "class": style})
 
 
-def bar(x: float, y: float, width: float, height: float, style: str) -> str:
+def bar(x: float, y: float, width: float, height: float, style: str) -> Markup:
     """A rectangle."""
     return element("rect", {"x": x, "y": y, "width": width, "height": height, "class": style})
-
-
-def key(entries: Iterable[tuple[str, str]]) -> str:
-    """A legend: small drawings of 26 by 14 pixels, and what they mean."""
-    box = {"viewBox": "0 0 26 14", "class": "swatch", "aria-hidden": "true"}
-    items = (element("li", {}, element("svg", box, drawing), text(words)) for drawing, words in entries)
-    return element("ul", {"class": "key"}, *items)
 
 
 def _joined(points: Sequence[tuple[float, float]]) -> str:

@@ -16,14 +16,18 @@ function cellText(row, column) {
   return row.cells[column].textContent.trim();
 }
 
+function figure(words) {
+  return parseFloat(words.replace("−", "-"));
+}
+
 function sortRows(table, column, descending) {
   const rows = [...table.tBodies[0].rows];
   const said = rows.filter((row) => !SAYS_NOTHING.includes(cellText(row, column)));
   const silent = rows.filter((row) => SAYS_NOTHING.includes(cellText(row, column)));
-  const numeric = said.every((row) => /^[+-]?\d+(\.\d+)?(%|\s|$)/.test(cellText(row, column)));
+  const numeric = said.every((row) => /^[+−]?\d+(\.\d+)?(%|\s|$)/.test(cellText(row, column)));
   said.sort((first, second) => {
     const [a, b] = [cellText(first, column), cellText(second, column)];
-    const order = numeric ? parseFloat(a) - parseFloat(b) : a.localeCompare(b, "en", { numeric: true });
+    const order = numeric ? figure(a) - figure(b) : a.localeCompare(b, "en", { numeric: true });
     return descending ? -order : order;
   });
   table.tBodies[0].append(...said, ...silent);

@@ -1,14 +1,16 @@
-"""Sections of the page: IoU per class, pictures run by run, and what every figure rests on."""
+"""What the page shows besides tables and plots: the answer for each run, IoU per class, and pictures run by run."""
 
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from statistics import fmean
 from typing import Any
 
+from pointrend.datasets.registry import classes_of
 from pointrend.errors import CheckFailed
+from pointrend.results import tables
 from pointrend.results.chain import CURVE_TABLE, METRICS, folder_name
 from pointrend.results.page.carried import (
     RANKS,
@@ -19,50 +21,130 @@ from pointrend.results.page.carried import (
     published_curve,
     shown_pictures,
 )
-from pointrend.results.page.markup import box, definitions, element, lines, markup_table, text
 from pointrend.results.published import OriginalTraining, Published
-from pointrend.results.tables import NOTHING, Row, percent, row_name
-
-ABSENT = "absent"  # a class that occurs in no label and no prediction
+from pointrend.results.tables import Row, Table, percent, row_name
 
 Scores = Mapping[str, float | None]  # IoU in percent by class name, None where the class is absent
-PANELS = "photo, label, coarse prediction, refined prediction, points of the last refining step, what is still wrong"
-PICTURES_EXPLAINED = (
-    "The validation images with the highest, the median and the lowest mIoU of their own, and the first ones of the"
-    " split, which nobody chose. Each shows the photo, the label, the coarse prediction, the refined one, where the"
-    " last step refined, and where the refined prediction is wrong. The mIoU of a single image counts only the"
-    " classes that occur in it; the mIoU of a run is not the mean of these."
-)
-EVIDENCE_EXPLAINED = (
-    "sha256 of everything a figure was made from; pointrend verify recomputes them all. The page carries the small"
-    " files that it shows, and they can be saved from here."
-)
 
 
-def class_section(results: Mapping[str, Any], published: Published, carried: Carried) -> str:
+@dataclass(frozen=True)
+class Card:
+    """The answer for one run: its figures as text, what is known of its trainings, and under them every figure.
+
+    ``proofs``: for each row of results.json what its figure rests on.
+    """
+
+    title: str
+    run: str
+    published: str
+    seeds: str
+    miou: str
+    difference: str
+    verdict: str
+    facts: Sequence[str]
+    figures: Table
+    proofs: Sequence[Mapping[str, Any]]
+
+
+def cards(results: Mapping[str, Any], published: Published, carried: Carried) -> list[Card]:
+    """One card per run."""
+    return [_card(run, rows, published, carried) for run, rows in tables.rows_by_run(results).items()]
+
+
+def _card(run: str, rows: Sequence[Row], published: Published, carried: Carried) -> Card:
+    return Card(
+        tables.run_title(rows[0]),
+        run,
+        tables.theirs(published, run),
+        tables.seeds_text(rows),
+        *tables.trained_cells(rows),
+        _facts([row["provenance"] for row in rows if row["kind"] == "trained" and row["provenance"]]),
+        tables.figures_table(rows),
+        [_proof(row, carried) for row in rows],
+    )
+
+
+def _facts(trainings: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Date, commit and machine of the last training, and the time of all, as far as they are known."""
+    if not trainings:
+        return []
+    last = trainings[-1]
+    code, machine = (_known(last, key, dict) for key in ("code", "machine"))
+    seconds = [time for known in trainings if (time := _known(known, "seconds", float))]
+    facts = {
+        "": _known(last, "began", str)[:10],
+        "commit ": _known(code, "commit", str)[:10],
+        "on ": ", ".join(filter(None, (_known(machine, key, str) for key in ("device", "processor")))),
+        "trained for ": _duration(sum(seconds)) + (f" over {len(seconds)} seeds" if len(seconds) > 1 else ""),
+    }
+    return [word + fact for word, fact in facts.items() if fact]
+
+
+def _known(facts: Mapping[str, Any], key: str, kind: type[Any]) -> Any:
+    """A fact of a record, whose form is not checked; nothing where it is missing or of another type."""
+    return facts[key] if isinstance(facts.get(key), kind) else kind()
+
+
+def _duration(seconds: float) -> str:
+    if seconds >= 5400:
+        return f"{seconds / 3600:.1f} h"
+    return f"{max(seconds / 60, 1):.0f} min" if seconds else ""
+
+
+def _proof(row: Row, carried: Carried) -> dict[str, Any]:
+    names = [carried_name(row, METRICS), carried_name(row, CURVE_TABLE)] if row["kind"] != "seeds" else []
+    names += [published_curve(row)] if row["kind"] == "trained" else []
+    return {
+        "name": row_name(row),
+        "evidence": row["evidence"],
+        "files": {name: data_uri(name, carried[name]) for name in names if name in carried},
+        "provenance": row["provenance"],
+        "hashes": sorted(row["hashes"].items()),
+    }
+
+
+@dataclass(frozen=True)
+class ClassTable:
+    """IoU per class of one dataset, in its order of classes; ``columns`` are the names of the scored rows."""
+
+    caption: str
+    columns: Sequence[str]
+    rows: Sequence[tuple[str, Sequence[float | None]]]
+    absent: Sequence[str]  # classes that occur in no label and no prediction of any row
+
+
+def class_tables(results: Mapping[str, Any], published: Published, carried: Carried) -> list[ClassTable]:
     """The tables of all datasets with a scored run; at scale demo with the means of the original's trainings.
 
     Raises:
         CheckFailed: a metrics.json has no scores by class.
     """
-    scores: dict[str, dict[str, Scores]] = {}
+    columns: dict[str, dict[str, Scores]] = {}
+    for row, scores in class_scores(results, carried):
+        of_dataset = columns.setdefault(row["setting"]["dataset"], {})
+        if trainings := published.trainings(row):
+            of_dataset[f"{row['run']} (original, mean of {len(trainings)})"] = _mean_scores(trainings)
+        of_dataset[row_name(row)] = scores
+    return [_class_table(dataset, scores) for dataset, scores in columns.items()]
+
+
+def class_scores(results: Mapping[str, Any], carried: Carried) -> Iterable[tuple[Row, Scores]]:
+    """The scored rows and their IoU per class, in the dataset's order.
+
+    Raises:
+        CheckFailed: a metrics.json has none.
+    """
     for row in results["runs"]:
         name = carried_name(row, METRICS)
-        if name in carried:
-            columns = scores.setdefault(row["setting"]["dataset"], {})
-            if trainings := published.trainings(row):
-                columns[f"{row['run']} (original, mean of {len(trainings)})"] = _mean_scores(trainings)
-            columns[row_name(row)] = _scores(name, carried[name])
-    tables = (_dataset_table(dataset, columns) for dataset, columns in scores.items())
-    return element("div", {"class": "class-tables"}, *tables) if scores else ""
-
-
-def _scores(name: str, content: bytes) -> Scores:
-    try:
-        scores = json.loads(content)["iou"]
-        return {str(key): None if value is None else float(value) for key, value in scores.items()}
-    except (ValueError, KeyError, TypeError, AttributeError) as problem:
-        raise CheckFailed(f"{name} has no IoU per class: {problem!r}", "evaluate that run again") from problem
+        if row["kind"] == "seeds" or name not in carried:
+            continue
+        try:
+            found = json.loads(carried[name])["iou"]
+            scores = {str(key): None if value is None else float(value) for key, value in found.items()}
+        except (ValueError, KeyError, TypeError, AttributeError) as problem:
+            raise CheckFailed(f"{name} has no IoU per class: {problem!r}", "evaluate that run again") from problem
+        order = {name: index for index, name in enumerate(classes_of(row["setting"]["dataset"]).names)}
+        yield row, {name: scores[name] for name in sorted(scores, key=lambda name: order.get(name, len(order)))}
 
 
 def _mean_scores(trainings: Sequence[OriginalTraining]) -> Scores:
@@ -73,123 +155,54 @@ def _mean_scores(trainings: Sequence[OriginalTraining]) -> Scores:
     return {name: fmean(values) for name, values in ious.items()}
 
 
-def _dataset_table(dataset: str, columns: Mapping[str, Scores]) -> str:
+def _class_table(dataset: str, columns: Mapping[str, Scores]) -> ClassTable:
     classes = list(dict.fromkeys(name for scores in columns.values() for name in scores))
-    present = [name for name in classes if any(scores.get(name) is not None for scores in columns.values())]
-    absent = [name for name in classes if name not in present]
-    caption = f"{dataset}: {len(present)} classes" + (f", {len(absent)} {ABSENT}" if absent else "")
-    rows = [[text(name), *(_score(scores.get(name)) for scores in columns.values())] for name in [*present, *absent]]
-    return markup_table(caption, ["Class", *columns], rows, "classes")
+    rows = [(name, [scores.get(name) for scores in columns.values()]) for name in classes]
+    present = [(name, values) for name, values in rows if any(value is not None for value in values)]
+    absent = [name for name, values in rows if all(value is None for value in values)]
+    caption = f"{dataset}: {len(present)} classes" + (f", {len(absent)} absent" if absent else "")
+    return ClassTable(caption, tuple(columns), present, absent)
 
 
-def _score(value: float | None) -> str:
-    if value is None:
-        return element("span", {"class": "quiet"}, ABSENT)
-    drawn = element("rect", {"width": value, "height": 6})
-    box = {"viewBox": "0 0 100 6", "preserveAspectRatio": "none", "class": "share", "aria-hidden": "true"}
-    return f"{value:.2f}%" + element("svg", box, drawn)
-
-
-def gallery(results: Mapping[str, Any], carried: Carried) -> str:
-    """The pictures of all runs that have some."""
+def gallery(results: Mapping[str, Any], carried: Carried) -> dict[str, Any]:
+    """The pictures of all runs that have some: best, median and worst, and the first of the split."""
     shown = shown_pictures(results)
     rows = [row for row in results["runs"] if row["pictures"]]
     if not rows:
-        return ""
-    taken, drawn = sum(map(len, shown.values())), sum(len(row["pictures"]) for row in rows)
-    size = sum(picture.bytes for pictures in shown.values() for picture in pictures)
-    told = f"This page carries {taken} of the {drawn} images that were drawn, {size / 1e6:.1f} MB."
-    runs = [_pictures_of_run(row, shown[folder_name(row)], carried) for row in rows]
-    return lines([element("p", {}, text(PICTURES_EXPLAINED)), element("p", {"class": "small"}, text(told)), *runs])
+        return {}
+    runs = []
+    for row in rows:
+        pictures = shown[folder_name(row)]
+        ranked = [_picture(row, picture, carried) for picture in pictures if picture.rank < len(RANKS)]
+        first = [_picture(row, picture, carried) for picture in pictures if picture.rank == len(RANKS)]
+        runs.append((row_name(row), ranked, first))
+    return {
+        "runs": runs,
+        "shown": sum(map(len, shown.values())),
+        "drawn": sum(len(row["pictures"]) for row in rows),
+        "bytes": sum(picture.bytes for pictures in shown.values() for picture in pictures),
+    }
 
 
-def _pictures_of_run(row: Row, pictures: Sequence[Picture], carried: Carried) -> str:
-    ranked = [_picture(row, picture, carried) for picture in pictures if picture.rank < len(RANKS)]
-    first = [_picture(row, picture, carried) for picture in pictures if picture.rank == len(RANKS)]
-    parts = [element("h3", {}, text(row_name(row))), element("div", {"class": "pictures"}, *ranked)]
-    if first:
-        summary = element("summary", {}, text(f"{len(first)} more of {row_name(row)}: the first of the split"))
-        parts.append(element("details", {}, summary, element("div", {"class": "pictures"}, *first)))
-    return element("div", {"class": "gallery"}, *parts)
-
-
-def _picture(row: Row, picture: Picture, carried: Carried) -> str:
+def _picture(row: Row, picture: Picture, carried: Carried) -> dict[str, str]:
     file = carried_name(row, f"pictures/{picture.file}")
-    words = ", ".join(word for word in picture.shown_as if word in RANKS) or f"no. {picture.index + 1}"
-    score = f"mIoU {percent(picture.miou)}" if picture.miou is not None else "nothing labelled"
-    described = f"{row_name(row)}, {words} picture, {picture.id}, {score}. Panels: {PANELS}."
-    # Read back by carried.read_carried, which knows this order.
-    image = element("img", {"data-file": file, "src": data_uri(file, carried[file]), "alt": described})
-    caption = element("strong", {}, text(words)) + text(f" · {score} · {picture.id}")
-    return element("figure", {}, image, element("figcaption", {}, caption))
+    return {
+        "file": file,
+        "uri": data_uri(file, carried[file]),
+        "row_name": row_name(row),
+        "words": ", ".join(word for word in picture.shown_as if word in RANKS) or f"no. {picture.index + 1}",
+        "id": picture.id,
+        "score": f"mIoU {percent(picture.miou)}" if picture.miou is not None else "nothing labelled",
+    }
 
 
-def provenance_section(results: Mapping[str, Any], published: Published, carried: Carried) -> str:
-    """The sources of the results, and a panel per row."""
-    sources = [("results.json", hash_code(results["sha256"])), (published.file, hash_code(published.sha256))]
-    plans = {row["run"]: row["sealed"] for row in results["runs"] if row["sealed"]}
-    sources += [(f"seeds of {run}", _plan(sealed)) for run, sealed in plans.items()]
-    panels = [_panel(row, carried) for row in results["runs"]]
-    return lines([element("p", {}, text(EVIDENCE_EXPLAINED)), definitions(sources), *panels])
+def plans(results: Mapping[str, Any]) -> list[tuple[str, str, str]]:
+    """By run: a name, its planned seeds and what was started since, and the sha256 of the plan."""
+    sealed = {row["run"]: row["sealed"] for row in results["runs"] if row["sealed"]}
+    return [(f"seeds of {run}", _plan(plan), plan["sha256"]) for run, plan in sealed.items()]
 
 
-def _plan(sealed: Mapping[str, Any]) -> str:
-    """The seeds of a run as they were planned, and what was started since."""
-    seeds, starts, other = ", ".join(map(str, sealed["seeds"])), sealed["starts"], sealed["other"]
-    words = f"{seeds}, planned at {sealed['time']}; starts since then: {starts}"
+def _plan(plan: Mapping[str, Any]) -> str:
+    seeds, other = ", ".join(map(str, plan["seeds"])), plan["other"]
     more = f"; trained with other settings, data or code: {other} times" if other else ""
-    return text(f"{words}{more}; sha256 ") + hash_code(sealed["sha256"])
-
-
-def hash_code(value: str) -> str:
-    """A hash; the script puts a button beside it that copies it."""
-    return element("code", {"class": "hash"}, text(value))
-
-
-def nested(value: Any) -> str:
-    """Any scalars, mappings and lists of them, as nested lists of names and values."""
-    if isinstance(value, Mapping):
-        return definitions((str(name), nested(inner)) for name, inner in value.items())
-    if isinstance(value, list | tuple):
-        return ", ".join(map(nested, value)) or NOTHING
-    if value is None:
-        return NOTHING
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    words = str(value)
-    return hash_code(words) if re.fullmatch(r"[0-9a-f]{40,64}", words) else text(words)
-
-
-def _panel(row: Row, carried: Carried) -> str:
-    name = row_name(row)
-    summary = element("summary", {}, text(f"{name}: {row['evidence']}"))
-    provenance = nested(row["provenance"]) if row.get("provenance") else ""
-    return element("details", {"class": "proof"}, summary, _files(row, carried), provenance, _hashes(row))
-
-
-def _files(row: Row, carried: Carried) -> str:
-    names = [carried_name(row, METRICS), carried_name(row, CURVE_TABLE)]
-    names += [published_curve(row)] if row["kind"] == "trained" else []
-    files = [name for name in names if name in carried]
-    # Read back by carried.read_carried, which knows this order.
-    links = (
-        element(
-            "a",
-            {"data-file": file, "href": data_uri(file, carried[file]), "download": file.replace("/", ".")},
-            text(file.partition("/")[2]),
-        )
-        for file in files
-    )
-    return element("p", {}, "Save ", " · ".join(links)) if files else ""
-
-
-def _hashes(row: Row) -> str:
-    if not row["hashes"]:
-        return element("p", {"class": "quiet"}, "Nothing has been made for this row yet.")
-    head = element("tr", {}, *(element("th", {"scope": "col"}, words) for words in ("What", "sha256")))
-    body = "\n".join(
-        element("tr", {}, element("th", {"scope": "row"}, text(name)), element("td", {}, hash_code(value)))
-        for name, value in sorted(row["hashes"].items())
-    )
-    caption, table = f"Hashes of {row_name(row)}", f"<thead>{head}</thead><tbody>\n{body}\n</tbody>"
-    return box(caption, element("table", {"class": "hashes"}, element("caption", {}, text(caption)), table))
+    return f"{seeds}, planned at {plan['time']}; starts since then: {plan['starts']}{more}"

@@ -12,8 +12,7 @@ from pointrend.files import canonical_json, sha256_file, write_json
 from pointrend.results.audit.curves import LEAST_RECORDS, LOSSES, Curve
 from pointrend.results.compare import compare
 from pointrend.results.page.curves import Reference, original_reference, read_curve, reference, thinned
-from pointrend.results.page.markup import number
-from pointrend.results.page.plot import Scale, enclosing, tick_text
+from pointrend.results.page.plot import Scale, enclosing, number, tick_text, together
 from pointrend.results.page.score_plot import score_plots
 from pointrend.settings.definition import OriginalTraining
 from tests.results.pages import page_of
@@ -45,7 +44,7 @@ def test_a_scale_ends_at_round_numbers(values: list[float], ends: tuple[float, f
     [
         *(
             (tick_text(value), words)
-            for value, words in {0.05: "0.05", 40000: "40k", -1.5: "-1.5", 1e-5: "1e-05"}.items()
+            for value, words in {0.05: "0.05", 40000: "40k", -1.5: "−1.5", 1e-5: "1e−05"}.items()
         ),
         *((number(value), words) for value, words in {1.0: "1", -0.001: "0", 120: "120", 3.14159: "3.14"}.items()),
     ],
@@ -61,6 +60,12 @@ def test_thinning_keeps_the_mean_and_the_order() -> None:
     assert len(thinned(list(range(3285)))) <= 200
 
 
+def plots_of(results: dict[str, Any]) -> str:
+    """Drawings, legends and captions of the score plots."""
+    figures = score_plots(results)
+    return "".join(together([*(mark for mark, _ in one.marks), one.drawing, one.caption]) for one in figures)
+
+
 def circles(page: str, style: str) -> list[tuple[float, float]]:
     return [
         (float(x), float(y))
@@ -71,19 +76,20 @@ def circles(page: str, style: str) -> list[tuple[float, float]]:
 def test_comparable_scores_are_drawn_as_differences(tmp_path: Path) -> None:
     runs = [selected(tmp_path, run) for run in RUNS[:2]]
     finish(runs[0])
-    plots = score_plots(compare("paper", runs, published(), ASSUMED))
+    plots = plots_of(compare("paper", runs, published(), ASSUMED))
     (ours,) = circles(plots, "ours")[1:]
-    ticks = {float(at): float(x) for x, at in re.findall(r'<text x="([\d.]+)"[^>]*>([+-]?\d+)</text>', plots)}
+    found = re.findall(r'<text x="([\d.]+)"[^>]*>([+−]?\d+)</text>', plots)
+    ticks = {float(at.replace("−", "-")): float(x) for x, at in found}
     assert ours[0] == pytest.approx(Scale(-20, 20, ticks[-20], ticks[20])(MIOU - 69.84), abs=0.02)
     assert plots.count('class="theirs"') == 1 + 2
     assert plots.count('class="seeds"') == 2 * 3
-    assert "voc_r50 (seed 0): published 69.84%, ours 48.86%, difference -20.98, below" in plots
+    assert "voc_r50 (seed 0): published 69.84%, ours 48.86%, difference −20.98, below" in plots
     assert "voc_r101 (seed 0): published 72.31%, not run" in plots
     assert "Not comparable" not in plots
 
 
 def test_what_is_not_comparable_has_its_own_plot_without_the_published_values(tmp_path: Path) -> None:
-    plots = score_plots(results_of(tmp_path))
+    plots = plots_of(results_of(tmp_path))
     assert 'class="theirs"' not in plots
     assert "published 69.84%" not in plots
     assert len(circles(plots, "ours hollow")) == 1 + 4
@@ -91,7 +97,7 @@ def test_what_is_not_comparable_has_its_own_plot_without_the_published_values(tm
 
 
 def test_nothing_scored_leaves_the_published_values(tmp_path: Path) -> None:
-    plots = score_plots(compare("paper", [selected(tmp_path, run) for run in RUNS], published(), ASSUMED))
+    plots = plots_of(compare("paper", [selected(tmp_path, run) for run in RUNS], published(), ASSUMED))
     assert plots.count('class="theirs"') == 1 + 6
     assert plots.count(">not run</text>") == 6
 

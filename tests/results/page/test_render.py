@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import html
 import re
 from pathlib import Path
 
@@ -9,9 +10,7 @@ import pytest
 
 from pointrend.files import canonical_json
 from pointrend.results.compare import compare
-from pointrend.results.page.markup import VERDICT_STYLES
-from pointrend.results.page.render import render_page
-from pointrend.results.page.sections import nested
+from pointrend.results.page.render import VERDICT_STYLES, environment, render_page
 from pointrend.results.tables import VERDICT_SENTENCES
 from tests.results.pages import PageReader, page_of
 from tests.results.runs import ASSUMED, PICTURES, RUNS, finish, published, results_of, selected
@@ -32,8 +31,8 @@ def test_every_style_and_script_has_its_hash_in_the_policy(tmp_path: Path) -> No
     for tag in ("style", "script"):
         (content,) = re.findall(f"<{tag}>(.*?)</{tag}>", page, re.DOTALL)
         digest = base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()
-        assert f"{tag}-src &#x27;sha256-{digest}&#x27;" in policy[1]
-    assert policy[1].startswith("default-src &#x27;none&#x27;; img-src data:;")
+        assert f"{tag}-src 'sha256-{digest}'" in html.unescape(policy[1])
+    assert html.unescape(policy[1]).startswith("default-src 'none'; img-src data:;")
     assert "style=" not in page
     assert not re.search(r" on\w+=", page)
 
@@ -43,6 +42,25 @@ def test_the_page_lists_every_hash(tmp_path: Path) -> None:
     page = PageReader(page_of(results, tmp_path))
     rows = [row for row in page.rows if len(row) == 2 and row != ["What", "sha256"]]
     assert rows == [[name, value] for row in results["runs"] for name, value in sorted(row["hashes"].items())]
+
+
+def test_the_plan_of_the_seeds_is_shown_with_its_time_and_hash(tmp_path: Path) -> None:
+    results = results_of(tmp_path)
+    plan = {
+        "seeds": [2, 0],
+        "sha256": "a1" * 32,
+        "time": "2026-11-29 12:00:00 UTC",
+        "starts": 3,
+        "last": "",
+        "other": 2,
+    }
+    results["runs"][0]["sealed"] = plan
+    page = page_of(results, tmp_path)
+    words = (
+        "2, 0, planned at 2026-11-29 12:00:00 UTC; starts since then: 3; trained with other settings, data or code: 2"
+    )
+    assert f"<dt>seeds of {results['runs'][0]['run']}</dt><dd>{words} times" in page
+    assert "a1" * 32 in page
 
 
 def test_sections_are_those_that_have_something_to_show(tmp_path: Path) -> None:
@@ -84,7 +102,8 @@ def test_every_verdict_is_coloured() -> None:
 
 def test_a_provenance_of_any_shape_is_shown() -> None:
     machine = {"cores": 8, "cuda": None, "gpus": ["H100", "H100"], "synchronised": True, "half": False}
-    shown = nested({"lock": "a" * 64, "machine": machine, "<rule>": 0.5, "notes": []})
+    parts = environment().get_template("parts.html").module
+    shown = parts.nested({"lock": "a" * 64, "machine": machine, "<rule>": 0.5, "notes": []})
     assert shown == (
         f'<dl><dt>lock</dt><dd><code class="hash">{"a" * 64}</code></dd><dt>machine</dt><dd><dl>'
         "<dt>cores</dt><dd>8</dd><dt>cuda</dt><dd>–</dd><dt>gpus</dt><dd>H100, H100</dd>"
@@ -100,15 +119,13 @@ def test_provenance_is_shown_where_there_is_one(tmp_path: Path) -> None:
     assert page_of(results, tmp_path).count("<dt>batch_norm</dt><dd>synchronised</dd>") == 1
 
 
-def test_absent_classes_come_last_and_are_counted(tmp_path: Path) -> None:
+def test_absent_classes_are_named_below_the_table(tmp_path: Path) -> None:
     page = page_of(results_of(tmp_path), tmp_path)
     assert "<caption>voc: 2 classes, 1 absent</caption>" in page
     rows = [row for row in PageReader(page).rows if row[0] in ("background", "aeroplane", "bicycle")]
-    assert rows[:3] == [
-        ["background", "72.73%", "72.73%"],
-        ["bicycle", "25.00%", "25.00%"],
-        ["aeroplane", "absent", "absent"],
-    ]
+    assert rows[:2] == [["background", "72.73%", "72.73%"], ["bicycle", "25.00%", "25.00%"]]
+    assert not [row for row in rows if row[0] == "aeroplane"]
+    assert page.count("Absent: aeroplane.") == 2
 
 
 def test_the_demo_has_the_iou_of_the_original_beside_ours(tmp_path: Path) -> None:
