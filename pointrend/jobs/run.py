@@ -26,7 +26,7 @@ from pointrend.jobs.attempts import Attempts
 from pointrend.jobs.launch import check_interfaces
 from pointrend.jobs.lease import lease
 from pointrend.jobs.staging import training_data
-from pointrend.logs import calling_engine, first_process
+from pointrend.logs import calling_engine, duration, first_process
 from pointrend.settings.project import Project
 from pointrend.training.checkpoints import last_iteration
 from pointrend.training.distributed import join_processes
@@ -96,13 +96,24 @@ def _attempt(training: Training, make_watch: MakeWatch, stop: StopRequest) -> No
         attempts = Attempts(training.checkpoints, training.identity, held)
 
         def started(trainer: Trainer) -> WatchRecords | None:
-            attempts.note(machine=machine_record(trainer.processes.device))
+            attempts.note(machine=machine_record(trainer.processes.device), iterations=trainer.total)
             start, epochs = trainer.progress.iteration, setting.recipe.epochs
             return make_watch(training.project, setting.run, epochs, trainer.epoch_iterations, start)
 
         with attempts.attempt(last_iteration(training.checkpoints, training.identity), code):
             log.info("attempt %d", len(attempts.records))
-            training.write(_train(training, stop, held, started), attempts.records, held)
+            trainer = _train(training, stop, held, started)
+            training.write(trainer, attempts.records, held)
+        log.info("%s", _end(training, trainer, attempts.records[-1]))
+
+
+def _end(training: Training, trainer: Trainer, attempt: Mapping[str, Any]) -> str:
+    """What was trained, for how long, on what, and where the weights are."""
+    start, total = attempt["iteration"], trainer.total
+    resumed = f", resumed at iteration {start}" if 0 < start < total else ""
+    took = f"{duration(trainer.progress.seconds)} on {attempt['machine']['device']} x {trainer.processes.count}"
+    what = f"{training.setting.run} seed {training.seed}: {'had been' if start == total else 'was'} trained"
+    return f"{what} for {total} iterations, {took}{resumed}\nwritten to {training.folder}/"
 
 
 def _train(
