@@ -36,6 +36,7 @@ VERBS = {
     "verify": "recompute every hash and every mIoU; name the first one that differs",
     "bridge": "record in one engine, dvc or snakemake, what the other has done",
     "status": "print the state of every training: waiting, running, failed or done",
+    "diff": "compare two runs or seeds: settings, scores, classes, losses",
     "plan": "print what a scale would run: iterations, hours, downloads, disk",
     "doctor": "check what this machine lacks for a scale, and print what to do",
 }

@@ -44,7 +44,7 @@ def status(project: Project) -> Iterator[str]:
             state = state_of(project, run, seed, jobs)
             found[state.word] += 1
             start = f"{run:<{width}}{seed:>4}  {state.word:<9}"
-            yield textwrap.fill(start + state.text, WIDTH, subsequent_indent=" " * len(start))
+            yield textwrap.fill(start + state.text, WIDTH, subsequent_indent=" " * len(start), break_on_hyphens=False)
     counts = ", ".join(f"{found[word]} {word}" for word in STATES if found[word])
     yield f"\nscale {project.params.scale}: {counts}"
 

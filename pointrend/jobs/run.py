@@ -105,15 +105,16 @@ def _attempt(training: Training, make_watch: MakeWatch, stop: StopRequest) -> No
             trainer = _train(training, stop, held, started)
             training.write(trainer, attempts.records, held)
         log.info("%s", _end(training, trainer, attempts.records[-1]))
+        log.info("written to %s/", training.folder)
 
 
 def _end(training: Training, trainer: Trainer, attempt: Mapping[str, Any]) -> str:
-    """What was trained, for how long, on what, and where the weights are."""
+    """What was trained, for how long and on what."""
     start, total = attempt["iteration"], trainer.total
     resumed = f", resumed at iteration {start}" if 0 < start < total else ""
     took = f"{duration(trainer.progress.seconds)} on {attempt['machine']['device']} x {trainer.processes.count}"
     what = f"{training.setting.run} seed {training.seed}: {'had been' if start == total else 'was'} trained"
-    return f"{what} for {total} iterations, {took}{resumed}\nwritten to {training.folder}/"
+    return f"{what} for {total} iterations, {took}{resumed}"
 
 
 def _train(

@@ -97,6 +97,8 @@ def test_a_running_training_and_then_its_end(said) -> None:
         attempt(50, KeyboardInterrupt(), held, reached=1200)
         assert said().endswith(", iteration 1200 of 3000, loss 0.008, 60 min left")
     assert said().startswith("voc_r50 0 failed killed")
+    with lease(CHECKPOINTS):
+        assert said().endswith(", no iteration recorded yet")
 
 
 def test_a_holder_on_another_machine_is_alive_while_it_renews_its_lease(said, monkeypatch) -> None:
@@ -118,6 +120,13 @@ def test_a_holder_on_another_machine_is_alive_while_it_renews_its_lease(said, mo
     [
         (["7|PENDING|Priority|rule_train_wildcards_voc_r50_0|HERE"], "waiting Slurm job 7: PENDING (Priority)"),
         (["8|RUNNING|None|rule_voc_r50-s0_evaluate_train|HERE"], "running Slurm job 8: begins, or scores"),
+        (
+            [
+                "7|PENDING|Dependency|rule_train_wildcards_voc_r50_0|HERE",
+                "9|RUNNING|None|rule_evaluate_wildcards_voc_r50_0|HERE",
+            ],
+            "running Slurm job 9: begins, or scores",
+        ),
         (["7|PENDING|Priority|rule_train_wildcards_voc_r50_0|/elsewhere"], "waiting"),
     ],
 )
