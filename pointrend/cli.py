@@ -17,6 +17,7 @@ from typing import Any, NoReturn
 
 from pointrend import __version__
 from pointrend.errors import ParamsError, PointrendError, lacks_memory
+from pointrend.logs import NO_BARS, calling_engine, log_to_screen
 
 log = logging.getLogger("pointrend")
 
@@ -34,6 +35,8 @@ VERBS = {
     "track": "send results and curves to MLflow, once (sync) or while trainings run (follow)",
     "verify": "recompute every hash and every mIoU; name the first one that differs",
     "bridge": "record in one engine, dvc or snakemake, what the other has done",
+    "status": "print the state of every training: waiting, running, failed or done",
+    "diff": "compare two runs or seeds: settings, scores, classes, losses",
     "plan": "print what a scale would run: iterations, hours, downloads, disk",
     "check": "compare this machine's arithmetic with numbers from the original",
     "doctor": "check what this machine lacks for a scale, and print what to do",
@@ -61,6 +64,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if isinstance(stream, io.TextIOWrapper):
             # A character that the terminal's encoding lacks must not end the command.
             stream.reconfigure(errors="backslashreplace")
+    log_to_screen()
     try:
         return _run(sys.argv[1:] if arguments is None else list(arguments))
     except BrokenPipeError:
@@ -70,7 +74,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Exception as error:
         if (line := _known(error)) is None:
             raise
-        print(f"error: {_one_line(line)}", file=sys.stderr)
+        log.error("error: %s", _one_line(line))
         log.debug("traceback", exc_info=True)
         return error.exit_code if isinstance(error, PointrendError) else 2
     except KeyboardInterrupt:
@@ -91,7 +95,6 @@ def _run(arguments: list[str]) -> int:
     module = importlib.import_module(f"pointrend.commands.{options.verb}")
     chosen = verb_parser(module).parse_args(options.rest, options)
 
-    from pointrend.logs import NO_BARS, calling_engine, log_to_screen
     from pointrend.settings.project import Project
 
     log_to_screen(quiet=chosen.quiet)

@@ -42,7 +42,13 @@ def log_to_screen(quiet: bool = False) -> None:
 
 
 def log_to_file(path: Path) -> None:
-    """Append everything to ``path`` as well; only the first of several processes does."""
+    """Append everything to ``path`` as well; only the first of several processes does.
+
+    Jobs of Snakemake share one screen, so there the name of the file begins every line.
+    """
+    if calling_engine() == "snakemake":
+        for screen in ROOT.handlers:
+            screen.setFormatter(logging.Formatter(f"{path.stem}: %(message)s"))
     if not first_process():
         return
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -50,6 +56,12 @@ def log_to_file(path: Path) -> None:
     handler.setLevel(logging.DEBUG)
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)-7s %(name)s: %(message)s"))
     ROOT.addHandler(handler)
+
+
+def duration(seconds: float) -> str:
+    """A length of time for readers, to two digits or so."""
+    minutes = seconds / 60
+    return f"{seconds:.0f} s" if minutes < 2 else f"{minutes:.0f} min" if minutes < 120 else f"{minutes / 60:.1f} h"
 
 
 def redacted(text: str, *secrets: str | None) -> str:

@@ -59,8 +59,20 @@ def read_to_end(reader: int) -> str:
     [
         ("fetch voc", ["VOCtrainval_11-May-2012.tar", "benchmark.tgz"], []),
         ("prepare voc", ["PASCAL VOC 2012 train", "PASCAL VOC 2012 val"], [r"PASCAL VOC 2012 val: 4 of 4 images, "]),
-        ("train voc_r50", ["train"], ["attempt 1", "training from iteration 0 to 4, 2 per epoch"]),
-        ("evaluate voc_r50", ["evaluate"], []),
+        (
+            *("train voc_r50", ["train"]),
+            [
+                *("attempt 1", "training from iteration 0 to 4, 2 per epoch"),
+                r"voc_r50 seed 0: was trained for 4 iterations, \d+ s on cpu x 1\r\nwritten to runs/demo/voc_r50-s0/",
+            ],
+        ),
+        (
+            *("evaluate voc_r50", ["evaluate"]),
+            [
+                r"IoU of 21 classes, %\r\nbackground +[\d.]+  [^\r]{58}\r\n",
+                r"mIoU [\d.]+% of 4 images, .*\r\nboundary IoU .*%\r\nwritten to runs/demo/voc_r50-s0/\r\n$",
+            ],
+        ),
     ],
 )
 def test_a_long_verb_shows_a_bar(on_terminal, words, bars, lines):
@@ -77,7 +89,8 @@ def test_no_bar_where_there_must_be_none(on_terminal, words, engine, monkeypatch
     monkeypatch.setenv("POINTREND_ENGINE", engine)
     shown = [on_terminal(f"{words}{verb}") for verb in ("fetch voc", "prepare voc", "evaluate voc_r50")]
     assert not any("%|" in text for text in shown)
-    assert ("scored 4 of 4 images" in shown[-1]) == bool(engine)
+    named = "evaluate-voc_r50-s0: scored 4 of 4 images\r\nevaluate-voc_r50-s0: mIoU "
+    assert (named in shown[-1]) == bool(engine)
 
 
 def test_an_error_has_a_line_of_its_own(on_terminal, checkout):

@@ -10,6 +10,7 @@ examples:
 from __future__ import annotations
 
 import argparse
+import textwrap
 from dataclasses import asdict
 
 from pointrend.engines.doctor.cluster import check_shared, check_slurm, slurm_version
@@ -47,14 +48,20 @@ def run(project: Project, arguments: argparse.Namespace) -> int:
     width = max(len(finding.name) for finding in findings)
     for finding in findings:
         mark = finding.state.upper() if finding.state == "missing" else finding.state
-        print(f"{mark:<8} {finding.name:<{width}}  {finding.found}")
+        print(_filled(f"{mark:<8} {finding.name:<{width}}  ", finding.found))
         if finding.do:
-            print(f"{'':<8} {'':<{width}}  -> {finding.do}")
+            print(_filled(f"{'':<8} -> ", finding.do))
     if missing:
         raise CheckFailed(f"scale {project.params.scale} lacks: {', '.join(missing)}", "follow each -> above")
     command = Workflow(project, tuple(project.params.runs), project.params.seeds).whole_command()
-    print(f"\nnothing is missing for scale {project.params.scale}; next: {command}")
+    print(f"\nnothing is missing for scale {project.params.scale}\nnext: {command}")
     return 0
+
+
+def _filled(start: str, text: str) -> str:
+    """``text`` beside ``start`` in lines that fit an 80-column terminal; names, paths and options stay whole."""
+    indent = " " * len(start)
+    return textwrap.fill(start + text, 80, subsequent_indent=indent, break_on_hyphens=False, break_long_words=False)
 
 
 def look(project: Project) -> list[Finding]:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import logging
 from pathlib import Path
 
 from pointrend.commands.arguments import add_run, add_seed, check_out, folder
@@ -20,6 +21,8 @@ from pointrend.errors import ParamsError
 from pointrend.files import sha256_file
 from pointrend.settings.fingerprints import prepared
 from pointrend.settings.project import Project
+
+log = logging.getLogger(__name__)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -45,6 +48,7 @@ def run(project: Project, arguments: argparse.Namespace) -> None:
 
     from pointrend.evaluation.evaluate import write_evaluation
     from pointrend.evaluation.score import score, score_released, score_trained
+    from pointrend.evaluation.shown import scores_text
 
     if arguments.released:
         score_released(project, setting)
@@ -58,3 +62,4 @@ def run(project: Project, arguments: argparse.Namespace) -> None:
         print(json.dumps(scores.metrics, indent=2))
     else:
         write_evaluation(out, scores, {"model_sha256": sha256_file(weights)})
+        log.info("%s", scores_text(scores.metrics, out))

@@ -10,6 +10,7 @@ from collections import defaultdict
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import NamedTuple
 
 from pointrend.engines.doctor.finding import ask
 from pointrend.engines.workflow import Workflow
@@ -90,26 +91,41 @@ class SlurmJobs:
         return " ".join(_after(self._before(rule, *wildcards))) or None
 
     def _before(self, rule: str, *wildcards: str) -> tuple[str, ...]:
-        alone = self._earlier.get(f"rule_{rule}_wildcards_{'_'.join(wildcards)}", ())
-        grouped = self._earlier.get(f"rule_{wildcards[0]}-s{wildcards[-1]}_evaluate_train", ())
-        return (*alone, *grouped)
+        return tuple(job.number for name in comments(rule, *wildcards) for job in self._earlier.get(name, ()))
 
     @cached_property
-    def _earlier(self) -> dict[str, tuple[str, ...]]:
-        return jobs_of_earlier_commands(self.wanted.project.root) if self.wanted.cluster else {}
+    def _earlier(self) -> dict[str, tuple[QueuedJob, ...]]:
+        return queued_jobs(self.wanted.project.root) if self.wanted.cluster else {}
 
 
-def jobs_of_earlier_commands(root: Path) -> dict[str, tuple[str, ...]]:
-    """Ids of the Slurm jobs that run in the checkout at ``root``, by the comment that Snakemake gave them.
+class QueuedJob(NamedTuple):
+    """A job in Slurm's queue, with its state and why it waits, in Slurm's words."""
+
+    number: str
+    state: str
+    reason: str
+
+    def runs(self, number: str | None) -> bool:
+        """Whether it is the running job of this ``number``."""
+        return self.state == "RUNNING" and self.number == number
+
+
+def comments(rule: str, *wildcards: str) -> tuple[str, str]:
+    """The comments that Snakemake gives a Slurm job: alone, or in the group of a short training and its score."""
+    return f"rule_{rule}_wildcards_{'_'.join(wildcards)}", f"rule_{wildcards[0]}-s{wildcards[-1]}_evaluate_train"
+
+
+def queued_jobs(root: Path) -> dict[str, tuple[QueuedJob, ...]]:
+    """The Slurm jobs of the checkout at ``root``, by their comments; empty where Slurm does not answer.
 
     A killed Snakemake leaves its jobs in the queue. The next one lets each of its own jobs begin after the matching old
-    one, which has then done the work. Empty where Slurm does not answer.
+    one, which has then done the work.
     """
-    found: dict[str, tuple[str, ...]] = defaultdict(tuple)
-    for line in (ask("squeue", "--me", "--noheader", "--format=%i|%k|%Z", seconds=60) or "").splitlines():
-        number, comment, folder = line.split("|", 2)
+    found: dict[str, tuple[QueuedJob, ...]] = defaultdict(tuple)
+    for line in (ask("squeue", "--me", "--noheader", "--format=%i|%T|%r|%k|%Z", seconds=60) or "").splitlines():
+        *job, comment, folder = line.split("|", 4)
         if Path(folder) == root:
-            found[comment] += (number,)
+            found[comment] += (QueuedJob(*job),)
     return found
 
 

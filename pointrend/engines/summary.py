@@ -35,7 +35,7 @@ def summary(wanted: Workflow, rest: str = "") -> str:
     if current:
         commands[f"pointrend --scale {scale} report --show"] = "prints the table"
         commands[f"pointrend --scale {scale} verify"] = "recomputes every hash and every mIoU behind it"
-    tracked = _content(tracked_file(project))
+    tracked = content(tracked_file(project))
     if tracked.get("store") == DATABASE:
         commands[f"mlflow ui --backend-store-uri sqlite:///{DATABASE}"] = "serves runs and curves at the address below"
     if current and scale == "demo":
@@ -67,22 +67,22 @@ def _stages(wanted: Workflow) -> dict[str, dict[str, bool]]:
     stages = {
         "prepared": {dataset: project.manifest(dataset).is_file() for dataset in wanted.datasets},
         "trained": {name: (folder / "train.json").is_file() for name, folder in seeds},
-        "scored": {name: _is_scored(folder) for name, folder in seeds},
+        "scored": {name: is_scored(folder) for name, folder in seeds},
         "released": {run: (project.released_folder(run) / "metrics.json").is_file() for run in wanted.released},
         "audited": {run: (project.audited_folder(run) / "audit.json").is_file() for run in wanted.audited},
     }
     return {name: items for name, items in stages.items() if items}
 
 
-def _is_scored(folder: Path) -> bool:
+def is_scored(folder: Path) -> bool:
     """Whether a score exists and is one of the present training."""
-    train, metrics = (_content(folder / name).get("fingerprint") for name in ("train.json", "metrics.json"))
+    train, metrics = (content(folder / name).get("fingerprint") for name in ("train.json", "metrics.json"))
     return metrics is not None and metrics == train
 
 
 def _pages_are_current(wanted: Workflow) -> bool:
     """Whether the pages exist and show the present scores."""
-    project, results = wanted.project, _content(wanted.project.results_folder / "results.json")
+    project, results = wanted.project, content(wanted.project.results_folder / "results.json")
     rows = (row for row in results.get("runs", []) if row["kind"] != "seeds")
     shown = {project.runs_folder / folder_name(row): row["hashes"].get("metrics.json") for row in rows}
     folders = {project.run_folder(run, seed) for run in wanted.runs for seed in wanted.seeds}
@@ -110,7 +110,7 @@ def _stage_line(project: Project, name: str, items: Mapping[str, bool]) -> str:
     return f"  {name:<10}{found}, in {project.relative(folder)}/"
 
 
-def _content(path: Path) -> dict[str, Any]:
+def content(path: Path) -> dict[str, Any]:
     """A JSON object; empty where the file has none."""
     try:
         found = read_json(path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +16,15 @@ from pointrend.evaluation.boundary import dilation_ratio
 from pointrend.evaluation.counts_file import SCORES
 from pointrend.evaluation.evaluate import Scores, evaluate_split, write_evaluation
 from pointrend.evaluation.network import load_network, scoring_device
+from pointrend.evaluation.shown import scores_text
 from pointrend.files import is_sealed, read_json, sha256_file, write_json, write_sealed
 from pointrend.logs import log_to_file
 from pointrend.model.inputs import TestTransform
 from pointrend.settings.fingerprints import data_record, released_sha256, scoring_fingerprint
 from pointrend.settings.params import RunSetting
 from pointrend.settings.project import Project
+
+log = logging.getLogger(__name__)
 
 
 def score(project: Project, setting: RunSetting, weights: Path) -> Scores:
@@ -105,3 +109,4 @@ def _score_and_write(
         "metrics_sha256": sha256_file(folder / "metrics.json"),
     }
     write_sealed(folder / "evaluate.json", record)
+    log.info("%s", scores_text(scores.metrics, folder))

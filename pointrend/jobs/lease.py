@@ -135,6 +135,19 @@ def newest(place: Path) -> Found:
             return Found(int(path.stem), beat, json.loads(text) if text.endswith("\n") else {}, path.suffix == FREE)
 
 
+def seems_alive(found: Found) -> bool:
+    """Whether a process holds the lease, as far as one look tells.
+
+    A holder on another machine is taken for dead after :data:`STALE_SECONDS` without a renewal by our clock, which may
+    be another one than that of the file server. So nobody takes a lease because of this; :class:`Watch` decides that.
+    """
+    if found.free or not found.holder:
+        return not found.free
+    if found.holder["machine"] == _machine():
+        return _alive(found.holder)
+    return time.time() - found.beat / 1e9 < STALE_SECONDS
+
+
 class Watch:
     """Observes the lease on a folder until no process holds it."""
 

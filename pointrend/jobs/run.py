@@ -28,7 +28,7 @@ from pointrend.jobs.launch import check_interfaces
 from pointrend.jobs.lease import lease
 from pointrend.jobs.staging import training_data
 from pointrend.jobs.starts import NotedStart
-from pointrend.logs import calling_engine, first_process
+from pointrend.logs import calling_engine, duration, first_process
 from pointrend.settings.definition import PAPER
 from pointrend.settings.project import Project
 from pointrend.training.checkpoints import last_iteration
@@ -99,7 +99,8 @@ def _attempt(training: Training, make_watch: MakeWatch, stop: StopRequest) -> No
         attempts = Attempts(training.checkpoints, training.identity, held)
 
         def started(trainer: Trainer) -> WatchRecords:
-            attempts.note(machine=checked_machine(training, trainer.processes.device))
+            machine = checked_machine(training, trainer.processes.device)
+            attempts.note(machine=machine, iterations=trainer.total)
             first, epochs = trainer.progress.iteration, setting.recipe.epochs
             watch = make_watch(training.project, setting.run, epochs, trainer.epoch_iterations, first)
 
@@ -116,11 +117,23 @@ def _attempt(training: Training, make_watch: MakeWatch, stop: StopRequest) -> No
             start = NotedStart(training, iteration)
             attempts.note(start=start.place._asdict())
             try:
-                training.write(_train(training, stop, held, started), attempts.records, held)
+                trainer = _train(training, stop, held, started)
+                training.write(trainer, attempts.records, held)
             finally:
                 with suppress(OSError):  # on a full disk, say; the first error is the one to report
                     start.progress()
             start.end()
+        log.info("%s", _end(training, trainer, attempts.records[-1]))
+        log.info("written to %s/", training.folder)
+
+
+def _end(training: Training, trainer: Trainer, attempt: Mapping[str, Any]) -> str:
+    """What was trained, for how long and on what."""
+    start, total = attempt["iteration"], trainer.total
+    resumed = f", resumed at iteration {start}" if 0 < start < total else ""
+    took = f"{duration(trainer.progress.seconds)} on {attempt['machine']['device']} x {trainer.processes.count}"
+    what = f"{training.setting.run} seed {training.seed}: {'had been' if start == total else 'was'} trained"
+    return f"{what} for {total} iterations, {took}{resumed}"
 
 
 def checked_machine(training: Training, device: torch.device) -> dict[str, Any]:

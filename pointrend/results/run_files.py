@@ -36,7 +36,7 @@ KEYS: dict[str, dict[str, Any]] = {
     SCORING: {**_BOTH_KEYS, "seed": int | None, "train_sha256": str | None, "metrics_sha256": str},
     METRICS: {
         **dict.fromkeys(("miou", "all_accuracy", "boundary_iou"), int | float),
-        **{"coarse": dict, "n_images": int, "pictures": dict, "model_sha256": str, "sha256": str},
+        **{"coarse": dict, "iou": dict, "n_images": int, "pictures": dict, "model_sha256": str, "sha256": str},
     },
 }
 
@@ -234,9 +234,17 @@ def _checked_counts(selected: SelectedRun, metrics: Record, evaluation: Record) 
 
 
 def _read(selected: SelectedRun, name: str) -> dict[str, Any]:
-    path, do = selected.folder / name, selected.again(name)
-    values = read_json(path, do=do, keys=KEYS[name])
-    wrong = [key for key, kind in KEYS[name].items() if not isinstance(values[key], kind)]
+    return read_record(selected.folder / name, selected.again(name))
+
+
+def read_record(path: Path, do: str) -> dict[str, Any]:
+    """The record in ``path`` with values of the kinds in :data:`KEYS`; ``do`` is what to do where it has others.
+
+    Raises ResultsError if it cannot be read or has others.
+    """
+    kinds = KEYS[path.name]
+    values = read_json(path, do=do, keys=kinds)
+    wrong = [key for key, kind in kinds.items() if not isinstance(values[key], kind)]
     if wrong:
         raise ResultsError(f"{path} has a value of the wrong type in {', '.join(wrong)}", do)
     return dict(values)

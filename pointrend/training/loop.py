@@ -6,7 +6,7 @@ import logging
 import os
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -19,7 +19,7 @@ from tqdm import tqdm
 from pointrend.datasets.registry import classes_of
 from pointrend.datasets.store import Store
 from pointrend.errors import MachineError, TrainingStopped
-from pointrend.logs import hides_bars
+from pointrend.logs import duration, hides_bars
 from pointrend.model.inputs import normalize_batch
 from pointrend.model.norm import convert_norms
 from pointrend.model.pointrend import Architecture, PointDraws, PointRend, allow_tf32, draw_points
@@ -30,7 +30,7 @@ from pointrend.training.distributed import Processes
 from pointrend.training.identity import Identity
 from pointrend.training.loader import TrainBatch, refuse_turned, train_loader, worker_failures
 from pointrend.training.metrics_log import MetricsLog, Window
-from pointrend.training.schedule import iterations_per_epoch, learning_rate
+from pointrend.training.schedule import iterations_per_epoch, learning_rate, seconds_left
 from pointrend.training.streams import POINTS, torch_seed
 from pointrend.training.transforms import TrainTransform
 
@@ -176,6 +176,7 @@ class Trainer:
         path = self.checkpoints / "metrics.jsonl"
         metrics = MetricsLog(path, before.metrics, self.fence) if self.processes.first else None
         window = Window(self.store.ids, self.recipe.batch_size, self.processes, before)
+        records: list[dict[str, Any]] = []
         clock = last_saved = asked = time.monotonic()
         self.model.train()
         hidden = hides_bars() or not self.processes.first
@@ -190,7 +191,8 @@ class Trainer:
                     record = self._record(done, window)
                     if metrics is not None:
                         metrics.append(record)
-                        self._report(record, bar)
+                        records.append(record)
+                        self._report(records, bar)
                         if watch is not None:
                             watch(record)
                     late = time.monotonic() - last_saved >= 60 * self.recipe.checkpoint_minutes
@@ -234,15 +236,17 @@ class Trainer:
         position = {"iteration": done, "epoch": (done - 1) // self.epoch_iterations + 1}
         return {**position, "lr": self.optimizer.param_groups[0]["lr"], **window.close()}
 
-    def _report(self, record: dict[str, Any], bar: tqdm[NoReturn]) -> None:
-        """Log every record; show its loss beside the bar or, where there is no bar, ten lines in all."""
+    def _report(self, records: Sequence[dict[str, Any]], bar: tqdm[NoReturn]) -> None:
+        """Log the last record; show its loss beside the bar or, where there is no bar, ten lines in all."""
+        record = records[-1]
         bar.set_postfix(loss=f"{record['loss']:.3f}", refresh=False)
         log.debug("%s", record)
         done, tenth = record["iteration"], self.total / 10
         if bar.disable and done // tenth > (done - self.recipe.log_every) // tenth:
-            minutes = (self.total - done) * self.recipe.batch_size / record["images_per_second"] / 60
+            left = seconds_left(records, self.total)
+            rest = f", about {duration(left)} left" if left else ""
             position = f"iteration {done} of {self.total}"
-            log.info("%s: loss %.3f, lr %.5f, about %.0f min left", position, record["loss"], record["lr"], minutes)
+            log.info("%s: loss %.3f, lr %.5f%s", position, record["loss"], record["lr"], rest)
 
     def _save(self, done: int, seconds: float, metrics: MetricsLog | None, window: Window) -> None:
         losses = window.suspend()

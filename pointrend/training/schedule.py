@@ -1,13 +1,16 @@
-"""How many iterations a run has, and the learning rate of each (RECIPE sections 6 and 10)."""
+"""How many iterations a run has, the learning rate of each (RECIPE sections 6 and 10), and the time that is left."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from pointrend.errors import ParamsError
 
 if TYPE_CHECKING:
     from pointrend.settings.recipe import Recipe
+
+RECENT = 20  # records of metrics.jsonl whose speed is taken for that of the rest
 
 
 def iterations_per_epoch(images: int, processes: int, batch_size: int) -> int:
@@ -40,3 +43,13 @@ def learning_rate(recipe: Recipe, iteration: int, total: int) -> float:
     if iteration >= recipe.warmup_iterations:
         return decayed
     return decayed * (1 - (1 - iteration / recipe.warmup_iterations) * (1 - recipe.warmup_ratio))
+
+
+def seconds_left(records: Sequence[Mapping[str, Any]], total: int) -> float | None:
+    """Seconds until iteration ``total``, at the speed of the latest ``records`` that one process wrote.
+
+    None where it is not known yet: the time before the first record includes the start.
+    """
+    first, last = records[-RECENT:][0], records[-1]
+    iterations = last["iteration"] - first["iteration"]
+    return (total - last["iteration"]) * (last["time"] - first["time"]) / iterations if iterations else None

@@ -11,7 +11,7 @@ from snakemake_executor_plugin_slurm.submit_string import get_submit_command
 from snakemake_executor_plugin_slurm.utils import set_gres_string
 
 from pointrend.cli import main
-from pointrend.engines.slurm import SlurmJobs, jobs_of_earlier_commands, sbatch_words, train_options, train_resources
+from pointrend.engines.slurm import SlurmJobs, queued_jobs, sbatch_words, train_options, train_resources
 from pointrend.engines.workflow import Workflow
 from pointrend.errors import ParamsError
 from tests.tiny import ROOT, tiny_setting
@@ -95,13 +95,13 @@ def test_the_profile_selects_the_published_recipe():
 def test_jobs_of_an_earlier_command_are_waited_for(tmp_path, monkeypatch):
     """In a queue with jobs of this checkout, of another one, and by hand."""
     lines = [
-        f"7|rule_train_wildcards_voc_r50_0|{ROOT}",
-        f"8|rule_train_wildcards_voc_r50_0|{ROOT}",
-        f"9|rule_evaluate_wildcards_voc_r50_0|{ROOT}",
-        f"10|rule_ade20k_r50-s2_evaluate_train|{ROOT}",
-        f"13|rule_evaluate_released_wildcards_voc_r50|{ROOT}",
-        "11|rule_train_wildcards_voc_r101_0|/elsewhere",
-        f"12|(null)|{ROOT}",
+        f"7|RUNNING|None|rule_train_wildcards_voc_r50_0|{ROOT}",
+        f"8|RUNNING|None|rule_train_wildcards_voc_r50_0|{ROOT}",
+        f"9|RUNNING|None|rule_evaluate_wildcards_voc_r50_0|{ROOT}",
+        f"10|RUNNING|None|rule_ade20k_r50-s2_evaluate_train|{ROOT}",
+        f"13|RUNNING|None|rule_evaluate_released_wildcards_voc_r50|{ROOT}",
+        "11|RUNNING|None|rule_train_wildcards_voc_r101_0|/elsewhere",
+        f"12|RUNNING|None|(null)|{ROOT}",
     ]
     (tmp_path / "squeue").write_text("#!/bin/sh\ncat <<END\n" + "\n".join(lines) + "\nEND\n")
     (tmp_path / "squeue").chmod(0o755)
@@ -122,4 +122,4 @@ def test_jobs_of_an_earlier_command_are_waited_for(tmp_path, monkeypatch):
     assert grouped.options("evaluate", "ade20k_r50", "2") == grouped.train_options("ade20k_r50", "2")
     assert jobs(scale="demo").train_options("voc_r50", "0") == "--signal=USR1@120"
     monkeypatch.setenv("PATH", "/nowhere")
-    assert jobs_of_earlier_commands(ROOT) == {}
+    assert queued_jobs(ROOT) == {}

@@ -7,7 +7,7 @@ import pytest
 
 from pointrend.check.families import PUBLISHED
 from pointrend.errors import ParamsError
-from pointrend.training.schedule import iterations_per_epoch, learning_rate
+from pointrend.training.schedule import RECENT, iterations_per_epoch, learning_rate, seconds_left
 from tests.golden_files import FOLDER
 
 RUNS: dict[str, dict[str, Any]] = json.loads((FOLDER / "lr_schedule.json").read_text())
@@ -43,3 +43,12 @@ def test_warm_up_starts_at_its_ratio_and_ends_in_the_decay():
     for iteration, share in ((0, 0.1), (50, 0.55), (99, 0.991), (100, 1), (101, 1)):
         expected = share * learning_rate(without, iteration, 1000)
         assert learning_rate(warm, iteration, 1000) == pytest.approx(expected, rel=1e-12)
+
+
+def test_the_time_left_follows_from_the_latest_records():
+    records = [{"iteration": 10, "time": 500.0}, {"iteration": 20, "time": 510.0}]
+    assert seconds_left(records[:1], 100) is None
+    assert seconds_left(records, 100) == 80
+    slower = [{"iteration": 20 + 10 * i, "time": 510.0 + 20 * i} for i in range(1, RECENT + 1)]
+    assert seconds_left([*records, *slower], 1000) == 2 * (1000 - slower[-1]["iteration"])
+    assert seconds_left([*records, *slower], slower[-1]["iteration"]) == 0
