@@ -6,7 +6,7 @@ results. --show prints the table, --latex the one of the top README.md for LaTeX
 examples:
   pointrend report --show
   pointrend --scale paper report --check
-  pointrend --scale paper report --latex > table.tex
+  pointrend --scale paper report --latex
 """
 
 from __future__ import annotations

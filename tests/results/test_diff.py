@@ -22,7 +22,7 @@ def two(tmp_path, monkeypatch):
     runs = [selected(Path("runs/demo"), "voc_r50", seed) for seed in (0, 1)]
     for run in runs:
         finish(run)
-    setting = {"dataset": "voc", "recipe": {"output_stride": 32, "epochs": 6, "classes": ["long"] * 99}}
+    setting = {"dataset": "voc", "depth": 50, "recipe": {"output_stride": 32, "epochs": 6, "classes": ["long"] * 99}}
     edit(runs[1], "train.json", setting=setting)
     edit(runs[1], "metrics.json", miou=60.0, iou={"background": 40.0, "bicycle": 50.0, "aeroplane": None})
     first, second = (Counts(*np.array(rows)) for rows in ([[4, 2], [6, 2], [4, 4]], [[2, 1], [3, 1], [2, 2]]))
