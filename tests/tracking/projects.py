@@ -90,7 +90,7 @@ def row(run: str = "voc_r50", seed: int | None = 0, **changed: Any) -> dict[str,
         **{"difference": None, "comparable": False, "reasons": ["scale demo"]},
         **{"evidence": "one-seed", "verdict": "not comparable"},
         **dict.fromkeys(("sigma", "sigma_source", "interval", "image_interval", "paired_interval", "measures")),
-        **dict.fromkeys(("provenance", "audit", "curve")),
+        **dict.fromkeys(("provenance", "audit", "curve", "sealed")),
         "setting": {"dataset": "voc", "backbone": "r50", "depth": 50, "recipe": {"output_stride": 32}},
         "pictures": {"a.png": {"id": "a", "index": 0, "miou": None, "shown_as": ["best"], "bytes": 9}},
         "hashes": {"fingerprint": FINGERPRINT, "confusion.parquet": "e" * 64, "pictures/a.png": "9" * 64},
@@ -106,7 +106,7 @@ def consistent(**changed: Any) -> dict[str, Any]:
 def write_results(root: Path, *rows: dict[str, Any]) -> None:
     results, published = root / "results/demo", {"file": "p.md", "sha256": "b" * 64}
     write_json(
-        results / "results.json", sealed({"scale": "demo", "published": published, "headline": {}, "runs": list(rows)})
+        results / "results.json", sealed({"scale": "demo", "published": published, "headline": {"runs": 1, "reproduced": 0, "below or above": 0}, "runs": list(rows)})
     )
     write_text(results / "README.md", f"{len(rows)} rows")
     write_text(results / "index.html", "<html></html>")

@@ -73,4 +73,5 @@ def test_a_setting_that_mlflow_cannot_read_is_named(variable, value, uri, error)
 def test_doctor_reports_the_same(root, monkeypatch, capsys):
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://[::1")
     main(["--params", str(root / "params.yaml"), "doctor"])
-    assert "MLFLOW_TRACKING_URI=http://[::1 is not the address of a server or a database" in capsys.readouterr().out
+    printed = " ".join(capsys.readouterr().out.split())
+    assert "MLFLOW_TRACKING_URI=http://[::1 is not the address of a server or a database" in printed

@@ -39,10 +39,10 @@ class Looks:
 
 
 def everything(ground: Ground) -> dict[str, bytes]:
-    """All files but leases and logs."""
+    """All files but leases, logs, and the record of starts, to which everybody may append."""
     paths = (path for path in ground.root.rglob("*") if path.is_file())
     names = {path.relative_to(ground.root).as_posix(): path for path in paths}
-    return {name: path.read_bytes() for name, path in names.items() if "/lease/" not in name and "logs/" not in name}
+    return {name: path.read_bytes() for name, path in names.items() if not re.search("/lease/|/starts/|logs/", name)}
 
 
 def beyond_newest(names: Collection[str]) -> set[str]:
