@@ -60,9 +60,10 @@ def gpu_hours(project: Project, name: str, costs: Mapping[str, StepCost]) -> Ite
         yield f"{run:<16}{cost.flops / 1e9:>7.0f}{left:>9}{rates}{short}"
     yield f"{'together':<32}{_range(low, high):>13}"
     yield "GFLOP: per image, forward and backward, counted; left: iterations of all seeds"
-    yield f"GPU-hours: at 20 to 50 % of the peak, assumed; GB: memory per GPU, at least {gpu.memory} GB are built in"
-    yield "needs, loader: samples per second that each GPU consumes, and that its loader processes supply"
-    yield "`python -m benchmarks step` measures on the GPU itself; then `plan` needs no --gpu"
+    yield f"GPU-hours: at 20 to 50 % of the peak, assumed; GB: memory, of {gpu.memory} GB or more"
+    yield "needs: samples per second that each GPU consumes; loader: those that its loader"
+    yield "processes supply. `python -m benchmarks step` measures on the GPU itself; then"
+    yield "`plan` needs no --gpu"
 
 
 def _range(least: float, most: float) -> str:

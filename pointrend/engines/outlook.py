@@ -24,12 +24,13 @@ def outlook(project: Project, runs: Sequence[str]) -> Iterator[str]:
     known = references(project.params, load_published(project.published_folder, project.params.scale))
     listed = len(project.params.seeds)
     lengths = sorted({*LISTS, *([listed] if listed >= FIRST_LOOK else [])})
-    yield f"\n{'run':<16}{'sigma':>7}{'least':>7}" + "".join(f"{f'{n} seeds':>14}" for n in lengths)
+    yield f"\n{'run':<16}{'sigma':>7}{'least':>7}" + "".join(f"{f'{n} seeds':>12}" for n in lengths)
     for run in runs:
-        chances = "".join(f"{_chance(known[run], n):>14}" for n in lengths)
+        chances = "".join(f"{_chance(known[run], n):>12}" for n in lengths)
         yield f"{run:<16}{known[run].spread.sigma:>7.2f}{_least(known[run]):>7}{chances}"
-    yield "least: planned seeds that give `reproduced` if their mean is the published number and they scatter by sigma"
-    yield f"then: chance that the same recipe is reproduced within so many, and after how many; {listed} listed"
+    yield "least: planned seeds that give `reproduced` if they scatter by sigma around the"
+    yield "published number; then: the chance that the same recipe is reproduced within so"
+    yield f"many, and after how many; params.yaml lists {listed}"
 
 
 @cache

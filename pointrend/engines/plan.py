@@ -50,7 +50,7 @@ def plan(project: Project, steps: Mapping[str, float], source: str, estimate: It
         timed = f"pointrend --scale {scale} plan --step-ms r50=MS"
         commands[timed] = "estimate hours, with MS from `python -m benchmarks step` on the GPU"
     for command, meaning in commands.items():
-        yield f"  {command:<58}  {meaning}"
+        yield f"  {command}\n      {meaning}"
 
 
 def _run_line(project: Project, run: str) -> str:
@@ -59,7 +59,7 @@ def _run_line(project: Project, run: str) -> str:
     reasons = ", ".join(wanted_reasons(project, setting))
     processes = "CPU" if recipe.device == "cpu" and recipe.gpus == 1 else recipe.gpus
     numbers = f"{processes:>5}{recipe.batch_size:>7}{recipe.epochs:>8}{each:>10}{each * recipe.epochs:>12}"
-    whose = "yes" if setting.scale == PAPER else "with the original on the same images"
+    whose = "yes" if setting.scale == PAPER else "with the original"
     return f"{run:<16}{numbers}  {'no: ' + reasons if reasons else whose}"
 
 
@@ -75,7 +75,8 @@ def _costs(project: Project, steps: Mapping[str, float], source: str) -> Iterato
         # Without worker processes the training process also loads.
         loader = f"{1e3 * max(1, recipe.workers) / sample_ms:.0f}/s" if sample_ms else "–"
         yield f"{run:<16}{times}{weights_bytes(setting) / 1e9:>10.2f}{needs:>10}{loader:>10}"
-    yield "needs, loader: samples per second that each GPU consumes, and that its loader processes supply (make bench)"
+    yield "needs: samples per second that each GPU consumes"
+    yield "loader: those that its loader processes supply, measured by `make bench`"
     yield f"steps: {source}"
 
 
@@ -111,8 +112,7 @@ def _disk(project: Project) -> Iterator[str]:
     # DVC copies the archives, which are in data/archives/ as well, and links the rest where it can.
     archives = project.about_bytes()
     copied = _gigabytes(archives + total[project.store_form])
-    linked = f"{'about ' + _gigabytes(archives):>14}  with reflinks or hard links, else {copied}; only with DVC"
-    yield f"\n{'dvc cache':<32}{linked}"
+    yield f"\n{'cache, with DVC alone':<32}{'about ' + _gigabytes(archives):>14}  ({copied} without links)"
 
 
 def _gigabytes(size: float) -> str:

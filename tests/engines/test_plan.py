@@ -77,7 +77,7 @@ def test_disk_follows_from_counts_and_form() -> None:
 def test_plan_ends_with_what_to_type_next(plan: Plan, scale: str, words: str) -> None:
     printed, _, following = "\n".join(plan(scale)).partition("\nnext\n")
     assert words in printed
-    assert f"  snakemake --cores all --config scale={scale} " in following
+    assert f"  snakemake --cores all --config scale={scale}\n" in following
     assert ("--step-ms" in following) == (scale == "paper")
 
 
