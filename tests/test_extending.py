@@ -82,7 +82,7 @@ def test_a_fourth_dataset_and_a_third_backbone_reach_the_table(walked):
     assert "nothing was published for this run" in found["reasons"]
     assert found["setting"]["depth"] == 152
     page = (checkout.root / "results/pilot/README.md").read_text()
-    assert re.search(rf"\| {RUN} +\| 32 +\| 0 +\| {found['miou']:.2f}% ", page)
+    assert re.search(rf"\| {RUN} .*\| {found['miou']:.2f}% ", page)
 
 
 def test_the_walk_prints_what_its_page_quotes(walked):

@@ -239,7 +239,9 @@ def overview_table(results: Mapping[str, Any], published: Published) -> Table:
     rows = []
     for run, own in rows_by_run(results).items():
         released = _joined(_of_kind("released", own)) if with_released else ()
-        evidence = max((row["evidence"] for row in own), key=EVIDENCE.index)
+        evidence = max(
+            (row["evidence"] for row in own), key=lambda kind: EVIDENCE.index(kind) if kind in EVIDENCE else -1
+        )
         rows.append((run_title(own[0]), theirs(published, run), *trained_cells(own), *released, evidence))
     columns[1] = of_theirs(scale, "published").capitalize()
     return Table("Results", (*columns, "Evidence"), tuple(rows), of_theirs(scale, OVERVIEW_SENTENCE))

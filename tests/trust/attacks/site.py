@@ -17,6 +17,7 @@ from unittest import mock
 import yaml
 
 from pointrend.cli import main
+from pointrend.logs import ROOT
 from tests.trust.ground import Place
 
 # what no command gets from whoever runs the attacks
@@ -137,6 +138,7 @@ class Site(Place):
         inside = mock.patch.dict(os.environ, self._environment(), clear=True)
         temporary = mock.patch.object(tempfile, "tempdir", None)  # TMPDIR is looked at anew
         shown = contextlib.redirect_stdout(screen), contextlib.redirect_stderr(screen)
+        handlers = list(ROOT.handlers)  # a command inside another one must not take its screen away
         try:
             with inside, temporary, contextlib.chdir(self.root), shown[0], shown[1]:
                 code = main(words)
@@ -145,6 +147,8 @@ class Site(Place):
         except Exception:
             screen.write(traceback.format_exc())
             code = 1
+        finally:
+            ROOT.handlers[:] = handlers
         return code, screen.getvalue()
 
     def _environment(self) -> dict[str, str]:
