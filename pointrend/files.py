@@ -106,6 +106,22 @@ def read_json(
     return value
 
 
+def read_json_lines(path: Path) -> list[dict[str, Any]]:
+    """The JSON objects in a file of lines, without lines that are none.
+
+    A resumed training cuts its file and continues it, so a reader may meet half a line anywhere. Raises OSError.
+    """
+    found = []
+    for line in path.read_bytes().splitlines(keepends=True):
+        try:
+            value = json.loads(line) if line.endswith(b"\n") else None
+        except ValueError:
+            continue
+        if isinstance(value, dict):
+            found.append(value)
+    return found
+
+
 def read_at_most(path: Path, most: int) -> bytes | None:
     """The bytes of a file, or None if it has more than ``most``. A device has no size, so the bytes are counted.
 

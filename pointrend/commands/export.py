@@ -14,8 +14,9 @@ import argparse
 from pathlib import Path
 
 from pointrend.commands.arguments import add_run, add_seed, check_out
-from pointrend.errors import CheckFailed, ParamsError, WeightsError
-from pointrend.files import read_json, sha256_file, write_bytes
+from pointrend.errors import ParamsError
+from pointrend.evaluation.described import MODEL, describe, read_training
+from pointrend.files import write_bytes
 from pointrend.settings.project import Project
 
 
@@ -34,19 +35,13 @@ def run(project: Project, arguments: argparse.Namespace) -> None:
     check_out(project, out)
     folder = project.run_folder(setting.run, seed)
     do = f"run: pointrend --scale {setting.scale} train {setting.run} --seed {seed}"
-    train = read_json(folder / "train.json", WeightsError, do)
-
-    from pointrend.evaluation.described import describe
-    from pointrend.evaluation.network import load_network
-    from pointrend.model.weights import save_upstream
-
-    weights = folder / "model.safetensors"
-    model, _ = load_network(setting, weights, project.params)
-    if sha256_file(weights) != train["model_sha256"]:
-        raise CheckFailed(f"{weights} is not the one that train.json names", do)
-    epochs = train["setting"]["recipe"]["epochs"]
-    if out.suffix == ".pth":
-        save_upstream(model, out, epochs)
-    else:
+    trained, _ = read_training(folder, do)
+    if out.suffix == ".safetensors":
         write_bytes(out, describe(folder))
-    print(f"{out}: {setting.run} seed {seed} after {epochs} epochs")
+    else:
+        from pointrend.evaluation.network import load_network
+        from pointrend.model.weights import save_upstream
+
+        model, _ = load_network(setting, folder / MODEL, project.params)
+        save_upstream(model, out, trained.recipe.epochs)
+    print(f"{out}: {setting.run} seed {seed} after {trained.recipe.epochs} epochs")

@@ -8,6 +8,7 @@ from pointrend.engines.estimates import epoch_iterations, sample_times, weights_
 from pointrend.engines.slurm import SlurmJobs, evaluate_gpus, sbatch_words, train_memory_mb, train_resources
 from pointrend.engines.workflow import Workflow
 from pointrend.jobs.launch import launcher
+from pointrend.logs import duration
 from pointrend.settings.archives import WITH_ACCOUNT, Archive
 from pointrend.settings.definition import PAPER, wanted_reasons
 from pointrend.settings.project import BYTES_PER_PIXEL, Project
@@ -69,8 +70,8 @@ def _costs(project: Project, steps: Mapping[str, float], source: str) -> Iterato
     for run, step_ms in steps.items():
         setting = project.setting(run)
         recipe, sample_ms = setting.recipe, samples.get(setting.dataset)
-        hours = step_ms * epoch_iterations(project, setting) * recipe.epochs / 3.6e6
-        times = f"{step_ms:>10.0f}{_duration(hours):>11}{_duration(hours * recipe.gpus):>11}"
+        seconds = step_ms * epoch_iterations(project, setting) * recipe.epochs / 1e3
+        times = f"{step_ms:>10.0f}{duration(seconds):>11}{duration(seconds * recipe.gpus):>11}"
         needs = f"{1e3 * recipe.batch_size / recipe.gpus / step_ms:.3g}/s"
         # Without worker processes the training process also loads.
         loader = f"{1e3 * max(1, recipe.workers) / sample_ms:.0f}/s" if sample_ms else "–"
@@ -78,10 +79,6 @@ def _costs(project: Project, steps: Mapping[str, float], source: str) -> Iterato
     yield "needs: samples per second that each GPU consumes"
     yield "loader: those that its loader processes supply, measured by `make bench`"
     yield f"steps: {source}"
-
-
-def _duration(hours: float) -> str:
-    return f"{hours:.1f} h" if hours >= 1 else f"{60 * hours:.0f} min" if hours >= 1 / 60 else "<1 min"
 
 
 def _archives(project: Project) -> Iterator[str]:

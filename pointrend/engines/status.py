@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import textwrap
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,6 +12,7 @@ from typing import Any
 from pointrend.engines.slurm import QueuedJob, comments, queued_jobs
 from pointrend.engines.summary import content, is_scored
 from pointrend.errors import ResultsError, WeightsError
+from pointrend.files import read_json_lines
 from pointrend.jobs.attempts import DONE
 from pointrend.jobs.lease import Found, newest, seems_alive
 from pointrend.logs import duration
@@ -22,6 +22,7 @@ from pointrend.settings.project import Project
 from pointrend.training.schedule import seconds_left
 
 WIDTH = 80  # columns of a terminal
+SHOWN = ("iteration", "time", "loss")  # keys of a record that are used
 STATES = ("done", "running", "waiting", "failed")
 OTHERWISE = "trained with other settings, data or code than the present ones"
 
@@ -116,13 +117,12 @@ def _iteration(folder: Path, attempt: Mapping[str, Any]) -> str:
 
 
 def _records(folder: Path, attempt: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The records of metrics.jsonl that an attempt has written; the last line may be incomplete."""
-    try:
-        lines = (folder / METRICS_LOG).read_text(encoding="utf-8").splitlines(keepends=True)
-    except FileNotFoundError:
+    """The records of metrics.jsonl that an attempt has written."""
+    if not (folder / METRICS_LOG).is_file():
         return []
-    records = (json.loads(line) for line in lines if line.endswith("\n"))
-    return [record for record in records if record["iteration"] > attempt["iteration"]]
+    records = read_json_lines(folder / METRICS_LOG)
+    whole = (record for record in records if all(isinstance(record.get(key), int | float) for key in SHOWN))
+    return [record for record in whole if record["iteration"] > attempt["iteration"]]
 
 
 def _result(folder: Path, trained: str | None, fingerprint: str | None) -> State:

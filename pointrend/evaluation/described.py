@@ -16,6 +16,7 @@ from pointrend.settings.validation import validated
 
 MODEL, TRAIN = "model.safetensors", "train.json"
 STATED = ("run", "seed", "scale", "fingerprint", "model_sha256")  # keys of train.json that describe the weights
+NAME = "name the folder of a finished training, such as runs/paper/voc_r50-s0"
 DESCRIPTION = "pointrend"  # key of the metadata of a .safetensors file, whose value is the description as JSON
 
 
@@ -35,14 +36,13 @@ def describe(folder: Path) -> bytes:
     return safetensors.numpy.save(tensors, {DESCRIPTION: json.dumps(description)})
 
 
-def read_training(folder: Path) -> tuple[RunSetting, dict[str, Any]]:
-    """The setting of the training in ``folder``, and its train.json.
+def read_training(folder: Path, do: str = NAME) -> tuple[RunSetting, dict[str, Any]]:
+    """The setting of the training in ``folder``, and its train.json; ``do`` is the advice where a file is missing.
 
     Raises:
         WeightsError: a file does not exist.
         CheckFailed: the weights are not those that train.json names.
     """
-    do = "name the folder of a finished training, such as runs/paper/voc_r50-s0"
     train = read_json(folder / TRAIN, WeightsError, do, keys=(*STATED, "setting"))
     setting = validated(RunSetting, train["setting"], f"setting in {folder / TRAIN}", "restore it")
     if not (folder / MODEL).is_file():

@@ -11,7 +11,7 @@ from typing import Any
 
 from mlflow.utils.mlflow_tags import MLFLOW_GIT_COMMIT, MLFLOW_RUN_NOTE
 
-from pointrend.files import read_json
+from pointrend.files import read_json, read_json_lines
 from pointrend.settings.definition import DEMO
 from pointrend.settings.project import Project
 from pointrend.settings.recipe import Recipe
@@ -71,19 +71,8 @@ def growing_files(project: Project) -> list[MetricsFile]:
 
 
 def read_records(path: Path) -> list[dict[str, Any]]:
-    """The records of a metrics file in their order, without incomplete lines and lines that are no records.
-
-    A resumed training cuts the file and continues it, so a reader may meet half a line anywhere.
-    """
-    records = []
-    for line in path.read_bytes().splitlines(keepends=True):
-        try:
-            record = json.loads(line) if line.endswith(b"\n") else None
-        except ValueError:
-            continue
-        if isinstance(record, dict) and all(_is_number(record.get(key)) for key in POSITION):
-            records.append(record)
-    return records
+    """The records of a metrics file in their order, without incomplete lines and lines that are no records."""
+    return [record for record in read_json_lines(path) if all(_is_number(record.get(key)) for key in POSITION)]
 
 
 def curve_points(records: Iterable[dict[str, Any]]) -> Iterator[Point]:

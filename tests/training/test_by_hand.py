@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from pointrend.errors import TrainingStopped
+from tests.ranks import process_of
 from tests.tiny import ROOT, TINY, write_tiny_data
 
 ITERATIONS = 24
@@ -55,15 +56,6 @@ def wait_for(iteration: int, process: subprocess.Popen[bytes], root: Path) -> No
         assert time.monotonic() < deadline
         assert process.poll() is None
         time.sleep(0.02)
-
-
-def process_of(launcher: int, rank: int) -> int:
-    """Process number of ``rank``, a child of the process ``launcher``."""
-    children = Path(f"/proc/{launcher}/task/{launcher}/children").read_text().split()
-    wanted = f"RANK={rank}".encode()
-    found = [int(pid) for pid in children if wanted in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")]
-    assert len(found) == 1, found
-    return found[0]
 
 
 @pytest.fixture(scope="module")
