@@ -61,7 +61,7 @@ def attempt(start: int, end: BaseException | None = None, held: Held | None = No
             times = {i: 1e9 * (i > start) + 2 * i for i in range(10, reached + 1, 10)}  # earlier ones of long ago
             records = [{"iteration": i, "loss": 10 / i, "time": time} for i, time in times.items()]
             text = "".join(json.dumps(record) + "\n" for record in records) + '{"iteration": 9'
-            write_text(CHECKPOINTS / "metrics.jsonl", text)
+            write_text(CHECKPOINTS / "metrics.jsonl", f'cut o\n[1]\n{{"iteration": "x"}}\n{text}')
             if end is not None:
                 raise end
     except BaseException as error:
