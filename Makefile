@@ -5,6 +5,9 @@ PYTHON ?= python3
 BIN := .venv/bin
 BENCHES := loader step inference
 INSTALLED := .venv/installed
+VALIDATORS := .venv/validators/installed
+PIP := python -m pip install --disable-pip-version-check --no-deps
+LOCK := --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
 PARALLEL := --numprocesses logical --maxprocesses 4 --dist loadscope --no-loadscope-reorder
 
 .PHONY: install demo test test-fast bench gpu-check fuzz reliability docs lint format schema dvc code lock
@@ -15,7 +18,7 @@ demo: $(INSTALLED)
 	$(BIN)/snakemake --cores all$(if $(NO_COLOR), --nocolor) --config scale=demo
 	@$(BIN)/pointrend --scale demo report --show
 
-test: $(INSTALLED)
+test: $(INSTALLED) $(VALIDATORS)
 	$(BIN)/pytest $(PARALLEL)
 
 # Everything that needs no cluster, engine, browser or long training: under two minutes on two cores.
@@ -74,13 +77,19 @@ gpu-check: $(INSTALLED)
 
 # Exact versions with hashes, for every platform; needs uv.
 lock:
-	uv pip compile requirements.in --override requirements-override.in --universal --python-version 3.11 \
-		--generate-hashes --no-emit-index-url --no-header --output-file requirements.lock
+	uv pip compile requirements.in --override requirements-override.in $(LOCK) --output-file requirements.lock
+	uv pip compile requirements-validators.in $(LOCK) --output-file requirements-validators.lock
 
 $(INSTALLED): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "error: $(PYTHON) is older than 3.11; choose a newer one: make PYTHON=python3.12"; exit 2; }
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --disable-pip-version-check --no-deps --require-hashes -r requirements.lock
-	$(BIN)/python -m pip install --disable-pip-version-check --no-deps --no-build-isolation -e .
+	$(BIN)/$(PIP) --require-hashes -r requirements.lock
+	$(BIN)/$(PIP) --no-build-isolation -e .
+	@touch $@
+
+# Tools of others that read what we export. Their requirements exclude some of ours, so they have a place of their own.
+$(VALIDATORS): requirements-validators.lock $(INSTALLED)
+	$(PYTHON) -m venv .venv/validators
+	.venv/validators/bin/$(PIP) --require-hashes -r requirements-validators.lock
 	@touch $@

@@ -21,7 +21,7 @@ def edit_mirrors(change: Callable[[dict[str, Any]], Any], root: Path = Path()) -
     assert not path.resolve().is_relative_to(ROOT), "the project's own table is no file of tests"
     files = read_mirrors(root)
     change(files)
-    write_json(path, {"files": files})
+    write_json(path, json.loads(path.read_text()) | {"files": files})
 
 
 def set_urls(urls: dict[str, list[str]], root: Path = Path()) -> None:

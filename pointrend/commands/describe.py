@@ -2,23 +2,33 @@
 
 examples:
   pointrend describe voc --json
+  pointrend --scale paper describe voc --croissant
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Mapping
+from typing import Any
 
 from pointrend.commands.arguments import add_dataset
 from pointrend.errors import DatasetError
 from pointrend.files import read_json
+from pointrend.logs import redacted
+from pointrend.results.croissant import croissant
+from pointrend.settings.archives import DRAWN
 from pointrend.settings.project import Project
+
+DRAWN_LICENSE = "https://www.apache.org/licenses/LICENSE-2.0"  # the project's, whose drawings they are
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of this verb."""
     add_dataset(parser)
-    parser.add_argument("--json", action="store_true", help="print as JSON")
+    form = parser.add_mutually_exclusive_group()
+    form.add_argument("--json", action="store_true", help="print as JSON")
+    form.add_argument("--croissant", action="store_true", help="print the dataset's Croissant metadata (JSON-LD)")
 
 
 def run(project: Project, arguments: argparse.Namespace) -> None:
@@ -27,6 +37,22 @@ def run(project: Project, arguments: argparse.Namespace) -> None:
 
     name = project.params.known("dataset", arguments.dataset, project.params.datasets)
     do = f"run: pointrend --scale {project.params.scale} prepare {name}"
-    read_json(project.manifest(name), DatasetError, do)
+    manifest = read_json(project.manifest(name), DatasetError, do)
+    if arguments.croissant:
+        print(json.dumps(croissant_of(project, manifest), indent=2, ensure_ascii=False))
+        return
     found = describe(project.data_folder(name))
     print(json.dumps(found, indent=2) if arguments.json else describe_text(found))
+
+
+def croissant_of(project: Project, manifest: Mapping[str, Any]) -> dict[str, Any]:
+    """Croissant metadata of the prepared dataset with this manifest.
+
+    An archive without a URL is at the dataset's home, where only registered users get it.
+    """
+    name, home = manifest["dataset"], project.home(manifest["dataset"])
+    if project.archive_set == DRAWN:
+        home = home.model_copy(update={"license": DRAWN_LICENSE, "citeAs": "drawn by pointrend"})
+        return croissant(manifest, home, {archive: f"../archives/{name}/{archive}" for archive in manifest["archives"]})
+    urls = {archive: redacted(next(iter(project.urls(archive)), home.url)) for archive in manifest["archives"]}
+    return croissant(manifest, home, urls)

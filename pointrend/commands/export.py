@@ -1,11 +1,13 @@
-"""Write trained weights to a file that can be used elsewhere.
+"""Write trained weights in a form that can be used elsewhere.
 
 A .pth file is a checkpoint with SSSegmentation's format and key names. A .safetensors file states
-its run, classes, network and mIoU, and pointrend.load reads it.
+its run, classes, network and mIoU, and pointrend.load reads it. A folder gets that file, a model card with the
+score and its verdict, and the counts that the score follows from: what a model hub takes.
 
 examples:
   pointrend export voc_r50 --seed 0 --out build/voc_r50.pth
   pointrend export voc_r50 --out build/voc_r50.safetensors
+  pointrend export voc_r50 --out build/voc_r50
 """
 
 from __future__ import annotations
@@ -14,9 +16,13 @@ import argparse
 from pathlib import Path
 
 from pointrend.commands.arguments import add_run, add_seed, check_out
-from pointrend.errors import ParamsError
+from pointrend.errors import CheckFailed, ParamsError
 from pointrend.evaluation.described import MODEL, describe, read_training
-from pointrend.files import write_bytes
+from pointrend.files import sha256_file, write_bytes, write_text
+from pointrend.results.cards import COUNTS, METRICS, WEIGHTS, model_card, scored_row
+from pointrend.results.compare import read_results
+from pointrend.results.published import load_published
+from pointrend.results.report import check_published
 from pointrend.settings.project import Project
 
 
@@ -24,24 +30,50 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of this verb."""
     add_run(parser)
     add_seed(parser)
-    parser.add_argument("--out", metavar="FILE", type=Path, required=True, help="a .pth or .safetensors file")
+    parser.add_argument(
+        "--out", metavar="FILE", type=Path, required=True, help="a .pth or .safetensors file, or a folder"
+    )
 
 
 def run(project: Project, arguments: argparse.Namespace) -> None:
     """Export the weights that train.json names."""
     setting, seed, out = project.setting(arguments.run), arguments.seed, arguments.out
-    if out.suffix not in (".pth", ".safetensors"):
-        raise ParamsError(f"--out must end in .pth or .safetensors, got {out}", "the ending determines the format")
+    if out.suffix not in ("", ".pth", ".safetensors"):
+        raise ParamsError(f"--out must end in .pth or .safetensors, or be a folder, got {out}", "correct its ending")
+    if not out.suffix and out.exists() and not (out.is_dir() and not any(out.iterdir())):
+        raise ParamsError(f"--out {out} exists", "name a new folder")
     check_out(project, out)
     folder = project.run_folder(setting.run, seed)
     do = f"run: pointrend --scale {setting.scale} train {setting.run} --seed {seed}"
     trained, _ = read_training(folder, do)
     if out.suffix == ".safetensors":
         write_bytes(out, describe(folder))
-    else:
+    elif out.suffix == ".pth":
         from pointrend.evaluation.network import load_network
         from pointrend.model.weights import save_upstream
 
         model, _ = load_network(setting, folder / MODEL, project.params)
         save_upstream(model, out, trained.recipe.epochs)
+    else:
+        _write_upload(project, folder, arguments.run, seed, out)
     print(f"{out}: {setting.run} seed {seed} after {trained.recipe.epochs} epochs")
+
+
+def _write_upload(project: Project, folder: Path, run: str, seed: int, out: Path) -> None:
+    """The weights, their card, metrics.json and the counts; the card, which names them, last.
+
+    Raises:
+        ResultsError: results.json has no score of this training.
+        CheckFailed: a file is not the one that results.json names, or its weights are not.
+    """
+    results = read_results(project.results_folder / "results.json")
+    row = scored_row(results, run, seed)
+    published = load_published(project.published_folder, project.params.scale)
+    check_published(results, published)
+    for name in (METRICS, COUNTS, MODEL):
+        if not (folder / name).is_file() or sha256_file(folder / name) != row["hashes"][name]:
+            raise CheckFailed(f"{folder / name} is not the one of results.json", "run `pointrend compare`")
+    for name in (METRICS, COUNTS):
+        write_bytes(out / name, (folder / name).read_bytes())
+    write_bytes(out / WEIGHTS, describe(folder))
+    write_text(out / "README.md", model_card(results, row, published))

@@ -293,6 +293,12 @@ def run_title(row: Row) -> str:
     return f"{classes_of(setting['dataset']).title}, ResNet-{setting['depth']}"
 
 
+def dataset_title(results: Mapping[str, Any], row: Row) -> str:
+    """The images that a row's run is trained on and scored with."""
+    title = classes_of(row["setting"]["dataset"]).title
+    return f"images drawn in the form of {title}" if results["scale"] == DEMO else title
+
+
 def row_name(row: Row) -> str:
     """The name of a row of results.json for readers."""
     return f"{row['run']} ({_seed(row)})" if row["seed"] is None else f"{row['run']} (seed {row['seed']})"
@@ -319,19 +325,20 @@ def _seed(row: Row) -> str:
     return names.get(row["kind"], str(row["seed"]))
 
 
-def _difference(row: Row) -> str:
-    difference = signed(row["difference"])
+def difference(row: Row) -> str:
+    """A row's difference in points, with the reach of chance where that is known."""
+    points = signed(row["difference"])
     if row["difference"] is None or row["interval"] is None:
-        return difference
+        return points
     low, high = row["interval"]
-    return f"{difference} ± {(high - low) / 2:.2f}"
+    return f"{points} ± {(high - low) / 2:.2f}"
 
 
 Columns = dict[str, Callable[[Row], Cell]]  # the cell of a row, by column title
 _RUN: Columns = {"Run": lambda row: row["run"], "Seed": _seed}
 _OURS: tuple[Callable[[Row], str], ...] = (
     *(_seed, lambda row: percent(row["miou"])),
-    *(_difference, lambda row: row["verdict"]),
+    *(difference, lambda row: row["verdict"]),
 )
 _OUR_COLUMNS = ("mIoU (ours)", "Verdict")
 
@@ -376,6 +383,6 @@ def _joined(rows: Sequence[Row]) -> tuple[str, str, str]:
     """mIoU, difference and verdict of the rows that are scored, or else why none is."""
     scored = _having("miou", rows)
     verdicts = dict.fromkeys(row["verdict"] for row in scored or rows)
-    texts = ([percent(row["miou"]) for row in scored], map(_difference, scored), verdicts)
+    texts = ([percent(row["miou"]) for row in scored], map(difference, scored), verdicts)
     mious, differences, words = (", ".join(text) or NOTHING for text in texts)
     return mious, differences, words

@@ -70,6 +70,24 @@ def load_mirrors(path: Path, names: Iterable[str]) -> dict[str, Mirrors]:
     return {name: validated(Mirrors, entry, f"{path}: files.{name}") for name, entry in table.items()}
 
 
+class Home(Strict):
+    """Where a dataset is at home: its page, its terms of use, its paper, and when it appeared (a year or date)."""
+
+    url: str
+    license: str
+    citeAs: str
+    datePublished: str
+
+
+def load_home(path: Path, dataset: str) -> Home:
+    """The entry of ``dataset`` in the table of mirrors. Raises ParamsError if it has none or one of another form."""
+    do = f'add it there: "datasets": {{"{dataset}": {{{", ".join(Home.model_fields)}}}}}'
+    homes = read_json(path, ParamsError, do, keys=("datasets",))["datasets"]
+    if not isinstance(homes, dict) or dataset not in homes:
+        raise ParamsError(f"{path} does not say where dataset {dataset} is at home", do)
+    return validated(Home, homes[dataset], f"{path}: datasets.{dataset}")
+
+
 def _files_in(path: Path, form: str) -> dict[str, Any]:
     found = read_json(path, ParamsError, form)
     files = found.get("files") if isinstance(found, dict) else None

@@ -10,7 +10,17 @@ from typing import Any
 
 from pointrend.errors import ParamsError, PointrendError
 from pointrend.files import read_json, sha256_json
-from pointrend.settings.archives import DRAWN, OFFICIAL, PUBLISHED_KINDS, Archive, Mirrors, load_mirrors, load_pins
+from pointrend.settings.archives import (
+    DRAWN,
+    OFFICIAL,
+    PUBLISHED_KINDS,
+    Archive,
+    Home,
+    Mirrors,
+    load_home,
+    load_mirrors,
+    load_pins,
+)
 from pointrend.settings.params import Images, Params, RunSetting, ScaleParams, load_params
 
 LOSSES = ("loss", "loss_point", "loss_coarse")  # keys of metrics.jsonl; the first is the sum of the others
@@ -160,6 +170,10 @@ class Project:
     def urls(self, file: str) -> tuple[str, ...]:
         """URLs of a file, the official one first. Raises ParamsError if the table of mirrors is wrong or lacks one."""
         return self._mirrors[file].urls
+
+    def home(self, dataset: str) -> Home:
+        """Where a dataset is at home; raises ParamsError if published/mirrors.json does not say that."""
+        return load_home(self.published_folder / "mirrors.json", dataset)
 
     def about_bytes(self, *files: Archive) -> float:
         """About how large these files are, or all files of the table of mirrors; raises as :meth:`urls` does."""
