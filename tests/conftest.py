@@ -1,6 +1,7 @@
 """What all tests share: log handlers, markers, and the distribution over processes."""
 
 import os
+import signal
 from collections.abc import Generator
 from pathlib import Path
 
@@ -16,6 +17,9 @@ OURS = ("POINTREND_TESTS_MAY_NOT_SKIP", "POINTREND_FUZZ")
 for setting in os.environ.keys() - OURS:
     if setting.startswith(("POINTREND_", "MLFLOW_")) or setting == "DVC_STAGE":
         del os.environ[setting]
+# A shell starts what it puts into the background with Ctrl-C ignored, which engines started by tests would inherit.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 TESTS = Path(__file__).parent
 # What tests need, by the beginning of their path; `make test-fast` leaves these out, and those that need an engine.
 MARKERS = {

@@ -11,7 +11,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 import pytest
 
-from tests.slurm.checkouts import ClusterCheckout, attempts, checkpoints, freeze, thaw
+from tests.slurm.checkouts import ClusterCheckout, attempts, checkpoints, freeze, iterations, thaw
 from tests.slurm.cluster import Cluster, until
 from tests.slurm.conftest import ITERATIONS, RUNS, hashes
 from tests.workflow.checkout import Checkout
@@ -76,6 +76,22 @@ def waiting(cluster: Cluster, job: str) -> bool:
     return f"afterany:{job}(" in cluster.run("squeue", "--noheader", "--states=PD", "--format=%E")
 
 
+def an_interrupted_snakemake(checkout: ClusterCheckout, cluster: Cluster) -> None:
+    """Ctrl-C cancels the jobs, which leave checkpoints."""
+    with checkout.start(*checkout.command, f"runs={ONE}") as process:
+        found = freeze(checkout, ONE, 5)
+        process.send_signal(signal.SIGINT)
+        try:
+            process.communicate(timeout=120)
+        finally:
+            process.kill()
+    assert process.returncode != 0
+    until(lambda: found.holder["job"] not in cluster.jobs(), what="the job is cancelled")
+    assert iterations(checkout, ONE) >= 5
+    checkout.run(*checkout.command, f"runs={ONE}")
+    assert attempts(checkout, ONE)[1]["iteration"] >= 5
+
+
 def a_full_disk(checkout: ClusterCheckout, cluster: Cluster) -> None:
     """No space for a checkpoint: the one before stays, nothing is tried again in vain, and the next command goes on."""
     (checkout.root / "sitecustomize.py").write_text(FULL_DISK)
@@ -116,7 +132,7 @@ def slurm_logs(checkout: Checkout) -> str:
 
 STORIES: dict[Story, tuple[str, ...]] = {
     six_runs_and_six_faults: RUNS,
-    **dict.fromkeys((a_killed_snakemake, a_full_disk), (ONE,)),
+    **dict.fromkeys((a_killed_snakemake, an_interrupted_snakemake, a_full_disk), (ONE,)),
 }
 
 
