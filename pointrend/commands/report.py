@@ -1,4 +1,4 @@
-"""Write results/<scale>/README.md, index.html, results.csv and classes.csv from results.json.
+"""Write README.md, index.html, results.csv, classes.csv and metrics.json beside results.json.
 
 At scale paper also the table in the top README.md. --check writes nothing and fails if a file differs from the
 results. --show prints the table, --latex the one of the top README.md for LaTeX.

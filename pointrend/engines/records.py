@@ -16,7 +16,7 @@ from pathlib import Path
 from pointrend.checkout.code_digest import code_digest
 from pointrend.errors import PointrendError
 from pointrend.files import is_sealed, sha256_file
-from pointrend.results.chain import AUDIT, METRICS, RESULTS, SCORES, SCORING, TRAIN, Record, folder_name, stated
+from pointrend.results.chain import AUDIT, METRICS, RESULTS, SCORING, TRAIN, Record, folder_name, stated
 from pointrend.settings.fingerprints import prepared_fault, released_sha256, scoring_fingerprint, training_fingerprint
 from pointrend.settings.params import SCORING_KEYS, RunSetting
 from pointrend.settings.project import Project
@@ -104,13 +104,11 @@ class Records:
         return self._scored(self.project.released_folder(run), run, weights)
 
     def _scored(self, folder: Path, run: str, weights: str) -> Iterator[str]:
-        path, metrics, scores, setting = folder / SCORING, folder / METRICS, folder / SCORES, self.project.setting(run)
-        yield from self._missing(path, metrics, scores)
+        path, metrics, setting = folder / SCORING, folder / METRICS, self.project.setting(run)
+        yield from self._missing(path, metrics)
         yield from self._made_now(path, setting, "evaluate", scoring_fingerprint(self.project, setting, weights))
         yield from self._false(path)
         yield from self._false(metrics)
-        if not self._json(scores).items() <= self._json(metrics).items():
-            yield f"{self._name(scores)} is not of {METRICS}"
         if other := self._others(self._json(path), setting, ("pictures",)):
             yield f"{self._name(path)} is of {other}"
 

@@ -9,8 +9,7 @@ Names in braces are filled in: by DVC from its matrix, by Snakemake from wildcar
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from types import MappingProxyType
+from dataclasses import dataclass
 
 from pointrend.checkout.code_digest import UNITS
 from pointrend.settings.params import RECIPE_LAYERS
@@ -36,7 +35,6 @@ class Stage:
     code: str = ""  # key in UNITS
     published: bool = False  # exists only at scales that have published files
     metrics: tuple[str, ...] = ()  # outs that `dvc metrics show` prints
-    plots: Mapping[str, Mapping[str, str]] = field(default_factory=lambda: MappingProxyType({}))
     cached: bool = True  # whether DVC keeps the files in its cache
 
     @property
@@ -77,7 +75,7 @@ def _fetch(stage: str, name: str, each: tuple[str, ...], values: tuple[str, ...]
 
 
 def _scored(folder: str) -> dict[str, str]:
-    files = {"record": "evaluate.json", "metrics": "metrics.json", "scores": "scores.json"}
+    files = {"record": "evaluate.json", "metrics": "metrics.json"}
     files |= {"counts": "confusion.parquet", "pictures": "pictures"}
     return {key: f"runs/{{scale}}/{folder}/{file}" for key, file in files.items()}
 
@@ -114,7 +112,6 @@ STAGES = {
                 "metrics": "runs/{scale}/{run}-s{seed}/metrics.jsonl",
                 "curve": "runs/{scale}/{run}-s{seed}/curve.csv",
             },
-            plots={"curve": {"x": "iteration", "y": "loss"}},
         ),
         Stage(
             "evaluate",
@@ -125,7 +122,6 @@ STAGES = {
             values=(*TRAINING, *SCORING),
             code="evaluate",
             outs=_scored("{run}-s{seed}"),
-            metrics=("scores",),
         ),
         Stage(
             "evaluate_released",
@@ -136,7 +132,6 @@ STAGES = {
             values=(*DATA, *RELEASED, "backbones.{backbone}.depth", *RECIPE_LAYERS, *SCORING),
             code="evaluate",
             outs=_scored("{run}-released"),
-            metrics=("scores",),
             published=True,
         ),
         Stage(
@@ -184,7 +179,9 @@ STAGES = {
                 "page": "results/{scale}/index.html",
                 "table": "results/{scale}/results.csv",
                 "classes": "results/{scale}/classes.csv",
+                "miou": "results/{scale}/metrics.json",
             },
+            metrics=("miou",),
             cached=False,
         ),
         Stage(

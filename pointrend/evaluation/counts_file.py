@@ -29,8 +29,6 @@ COLUMNS = pa.schema(
         ("predicted", pa.int64()),
     ]
 )
-# The numbers of metrics.json that are in scores.json, too, for tools that show every number of a file.
-SCORES = ("miou", "all_accuracy", "boundary_iou")
 # The key of the file's metadata: ``{"classes": K, "images": N, "ids_sha256": hash of all N ids}``, as JSON.
 METADATA = b"scored"
 EVALUATE_AGAIN = "evaluate that run again"

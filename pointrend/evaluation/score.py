@@ -13,7 +13,6 @@ from pointrend.datasets.registry import classes_of
 from pointrend.datasets.store import Store
 from pointrend.errors import CheckFailed, WeightsError
 from pointrend.evaluation.boundary import dilation_ratio
-from pointrend.evaluation.counts_file import SCORES
 from pointrend.evaluation.evaluate import Scores, evaluate_split, write_evaluation
 from pointrend.evaluation.network import load_network, scoring_device
 from pointrend.evaluation.shown import scores_text
@@ -93,7 +92,6 @@ def _score_and_write(
     if after != (fingerprint, data):
         raise CheckFailed(f"the weights or the data of {setting.run} changed while it was scored", "score again")
     write_evaluation(folder, scores, {"fingerprint": train.get("fingerprint", fingerprint), "model_sha256": sha256})
-    write_json(folder / "scores.json", {key: scores.metrics[key] for key in SCORES})
     record = {
         "run": setting.run,
         "seed": train.get("seed"),

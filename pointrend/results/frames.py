@@ -1,15 +1,17 @@
-"""The results as tables for other programs: results.csv, classes.csv, and a LaTeX table."""
+"""The results for other programs: results.csv, classes.csv, metrics.json, and a LaTeX table."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
+from statistics import fmean
 from typing import Any
 
 import pandas as pd
 
 from pointrend.results.page.carried import Carried
 from pointrend.results.page.sections import class_scores
-from pointrend.results.tables import Row, Table
+from pointrend.results.tables import Row, Table, rows_by_run
 
 _ENDS = ("low", "high")
 _LATEX = {"−": "$-$", "±": r"$\pm$", "–": "--"}  # what LaTeX without Unicode fonts does not have
@@ -33,6 +35,13 @@ def classes_csv(results: Mapping[str, Any], carried: Carried) -> str:
         for name, iou in scores.items()
     ]
     return _csv(pd.DataFrame(lines, columns=columns))
+
+
+def miou_json(results: Mapping[str, Any]) -> str:
+    """metrics.json, which `dvc metrics show` prints: the mIoU in percent by run, the mean over its scored seeds."""
+    scored = (row for row in results["runs"] if row["kind"] == "trained" and row["miou"] is not None)
+    by_run = rows_by_run({"runs": scored})
+    return json.dumps({run: fmean(row["miou"] for row in rows) for run, rows in by_run.items()}, indent=2) + "\n"
 
 
 def latex(table: Table) -> str:

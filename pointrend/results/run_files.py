@@ -9,10 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from pointrend.errors import CheckFailed, ResultsError, WeightsError
-from pointrend.evaluation import counts_file
 from pointrend.evaluation.counts_file import StoredCounts, read_counts
 from pointrend.files import is_sealed, read_json, sha256_file, sha256_json
-from pointrend.results.chain import COUNTS, METRICS, MODEL, SCORES, SCORING, TRAIN, Record, stated
+from pointrend.results.chain import COUNTS, METRICS, MODEL, SCORING, TRAIN, Record, stated
 from pointrend.results.published import Published
 from pointrend.settings.definition import wanted_reasons
 from pointrend.settings.fingerprints import released_sha256, scoring_fingerprint, training_fingerprint
@@ -204,9 +203,7 @@ def _checked_scoring(selected: SelectedRun, train: Record | None, metrics: Recor
 def _checked_files(selected: SelectedRun, records: Mapping[str, Record]) -> dict[str, str]:
     """sha256 by name of the records of a run and of all files that they name; the weights are too large to be read."""
     folder = selected.folder
-    if not (folder / SCORES).is_file():
-        raise selected.contradiction(f"{SCORES} does not exist")
-    hashes = {name: sha256_file(folder / name) for name in (*records, SCORES, SCORING)}
+    hashes = {name: sha256_file(folder / name) for name in (*records, SCORING)}
     for record, content in records.items():
         for one in stated(folder / record, content):
             fault = None if one.file.name == MODEL else one.fault(lambda path: path.relative_to(folder))
@@ -227,9 +224,6 @@ def _checked_counts(selected: SelectedRun, metrics: Record, evaluation: Record) 
     prepared = evaluation["data"]["images"].get("val"), evaluation["data"]["ids_sha256"].get("val")
     if (images, counts.ids_sha256) != prepared:
         raise selected.contradiction(f"{images} images were scored, not the {prepared[0]} prepared ones")
-    scores = read_json(selected.folder / SCORES, do=selected.again(SCORES))
-    if scores != {key: metrics[key] for key in counts_file.SCORES}:
-        raise selected.contradiction(f"{SCORES} does not follow from metrics.json")
     return counts
 
 

@@ -51,7 +51,6 @@ def test_released_weights_score_the_golden_label_maps(offered, golden_inputs, ca
     assert metrics["all_accuracy"] >= 100 * (1 - LABEL_TOLERANCE)
     assert metrics["model_sha256"] == sha256_file(offered / SECOND_NAME)
     assert sorted(path.name for path in (SCORED / "pictures").iterdir()) == ["test0.png", "test1.png"]
-    assert json.loads((SCORED / "scores.json").read_text())["miou"] == metrics["miou"]
 
     # The same file by --weights, and label maps by predict.
     capsys.readouterr()

@@ -55,7 +55,6 @@ OLDER = [
     (f"{RUN}/train.json", of_value("seconds", 1.5), SCORE, f"train.json is not the one that {RUN}/evaluate.json names"),
     (f"{RUN}/metrics.json", of_value("miou", 99.0), SCORE, "metrics.json is not the one that"),
     (f"{RUN}/confusion.parquet", last_bit, SCORE, "confusion.parquet is not the one that"),
-    (f"{RUN}/scores.json", of_value("miou", 99.0), SCORE, "scores.json is not of metrics.json"),
     (f"{RUN}/evaluate.json", of_value("fingerprint", "0"), SCORE, "evaluate.json is of other data or weights"),
     (f"{RUN}/evaluate.json", lambda content: content[:99], SCORE, "a record of evaluate voc_r50 seed 0 cannot be read"),
     (f"{RUN}/curve.csv", last_bit, TABLES, "curve.csv is not the one that results/demo/results.json names"),

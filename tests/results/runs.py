@@ -12,7 +12,7 @@ from typing import Any, cast
 import numpy as np
 
 from pointrend.evaluation.confusion import Counts
-from pointrend.evaluation.counts_file import SCORES, counts_table, write_counts
+from pointrend.evaluation.counts_file import counts_table, write_counts
 from pointrend.files import SEAL, sha256_file, sha256_json, write_bytes, write_json, write_sealed, write_text
 from pointrend.results.compare import compare
 from pointrend.results.published import Published, load_published
@@ -129,7 +129,6 @@ def finish(run: SelectedRun, pictures: Mapping[str, bytes] = NO_PICTURES) -> Non
         "stated_reasons": list(run.reasons),
     }
     write_sealed(run.folder / "evaluate.json", COMPUTED | scoring)
-    write_json(run.folder / "scores.json", {key: metrics[key] for key in SCORES})
     for name, content in pictures.items():
         write_bytes(run.folder / "pictures" / name, content)
 
@@ -145,7 +144,6 @@ def edit(run: SelectedRun, name: str, /, **values: Any) -> None:
     if name == "train.json":
         edit(run, "evaluate.json", train_sha256=sha256_file(path))
     if name == "metrics.json":
-        write_json(run.folder / "scores.json", {key: record[key] for key in SCORES})
         edit(run, "evaluate.json", metrics_sha256=sha256_file(path))
 
 

@@ -36,8 +36,8 @@ def found(path: Path) -> list[Stated]:
 def test_results_name_every_file_of_their_runs_once_and_truly(results: Path, tmp_path: Path) -> None:
     inside = [one for one in found(results) if "runs" in one.file.parts]
     assert sorted(one.file for one in inside) == sorted(p for p in (tmp_path / "runs").rglob("*") if p.is_file())
-    assert [one.file.name for one in inside[:9]] == [
-        *("train.json", "model.safetensors", "metrics.jsonl", "curve.csv", "metrics.json", "scores.json"),
+    assert [one.file.name for one in inside[:8]] == [
+        *("train.json", "model.safetensors", "metrics.jsonl", "curve.csv", "metrics.json"),
         *("evaluate.json", "confusion.parquet", "a.png"),
     ]
     assert [one.file.name for one in found(results) if one not in inside] == [

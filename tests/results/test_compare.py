@@ -36,7 +36,7 @@ from tests.results.runs import (
 
 ROOT = Path(__file__).parents[2]
 HASHED = (
-    *("train.json", "metrics.jsonl", "curve.csv", "scores.json"),
+    *("train.json", "metrics.jsonl", "curve.csv"),
     *("metrics.json", "evaluate.json", "confusion.parquet", "pictures/a.png"),
 )
 PICTURE = {
@@ -159,7 +159,6 @@ OTHER = "b" * 64
         (edited("evaluate.json", run="voc_r101"), "is of run voc_r101", "evaluate"),
         (written("train.json", gpus=8), "train.json is not as it was written", "train"),
         (written("evaluate.json", precision={}), "evaluate.json is not as it was written", "evaluate"),
-        (written("scores.json", miou=50.0), "scores.json does not follow from metrics.json", "evaluate"),
         (other_bytes("curve.csv"), "curve.csv is not the one that train.json names", "train"),
         (other_bytes("metrics.jsonl"), "metrics.jsonl is not the one that train.json names", "train"),
         (other_bytes("confusion.parquet"), "confusion.parquet is not the one that metrics.json names", "evaluate"),
@@ -167,7 +166,7 @@ OTHER = "b" * 64
         *(
             (without(name), f"{name} does not exist", verb)
             for verb, names in {
-                "evaluate": ("evaluate.json", "confusion.parquet", "scores.json", "pictures/a.png"),
+                "evaluate": ("evaluate.json", "confusion.parquet", "pictures/a.png"),
                 "train": ("metrics.jsonl", "curve.csv"),
             }.items()
             for name in names

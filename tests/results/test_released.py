@@ -34,7 +34,7 @@ HOW_TRAINED = {
     *("attempts", "backbone_sha256", "gpus", "nodes", "images_per_gpu", "batch_norm", "checkpoint_rule"),
     *("machine", "precision", "start"),
 }
-FILES = ("metrics.json", "scores.json", "evaluate.json", "confusion.parquet", "pictures/a.png")
+FILES = ("metrics.json", "evaluate.json", "confusion.parquet", "pictures/a.png")
 
 
 def test_a_scored_release_has_a_row_of_its_own(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import math
 import re
 from collections.abc import Callable
@@ -11,6 +12,7 @@ import pytest
 
 from pointrend.errors import CheckFailed, ResultsError
 from pointrend.results.compare import compare, references
+from pointrend.results.frames import miou_json
 from pointrend.results.published import render_introduction
 from pointrend.results.report import BEGIN, END, latex_table, render_readme, render_summary, terminal_table
 from pointrend.settings.params import load_params
@@ -204,7 +206,7 @@ def test_a_report_that_was_just_written_holds(results: dict[str, Any], tmp_path:
     files = report(results, tmp_path / "results", tmp_path)
     check(results, tmp_path / "results", tmp_path)
     assert set(files) == set((tmp_path / "results").iterdir())
-    names = ["README.md", "classes.csv", "index.html", "results.csv"]
+    names = ["README.md", "classes.csv", "index.html", "metrics.json", "results.csv"]
     assert sorted(path.name for path in (tmp_path / "results").iterdir()) == names
 
 
@@ -222,6 +224,13 @@ def test_the_csv_files_have_every_figure(results: dict[str, Any], tmp_path: Path
     assert classes["iou"].tolist() == pytest.approx([100 * 8 / 11, math.nan, 25.0], nan_ok=True)
 
 
+def test_metrics_json_has_the_mean_over_the_scored_seeds_of_every_run(results: dict[str, Any]) -> None:
+    first, scored = results["runs"][0], [row for row in results["runs"] if row["miou"] is not None]
+    more = [first | {"seed": 1, "miou": 50.0}, first | {"kind": "released", "miou": 1.0}]
+    expected = {row["run"]: row["miou"] for row in scored} | {"voc_r50": (first["miou"] + 50.0) / 2}
+    assert json.loads(miou_json({"runs": [*results["runs"], *more]})) == expected
+
+
 def test_the_latex_table_needs_no_unicode(tmp_path: Path) -> None:
     text = latex_table(results_of(tmp_path, "paper", ()), published())
     line = r"PASCAL VOC 2012, ResNet-50 & 69.84\% & 48.86\% & $-$20.98 $\pm$ 0.84 & below & one-seed \\"
@@ -237,7 +246,7 @@ DRIFTS: list[Callable[[bytes], bytes]] = [
 
 
 @pytest.mark.parametrize("drift", [*DRIFTS, None], ids=["space", "end", "CRLF", "missing"])
-@pytest.mark.parametrize("name", ["README.md", "index.html", "results.csv", "classes.csv"])
+@pytest.mark.parametrize("name", ["README.md", "index.html", "results.csv", "classes.csv", "metrics.json"])
 def test_drift_is_noticed_and_named(
     name: str, drift: Callable[[bytes], bytes] | None, results: dict[str, Any], tmp_path: Path
 ) -> None:

@@ -12,7 +12,6 @@ rule evaluate:
             category="Runs",
             labels={"run": "{run}", "seed": "{seed}", "what": "scores"},
         ),
-        scores=files("evaluate")["scores"],
         record=files("evaluate")["record"],
         counts=files("evaluate")["counts"],
         pictures=report(
@@ -53,7 +52,6 @@ rule evaluate_released:
             category="Released weights",
             labels={"run": "{run}", "what": "scores"},
         ),
-        scores=files("evaluate_released")["scores"],
         record=files("evaluate_released")["record"],
         counts=files("evaluate_released")["counts"],
         pictures=directory(files("evaluate_released")["pictures"]),

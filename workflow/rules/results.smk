@@ -64,6 +64,7 @@ rule report:
         ),
         table=files("report")["table"],
         classes=files("report")["classes"],
+        miou=files("report")["miou"],
     log:
         log_of("report"),
     benchmark:

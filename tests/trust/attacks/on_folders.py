@@ -33,7 +33,6 @@ IN_BOTH = {
     "metrics.json": "metrics.json scores other weights than train.json names",
     "confusion.parquet": "confusion.parquet is not the one that metrics.json names",
     "evaluate.json": OF_R101,
-    "scores.json": "scores.json does not follow from metrics.json",
 }
 OF_SEED_0 = "is of voc_r50 seed 0 (fingerprint"
 SHORT = ("put scales.pilot.limit 4", "put scales.pilot.pretrained false")
