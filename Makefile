@@ -15,7 +15,7 @@ PARALLEL := --numprocesses logical --maxprocesses 4 --dist loadscope --no-loadsc
 install: $(INSTALLED)
 
 demo: $(INSTALLED)
-	$(BIN)/snakemake --cores all$(if $(NO_COLOR), --nocolor) --config scale=demo
+	$(BIN)/snakemake --cores all --quiet rules$(if $(NO_COLOR), --nocolor) --config scale=demo
 	@$(BIN)/pointrend --scale demo report --show
 
 test: $(INSTALLED) $(VALIDATORS)

@@ -19,6 +19,8 @@ include: "workflow/rules/results.smk"
 
 rule all:
     default_target: True
+    message:
+        f"all results of scale {SCALE} are made"
     input:
         rules.compare.output,
         rules.report.output,

@@ -50,7 +50,7 @@ def _stage(stage: Stage) -> dict[str, Any]:
         "params": [_item(path) for path in stage.values],
         "deps": [_item(path) for path in stage.dependencies()],
         "outs": [_out(stage, key) for key in plain],
-        "metrics": [_out(stage, key) for key in stage.metrics],
+        "metrics": [_item(stage.outs[key]) for key in stage.metrics],
     }
     return {key: value for key, value in content.items() if value}
 

@@ -34,7 +34,9 @@ class Stage:
     reads: tuple[str, ...] = ()  # other files that are read
     code: str = ""  # key in UNITS
     published: bool = False  # exists only at scales that have published files
-    metrics: tuple[str, ...] = ()  # outs that `dvc metrics show` prints
+    metrics: tuple[
+        str, ...
+    ] = ()  # outs that `dvc metrics show` prints, always cached: experiments have them from there
     cached: bool = True  # whether DVC keeps the files in its cache
 
     @property

@@ -16,7 +16,7 @@ from pointrend.evaluation.boundary import dilation_ratio
 from pointrend.evaluation.evaluate import Scores, evaluate_split, write_evaluation
 from pointrend.evaluation.network import load_network, scoring_device
 from pointrend.evaluation.shown import scores_text
-from pointrend.files import is_sealed, read_json, sha256_file, write_json, write_sealed
+from pointrend.files import is_sealed, read_json, sha256_file, write_sealed
 from pointrend.logs import log_to_file
 from pointrend.model.inputs import TestTransform
 from pointrend.settings.fingerprints import data_record, released_sha256, scoring_fingerprint

@@ -38,7 +38,10 @@ def classes_csv(results: Mapping[str, Any], carried: Carried) -> str:
 
 
 def miou_json(results: Mapping[str, Any]) -> str:
-    """metrics.json, which `dvc metrics show` prints: the mIoU in percent by run, the mean over its scored seeds."""
+    """metrics.json, which `dvc metrics show` prints: the mIoU in percent by run, the mean over its scored seeds.
+
+    It is kept in DVC's cache, so that experiments have it, and not under version control.
+    """
     scored = (row for row in results["runs"] if row["kind"] == "trained" and row["miou"] is not None)
     by_run = rows_by_run({"runs": scored})
     return json.dumps({run: fmean(row["miou"] for row in rows) for run, rows in by_run.items()}, indent=2) + "\n"

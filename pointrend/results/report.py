@@ -10,7 +10,7 @@ from typing import Any
 
 from pointrend.errors import CheckFailed, ResultsError
 from pointrend.results import tables
-from pointrend.results.frames import classes_csv, latex, miou_json, results_csv
+from pointrend.results.frames import classes_csv, latex, results_csv
 from pointrend.results.page.carried import gather
 from pointrend.results.page.render import render_page
 from pointrend.results.published import Published, column_widths, render_introduction, render_rows
@@ -18,7 +18,7 @@ from pointrend.results.tables import Cell, Table
 from pointrend.settings.definition import DEMO
 from pointrend.settings.project import Project
 
-README, PAGE, TABLE, CLASSES, MIOU = "README.md", "index.html", "results.csv", "classes.csv", "metrics.json"
+README, PAGE, TABLE, CLASSES = "README.md", "index.html", "results.csv", "classes.csv"
 BEGIN, END = "<!-- results:begin -->", "<!-- results:end -->"
 WIDTH = 80  # columns of the sentences around the table for a terminal
 
@@ -31,7 +31,7 @@ def top_readme(project: Project) -> Path | None:
 def report_files(
     results: Mapping[str, Any], published: Published, out: Path, runs: Path, readme: Path | None = None
 ) -> dict[Path, str]:
-    """The README, page, CSV files and metrics.json in ``out``, the folder of results.json, and ``readme`` with the short table.
+    """The README, page and CSV files in ``out``, the folder of results.json, and ``readme`` with the short table.
 
     The page also shows files from ``runs``, the folder of all runs.
 
@@ -47,7 +47,6 @@ def report_files(
         out / PAGE: render_page(results, published, carried),
         out / TABLE: results_csv(results),
         out / CLASSES: classes_csv(results, carried),
-        out / MIOU: miou_json(results),
     }
     if readme is not None:
         try:

@@ -206,7 +206,7 @@ def test_a_report_that_was_just_written_holds(results: dict[str, Any], tmp_path:
     files = report(results, tmp_path / "results", tmp_path)
     check(results, tmp_path / "results", tmp_path)
     assert set(files) == set((tmp_path / "results").iterdir())
-    names = ["README.md", "classes.csv", "index.html", "metrics.json", "results.csv"]
+    names = ["README.md", "classes.csv", "index.html", "results.csv"]
     assert sorted(path.name for path in (tmp_path / "results").iterdir()) == names
 
 
@@ -246,7 +246,7 @@ DRIFTS: list[Callable[[bytes], bytes]] = [
 
 
 @pytest.mark.parametrize("drift", [*DRIFTS, None], ids=["space", "end", "CRLF", "missing"])
-@pytest.mark.parametrize("name", ["README.md", "index.html", "results.csv", "classes.csv", "metrics.json"])
+@pytest.mark.parametrize("name", ["README.md", "index.html", "results.csv", "classes.csv"])
 def test_drift_is_noticed_and_named(
     name: str, drift: Callable[[bytes], bytes] | None, results: dict[str, Any], tmp_path: Path
 ) -> None:

@@ -22,6 +22,7 @@ from pointrend.errors import PointrendError
 from pointrend.engines.summary import FAILED, summary
 from pointrend.engines.workflow import Workflow, stage_fields
 from pointrend.jobs.attempts import COMMAND, SEEDS
+from snakemake.dag import DAG
 from snakemake_interface_executor_plugins.settings import DeploymentMethod
 
 try:
@@ -81,6 +82,9 @@ else:
         f'export POINTREND_ENGINE=snakemake PATH={shlex.quote(str(Path(sys.executable).parent))}:"$PATH"; exec '
     )
 
+
+# Every box of `--dag` names its run; Snakemake leaves out what a box before it has.
+DAG.new_wildcards = lambda dag, job: set(job.wildcards.items())
 
 RULES = {**STAGES, "fetch": ANYTHING_FETCHED}
 
