@@ -36,6 +36,7 @@ def in_a_project(tmp_path, monkeypatch):
         ("--params nowhere.yaml plan", "nowhere.yaml does not exist"),
         ("train voc_r50", "run: pointrend --scale demo prepare voc"),
         ("describe voc", "run: pointrend --scale demo prepare voc"),
+        ("describe voc --pictures", "run: pointrend --scale demo prepare voc"),
         ("prepare voc", "run: pointrend --scale demo fetch voc"),
         ("report", "results.json does not exist"),
         ("evaluate voc_r50 --out x", "--out needs --weights"),

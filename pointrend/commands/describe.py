@@ -1,7 +1,11 @@
 """Count the images, the pixels of each class, and the image sizes of a prepared dataset.
 
+--pictures writes a page of images with their labels, and of crops as the
+training gets them.
+
 examples:
   pointrend describe voc --json
+  pointrend describe voc --pictures
   pointrend --scale paper describe voc --croissant
 """
 
@@ -10,11 +14,12 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from pointrend.commands.arguments import add_dataset
 from pointrend.errors import DatasetError
-from pointrend.files import read_json
+from pointrend.files import read_json, write_text
 from pointrend.logs import redacted
 from pointrend.results.croissant import croissant
 from pointrend.settings.archives import DRAWN
@@ -29,6 +34,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="print as JSON")
     form.add_argument("--croissant", action="store_true", help="print the dataset's Croissant metadata (JSON-LD)")
+    page = "write one page of HTML; default build/DATASET.html"
+    form.add_argument("--pictures", nargs="?", const="", metavar="FILE", help=page)
 
 
 def run(project: Project, arguments: argparse.Namespace) -> None:
@@ -42,6 +49,13 @@ def run(project: Project, arguments: argparse.Namespace) -> None:
         print(json.dumps(croissant_of(project, manifest), indent=2, ensure_ascii=False))
         return
     found = describe(project.data_folder(name))
+    if arguments.pictures is not None:
+        from pointrend.commands.dataset_page import dataset_page
+
+        page = Path(arguments.pictures or f"build/{name}.html")
+        write_text(page, dataset_page(project, name, found))
+        print(page)
+        return
     print(json.dumps(found, indent=2) if arguments.json else describe_text(found))
 
 

@@ -34,9 +34,7 @@ class Stage:
     reads: tuple[str, ...] = ()  # other files that are read
     code: str = ""  # key in UNITS
     published: bool = False  # exists only at scales that have published files
-    metrics: tuple[
-        str, ...
-    ] = ()  # outs that `dvc metrics show` prints, always cached: experiments have them from there
+    metrics: tuple[str, ...] = ()  # outs that `dvc metrics show` prints, always cached
     cached: bool = True  # whether DVC keeps the files in its cache
 
     @property

@@ -51,6 +51,9 @@ def test_the_report_shows_results_scores_curves_and_pictures_with_captions(page,
     assert shown[pictures[-1]]["labels"] == {"seed": "0", "picture": Path(pictures[-1]).stem}
 
 
-def test_the_report_has_an_introduction_and_loads_nothing_from_elsewhere(page):
-    assert "its figures cannot be compared with the published ones" in " ".join(embedded(page, "workflow_desc").split())
+def test_the_report_begins_with_the_results_and_loads_nothing_from_elsewhere(page, by_snakemake):
+    first = embedded(page, "workflow_desc")
+    assert "figures cannot be compared with the published ones" in " ".join(first.split())
+    for miou in json.loads((by_snakemake.root / "results/demo/metrics.json").read_text()).values():
+        assert f"{miou:.2f}%</td>" in first
     assert not re.search(r"<(script|link|img|iframe)[^>]+(src|href)=\"?(https?:)?//", page)

@@ -17,6 +17,7 @@ def done(tmp_path_factory):
     checkout = Checkout(tmp_path_factory.mktemp("checkout") / "pointrend")
     printed = checkout.snakemake()
     assert "  scored    6 of 6, in runs/demo/\n  tables    results/demo/index.html" in printed
+    assert "\nJob 0: all results of scale demo are made\n" in printed
     return checkout
 
 
@@ -30,6 +31,12 @@ def test_all_stages_run_once_and_leave_their_files(done):
         for ending in ("log", "tsv"):
             assert (done.root / f"logs/demo/train-{row['run']}-s0.{ending}").is_file()
     assert "6 mIoU recomputed from their counts: all match" in done.run("pointrend", "verify")
+
+
+def test_the_boxes_of_the_graph_name_their_runs(done):
+    boxes = done.run("snakemake", "--dag")
+    for rule in ("train", "evaluate"):
+        assert [run for run in RUNS if f'label = "{rule}\\nrun: {run}\\nseed: 0"' not in boxes] == []
 
 
 def test_a_second_run_has_nothing_to_do(done):

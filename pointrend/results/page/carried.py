@@ -25,7 +25,7 @@ Carried = Mapping[str, bytes]  # contents by ``<folder of the run>/<file>``
 
 PICTURE_BYTES = 4_000_000  # of all pictures in the page together; as base64 they are a third more
 RANKS = ("best", "median", "worst")  # what is shown before the first pictures of the split, in this order
-TYPES = {".json": "application/json", ".csv": "text/csv", ".png": "image/png"}
+TYPES = {".json": "application/json", ".csv": "text/csv", ".png": "image/png", ".jpg": "image/jpeg"}
 
 
 @dataclass(frozen=True)

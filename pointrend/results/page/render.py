@@ -41,7 +41,7 @@ def render_page(results: Mapping[str, Any], published: Published, carried: Carri
     Raises:
         CheckFailed: a carried file is not of its form.
     """
-    scale, style, script = results["scale"], _asset("style.css"), _asset("script.js")
+    scale, style, script = results["scale"], asset("style.css"), asset("script.js")
     explained = tables.explained_tables(results, published)
     sources = [("results.json", "", results["sha256"]), (published.file, "", published.sha256), *plans(results)]
     sections = {
@@ -77,7 +77,7 @@ def render_page(results: Mapping[str, Any], published: Published, carried: Carri
             style=style,
             script=script,
             # Nothing may be loaded, and no other style or script may act, whatever a name in the results holds.
-            policy=f"default-src 'none'; img-src data:; style-src '{_digest(style)}'; script-src '{_digest(script)}';"
+            policy=f"default-src 'none'; img-src data:; style-src '{digest(style)}'; script-src '{digest(script)}';"
             " base-uri 'none'; form-action 'none'",
         )
     )
@@ -94,9 +94,11 @@ def environment() -> Environment:
 
 
 @cache
-def _asset(name: str) -> str:
+def asset(name: str) -> str:
+    """The style or the script of the page."""
     return "\n" + files("pointrend.results.page").joinpath(name).read_text(encoding="utf-8")
 
 
-def _digest(content: str) -> str:
+def digest(content: str) -> str:
+    """How a Content-Security-Policy names a style or script that may act."""
     return "sha256-" + base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()
