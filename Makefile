@@ -1,5 +1,6 @@
 # Two commands for users: `make demo` and `make test`. Each first installs everything into .venv; `make install` does only
-# that.
+# that. With TORCH=cpu the first of them leaves out CUDA: torch then comes from PyTorch's index for the CPU, at the version
+# of the lock, which has no hashes for it.
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -84,7 +85,14 @@ $(INSTALLED): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "error: $(PYTHON) is older than 3.11; choose a newer one: make PYTHON=python3.12"; exit 2; }
 	$(PYTHON) -m venv .venv
+ifeq ($(TORCH),cpu)
+	awk '/^[^ ]/ {cuda = /^(torch|torchvision|triton|nvidia-.*|cuda-.*)==/} !cuda' requirements.lock >.venv/cpu.lock
+	$(BIN)/$(PIP) --require-hashes -r .venv/cpu.lock
+	$(BIN)/$(PIP) --index-url https://download.pytorch.org/whl/cpu \
+		$$(sed -nE 's/^(torch(vision)?==[^ ]+).*/\1/p' requirements.lock)
+else
 	$(BIN)/$(PIP) --require-hashes -r requirements.lock
+endif
 	$(BIN)/$(PIP) --no-build-isolation -e .
 	@touch $@
 

@@ -53,9 +53,9 @@ def test_an_experiment_redoes_one_run_and_shows_what_changed(committed):
     changed = json.loads(committed.run("dvc", "params", "diff", "--json"))
     assert changed == {"params.yaml": {"runs.voc_r50.lr": {"old": None, "new": 0.03125}}}
     compared = json.loads(committed.run("dvc", "metrics", "diff", "--all", "--json"))
-    assert [(file, *figures) for file, figures in compared.items()] == [(MIOU, "voc_r50", "voc_r101")]
+    assert {file: {*figures} for file, figures in compared.items()} == {MIOU: {"voc_r50", "voc_r101"}}
     metrics = json.loads(committed.run("dvc", "metrics", "show", "--json"))[""]["data"]
     assert metrics == {MIOU: {"data": json.loads((committed.root / MIOU).read_text())}}
     plots = json.loads(committed.run("dvc", "plots", "show", "--json", "voc_r50"))["data"]
-    (lines,) = plots["voc_r50"]
-    assert {line["field"] for line in lines["datapoints"]["workspace"]} == {"loss", "loss_point", "loss_coarse"}
+    fields = {value["field"] for value in plots["voc_r50"][0]["content"]["data"]["values"]}
+    assert fields == {"loss", "loss_point", "loss_coarse"}
