@@ -1,16 +1,17 @@
-"""In the built site, links that leave docs/ become the names of the files: they are in the repository, not there."""
+"""In the built site, links that leave docs/ become the names of the files, and no page is called by that of its file."""
 
 from __future__ import annotations
 
 import re
 from typing import Any
 
+PAGE = re.compile(r"\[(\w+)\.md\](?=\()")
 OUTSIDE = re.compile(r"\[([^\]]+)\]\(\.\./([^)#]+)[^)]*\)")
 
 
 def on_page_markdown(markdown: str, **_: Any) -> str:
     """Called by MkDocs for every page."""
-    return OUTSIDE.sub(_named, markdown)
+    return PAGE.sub(r"[\1]", OUTSIDE.sub(_named, markdown))
 
 
 def _named(link: re.Match[str]) -> str:
