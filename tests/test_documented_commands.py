@@ -61,7 +61,8 @@ def test_snakemake(words, extended):
     targets = {*re.findall(r"^rule (\w+):", RULES, re.M), *wanted.project.params.runs}
     assert set(options.targets) <= targets
     assert all((ROOT / profile / "config.yaml").is_file() for profile in options.profile or ())
-    assert options.cores or options.dryrun or options.unlock or options.report or len(words) == 1  # --touch: mentioned
+    plans = options.dryrun or options.dag
+    assert options.cores or plans or options.unlock or options.report or len(words) == 1  # --touch: mentioned
 
 
 @every("dvc")
