@@ -1,4 +1,4 @@
-"""In the built site, links that leave docs/ become the names of the files, and no page is called by that of its file."""
+"""In the built site, links that leave docs/ become the names of the files, and no page goes by the name of its file."""
 
 from __future__ import annotations
 
