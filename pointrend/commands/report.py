@@ -19,7 +19,7 @@ from pointrend.engines.workflow import Workflow
 from pointrend.files import write_text
 from pointrend.logs import calling_engine, log_to_file
 from pointrend.results.compare import read_results
-from pointrend.results.frames import miou_json
+from pointrend.results.frames import MIOU, miou_json
 from pointrend.results.published import load_published
 from pointrend.results.report import (
     check_files,
@@ -58,7 +58,7 @@ def run(project: Project, arguments: argparse.Namespace) -> None:
     log_to_file(project.log_file("report"))
     for path, text in files.items():
         write_text(path, text)
-    write_text(folder / "metrics.json", miou_json(results))
+    write_text(folder / MIOU, miou_json(results))
     engine = calling_engine()
     if engine != "snakemake":  # its handlers print the summary at the end of a run; DVC has none
         wanted = Workflow(project, tuple(project.params.runs), project.params.seeds)

@@ -13,6 +13,7 @@ from pointrend.results.page.carried import Carried
 from pointrend.results.page.sections import class_scores
 from pointrend.results.tables import Row, Table, rows_by_run
 
+MIOU = "metrics.json"
 _ENDS = ("low", "high")
 _LATEX = {"−": "$-$", "±": r"$\pm$", "–": "--"}  # what LaTeX without Unicode fonts does not have
 

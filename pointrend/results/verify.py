@@ -25,6 +25,7 @@ from pointrend.results import chain
 from pointrend.results.audit.audits import audit_holds
 from pointrend.results.chain import MODEL, RESULTS, SCORING, TRAIN, Record, Stated, folder_name, stated
 from pointrend.results.compare import COMPARE_AGAIN, check_verdicts, copies, read_results, references, scored
+from pointrend.results.frames import MIOU, miou_json
 from pointrend.results.published import load_published
 from pointrend.results.report import check_files, report_files, top_readme
 from pointrend.results.run_files import SelectedRun, find_score
@@ -87,6 +88,8 @@ class Verification:
         self._seeds(rows, [starts.folder / f"{place.number:06d}.json" for place in entries])
         check_verdicts(results, self.published, references(project.params, self.published))
         pages = report_files(results, self.published, project.results_folder, project.runs_folder, top_readme(project))
+        if (figures := project.results_folder / MIOU).is_file():  # it is not under version control
+            pages[figures] = miou_json(results)
         check_files(pages)
         self.files |= pages.keys()
 

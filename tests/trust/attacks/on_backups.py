@@ -143,6 +143,11 @@ ON_BACKUPS = (
     attack("cp -al, then another training", RIGHT, linked_backup),
     attack("a fingerprint typed into train.json", "is not as it was written", typed_fingerprint, wrong=True),
     attack("a figure typed into README.md", "README.md", edited_readme, then=("verify",)),
+    attack(
+        *("a figure typed into metrics.json", "results/paper/metrics.json does not match the results"),
+        lambda site: site.path("results/paper/metrics.json").write_text('{"voc_r50": 69.84}\n'),
+        then=("verify",),
+    ),
     attack("definition.json of another release", "lr 0.02 (published 0.01)", older_definition),
     attack("code.json of another release", "the code of evaluate is not the one", older_code_json),
 )
