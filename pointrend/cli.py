@@ -37,6 +37,7 @@ VERBS = {
     "bridge": "record in one engine, dvc or snakemake, what the other has done",
     "status": "print the state of every training: waiting, running, failed or done",
     "diff": "compare two runs or seeds: settings, scores, classes, losses",
+    "confusion": "list the classes that a run mistakes for one another most often",
     "plan": "print what a scale would run: iterations, hours, downloads, disk",
     "check": "compare this machine's arithmetic with numbers from the original",
     "doctor": "check what this machine lacks for a scale, and print what to do",

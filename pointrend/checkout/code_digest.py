@@ -25,7 +25,7 @@ UNITS = {
     "audit": ("commands/audit.py", "results/audit", "results/chain.py", "training/schedule.py", *CLASSES),
     "compare": ("commands/compare.py", *RESULTS),
     "report": ("commands/report.py", *RESULTS, "datasets"),  # the names of all datasets and their classes
-    "track": ("commands/track.py", "tracking", "evaluation/described.py", *RESULTS),
+    "track": ("commands/track.py", "tracking", "evaluation/described.py", "evaluation/mistaken.py", *RESULTS),
 }
 # What a stage's command may import besides its units, and why that cannot change the result.
 ELSEWHERE = {
@@ -33,6 +33,7 @@ ELSEWHERE = {
     "errors.py": "messages on the screen",
     "files.py": "reads and writes bytes whose hash is checked by whoever uses them",
     "logs.py": "messages on the screen and in log files",
+    "terminal.py": "prints tables on the screen",
     "checkout": "describes what computed a result, for the record",
     "settings": "reads values, all of which are part of the fingerprint",
     "engines": "plans jobs and prints the status",
@@ -40,6 +41,7 @@ ELSEWHERE = {
     "commands/arguments.py": "reads the command line",
     "datasets/intact.py": "compares the prepared data with their hashes",
     "datasets/prepare": "makes the prepared data, whose hash is part of the fingerprint",
+    "evaluation/validation.py": "scores a training while it runs, which changes no weights",
     "results/audit": "compares the loss with a published curve and prints warnings",
 }
 

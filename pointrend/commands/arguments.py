@@ -26,7 +26,7 @@ def add_run(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("run", metavar="RUN", help="a run of params.yaml, voc_r50 for example")
 
 
-def add_seed(parser: argparse.ArgumentParser) -> None:
+def add_seed(parser: argparse._ActionsContainer) -> None:
     """--seed, of a training."""
     parser.add_argument("--seed", type=seed_number, default=0, metavar="K", help="seed of the training; default 0")
 

@@ -18,12 +18,14 @@ from pathlib import Path
 from typing import Any
 
 from pointrend.commands.arguments import add_dataset
+from pointrend.datasets.registry import classes_of
 from pointrend.errors import DatasetError
 from pointrend.files import read_json, write_text
 from pointrend.logs import redacted
 from pointrend.results.croissant import croissant
 from pointrend.settings.archives import DRAWN
 from pointrend.settings.project import Project
+from pointrend.terminal import table
 
 DRAWN_LICENSE = "https://www.apache.org/licenses/LICENSE-2.0"  # the project's, whose drawings they are
 
@@ -40,7 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(project: Project, arguments: argparse.Namespace) -> None:
     """Print the description."""
-    from pointrend.datasets.prepare.prepare import describe, describe_text
+    from pointrend.datasets.prepare.prepare import describe
 
     name = project.params.known("dataset", arguments.dataset, project.params.datasets)
     do = f"run: pointrend --scale {project.params.scale} prepare {name}"
@@ -70,3 +72,22 @@ def croissant_of(project: Project, manifest: Mapping[str, Any]) -> dict[str, Any
         return croissant(manifest, home, {archive: f"../archives/{name}/{archive}" for archive in manifest["archives"]})
     urls = {archive: redacted(next(iter(project.urls(archive)), home.url)) for archive in manifest["archives"]}
     return croissant(manifest, home, urls)
+
+
+def describe_text(description: Mapping[str, Any]) -> str:
+    """The description as lines to read: sizes per split, then the share of every class in the labelled pixels."""
+    classes = classes_of(description["dataset"])
+    splits = description["splits"]
+    lines = [f"{classes.title}, archives verified against: {description['pins']}"]
+    for split, found in splits.items():
+        sizes = ", ".join(
+            "{} {min} to {max} (median {median})".format(side, **found[side]) for side in ("height", "width")
+        )
+        lines.append(f"{split}: {found['images']} images, {sizes}")
+    totals = {split: sum(found["pixels"].values()) for split, found in splits.items()}
+    rows: list[tuple[object, ...]] = [("pixels", "", *splits)]
+    for train_id, name in [*enumerate(classes.names), ("ignore", "")]:
+        counts = {split: found["pixels"][str(train_id)] for split, found in splits.items()}
+        shares = (f"{count:,} ({100 * count / totals[split]:.2f} %)" for split, count in counts.items())
+        rows.append((train_id, name, *shares))
+    return "\n".join([*lines, "", table(rows, "><>")])

@@ -49,4 +49,9 @@ def run(project: Project, arguments: argparse.Namespace) -> None:
     from pointrend.jobs.run import run_training
     from pointrend.training.run import Training
 
-    run_training(Training(project, setting, seed, fingerprint), watch_training)
+    validate = None
+    if setting.recipe.validation_epochs:
+        from pointrend.evaluation.validation import Validation
+
+        validate = Validation(project.data_folder(setting.dataset), setting)
+    run_training(Training(project, setting, seed, fingerprint, validate), watch_training)

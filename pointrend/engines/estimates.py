@@ -107,3 +107,9 @@ def _records(project: Project, what: str) -> Iterator[tuple[Path, dict[str, Any]
     paths = (project.root / "benchmarks").glob(f"{what}_*.json")
     for path in sorted(paths, key=lambda path: path.stem.rsplit("_", 1)[-1], reverse=True):
         yield path, read_json(path, ResultsError, f"run: python -m benchmarks {what}")
+
+
+def checkpoint_iteration(folder: Path) -> int:
+    """Finished iterations of the newest checkpoint in ``folder``, by its name; 0 without any."""
+    names = [path.stem.partition("-")[0] for path in folder.glob("*-*.json")]
+    return max((int(name) for name in names if name.isdecimal()), default=0)

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
-from pointrend.engines.estimates import epoch_iterations, sample_times
+from pointrend.engines.estimates import checkpoint_iteration, epoch_iterations, sample_times
 from pointrend.engines.records import Records
 from pointrend.errors import PointrendError
 from pointrend.settings.fingerprints import training_fingerprint
 from pointrend.settings.project import Project
+from pointrend.terminal import NOTHING, table
 
 if TYPE_CHECKING:
     from pointrend.jobs.cost import StepCost
@@ -43,7 +44,7 @@ def gpu_hours(project: Project, name: str, costs: Mapping[str, StepCost]) -> Ite
     used = dict.fromkeys(project.setting(run).recipe.precision for run in costs)
     peaks = ", ".join(f"{getattr(gpu, precision)} TFLOPS in {precision}" for precision in used)
     yield f"\nestimate for {name}: {peaks} ({gpu.source}); not measured"
-    yield f"{'run':<16}{'GFLOP':>7}{'left':>9}{'GPU-hours':>13}{'GB':>6}{'needs':>12}{'loader':>9}"
+    rows: list[tuple[object, ...]] = [("run", "GFLOP", "left", "GPU-hours", "GB", "needs", "loader", "")]
     low = high = 0.0
     for run, cost in costs.items():
         recipe = project.setting(run).recipe
@@ -54,11 +55,11 @@ def gpu_hours(project: Project, name: str, costs: Mapping[str, StepCost]) -> Ite
         low, high = low + least, high + most
         memory = (cost.state_bytes + cost.image_bytes * recipe.batch_size / recipe.gpus + CONTEXT_BYTES) / 1e9
         sample_ms = samples.get(project.setting(run).dataset)
-        loader = f"{1e3 * max(1, recipe.workers) / sample_ms:.0f}/s" if sample_ms else "–"
-        rates = f"{_range(least, most):>13}{memory:>6.1f}{f'{slow:.0f}-{fast:.0f}/s':>12}{loader:>9}"
-        short = "" if memory <= gpu.memory else "  too little memory"
-        yield f"{run:<16}{cost.flops / 1e9:>7.0f}{left:>9}{rates}{short}"
-    yield f"{'together':<32}{_range(low, high):>13}"
+        loader = f"{1e3 * max(1, recipe.workers) / sample_ms:.0f}/s" if sample_ms else NOTHING
+        short = "" if memory <= gpu.memory else "too little memory"
+        rates = _range(least, most), f"{memory:.1f}", f"{slow:.0f}-{fast:.0f}/s", loader
+        rows.append((run, f"{cost.flops / 1e9:.0f}", left, *rates, short))
+    yield table([*rows, ("together", "", "", _range(low, high), "", "", "", "")], "<>>>>>><")
     yield "GFLOP: per image, forward and backward, counted; left: iterations of all seeds"
     yield f"GPU-hours: at 20 to 50 % of the peak, assumed; GB: memory, of {gpu.memory} GB or more"
     yield "needs: samples per second that each GPU consumes; loader: those that its loader"
@@ -80,5 +81,4 @@ def _iterations_left(project: Project, records: Records, run: str, seed: int) ->
         folder = project.checkpoint_folder(run, seed, training_fingerprint(project, setting, seed))
     except PointrendError:  # its data are not there yet
         return total
-    names = [path.stem.partition("-")[0] for path in folder.glob("*-*.json")]
-    return total - max((int(name) for name in names if name.isdecimal()), default=0)
+    return total - checkpoint_iteration(folder)

@@ -13,6 +13,7 @@ from pointrend.results.compare import references
 from pointrend.results.published import load_published
 from pointrend.results.verdict import REPRODUCED, Reference, seeds
 from pointrend.settings.project import Project
+from pointrend.terminal import table
 
 LISTS = (3, 5, 10, 20)  # planned seeds
 MOST = 50  # planned seeds that the least list is looked for among
@@ -24,10 +25,12 @@ def outlook(project: Project, runs: Sequence[str]) -> Iterator[str]:
     known = references(project.params, load_published(project.published_folder, project.params.scale))
     listed = len(project.params.seeds)
     lengths = sorted({*LISTS, *([listed] if listed >= FIRST_LOOK else [])})
-    yield f"\n{'run':<16}{'sigma':>7}{'least':>7}" + "".join(f"{f'{n} seeds':>12}" for n in lengths)
-    for run in runs:
-        chances = "".join(f"{_chance(known[run], n):>12}" for n in lengths)
-        yield f"{run:<16}{known[run].spread.sigma:>7.2f}{_least(known[run]):>7}{chances}"
+    head = ("run", "sigma", "least", *(f"{n} seeds" for n in lengths))
+    rows = (
+        (run, f"{known[run].spread.sigma:.2f}", _least(known[run]), *(_chance(known[run], n) for n in lengths))
+        for run in runs
+    )
+    yield "\n" + table([head, *rows])
     yield "least: planned seeds that give `reproduced` if they scatter by sigma around the"
     yield "published number; then: the chance that the same recipe is reproduced within so"
     yield f"many, and after how many; params.yaml lists {listed}"

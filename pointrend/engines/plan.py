@@ -12,6 +12,7 @@ from pointrend.logs import duration
 from pointrend.settings.archives import WITH_ACCOUNT, Archive
 from pointrend.settings.definition import PAPER, wanted_reasons
 from pointrend.settings.project import BYTES_PER_PIXEL, Project
+from pointrend.terminal import NOTHING, table
 
 NO_STEPS = "no hours: no step of these trainings was measured on this machine"
 SITE = "workflow/profiles/slurm/config.yaml"
@@ -23,9 +24,8 @@ def plan(project: Project, steps: Mapping[str, float], source: str, estimate: It
     ``estimate`` are the lines of :func:`.gpus.gpu_hours`, if a GPU is named.
     """
     yield f"scale {project.params.scale}, archives {project.archive_set}\n"
-    yield f"{'run':<16}{'GPUs':>5}{'batch':>7}{'epochs':>8}{'it/epoch':>10}{'iterations':>12}  comparable"
-    for run in project.params.runs:
-        yield _run_line(project, run)
+    head = ("run", "GPUs", "batch", "epochs", "it/epoch", "iterations", "comparable")
+    yield table([head, *(_run_row(project, run) for run in project.params.runs)], "<>>>>><")
     yield ""
     yield from _costs(project, steps, source) if steps else [NO_STEPS]
     runs = [run for run in project.params.runs if not wanted_reasons(project, project.setting(run))]
@@ -54,40 +54,41 @@ def plan(project: Project, steps: Mapping[str, float], source: str, estimate: It
         yield f"  {command}\n      {meaning}"
 
 
-def _run_line(project: Project, run: str) -> str:
+def _run_row(project: Project, run: str) -> tuple[object, ...]:
     setting = project.setting(run)
     recipe, each = setting.recipe, epoch_iterations(project, setting)
     reasons = ", ".join(wanted_reasons(project, setting))
     processes = "CPU" if recipe.device == "cpu" and recipe.gpus == 1 else recipe.gpus
-    numbers = f"{processes:>5}{recipe.batch_size:>7}{recipe.epochs:>8}{each:>10}{each * recipe.epochs:>12}"
-    whose = "yes" if setting.scale == PAPER else "with the original"
-    return f"{run:<16}{numbers}  {'no: ' + reasons if reasons else whose}"
+    comparable = f"no: {reasons}" if reasons else "yes" if setting.scale == PAPER else "with the original"
+    return run, processes, recipe.batch_size, recipe.epochs, each, each * recipe.epochs, comparable
 
 
 def _costs(project: Project, steps: Mapping[str, float], source: str) -> Iterator[str]:
     samples = sample_times(project)
-    yield f"{'run':<16}{'step, ms':>10}{'wall':>11}{'GPU time':>11}{'disk, GB':>10}{'needs':>10}{'loader':>10}"
+    rows: list[tuple[str, ...]] = [("run", "step, ms", "wall", "GPU time", "disk, GB", "needs", "loader")]
     for run, step_ms in steps.items():
         setting = project.setting(run)
         recipe, sample_ms = setting.recipe, samples.get(setting.dataset)
         seconds = step_ms * epoch_iterations(project, setting) * recipe.epochs / 1e3
-        times = f"{step_ms:>10.0f}{duration(seconds):>11}{duration(seconds * recipe.gpus):>11}"
+        times = f"{step_ms:.0f}", duration(seconds), duration(seconds * recipe.gpus)
         needs = f"{1e3 * recipe.batch_size / recipe.gpus / step_ms:.3g}/s"
         # Without worker processes the training process also loads.
-        loader = f"{1e3 * max(1, recipe.workers) / sample_ms:.0f}/s" if sample_ms else "–"
-        yield f"{run:<16}{times}{weights_bytes(setting) / 1e9:>10.2f}{needs:>10}{loader:>10}"
+        loader = f"{1e3 * max(1, recipe.workers) / sample_ms:.0f}/s" if sample_ms else NOTHING
+        rows.append((run, *times, f"{weights_bytes(setting) / 1e9:.2f}", needs, loader))
+    yield table(rows)
     yield "needs: samples per second that each GPU consumes"
     yield "loader: those that its loader processes supply, measured by `make bench`"
     yield f"steps: {source}"
 
 
 def _archives(project: Project) -> Iterator[str]:
-    yield f"{'archives':<44}{'download':>14}  state"
+    rows = [("archives", "download", "state")]
     backbones = map("backbone_{}".format, project.params.backbones)
     for name in (*project.params.datasets, *backbones, *map("released_{}".format, project.released_runs)):
         for archive in project.archives_of(name):
             size = f"{'' if archive.bytes else 'about '}{_gigabytes(project.about_bytes(archive))}"
-            yield f"{archive.name:<44}{size:>14}  {_archive_state(project, name, archive)}"
+            rows.append((archive.name, size, _archive_state(project, name, archive)))
+    yield table(rows, "<><")
 
 
 def _archive_state(project: Project, name: str, archive: Archive) -> str:
@@ -99,17 +100,18 @@ def _archive_state(project: Project, name: str, archive: Archive) -> str:
 
 
 def _disk(project: Project) -> Iterator[str]:
-    yield f"\n{'prepared data':<32}{'raw':>14}{'compact':>18}  chosen: {project.store_form}"
     sizes = {
         name: {form: project.prepared_bytes(name, form) for form in BYTES_PER_PIXEL} for name in project.params.datasets
     }
     total = {form: sum(each[form] for each in sizes.values()) for form in BYTES_PER_PIXEL}
-    for name, each in {**sizes, "together": total}.items():
-        yield f"{name:<32}{'about ' + _gigabytes(each['raw']):>14}{'about ' + _gigabytes(each['compact']):>18}"
+    rows = [(name, *(f"about {_gigabytes(each[form])}" for form in total)) for name, each in sizes.items()]
+    together = ("together", *(f"about {_gigabytes(size)}" for size in total.values()))
+    yield "\n" + table([("prepared data", *total), *rows, together])
+    yield f"chosen: {project.store_form}"
     # DVC copies the archives, which are in data/archives/ as well, and links the rest where it can.
     archives = project.about_bytes()
     copied = _gigabytes(archives + total[project.store_form])
-    yield f"\n{'cache, with DVC alone':<32}{'about ' + _gigabytes(archives):>14}  ({copied} without links)"
+    yield f"\ncache, with DVC alone: about {_gigabytes(archives)} ({copied} without links)"
 
 
 def _gigabytes(size: float) -> str:

@@ -76,7 +76,7 @@ def _fetch(stage: str, name: str, each: tuple[str, ...], values: tuple[str, ...]
 
 def _scored(folder: str) -> dict[str, str]:
     files = {"record": "evaluate.json", "metrics": "metrics.json"}
-    files |= {"counts": "confusion.parquet", "pictures": "pictures"}
+    files |= {"counts": "confusion.parquet", "matrix": "matrix.parquet", "pictures": "pictures"}
     return {key: f"runs/{{scale}}/{folder}/{file}" for key, file in files.items()}
 
 

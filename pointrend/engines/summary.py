@@ -14,6 +14,7 @@ from pointrend.errors import ResultsError
 from pointrend.files import read_json, sha256_file
 from pointrend.results.chain import folder_name
 from pointrend.settings.project import DATABASE, Project
+from pointrend.terminal import table
 
 PAGES = ("index.html", "README.md")
 FAILED = (
@@ -27,8 +28,8 @@ def summary(wanted: Workflow, rest: str = "") -> str:
     project = wanted.project
     stages, current, scale = _stages(wanted), _pages_are_current(wanted), wanted.scale
     lines = ["", f"Scale {scale}: status"]
-    lines += [_stage_line(project, name, items) for name, items in stages.items()]
-    lines.append(f"  tables    {_pages_text(project, current)}")
+    rows = [(f"  {name}", _stage_text(project, name, items)) for name, items in stages.items()]
+    lines.append(table([*rows, ("  tables", _pages_text(project, current))], "<"))
     commands = {}
     if rest and not (current and all(all(items.values()) for items in stages.values())):
         commands[rest] = "makes the rest"
@@ -41,8 +42,8 @@ def summary(wanted: Workflow, rest: str = "") -> str:
     if current and scale == "demo":
         commands["pointrend --scale paper plan"] = "shows what the published recipe requires"
     if commands:
-        width = max(map(len, commands))
-        lines += ["", "Next", *(f"  {command:<{width}}  {meaning}" for command, meaning in commands.items())]
+        rows = [(f"  {command}", meaning) for command, meaning in commands.items()]
+        lines += ["", "Next", table(rows, "<")]
     if address := runs_address(tracked):
         lines += ["", f"MLflow  {address}"]
     return "\n".join([*lines, ""])
@@ -100,14 +101,14 @@ def _pages_text(project: Project, current: bool) -> str:
     return "out of date: they show other scores" if found else "not yet"
 
 
-def _stage_line(project: Project, name: str, items: Mapping[str, bool]) -> str:
+def _stage_text(project: Project, name: str, items: Mapping[str, bool]) -> str:
     missing = [item for item, done in items.items() if not done]
     found = f"{len(items) - len(missing)} of {len(items)}"
     if missing:
         more = f" and {len(missing) - MOST_NAMES} more" if len(missing) > MOST_NAMES else ""
-        return f"  {name:<10}{found}; not yet: {', '.join(missing[:MOST_NAMES])}{more}"
+        return f"{found}; not yet: {', '.join(missing[:MOST_NAMES])}{more}"
     folder = project.data_folder("") if name == "prepared" else project.runs_folder
-    return f"  {name:<10}{found}, in {project.relative(folder)}/"
+    return f"{found}, in {project.relative(folder)}/"
 
 
 def content(path: Path) -> dict[str, Any]:

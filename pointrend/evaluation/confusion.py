@@ -27,6 +27,11 @@ class Counts:
     predicted: NDArray[np.int64]
 
     @classmethod
+    def of(cls, matrix: NDArray[np.int64]) -> Counts:
+        """The counts of a confusion matrix (K, K), ``matrix[i, j]``: pixels of class i that were taken for j."""
+        return cls(matrix.diagonal().copy(), matrix.sum(axis=1), matrix.sum(axis=0))
+
+    @classmethod
     def zeros(cls, num_classes: int) -> Counts:
         """The counts of nothing."""
         return cls(*np.zeros((3, num_classes), np.int64))
@@ -73,11 +78,11 @@ class Confusion:
         """
         image = confusion_matrix(prediction, ground_truth, self.num_classes)
         self.matrix += image
-        return _marginals(image)
+        return Counts.of(image)
 
     def counts(self) -> Counts:
         """The counts of all images so far."""
-        return _marginals(self.matrix)
+        return Counts.of(self.matrix)
 
 
 def confusion_matrix(prediction: LabelMap, ground_truth: LabelMap, num_classes: int) -> NDArray[np.int64]:
@@ -97,7 +102,3 @@ def confusion_matrix(prediction: LabelMap, ground_truth: LabelMap, num_classes: 
         found = cv2.calcHist(maps, [0, 1], None, [num_classes] * 2, [0, num_classes] * 2)
         matrix += found.reshape(matrix.shape).astype(np.int64)
     return matrix
-
-
-def _marginals(matrix: NDArray[np.int64]) -> Counts:
-    return Counts(matrix.diagonal().copy(), matrix.sum(axis=1), matrix.sum(axis=0))

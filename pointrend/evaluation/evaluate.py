@@ -10,7 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from tqdm import tqdm
 
 from pointrend.datasets.classes import DatasetClasses
@@ -19,7 +21,7 @@ from pointrend.datasets.store import Store
 from pointrend.errors import CheckFailed, DatasetError
 from pointrend.evaluation.boundary import boundary_counts
 from pointrend.evaluation.confusion import Confusion, Counts, LabelMap
-from pointrend.evaluation.counts_file import counts_table, write_counts
+from pointrend.evaluation.counts_file import counts_table, matrix_table, write_counts
 from pointrend.evaluation.pictures import contact_sheet
 from pointrend.evaluation.segmenters import BgrImage, Transform, segmenter
 from pointrend.files import sha256_file, write_bytes, write_json
@@ -46,12 +48,14 @@ class Scores:
 
     ``metrics`` are as in ``metrics.json``: miou, iou (class name to percent, null where absent), all_accuracy,
     n_images, boundary_iou, boundary_dilation_ratio, inference, and coarse with the miou and boundary_iou before
-    refinement. ``counts`` are the contributions of the images to miou, by image id; ``pictures`` the best, the median
-    and the worst image and the first few, by file name.
+    refinement. ``counts`` are the contributions of the images to miou, by image id; ``matrix``, int64 (K, K), the
+    pixels of each class (row) by predicted class; ``pictures`` the best, the median and the worst image and the first
+    few, by file name.
     """
 
     metrics: dict[str, Any]
     counts: dict[str, Counts]
+    matrix: NDArray[np.int64]
     pictures: dict[str, Drawn]
 
 
@@ -129,7 +133,7 @@ def evaluate_split(
         image, label, inputs = load(index)
         return contact_sheet(image, label, segment(inputs, label.shape, store.ids[index]), classes)
 
-    return Scores(metrics, counts, _drawn(draw, list(counts.items()), pictures))
+    return Scores(metrics, counts, refined.confusion.matrix, _drawn(draw, list(counts.items()), pictures))
 
 
 def _drawn(draw: Callable[[int], bytes], counts: Sequence[tuple[str, Counts]], first: int) -> dict[str, Drawn]:
@@ -163,16 +167,17 @@ def chosen_images(mious: Sequence[float], first: int) -> dict[int, tuple[str, ..
 
 
 def write_evaluation(folder: Path, scores: Scores, scored: Mapping[str, str]) -> None:
-    """Write ``confusion.parquet``, ``pictures/`` and, when they are whole, ``metrics.json`` into ``folder``.
+    """Write both files of counts, ``pictures/`` and, when they are whole, ``metrics.json`` into ``folder``.
 
-    metrics.json also describes the ``pictures``, and has the ``sha256`` of confusion.parquet and what was ``scored``:
-    at least the ``model_sha256`` of the weights, by which stale metrics are noticed.
+    metrics.json also describes the ``pictures``, and has the hashes of both files of counts and what was ``scored``: at
+    least the ``model_sha256`` of the weights, by which stale metrics are noticed.
     """
-    counts_file = folder / "confusion.parquet"
+    counts_file, matrix_file = folder / "confusion.parquet", folder / "matrix.parquet"
     write_counts(counts_file, counts_table(scores.counts, len(scores.metrics["iou"])))
+    write_counts(matrix_file, matrix_table(scores.matrix))
     (folder / "pictures").mkdir(exist_ok=True)
     for name, drawn in scores.pictures.items():
         write_bytes(folder / "pictures" / name, drawn.png)
     pictures = {name: drawn.facts for name, drawn in scores.pictures.items()}
-    written = {"pictures": pictures, "sha256": sha256_file(counts_file)}
+    written = {"pictures": pictures, "sha256": sha256_file(counts_file), "matrix_sha256": sha256_file(matrix_file)}
     write_json(folder / "metrics.json", {**scores.metrics, **scored, **written})

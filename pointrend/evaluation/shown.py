@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from pointrend.logs import calling_engine
+from pointrend.terminal import NOTHING, WIDTH
 
-WIDTH = 80  # columns of a terminal
 NAME = 18  # letters of the name of a class that are shown
 
 
@@ -28,7 +28,8 @@ def scores_text(metrics: Mapping[str, Any], folder: Path) -> str:
 def class_lines(iou: Mapping[str, float | None]) -> list[str]:
     """The classes in columns, from top to bottom; ``iou`` is in percent, None for a class that no image has."""
     width = min(NAME, max(map(len, iou)))
-    cells = [f"{name[:width]:<{width}} {'–' if value is None else f'{value:.2f}':>6}" for name, value in iou.items()]
+    texts = {name: NOTHING if value is None else f"{value:.2f}" for name, value in iou.items()}
+    cells = [f"{name[:width]:<{width}} {text:>6}" for name, text in texts.items()]
     columns = (WIDTH + 2) // (width + 9)
     rows = -(-len(cells) // columns)
     return [f"IoU of {len(cells)} classes, %", *("  ".join(cells[row::rows]) for row in range(rows))]

@@ -164,7 +164,7 @@ def _train(
     ):
         trainer = training.trainer(data, processes, fence)
         try:
-            trainer.run(started(trainer), stop)
+            trainer.run(started(trainer), stop, training.validate)
         except torch.OutOfMemoryError as problem:
             what = f"not enough memory on {processes.device} for a batch of {recipe.batch_size}"
             raise MachineError(what, "set more gpus, or a different device, in params.yaml") from problem

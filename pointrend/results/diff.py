@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-
 from pointrend.errors import ResultsError
 from pointrend.evaluation.counts_file import StoredCounts, read_counts
+from pointrend.files import read_json_lines
 from pointrend.results.chain import COUNTS, METRICS, METRICS_LOG, SCORING, TRAIN
 from pointrend.results.intervals import paired_interval
 from pointrend.results.run_files import read_record
 from pointrend.settings.project import LOSSES
+from pointrend.terminal import NOTHING, WIDTH, table
 
-WIDTH = 80  # columns of a terminal
-NOTHING = "–"
 SCORE_AGAIN = "train and score it again, or name another run"
 # Keys of train.json, or of evaluate.json for released weights, that are compared besides the setting and the data.
 MADE_BY = ("seed", "gpus", "nodes", "batch_norm", "precision", "code_sha256", "source", "lock_sha256", "machine")
@@ -69,14 +66,12 @@ class Side:
 
 def diff_text(a: Side, b: Side) -> str:
     """Tables for a terminal: what differs in how they were made, scores, last losses, and the IoU of every class."""
-    classes = _differences(a.iou, b.iou)
-    largest_first = classes["B - A"].abs().sort_values(ascending=False, kind="stable").index
     parts = [
         f"A  {a.folder}\nB  {b.folder}",
         _settings(a.made, b.made),
-        f"{_text('scores, %', _differences(a.scores, b.scores))}\n{_interval(a.counts, b.counts)}",
-        _text("last losses", _differences(a.losses, b.losses), digits=4) if a.losses and b.losses else "",
-        _text("IoU, %", classes.loc[largest_first]),
+        f"{_values('scores, %', a.scores, b.scores)}\n{_interval(a.counts, b.counts)}",
+        _values("last losses", a.losses, b.losses, digits=4) if a.losses and b.losses else "",
+        _values("IoU, %", a.iou, b.iou, largest_first=True),
     ]
     return "\n\n".join(filter(None, parts))
 
@@ -91,10 +86,10 @@ def _flat(values: Mapping[str, Any], start: str = "") -> Iterator[tuple[str, str
 
 def _last_losses(path: Path) -> dict[str, float]:
     try:
-        record = json.loads(path.read_text(encoding="utf-8").splitlines()[-1])
+        *_, record = (record for record in read_json_lines(path) if LOSSES[0] in record)
         losses = {name: record[name] for name in LOSSES}
-    except (OSError, ValueError, LookupError, TypeError) as problem:
-        raise ResultsError(f"{path} has no losses in its last line: {problem}", SCORE_AGAIN) from problem
+    except (OSError, ValueError, LookupError) as problem:
+        raise ResultsError(f"{path} has no losses: {problem}", SCORE_AGAIN) from problem
     return _numbers(path, losses)
 
 
@@ -111,22 +106,28 @@ def _settings(a: Mapping[str, str], b: Mapping[str, str]) -> str:
     if not keys:
         return "the same settings, data, code and machine"
     room = (WIDTH - max(map(len, keys))) // 2 - 2
-    texts = {name: [_shortened(side.get(key, NOTHING), room) for key in keys] for name, side in (("A", a), ("B", b))}
-    return pd.DataFrame(texts, keys).rename_axis(columns="made with").to_string()
+    rows = ([key, *(_shortened(side.get(key, NOTHING), room) for side in (a, b))] for key in keys)
+    return table([("made with", "A", "B"), *rows])
 
 
 def _shortened(text: str, room: int) -> str:
     return text if len(text) <= room else f"{text[: room - 1]}…"
 
 
-def _differences(a: Mapping[str, float], b: Mapping[str, float]) -> pd.DataFrame:
-    """Values of both and their difference; NaN where one has none."""
-    return pd.DataFrame({"A": a, "B": b}, dtype=float).assign(**{"B - A": lambda both: both["B"] - both["A"]})
-
-
-def _text(what: str, values: pd.DataFrame, digits: int = 2) -> str:
-    forms = dict.fromkeys("AB", f"{{:.{digits}f}}".format) | {"B - A": f"{{:+z.{digits}f}}".format}
-    return str(values.rename_axis(columns=what).to_string(formatters=forms, na_rep=NOTHING))
+def _values(
+    what: str, a: Mapping[str, float], b: Mapping[str, float], digits: int = 2, largest_first: bool = False
+) -> str:
+    """Values of both and their difference; a dash where one has none."""
+    pairs = {name: (a.get(name, math.nan), b.get(name, math.nan)) for name in {**a, **b}}
+    rows = [(name, *both, both[1] - both[0]) for name, both in pairs.items()]
+    if largest_first:
+        rows.sort(key=lambda row: math.inf if math.isnan(row[3]) else -abs(row[3]))
+    forms = (f".{digits}f", f".{digits}f", f"+z.{digits}f")
+    texts = (
+        (name, *(NOTHING if math.isnan(x) else f"{x:{form}}" for x, form in zip(figures, forms, strict=True)))
+        for name, *figures in rows
+    )
+    return table([(what, "A", "B", "B - A"), *texts])
 
 
 def _interval(a: StoredCounts, b: StoredCounts) -> str:

@@ -17,10 +17,11 @@ from pointrend.results.published import Published, column_widths, render_introdu
 from pointrend.results.tables import Cell, Table
 from pointrend.settings.definition import DEMO
 from pointrend.settings.project import Project
+from pointrend.terminal import WIDTH
+from pointrend.terminal import table as terminal
 
 README, PAGE, TABLE, CLASSES = "README.md", "index.html", "results.csv", "classes.csv"
 BEGIN, END = "<!-- results:begin -->", "<!-- results:end -->"
-WIDTH = 80  # columns of the sentences around the table for a terminal
 
 
 def top_readme(project: Project) -> Path | None:
@@ -119,13 +120,10 @@ def latex_table(results: Mapping[str, Any], published: Published) -> str:
 def terminal_table(results: Mapping[str, Any], published: Published) -> str:
     """One line per run, between what the figures are good for and what the verdicts mean."""
     table = tables.summary_table(results, published)
-    rows = [table.columns, *([str(cell) for cell in row] for row in table.rows)]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     # The first and the last column are words, the others are figures.
-    adjust = [str.ljust, *[str.rjust] * (len(widths) - 2), str.ljust]
-    lines = ("  ".join(map(lambda f, cell, width: f(cell, width), adjust, row, widths)).rstrip() for row in rows)
+    lines = terminal([table.columns, *table.rows], f"<{'>' * (len(table.columns) - 2)}<")
     meanings = (textwrap.fill(f"{word}: {text}", WIDTH) for word, text in tables.verdict_sentences(results))
-    return "\n".join((textwrap.fill(tables.scale_sentence(results), WIDTH), "", *lines, "", *meanings)) + "\n"
+    return "\n".join((textwrap.fill(tables.scale_sentence(results), WIDTH), "", lines, "", *meanings)) + "\n"
 
 
 def _list(heading: str, lines: list[tuple[str, str]]) -> str:

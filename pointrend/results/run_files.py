@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from pointrend.errors import CheckFailed, ResultsError, WeightsError
-from pointrend.evaluation.counts_file import StoredCounts, read_counts
+from pointrend.evaluation.counts_file import StoredCounts, read_counts, read_matrix
 from pointrend.files import is_sealed, read_json, sha256_file, sha256_json
-from pointrend.results.chain import COUNTS, METRICS, MODEL, SCORING, TRAIN, Record, stated
+from pointrend.results.chain import COUNTS, MATRIX, METRICS, MODEL, SCORING, TRAIN, Record, stated
 from pointrend.results.published import Published
 from pointrend.settings.definition import wanted_reasons
 from pointrend.settings.fingerprints import released_sha256, scoring_fingerprint, training_fingerprint
@@ -214,8 +214,12 @@ def _checked_files(selected: SelectedRun, records: Mapping[str, Record]) -> dict
 
 
 def _checked_counts(selected: SelectedRun, metrics: Record, evaluation: Record) -> StoredCounts:
-    """The counts that the figures were made from: of this mIoU, and of every prepared image exactly once."""
+    """What figures and matrix follow from: counts of this mIoU, and of every prepared image exactly once."""
     counts = read_counts(selected.folder / COUNTS)
+    try:
+        read_matrix(selected.folder / MATRIX, counts.total)
+    except CheckFailed as wrong:
+        raise selected.contradiction(wrong.what) from wrong
     miou, images = 100 * counts.total.miou(), counts.images
     if not math.isclose(miou, metrics["miou"], rel_tol=0, abs_tol=MIOU_TOLERANCE):
         raise selected.contradiction(f"its counts give mIoU {miou}, but metrics.json has {metrics['miou']}")

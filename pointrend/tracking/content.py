@@ -11,6 +11,8 @@ from typing import Any
 
 from mlflow.utils.mlflow_tags import MLFLOW_GIT_COMMIT, MLFLOW_RUN_NOTE
 
+from pointrend.datasets.registry import classes_of
+from pointrend.evaluation.mistaken import Pair, mistaken
 from pointrend.files import read_json, read_json_lines
 from pointrend.settings.definition import DEMO
 from pointrend.settings.project import Project
@@ -20,7 +22,9 @@ Row = Mapping[str, Any]  # of results.json
 
 NAME = "metrics.jsonl"
 POSITION = ("iteration", "time")  # keys of a record that position its points; every other number is a metric
+SYSTEM = ("images_per_second", "data_wait_share", "memory_mb")  # shown on MLflow's page of system metrics
 SCORES = ("miou", "all_accuracy", "boundary_iou")  # keys of metrics.json for the refined prediction
+MOST_PAIRS = 100  # of classes that are mistaken for one another
 RUN_HASHES = {"model_sha256": "model.safetensors"}  # keys of train.json that have other names in results.json
 
 
@@ -76,12 +80,12 @@ def read_records(path: Path) -> list[dict[str, Any]]:
 
 
 def curve_points(records: Iterable[dict[str, Any]]) -> Iterator[Point]:
-    """Every number of every record as a point of the curve ``train/<key>``."""
+    """Every number of every record as a point of the curve ``train/<key>``, or ``system/<key>`` of the machine's."""
     for record in records:
         step, time = int(record["iteration"]), milliseconds(record["time"])
         for key, value in record.items():
             if key not in POSITION and _is_number(value):
-                yield Point(metric_name("train", key), float(value), step, time)
+                yield Point(metric_name("system" if key in SYSTEM else "train", key), float(value), step, time)
 
 
 def metric_name(*parts: str) -> str:
@@ -161,6 +165,12 @@ def scores(metrics: Mapping[str, Any], step: int, time: int) -> Iterator[Point]:
         **{metric_name("val", "iou", name): value for name, value in metrics["iou"].items()},
     }
     yield from (Point(name, value, step, time) for name, value in named.items() if value is not None)
+
+
+def confusion(folder: Path, dataset: str) -> dict[str, Any]:
+    """The pairs of classes that a scored run mistakes most often, as a table that MLflow shows."""
+    pairs = mistaken(folder, classes_of(dataset).names, MOST_PAIRS)
+    return {"columns": Pair._fields, "data": [pair._replace(percent=round(pair.percent, 2)) for pair in pairs]}
 
 
 def run_figures(rows: list[Row], time: int) -> Iterator[Point]:

@@ -10,11 +10,10 @@ import logging
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from pointrend.errors import PointrendError
 from pointrend.settings.project import Project
-from pointrend.tracking.content import MetricsFile, curve_points, growing_files, milliseconds, read_records
+from pointrend.tracking.content import MetricsFile, Point, curve_points, growing_files, read_records
 from pointrend.tracking.runs import Experiment
 from pointrend.tracking.store import opened
 
@@ -24,13 +23,13 @@ LONGEST_PAUSE = 6  # intervals between two tries of a server that does not answe
 
 
 class Follower:
-    """The records read from the metrics files, and those that are known to be in MLflow."""
+    """The points read from the metrics files, by name and step, and those that are known to be in MLflow."""
 
     def __init__(self, project: Project) -> None:
         self.project = project
-        self.read: dict[Path, dict[int, dict[str, Any]]] = {}
-        # By metrics file: the id of its run, and the steps that the run has.
-        self.sent: dict[Path, tuple[str, set[int]]] = {}
+        self.read: dict[Path, dict[tuple[str, int], Point]] = {}
+        # By metrics file: the id of its run, and the points that the run has.
+        self.sent: dict[Path, tuple[str, set[tuple[str, int]]]] = {}
 
     def look(self) -> None:
         """Send what is new.
@@ -38,7 +37,7 @@ class Follower:
         Raises:
             TrackingError: some of it was not sent, or perhaps was: the next look asks the server before it sends.
         """
-        waiting = [file for file in growing_files(self.project) if self._new_steps(file)]
+        waiting = [file for file in growing_files(self.project) if self._new_points(file)]
         if not waiting:
             return
         with opened(self.project.root, wait=0) as store:
@@ -46,25 +45,25 @@ class Follower:
             for file in waiting:
                 self._send(experiment, file)
 
-    def _new_steps(self, file: MetricsFile) -> set[int]:
+    def _new_points(self, file: MetricsFile) -> set[tuple[str, int]]:
         # A resumed training cuts its file and repeats some steps. What was read first stays, since it may have been
         # sent already: a step has exactly one point.
         read = self.read.setdefault(file.path, {})
-        for record in read_records(file.path):
-            read.setdefault(int(record["iteration"]), record)
+        for point in curve_points(read_records(file.path)):
+            read.setdefault((point.name, point.step), point)
         return read.keys() - self.sent.get(file.path, ("", set()))[1]
 
     def _send(self, experiment: Experiment, file: MetricsFile) -> None:
         read = self.read[file.path]
-        child = experiment.child(file, milliseconds(min(record["time"] for record in read.values())))
+        child = experiment.child(file, min(point.time for point in read.values()))
         # Until this succeeds nothing is certain; and if the training has a new run by now, nothing was sent to it.
-        run_id, steps = self.sent.pop(file.path, ("", set()))
+        run_id, sent = self.sent.pop(file.path, ("", set()))
         if run_id == child.info.run_id:
-            experiment.add(list(curve_points(read[step] for step in sorted(read.keys() - steps))), run_id)
+            experiment.add([point for key, point in read.items() if key not in sent], run_id)
         else:
-            experiment.send_curves(child, curve_points(read.values()))
+            experiment.send_curves(child, read.values())
         self.sent[file.path] = child.info.run_id, set(read)
-        log.info("%s: sent up to iteration %d", file, max(read))
+        log.info("%s: sent up to iteration %d", file, max(step for _, step in read))
 
 
 def follow(project: Project, interval: float, alive: Callable[[], bool], stop: threading.Event) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import tempfile
 from collections.abc import Mapping
@@ -9,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from mlflow.entities import Run
-from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
+from mlflow.utils.mlflow_tags import MLFLOW_LOGGED_ARTIFACTS, MLFLOW_PARENT_RUN_ID
 
 from pointrend.files import read_json, sha256_file, write_json
 from pointrend.settings.project import Project
@@ -23,9 +24,10 @@ from pointrend.tracking.store import Store, registry
 log = logging.getLogger(__name__)
 
 RESULTS = "results.json"
-PAGES = ("README.md", "index.html", RESULTS)
+PAGES = ("README.md", "index.html", "results.csv", "classes.csv", RESULTS)
 SHOWN_CURVES = ("train/loss", "train/lr")  # also sent to the parent run, since charts hide nested runs by default
-SMALL_FILES = ("train.json", "metrics.json", "metrics.jsonl")
+SMALL_FILES = ("train.json", "metrics.json", "metrics.jsonl", "matrix.parquet")
+CONFUSION = "confusion.json"
 
 
 def sync(store: Store, project: Project, results: Mapping[str, Any] | None) -> dict[str, Any]:
@@ -75,18 +77,22 @@ def _send_training(experiment: Experiment, project: Project, file: MetricsFile, 
     child = experiment.child(file, times[0])
     count = experiment.send_curves(child, curve_points(records))
     files = {name: folder / name for name in SMALL_FILES}
+    computed = {"hashes.json": content.hashes(train, row)}
+    tags = {SUPERSEDED: "false", **content.training_tags(train, row)}
     if row and row["miou"] is not None:
         scores = content.scores(read_json(folder / "metrics.json"), train["iterations"], times[-1])
         count += experiment.send_figures(child, scores)
         files |= {f"pictures/{name}": folder / "pictures" / name for name in row["pictures"]}
-    experiment.describe(child, {SUPERSEDED: "false", **content.training_tags(train, row)}, content.params(train))
+        computed[CONFUSION] = content.confusion(folder, train["setting"]["dataset"])
+        tags[MLFLOW_LOGGED_ARTIFACTS] = json.dumps([{"path": CONFUSION, "type": "table"}])
+    experiment.describe(child, tags, content.params(train))
     _send_dataset(experiment, project, child, train)
     experiment.send_artifacts(child, files)
     _send_model(experiment, child, folder)
     with tempfile.TemporaryDirectory(prefix="pointrend-") as temporary:
-        hashes = Path(temporary) / "hashes.json"
-        write_json(hashes, content.hashes(train, row))
-        experiment.send_artifacts(child, {hashes.name: hashes})
+        for name, value in computed.items():
+            write_json(Path(temporary) / name, value)
+        experiment.send_artifacts(child, {name: Path(temporary) / name for name in computed})
     experiment.finish(child, times[-1])
     for other in experiment.trainings(file.run, file.seed):
         if other.info.run_id != child.info.run_id:

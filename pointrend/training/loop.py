@@ -41,6 +41,10 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+# The mIoU in percent of a network on a part of val, or None; from this process's rank, the number of processes that
+# share the work, and what sums a tensor over them.
+Validate = Callable[[PointRend, int, int, Callable[[Tensor], Tensor]], float | None]
+
 
 @dataclass(frozen=True)
 class PretrainedBackbone:
@@ -143,6 +147,7 @@ class Trainer:
         refuse_turned(self.store, recipe.crop_size)
         self.epoch_iterations = iterations_per_epoch(len(self.store), processes.count, recipe.batch_size)
         self.total = recipe.epochs * self.epoch_iterations
+        self.validation_iterations = recipe.validation_epochs * self.epoch_iterations
         self.transform = TrainTransform(
             recipe.base_size, recipe.crop_size, max_class_share=recipe.max_class_share, scale_range=recipe.scale_range
         )
@@ -160,11 +165,13 @@ class Trainer:
         self,
         watch: Callable[[dict[str, Any]], None] | None = None,
         stop: Callable[[], str | None] = lambda: None,
+        validate: Validate | None = None,
     ) -> PointRend:
         """Train to the end and return the model; metrics.jsonl grows in the checkpoint folder.
 
         ``watch`` gets every record on the first process and cannot change the result. ``stop`` is asked after every
-        iteration; it returns what asked this process to stop, if anything has.
+        iteration; it returns what asked this process to stop, if anything has. ``validate`` is called after every
+        ``validation_epochs`` epochs; its mIoU is recorded and changes nothing.
 
         Raises:
             TrainingError: a loss is not finite; the message names the images of that batch.
@@ -198,6 +205,8 @@ class Trainer:
                     late = time.monotonic() - last_saved >= 60 * self.recipe.checkpoint_minutes
                     save = bool(self.processes.of_first(late)) or done == self.total
                 stopping = self.processes.any(stop() is not None) and done < self.total
+                if validate is not None and not stopping and done % self.validation_iterations == 0:
+                    self._validate(done, validate, window, metrics)
                 if save or stopping:
                     last_saved = time.monotonic()
                     self._save(done, before.seconds + last_saved - clock, metrics, window)
@@ -235,6 +244,20 @@ class Trainer:
         """Record for metrics.jsonl of the iterations since the last one, up to the ``done``-th."""
         position = {"iteration": done, "epoch": (done - 1) // self.epoch_iterations + 1}
         return {**position, "lr": self.optimizer.param_groups[0]["lr"], **window.close()}
+
+    def _validate(self, done: int, validate: Validate, window: Window, metrics: MetricsLog | None) -> None:
+        """Record the mIoU on a part of val after the ``done``-th iteration, at the end of an epoch."""
+        began, cudnn = time.monotonic(), torch.backends.cudnn
+        timed, cudnn.benchmark = cudnn.benchmark, False  # every image may have another size
+        miou = validate(self.model, self.processes.rank, self.processes.count, self.processes.sum)
+        cudnn.benchmark = timed
+        self.model.train()
+        window.started += time.monotonic() - began  # no time of the iterations
+        if miou is not None and metrics is not None:
+            epoch = done // self.epoch_iterations
+            found = {"iteration": done, "epoch": epoch, "validation_miou": round(miou, 4)}
+            metrics.append(found | {"time": round(time.time(), 3)})
+            log.info("epoch %d of %d: mIoU %.2f%% on a part of val", epoch, self.recipe.epochs, miou)
 
     def _report(self, records: Sequence[dict[str, Any]], bar: tqdm[NoReturn]) -> None:
         """Log the last record; show its loss beside the bar or, where there is no bar, ten lines in all."""

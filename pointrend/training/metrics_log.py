@@ -1,4 +1,7 @@
-"""metrics.jsonl: one JSON object per line, appended during the training."""
+"""metrics.jsonl: one JSON object per line, appended during the training.
+
+Most lines have the mean losses since the line before; those with ``validation_miou`` have no losses.
+"""
 
 from __future__ import annotations
 
@@ -120,7 +123,7 @@ class MetricsLog:
 def curve_csv(metrics: bytes) -> str:
     """The curves in a metrics.jsonl as a CSV table, which plotting tools read."""
     records = [json.loads(line) for line in metrics.splitlines()]
-    rows = (",".join(str(record[key]) for key in CURVES) for record in records)
+    rows = (",".join(str(record[key]) for key in CURVES) for record in records if LOSSES[0] in record)
     return "\n".join([",".join(CURVES), *rows]) + "\n"
 
 

@@ -20,7 +20,7 @@ from pointrend.settings.params import RunSetting
 from pointrend.settings.project import Project
 from pointrend.training.distributed import Processes
 from pointrend.training.identity import Identity
-from pointrend.training.loop import PretrainedBackbone, Trainer
+from pointrend.training.loop import PretrainedBackbone, Trainer, Validate
 from pointrend.training.metrics_log import curve_csv
 
 # The weights that are kept and scored (RECIPE section 11).
@@ -29,12 +29,13 @@ CHECKPOINT_RULE = "last iteration of the last epoch, never the best"
 
 @dataclass(frozen=True)
 class Training:
-    """The training of one run with one seed, under one fingerprint."""
+    """The training of one run with one seed, under one fingerprint; ``validate`` is for :meth:`.Trainer.run`."""
 
     project: Project
     setting: RunSetting
     seed: int
     fingerprint: str
+    validate: Validate | None = None
 
     @property
     def identity(self) -> Identity:

@@ -21,7 +21,7 @@ SEEN = Path("published/released.lock.json")
 FETCHED = Path("data/paper/archives/released_voc_r50.json")
 DOES_NOT_FOLLOW = "difference of voc_r50 (released) does not follow from"
 FILES = (
-    *(SCORED / name for name in ("metrics.json", "confusion.parquet", "pictures/val0.png")),
+    *(SCORED / name for name in ("metrics.json", "matrix.parquet", "pictures/val0.png")),
     *(SEEN, FETCHED, Path(f"data/paper/archives/released_voc_r50/{FIRST_NAME}"), RESULTS, Path("README.md")),
 )
 

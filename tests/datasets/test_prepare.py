@@ -10,7 +10,8 @@ from unittest.mock import Mock
 import numpy as np
 import pytest
 
-from pointrend.datasets.prepare.prepare import describe, describe_text, prepare_dataset
+from pointrend.commands.describe import describe_text
+from pointrend.datasets.prepare.prepare import describe, prepare_dataset
 from pointrend.datasets.store import Store
 from pointrend.errors import DatasetError
 from pointrend.files import canonical_json, sha256_file, sha256_json

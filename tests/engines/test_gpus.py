@@ -25,7 +25,9 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
 
 def row(project: Project) -> list[str]:
     """The words of the run's line."""
-    return next(line.split() for line in gpu_hours(project, "X", COST) if line.startswith("voc_r50"))
+    return next(
+        line.split() for line in "\n".join(gpu_hours(project, "X", COST)).splitlines() if line.startswith("voc_r50")
+    )
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,7 @@ MISSING = {
     "data/demo/archives/backbone_r50.json": {"fetch backbone_r50"} | RUN_AGAIN,
     "data/demo/voc/manifest.json": {"prepare voc"} | EVERY_RUN,
     **{f"{RUN}/{name}": RUN_AGAIN for name in ("train.json", "model.safetensors")},
-    **{f"{RUN}/{name}": SCORE for name in ("evaluate.json", "confusion.parquet")},
+    **{f"{RUN}/{name}": SCORE for name in ("evaluate.json", "confusion.parquet", "matrix.parquet")},
     f"{RUN}/pictures/2009_000001.png": SCORE,
     "results/demo/results.json": TABLES,
     "results/demo/README.md": {"report", "track sync"},

@@ -71,9 +71,7 @@ def test_disk_follows_from_counts_and_form() -> None:
     assert project.about_bytes(sbd.model_copy(update={"bytes": 5})) == 5
 
 
-@pytest.mark.parametrize(
-    ("scale", "words"), [("demo", "CPU      8"), ("paper", "together                        about 73.39 GB")]
-)
+@pytest.mark.parametrize(("scale", "words"), [("demo", "CPU      8"), ("paper", "together       about 73.39 GB")])
 def test_plan_ends_with_what_to_type_next(plan: Plan, scale: str, words: str) -> None:
     printed, _, following = "\n".join(plan(scale)).partition("\nnext\n")
     assert words in printed

@@ -60,6 +60,7 @@ def attempt(start: int, end: BaseException | None = None, held: Held | None = No
             attempts.note(iterations=3000)
             times = {i: 1e9 * (i > start) + 2 * i for i in range(10, reached + 1, 10)}  # earlier ones of long ago
             records = [{"iteration": i, "loss": 10 / i, "time": time} for i, time in times.items()]
+            records += [{"iteration": 1000, "epoch": 1, "validation_miou": 41.53, "time": 0}] * (reached > 1000)
             text = "".join(json.dumps(record) + "\n" for record in records) + '{"iteration": 9'
             write_text(CHECKPOINTS / "metrics.jsonl", f'cut o\n[1]\n{{"iteration": "x"}}\n{text}')
             if end is not None:
@@ -76,12 +77,13 @@ def attempt(start: int, end: BaseException | None = None, held: Held | None = No
             TrainingStopped("stopped by SIGTERM at iteration 100", "x"),
             f"waiting stopped by SIGTERM at iteration 100; {AGAIN} there",
         ),
-        (KeyboardInterrupt(), f"failed killed on n1, iteration 120 of 3000; {AGAIN} its last checkpoint; log: LOG"),
+        (KeyboardInterrupt(), f"failed killed on n1, iteration 120 of 3000; {AGAIN} iteration 100; log: LOG"),
         (TrainingError("the loss is not finite", "check it"), "failed the loss is not finite; check it; log: LOG"),
         (None, "waiting"),
     ],
 )
 def test_a_training_that_has_ended(said, end: BaseException | None, expected: str) -> None:
+    write_text(CHECKPOINTS / "000000100-000001.json", "{}")
     attempt(50, end, reached=120)
     assert said() == f"voc_r50 0 {expected}".replace("LOG", "logs/demo/train-voc_r50-s0.log")
 
@@ -94,7 +96,7 @@ def test_a_running_training_and_then_its_end(said) -> None:
         attempt(50, KeyboardInterrupt(), held, reached=60)
         assert said().endswith(", iteration 60 of 3000, loss 0.167")
         attempt(50, KeyboardInterrupt(), held, reached=1200)
-        assert said().endswith(", iteration 1200 of 3000, loss 0.008, 60 min left")
+        assert said().endswith(", iteration 1200 of 3000, loss 0.008, mIoU 41.5% of a part of val, 60 min left")
     assert said().startswith("voc_r50 0 failed killed")
     with lease(CHECKPOINTS):
         assert said().endswith(", no iteration recorded yet")
@@ -118,13 +120,13 @@ def test_a_holder_on_another_machine_is_alive_while_it_renews_its_lease(said, mo
     ("jobs", "expected"),
     [
         (["7|PENDING|Priority|rule_train_wildcards_voc_r50_0|HERE"], "waiting Slurm job 7: PENDING (Priority)"),
-        (["8|RUNNING|None|rule_voc_r50-s0_evaluate_train|HERE"], "running Slurm job 8: begins, or scores"),
+        (["8|RUNNING|None|rule_voc_r50-s0_evaluate_train|HERE"], "running Slurm job 8: begins"),
         (
             [
                 "7|PENDING|Dependency|rule_train_wildcards_voc_r50_0|HERE",
                 "9|RUNNING|None|rule_evaluate_wildcards_voc_r50_0|HERE",
             ],
-            "running Slurm job 9: begins, or scores",
+            "running Slurm job 9: begins",
         ),
         (["7|PENDING|Priority|rule_train_wildcards_voc_r50_0|/elsewhere"], "waiting"),
     ],
@@ -134,10 +136,15 @@ def test_a_job_in_the_queue(said, jobs: list[str], expected: str) -> None:
     assert said() == f"voc_r50 0 {expected}"
 
 
-def test_trained_and_scored(said) -> None:
+def test_trained_and_scored(said, monkeypatch) -> None:
     write_json(RUN / "train.json", {"fingerprint": OURS.fingerprint})
     attempt(0, TrainingError("the result counts, whatever failed later", "x"))
     assert said() == "voc_r50 0 waiting trained, not scored yet"
+    with monkeypatch.context() as patched:
+        patched.setattr("pointrend.engines.status.training_fingerprint", lambda *_: OURS.fingerprint)
+        squeue(f"8|RUNNING|None|rule_voc_r50-s0_evaluate_train|{Path.cwd()}")
+        assert said() == "voc_r50 0 running Slurm job 8: scores"
+    squeue()
     write_json(RUN / "metrics.json", {"fingerprint": OURS.fingerprint, "miou": 78.174})
     assert said() == "voc_r50 0 done mIoU 78.17%"
     write_tiny_data(Path("data/demo/voc"))

@@ -169,8 +169,8 @@ def test_what_results_say_of_a_log_must_follow_from_it(audited, change, words, c
 
 def test_what_has_just_been_made_holds(done, capsys):
     pictures = len(list((done.root / "runs/demo").glob("*/pictures/*.png")))  # one may be the best and the median
-    assert len(chain(done.root)) == 46 + pictures > 46
-    expected = f"{46 + pictures + len(kept(done.root))} files and 2 mIoU recomputed from their counts: all match\n"
+    assert len(chain(done.root)) == 48 + pictures > 48
+    expected = f"{48 + pictures + len(kept(done.root))} files and 2 mIoU recomputed from their counts: all match\n"
     assert verify(done.root, capsys) == (0, expected)
     assert "all match" in done.run("pointrend", "verify")
 
@@ -273,7 +273,7 @@ def test_what_is_kept_elsewhere_is_noted(name, spoilt, capsys):
     assert printed.endswith(f"and {1 if name == RUN else 2} mIoU recomputed from their counts: all match\n")
 
 
-@pytest.mark.parametrize("name", ["train.json", "metrics.jsonl", "metrics.json", "evaluate.json", "confusion.parquet"])
+@pytest.mark.parametrize("name", ["train.json", "metrics.jsonl", "metrics.json", "evaluate.json", "matrix.parquet"])
 def test_a_run_that_has_lost_its_proof_does_not_pass(name, spoilt, capsys):
     (spoilt / RUN / name).unlink()
     assert f"{RUN}/{name} does not exist" in refusal(spoilt, capsys)

@@ -5,9 +5,16 @@ import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
-from pointrend.errors import ResultsError
+from pointrend.errors import CheckFailed, PointrendError, ResultsError
 from pointrend.evaluation.confusion import Counts
-from pointrend.evaluation.counts_file import METADATA, counts_table, read_counts, write_counts
+from pointrend.evaluation.counts_file import (
+    METADATA,
+    counts_table,
+    matrix_table,
+    read_counts,
+    read_matrix,
+    write_counts,
+)
 
 IMAGES = {
     "street/a": Counts(*np.array([[3, 0, 0], [4, 0, 1], [3, 0, 2]])),
@@ -34,7 +41,7 @@ def test_equal_counts_give_equal_bytes_and_images_without_rows_are_counted(tmp_p
     assert np.isnan(read_counts(tmp_path / "first").total.iou()[1])
 
 
-def changed(**cell: int) -> Callable[[pa.Table], pa.Table]:
+def changed(**cell: int | None) -> Callable[[pa.Table], pa.Table]:
     def change(table: pa.Table) -> pa.Table:
         first, *others = table.to_pylist()
         return pa.Table.from_pylist([first | cell, *others], table.schema)
@@ -69,3 +76,39 @@ def test_a_file_that_is_none_is_named(content, tmp_path):
         (tmp_path / "counts").write_bytes(content)
     with pytest.raises(ResultsError, match=str(tmp_path / "counts")):
         read_counts(tmp_path / "counts")
+
+
+MATRIX = np.array([[3, 0, 4], [0, 0, 0], [1, 0, 2**40]])
+
+
+def test_a_matrix_has_a_row_per_pair_that_occurs_and_the_same_bytes(tmp_path):
+    for name in ("first", "second"):
+        write_counts(tmp_path / name, matrix_table(MATRIX))
+    assert (tmp_path / "first").read_bytes() == (tmp_path / "second").read_bytes()
+    assert parquet.read_table(tmp_path / "first").to_pylist() == [
+        {"truth": 0, "predicted": 0, "pixels": 3},
+        {"truth": 0, "predicted": 2, "pixels": 4},
+        {"truth": 2, "predicted": 0, "pixels": 1},
+        {"truth": 2, "predicted": 2, "pixels": 2**40},
+    ]
+    assert (read_matrix(tmp_path / "first", Counts.of(MATRIX)) == MATRIX).all()
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "message"),
+    [
+        (changed(pixels=2), CheckFailed, "gives true_positive 2 for class 0, but confusion.parquet 3"),
+        (changed(predicted=1), CheckFailed, "gives true_positive 0 for class 0, but confusion.parquet 3"),
+        (changed(truth=3), ResultsError, "out of range, twice or out of order"),
+        (changed(truth=-1), ResultsError, "out of range, twice or out of order"),
+        (changed(predicted=2), ResultsError, "out of range, twice or out of order"),
+        (changed(pixels=None), ResultsError, "a value is missing"),
+        (lambda table: table.take([1, 0, 2, 3]), ResultsError, "out of range, twice or out of order"),
+        (lambda table: table.drop_columns("pixels"), ResultsError, "its columns are"),
+    ],
+)
+def test_a_matrix_that_does_not_give_the_counts_is_refused(change, error, message, tmp_path):
+    write_counts(tmp_path / "matrix", change(matrix_table(MATRIX)))
+    with pytest.raises(PointrendError, match=message) as refused:
+        read_matrix(tmp_path / "matrix", Counts.of(MATRIX))
+    assert refused.type is error

@@ -2,6 +2,7 @@ import hashlib
 import json
 import logging
 import math
+from collections import Counter
 from pathlib import Path
 from typing import Any
 from unittest.mock import Mock
@@ -10,19 +11,21 @@ import numpy as np
 import pytest
 import torch
 
+from pointrend.datasets.classes import IGNORE
 from pointrend.datasets.registry import classes_of
 from pointrend.datasets.store import Store, StoreWriter
 from pointrend.errors import CheckFailed, DatasetError
 from pointrend.evaluation import evaluate
 from pointrend.evaluation.boundary import boundary_counts
 from pointrend.evaluation.confusion import Confusion, Counts
-from pointrend.evaluation.counts_file import read_counts
+from pointrend.evaluation.counts_file import read_counts, read_matrix
 from pointrend.evaluation.evaluate import Scores, chosen_images, evaluate_split, write_evaluation
 from pointrend.evaluation.segmenters import label_map
 from pointrend.files import sha256_file
 from tests.evaluation.networks import ReadsBlue, picture_of, plain
 
 VOC = classes_of("voc")
+KEYS_OF_HASHES = {"sha256": "confusion", "matrix_sha256": "matrix"}
 SCORED = {"model_sha256": "5" * 64}
 RATIO = 0.02
 
@@ -61,9 +64,14 @@ def expected_counts(pairs: list[tuple[np.ndarray, np.ndarray]]) -> tuple[Counts,
 
 def test_metrics_are_those_of_the_refined_and_of_the_coarse_predictions(tmp_path):
     pairs = random_maps(1, 5)
-    metrics = scores_of(store_of(tmp_path, pairs)).metrics
+    scores = scores_of(store_of(tmp_path, pairs))
+    metrics = scores.metrics
     counts, boundary = expected_counts(pairs)
     assert metrics["miou"] == 100 * counts.miou()
+    naive = Counter(pair for maps in pairs for pair in zip(*(labels.ravel().tolist() for labels in maps), strict=True))
+    assert {(j, i): scores.matrix[i, j] for i, j in np.argwhere(scores.matrix).tolist()} == {
+        pair: pixels for pair, pixels in naive.items() if pair[1] != IGNORE
+    }
     assert metrics["all_accuracy"] == 100 * counts.all_accuracy()
     assert metrics["boundary_iou"] == 100 * boundary.miou()
     assert metrics["boundary_dilation_ratio"] == RATIO
@@ -107,18 +115,20 @@ def test_files_say_what_was_scored_and_metrics_come_last(tmp_path, monkeypatch):
     monkeypatch.setattr(evaluate, "write_json", Mock(side_effect=KeyboardInterrupt))
     with pytest.raises(KeyboardInterrupt):
         write_evaluation(out, scores, SCORED)
-    assert sorted(path.name for path in out.iterdir()) == ["confusion.parquet", "pictures"]
+    assert sorted(path.name for path in out.iterdir()) == ["confusion.parquet", "matrix.parquet", "pictures"]
     assert sorted(path.name for path in (out / "pictures").iterdir()) == sorted(scores.pictures)
     monkeypatch.undo()
     write_evaluation(out, scores, SCORED)
     metrics = json.loads((out / "metrics.json").read_text())
     facts = {name: drawn.facts for name, drawn in scores.pictures.items()}
-    assert metrics == {**scores.metrics, **SCORED, "sha256": sha256_file(out / "confusion.parquet"), "pictures": facts}
+    hashes = {key: sha256_file(out / f"{name}.parquet") for key, name in KEYS_OF_HASHES.items()}
+    assert metrics == {**scores.metrics, **SCORED, **hashes, "pictures": facts}
     assert {path.name: path.stat().st_size for path in (out / "pictures").iterdir()} == {
         name: picture["bytes"] for name, picture in metrics["pictures"].items()
     }
     assert 100 * read_counts(out / "confusion.parquet").total.miou() == metrics["miou"]
     assert read_counts(out / "confusion.parquet").images == 4
+    assert (read_matrix(out / "matrix.parquet", read_counts(out / "confusion.parquet").total) == scores.matrix).all()
 
 
 def test_the_best_the_median_the_worst_and_the_first_are_drawn(tmp_path):

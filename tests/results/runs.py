@@ -12,7 +12,7 @@ from typing import Any, cast
 import numpy as np
 
 from pointrend.evaluation.confusion import Counts
-from pointrend.evaluation.counts_file import counts_table, write_counts
+from pointrend.evaluation.counts_file import counts_table, matrix_table, write_counts
 from pointrend.files import SEAL, sha256_file, sha256_json, write_bytes, write_json, write_sealed, write_text
 from pointrend.results.compare import compare
 from pointrend.results.published import Published, load_published
@@ -94,7 +94,7 @@ def finish(run: SelectedRun, pictures: Mapping[str, bytes] = NO_PICTURES) -> Non
         records = [
             {"iteration": 50 * i, "lr": 0.01 / i, "loss": 4 / i, "loss_point": 3 / i, "loss_coarse": 1 / i}
             for i in range(1, 9)
-        ]
+        ] + [{"iteration": 400, "epoch": 1, "validation_miou": 41.5}]
         log = "".join(json.dumps(record) + "\n" for record in records)
         write_text(run.folder / "metrics.jsonl", log)
         write_text(run.folder / "curve.csv", curve_csv(log.encode()))
@@ -105,10 +105,9 @@ def finish(run: SelectedRun, pictures: Mapping[str, bytes] = NO_PICTURES) -> Non
         }
         write_sealed(run.folder / "train.json", train | INPUTS | TRAINED)
     first, second = (Counts(*np.array(rows)) for rows in ([[5, 0], [6, 2], [7, 1]], [[3, 1], [3, 1], [3, 1]]))
-    write_counts(run.folder / "confusion.parquet", counts_table({"a": first, "b": second}, 2))
     metrics = {
         **{"miou": MIOU, "iou": {"background": 100 * 8 / 11, "bicycle": 25.0, "aeroplane": None}, **MEASURES},
-        **{"model_sha256": weights, "sha256": sha256_file(run.folder / "confusion.parquet")},
+        **{"model_sha256": weights, **write_two_classes(run.folder, {"a": first, "b": second})},
         "fingerprint": FINGERPRINT,
         "pictures": {
             name: {
@@ -131,6 +130,16 @@ def finish(run: SelectedRun, pictures: Mapping[str, bytes] = NO_PICTURES) -> Non
     write_sealed(run.folder / "evaluate.json", COMPUTED | scoring)
     for name, content in pictures.items():
         write_bytes(run.folder / "pictures" / name, content)
+
+
+def write_two_classes(folder: Path, images: Mapping[str, Counts]) -> dict[str, str]:
+    """Write confusion.parquet and the matrix that follows from it; returns their hashes by key of metrics.json."""
+    counts, matrix = folder / "confusion.parquet", folder / "matrix.parquet"
+    write_counts(counts, counts_table(images, 2))
+    total = sum(images.values(), Counts.zeros(2))
+    wrong = total.ground_truth - total.true_positive
+    write_counts(matrix, matrix_table(np.diag(total.true_positive) + np.diag(wrong)[:, ::-1]))
+    return {"sha256": sha256_file(counts), "matrix_sha256": sha256_file(matrix)}
 
 
 def edit(run: SelectedRun, name: str, /, **values: Any) -> None:

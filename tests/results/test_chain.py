@@ -36,9 +36,9 @@ def found(path: Path) -> list[Stated]:
 def test_results_name_every_file_of_their_runs_once_and_truly(results: Path, tmp_path: Path) -> None:
     inside = [one for one in found(results) if "runs" in one.file.parts]
     assert sorted(one.file for one in inside) == sorted(p for p in (tmp_path / "runs").rglob("*") if p.is_file())
-    assert [one.file.name for one in inside[:8]] == [
+    assert [one.file.name for one in inside[:9]] == [
         *("train.json", "model.safetensors", "metrics.jsonl", "curve.csv", "metrics.json"),
-        *("evaluate.json", "confusion.parquet", "a.png"),
+        *("evaluate.json", "confusion.parquet", "matrix.parquet", "a.png"),
     ]
     assert [one.file.name for one in found(results) if one not in inside] == [
         *("pointrend.md", "definition.json", "independent.json", "pointrend_table.json", "retrainings.csv")
@@ -52,7 +52,9 @@ def test_the_records_of_a_run_name_the_files_that_they_follow_from(results: Path
     named = {name: [one.file.name for one in found(folder / name)] for name in ("train.json", "evaluate.json")}
     assert named["train.json"] == ["model.safetensors", "curve.csv", "metrics.jsonl"]
     assert named["evaluate.json"] == ["train.json", "metrics.json"]
-    assert [one.file.name for one in found(folder / "metrics.json")] == ["confusion.parquet", "a.png"]
+    assert [one.file.name for one in found(folder / "metrics.json")] == [
+        *("confusion.parquet", "matrix.parquet", "a.png")
+    ]
     assert [one.file.name for one in found(tmp_path / "runs/paper/voc_r50-released/evaluate.json")] == ["metrics.json"]
 
 

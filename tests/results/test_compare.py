@@ -9,9 +9,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from pointrend.errors import CheckFailed, ResultsError
+from pointrend.evaluation.counts_file import matrix_table, write_counts
 from pointrend.files import canonical_json, sha256_file, sha256_json, write_json
 from pointrend.results import verdict
 from pointrend.results.compare import check_verdicts, compare, judge, read_results, references, sealed
@@ -37,7 +39,7 @@ from tests.results.runs import (
 ROOT = Path(__file__).parents[2]
 HASHED = (
     *("train.json", "metrics.jsonl", "curve.csv"),
-    *("metrics.json", "evaluate.json", "confusion.parquet", "pictures/a.png"),
+    *("metrics.json", "evaluate.json", "confusion.parquet", "matrix.parquet", "pictures/a.png"),
 )
 PICTURE = {
     **{"id": "a", "index": 0, "miou": 90.0, "shown_as": ["best"], "bytes": 7},
@@ -135,6 +137,13 @@ def other_bytes(name: str) -> Change:
     return lambda run: (run.folder / name).write_bytes((run.folder / name).read_bytes() + b"\n")
 
 
+def other_matrix(run: SelectedRun) -> None:
+    """A matrix of other predictions, with all hashes of it."""
+    path = run.folder / "matrix.parquet"
+    write_counts(path, matrix_table(np.array([[7, 2], [2, 1]])))
+    edit(run, "metrics.json", matrix_sha256=sha256_file(path))
+
+
 def without(name: str) -> Change:
     return lambda run: (run.folder / name).unlink()
 
@@ -157,16 +166,18 @@ OTHER = "b" * 64
         (edited("evaluate.json", train_sha256=OTHER), "evaluate.json is of another training", "evaluate"),
         (edited("evaluate.json", seed=1), "seed 1, not of", "evaluate"),
         (edited("evaluate.json", run="voc_r101"), "is of run voc_r101", "evaluate"),
+        (other_matrix, "gives true_positive 7 for class 0, but confusion.parquet 8", "evaluate"),
         (written("train.json", gpus=8), "train.json is not as it was written", "train"),
         (written("evaluate.json", precision={}), "evaluate.json is not as it was written", "evaluate"),
         (other_bytes("curve.csv"), "curve.csv is not the one that train.json names", "train"),
         (other_bytes("metrics.jsonl"), "metrics.jsonl is not the one that train.json names", "train"),
         (other_bytes("confusion.parquet"), "confusion.parquet is not the one that metrics.json names", "evaluate"),
+        (other_bytes("matrix.parquet"), "matrix.parquet is not the one that metrics.json names", "evaluate"),
         (other_bytes("pictures/a.png"), "pictures/a.png is not the one that metrics.json names", "evaluate"),
         *(
             (without(name), f"{name} does not exist", verb)
             for verb, names in {
-                "evaluate": ("evaluate.json", "confusion.parquet", "pictures/a.png"),
+                "evaluate": ("evaluate.json", "confusion.parquet", "matrix.parquet", "pictures/a.png"),
                 "train": ("metrics.jsonl", "curve.csv"),
             }.items()
             for name in names

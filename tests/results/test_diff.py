@@ -87,7 +87,7 @@ def test_what_is_no_run_is_one_line(said, words, what):
 
 @pytest.mark.parametrize("content", ["", "{}", '{"loss": 1, "loss_point": 1, "loss_coarse": "x"}', "[]"])
 def test_a_damaged_log_is_one_line(said, two, content):
-    (two[1] / "metrics.jsonl").write_text(content)
+    (two[1] / "metrics.jsonl").write_text(content + "\n")
     assert "metrics.jsonl has " in said("voc_r50 voc_r50:1", code=2)
 
 

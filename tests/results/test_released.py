@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from pointrend.evaluation.confusion import Counts
-from pointrend.evaluation.counts_file import counts_table, read_counts, write_counts
+from pointrend.evaluation.counts_file import read_counts
 from pointrend.files import sha256_file, sha256_json
 from pointrend.results.compare import compare
 from pointrend.results.intervals import paired_interval
@@ -27,6 +27,7 @@ from tests.results.runs import (
     released,
     rows_of,
     selected,
+    write_two_classes,
 )
 
 HOW_TRAINED = {
@@ -34,7 +35,7 @@ HOW_TRAINED = {
     *("attempts", "backbone_sha256", "gpus", "nodes", "images_per_gpu", "batch_norm", "checkpoint_rule"),
     *("machine", "precision", "start"),
 }
-FILES = ("metrics.json", "evaluate.json", "confusion.parquet", "pictures/a.png")
+FILES = ("metrics.json", "evaluate.json", "confusion.parquet", "matrix.parquet", "pictures/a.png")
 
 
 def test_a_scored_release_has_a_row_of_its_own(tmp_path: Path) -> None:
@@ -92,9 +93,10 @@ def trained_and_released(folder: Path, *ids: str) -> tuple[SelectedRun, Selected
     file = release.folder / "confusion.parquet"
     stored = read_counts(file)
     stored.true_positive[0] -= [2, 0]
-    images = zip(stored.true_positive, stored.ground_truth, stored.predicted, strict=True)
-    write_counts(file, counts_table({name: Counts(*image) for name, image in zip(ids, images, strict=True)}, 2))
-    edit(release, "metrics.json", miou=100 * read_counts(file).total.miou(), sha256=sha256_file(file))
+    stored.predicted[0] += [-2, 2]
+    images = zip(ids, zip(stored.true_positive, stored.ground_truth, stored.predicted, strict=True), strict=True)
+    hashes = write_two_classes(release.folder, {name: Counts(*image) for name, image in images})
+    edit(release, "metrics.json", miou=100 * read_counts(file).total.miou(), **hashes)
     edit(release, "evaluate.json", data=DATA | {"ids_sha256": {"val": sha256_json(list(ids))}})
     return training, release
 

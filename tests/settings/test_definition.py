@@ -20,6 +20,7 @@ RUNS = ("voc_r50", "voc_r101", "ade20k_r50", "ade20k_r101", "cityscapes_r50", "c
 FREE = {
     *("gpus", "nodes", "device", "threads", "channels_last", "compile", "deterministic"),
     *("workers", "store", "stage_to_tmpdir", "checkpoint_minutes", "log_every", "pictures"),
+    *("validation_epochs", "validation_images"),
 }
 
 

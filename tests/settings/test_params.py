@@ -63,7 +63,7 @@ def test_an_override_wins_over_everything():
 
 def test_keys_that_change_no_result_stay_out_of_the_fingerprint():
     params = load_params(ROOT / "params.yaml")
-    overrides = ("workers=7", "log_every=3", "checkpoint_minutes=1", "pictures=1", "inference=bf16")
+    overrides = ("workers=7", "log_every=3", "validation_epochs=1", "pictures=1", "inference=bf16")
     same = params.setting("voc_r50", overrides)
     assert same.deterministic() == params.setting("voc_r50").deterministic()
     for key in Recipe.keys_of("recipe") | Recipe.keys_of("machine"):

@@ -12,6 +12,8 @@ import numpy as np
 from safetensors.numpy import save_file
 
 from pointrend.cli import main
+from pointrend.evaluation.confusion import Counts
+from pointrend.evaluation.counts_file import counts_table, matrix_table, write_counts
 from pointrend.files import sha256_file, write_json, write_text
 from pointrend.results.compare import sealed
 from pointrend.settings.params import load_params
@@ -69,6 +71,10 @@ def finish(root: Path, run: str = "voc_r50", seed: int = 0, fingerprint: str = F
     folder.mkdir(parents=True, exist_ok=True)
     save_file({"w": np.array([seed], np.float32)}, folder / "model.safetensors", {"of": f"{run} {fingerprint}"})
     write_text(folder / "pictures/a.png", "a picture")
+    matrix = np.diag([9] * 21)
+    matrix[15, 0] = 3
+    write_counts(folder / "confusion.parquet", counts_table({"a": Counts.of(matrix)}, 21))
+    write_counts(folder / "matrix.parquet", matrix_table(matrix))
     scores = {"miou": 70.0 + seed, "all_accuracy": 90.0, "boundary_iou": 60.0}
     iou = {"background": 95.0, "dining table": 45.0 + seed, "train": None}
     write_json(folder / "metrics.json", {**scores, "coarse": {"miou": 65.0, "boundary_iou": 50.0}, "iou": iou})
@@ -109,7 +115,8 @@ def write_results(root: Path, *rows: dict[str, Any]) -> None:
     whole = {"scale": "demo", "published": published, "headline": headline, "runs": list(rows)}
     write_json(results / "results.json", sealed(whole))
     write_text(results / "README.md", f"{len(rows)} rows")
-    write_text(results / "index.html", "<html></html>")
+    for name in ("index.html", "results.csv", "classes.csv"):
+        write_text(results / name, name)
 
 
 def tables(database: Path) -> list[str]:

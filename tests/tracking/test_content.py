@@ -27,8 +27,10 @@ def test_half_lines_and_lines_that_are_no_records_are_passed_over(tmp_path):
 
 
 def test_a_record_becomes_one_point_a_curve_at_its_own_time():
-    record = {"iteration": 50, "time": 1700000000.1234, "loss": 2, "note": "text", "ok": True, "lr": None}
-    assert list(curve_points([record])) == [Point("train/loss", 2.0, 50, 1700000000123)]
+    record = {"iteration": 50, "time": 1700000000.1234, "loss": 2, "note": "text", "ok": True, "memory_mb": 9}
+    assert list(curve_points([record])) == [
+        *(Point(name, value, 50, 1700000000123) for name, value in (("train/loss", 2.0), ("system/memory_mb", 9.0)))
+    ]
 
 
 def test_what_mlflow_does_not_take_in_a_name_is_replaced():

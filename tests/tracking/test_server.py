@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 import urllib.request
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -132,6 +133,10 @@ def test_a_follower_and_a_server_that_comes_and_goes(root, server):
     time.sleep(1)
     spool(path, records(1, 4) + records(5, 10, START + 100))
     until(lambda: points(server.database) == expected(10))
+    look = {"iteration": 10, "epoch": 1, "validation_miou": 41.5, "time": START + 111}
+    spool(path, [*records(1, 4), *records(5, 10, START + 100), look])
+    looked = Counter({("train/validation_miou", 10): 1})
+    until(lambda: points(server.database) == expected(10) + looked)
 
     follower.send_signal(signal.SIGTERM)
     output, _ = follower.communicate(timeout=30)
@@ -143,13 +148,13 @@ def test_a_follower_and_a_server_that_comes_and_goes(root, server):
 
     # What the end of the training leaves is sent to the same runs, whatever was sent before.
     finish(root, steps=10)
-    spool(root / "runs/demo/voc_r50-s0/metrics.jsonl", records(1, 4) + records(5, 12, START + 100))
+    spool(root / "runs/demo/voc_r50-s0/metrics.jsonl", [*records(1, 4), *records(5, 12, START + 100), look])
     write_results(root, consistent(hashes={"fingerprint": FINGERPRINT}))
     syncs = [start(root, server, "sync") for _ in range(2)]
     outputs = [process.communicate(timeout=120)[0] for process in syncs]
     assert [process.returncode for process in syncs] == [0, 0], outputs
     found = points(server.database)
-    assert {key: count for key, count in found.items() if key[0].startswith("train/")} == expected(12)
+    assert {key: count for key, count in found.items() if key[0].startswith("train/")} == expected(12) + looked
     assert set(found.values()) == {1}
 
     whole = tables(server.database)

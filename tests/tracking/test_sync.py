@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 from mlflow import MlflowClient
 from mlflow.entities import Run
@@ -103,14 +104,19 @@ def test_data_artifacts_and_the_published_number_arrive(done):
 
     folder = done / "mlartifacts/demo" / child.info.run_id / "artifacts"
     sent = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
-    files = {"train.json", "metrics.json", "metrics.jsonl", "hashes.json", "pictures/a.png"}
-    assert {name for name in sent if not name.startswith("model/")} == files
+    files = {"train.json", "metrics.json", "metrics.jsonl", "hashes.json", "pictures/a.png", "matrix.parquet"}
+    assert {name for name in sent if not name.startswith("model/")} == files | {"confusion.json"}
+    assert json.loads(child.data.tags["mlflow.loggedArtifacts"]) == [{"path": "confusion.json", "type": "table"}]
+    pairs = pd.read_json(folder / "confusion.json", orient="split")
+    assert pairs.to_dict("records") == [{"truth": "person", "predicted": "background", "percent": 25.0, "pixels": 3}]
     assert sent >= {"model/MLmodel", "model/artifacts/model.safetensors", "model/code/pointrend/__init__.py"}
     named = {"fingerprint", "confusion.parquet", "code", "data_manifest", "model.safetensors", "pictures/a.png"}
     hashes = json.loads((folder / "hashes.json").read_text())
     assert (hashes.keys(), hashes["confusion.parquet"]) == (named, "e" * 64)
     pages = done / "mlartifacts/demo" / parent.info.run_id / "artifacts/results"
-    assert {path.name for path in pages.iterdir()} == {"README.md", "index.html", "results.json"}
+    assert {path.name for path in pages.iterdir()} == {
+        *("README.md", "index.html", "results.csv", "classes.csv", "results.json")
+    }
 
     assert parent.data.metrics == {"published_miou": 69.84, "miou": 70.0, "train/loss": 0.5, "train/lr": 0.1 / 6}
     description = parent.data.tags["mlflow.note.content"]

@@ -13,8 +13,11 @@ from typing import Any
 import pytest
 
 from pointrend.errors import TrainingStopped
+from pointrend.evaluation.network import load_network
+from pointrend.evaluation.validation import Validation
+from pointrend.files import read_json_lines
 from tests.ranks import process_of
-from tests.tiny import ROOT, TINY, write_tiny_data
+from tests.tiny import ROOT, TINY, tiny_setting, write_tiny_data
 
 ITERATIONS = 24
 SETTING = (*TINY, "gpus=2", "epochs=8", "checkpoint_minutes=60")
@@ -70,16 +73,18 @@ def by_hand(empty, tmp_path_factory):
 
 
 def test_torchrun_by_hand_and_a_stopped_launcher_end_with_the_same_weights(empty, by_hand, tmp_path):
+    """Also where the launched processes look at val on the way."""
     launched = tmp_path / "launched"
     shutil.copytree(empty, launched)
-    stopped = start(launched, *POINTREND, *TRAIN)
+    command = (*POINTREND, *TRAIN[:-2], "--set", "validation_epochs=2", "--set", "validation_images=5", *TRAIN[-2:])
+    stopped = start(launched, *command)
     wait_for(3, stopped, launched)
     stopped.send_signal(signal.SIGUSR1)
     code, errors = finish(stopped)
     assert code == TrainingStopped.exit_code, errors
     assert "error: stopped by SIGUSR1 at iteration" in errors
     assert "Traceback" not in errors
-    code, errors = finish(start(launched, *POINTREND, *TRAIN))
+    code, errors = finish(start(launched, *command))
     assert code == 0, errors
 
     (weights, record), (same, resumed) = result(by_hand), result(launched)
@@ -89,6 +94,11 @@ def test_torchrun_by_hand_and_a_stopped_launcher_end_with_the_same_weights(empty
     assert 3 <= second["iteration"] < ITERATIONS
     assert first["ended"] == f"stopped by SIGUSR1 at iteration {second['iteration']}"
     assert resumed["iterations"] == ITERATIONS
+    looks = [one for one in read_json_lines(launched / "runs/demo/voc_r50-s0/metrics.jsonl") if "loss" not in one]
+    assert [(one["iteration"], one["epoch"]) for one in looks][-2:] == [(18, 6), (ITERATIONS, 8)]
+    network, _ = load_network(tiny_setting(), launched / "runs/demo/voc_r50-s0/model.safetensors")
+    of_end = Validation(empty / "data/demo/voc", tiny_setting("validation_images=5"))
+    assert looks[-1]["validation_miou"] == pytest.approx(of_end(network, 0, 1, lambda counts: counts), abs=1e-4)
 
 
 def test_one_of_two_killed_ends_the_other_and_training_goes_on(empty, by_hand, tmp_path):

@@ -14,6 +14,7 @@ rule evaluate:
         ),
         record=files("evaluate")["record"],
         counts=files("evaluate")["counts"],
+        matrix=files("evaluate")["matrix"],
         pictures=report(
             directory(files("evaluate")["pictures"]),
             patterns=["{picture}.png"],
@@ -54,6 +55,7 @@ rule evaluate_released:
         ),
         record=files("evaluate_released")["record"],
         counts=files("evaluate_released")["counts"],
+        matrix=files("evaluate_released")["matrix"],
         pictures=directory(files("evaluate_released")["pictures"]),
     log:
         log_of("evaluate_released"),

@@ -148,22 +148,3 @@ def describe(folder: Path) -> dict[str, Any]:
         spread = {side: {"min": min(of), "median": median_low(of), "max": max(of)} for side, of in sides}
         splits[split] = {**found, **spread}
     return {"dataset": manifest["dataset"], "pins": manifest["pins"], "splits": splits}
-
-
-def describe_text(description: Mapping[str, Any]) -> str:
-    """The description as lines to read: sizes per split, then the share of every class in the labelled pixels."""
-    classes = classes_of(description["dataset"])
-    splits = description["splits"]
-    lines = [f"{classes.title}, archives verified against: {description['pins']}"]
-    for split, found in splits.items():
-        sizes = ", ".join(
-            "{} {min} to {max} (median {median})".format(side, **found[side]) for side in ("height", "width")
-        )
-        lines.append(f"{split}: {found['images']} images, {sizes}")
-    lines += ["", f"{'pixels':<26}" + "".join(f"{split:>26}" for split in splits)]
-    totals = {split: sum(found["pixels"].values()) for split, found in splits.items()}
-    for train_id, name in [*enumerate(classes.names), ("ignore", "")]:
-        counts = {split: found["pixels"][str(train_id)] for split, found in splits.items()}
-        shares = (f"{count:,} ({100 * count / totals[split]:.2f} %)" for split, count in counts.items())
-        lines.append(f"{train_id!s:>6}  {name:<18}" + "".join(f"{share:>26}" for share in shares))
-    return "\n".join(lines)

@@ -23,12 +23,13 @@ from pointrend.results.audit.watch import published_curve
 from pointrend.results.chain import AUDIT, CURVE, METRICS_LOG, TRAIN, stated
 from pointrend.settings.params import RunSetting
 from pointrend.settings.project import Project
+from pointrend.terminal import NOTHING, WIDTH, table
 
 AUDIT_KEYS = ("run", "agrees", "first_difference", "files", "curve_sha256")
 # A log that agrees is evidence for the recipe where nothing has been scored; a score is better evidence.
 LEAST_EVIDENCE, EVIDENCE = "inputs", "log"
-AGREES = {True: "yes", False: "no", None: "–"}
-WIDEST_CELL, WIDTH = 30, 120
+AGREES = {True: "yes", False: "no", None: NOTHING}
+WIDEST_CELL = 22
 
 
 @dataclass(frozen=True)
@@ -194,10 +195,8 @@ def audit_text(found: Audit) -> str:
 def _text(title: str, rows: Sequence[Comparison], notes: Iterable[str], differing: Sequence[object]) -> str:
     """Every value of ours beside theirs, what else was found, and what differs in full."""
     cells = [(row.key, _cell(row.ours), _cell(row.theirs), AGREES[row.agrees]) for row in rows]
-    lines = [("key", "ours", "theirs", "agrees"), *cells]
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    padded = (f"  {'  '.join(map(str.ljust, line, widths))}".rstrip() for line in lines)
-    return "\n".join([title, *padded, *notes, *(f"differs: {one}" for one in differing)])
+    lines = table([("key", "ours", "theirs", "agrees"), *cells], "<<<>")
+    return "\n".join([title, lines, *notes, *(f"differs: {one}" for one in differing)])
 
 
 def _cell(value: object) -> str:

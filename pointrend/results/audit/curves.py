@@ -61,6 +61,8 @@ def trained_curve(metrics: bytes, epochs: int, iterations_per_epoch: int) -> Cur
     """The curve in a metrics.jsonl; records over another number of iterations than published ones are left out."""
     records, before = [], 0
     for record in map(json.loads, metrics.splitlines()):
+        if LOSSES[0] not in record:  # the mIoU on a part of val
+            continue
         if is_comparable(record["iteration"], before):
             records.append(record)
         before = record["iteration"]

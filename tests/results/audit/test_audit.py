@@ -53,7 +53,7 @@ def paper(*words: object) -> int:
 def test_the_sample_logs_agree(run: str, sample: str, capsys: Capture) -> None:
     assert paper("audit", run, "--log", LOGS / sample) == 0
     shown = capsys.readouterr()
-    assert (shown.err, "  learning rate" in shown.out) == ("", True)
+    assert (shown.err, "\nlearning rate" in shown.out) == ("", True)
     assert paper("audit", run, "--log", LOGS / sample, "--json") == 0
     found = json.loads(capsys.readouterr().out)
     assert found | {"run": run, "agrees": True, "differences": [], "resumed": False} == found

@@ -35,7 +35,7 @@ RUN, OTHER_RUN, SECOND_SEED, RELEASED_RUN = (
     f"runs/paper/{run}" for run in ("voc_r50-s0", "voc_r101-s0", "voc_r50-s1", "voc_r50-released")
 )
 OF_TRAINING = ("train.json", "model.safetensors", "metrics.jsonl", "curve.csv")
-OF_SCORE = ("metrics.json", "confusion.parquet", "evaluate.json", "pictures")
+OF_SCORE = ("metrics.json", "confusion.parquet", "matrix.parquet", "evaluate.json", "pictures")
 VOC = "data/paper/voc"
 PARTS = ("pictures.bin", "labels.bin", "index.json")
 AGAIN = ("train voc_r50", "evaluate voc_r50")

@@ -32,6 +32,7 @@ IN_BOTH = {
     "curve.csv": "curve.csv is not the one that train.json names",
     "metrics.json": "metrics.json scores other weights than train.json names",
     "confusion.parquet": "confusion.parquet is not the one that metrics.json names",
+    "matrix.parquet": "matrix.parquet is not the one that metrics.json names",
     "evaluate.json": OF_R101,
 }
 OF_SEED_0 = "is of voc_r50 seed 0 (fingerprint"
