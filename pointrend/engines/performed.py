@@ -18,7 +18,7 @@ from pointrend.settings.project import Project
 
 
 def performed(project: Project, runs: Collection[str]) -> Iterator[Performed]:
-    """Every stage run of this scale with a record, in the order of the DAG; of trainings and scores those of ``runs``."""
+    """Every stage run with a record, in the order of the DAG; of trainings, scores and audits those of ``runs``."""
     words = Workflow(project, tuple(project.params.runs), project.params.seeds).command()
     for stage, name, seed in wanted_results(project):
         if name in project.params.runs and name not in runs:

@@ -12,6 +12,7 @@ from pointrend.errors import CheckFailed, MachineError, ResultsError
 from pointrend.results.crate.verify_crate import MANIFEST
 
 NAMESPACE = "pointrend-crate"  # a signature that was made for another purpose does not count
+HEAD, FOOT = b"-----BEGIN SSH SIGNATURE-----\n", b"\n-----END SSH SIGNATURE-----\n"
 
 
 def sign(key: Path, message: bytes) -> bytes:
@@ -79,9 +80,11 @@ def _signer(message: bytes, signature: bytes, allowed: Path) -> str | None:
 
 def _is_plain(signature: bytes) -> bool:
     """Whether it is as ssh-keygen writes it, which also reads other line breaks and bits that mean nothing."""
-    lines = signature.split(b"\n")[1:-2]
-    text = b64encode(b64decode(b"".join(lines)))
-    return [text[at : at + 70] for at in range(0, len(text), 70)] == lines
+    if not (signature.startswith(HEAD) and signature.endswith(FOOT)):
+        return False
+    body = signature[len(HEAD) : -len(FOOT)]
+    text = b64encode(b64decode(body))
+    return body == b"\n".join(text[at : at + 70] for at in range(0, len(text), 70))
 
 
 def _ssh_keygen(way: str, *words: str, message: str = "") -> subprocess.CompletedProcess[str]:

@@ -1,0 +1,84 @@
+"""A crate holds, is the same when it is made again, and every change of it is found."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from pointrend.engines.performed import performed
+from pointrend.errors import CheckFailed
+from pointrend.results.crate.build import contents, read_crate, write_crate
+from pointrend.results.crate.signing import signers
+from pointrend.settings.project import Project
+from tests.results.crate.conftest import read, write
+
+SIGNED = "manifest-sha256.txt: signed by alice"
+
+
+def test_both_parties_are_shown(crate, keys, pointrend, capsys):
+    assert pointrend("verify", "--crate", crate, "--signed-by", keys / "allowed") == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split(":")[0] for line in lines[:3]] == [f"voc_r50 trained {seed}" for seed in (0, 1, 2)]
+    assert all(line.endswith(" recounted") for line in lines[:3])
+    assert lines[3].startswith("voc_r50 seeds 0: ")
+    assert lines[4].startswith("results/demo/countersigned/")
+    assert lines[4].split(": ")[1] == lines[0].split(", ")[1]  # the same machine counts the same pixels
+    assert lines[5] == SIGNED
+    assert lines[6].endswith("/manifest-sha256.txt: signed by bob")
+
+
+def test_the_same_files_give_the_same_bytes_and_a_countersignature_changes_none(crate, done, keys, pointrend, tmp_path):
+    again = tmp_path / "again.crate.zip"
+    assert pointrend("crate", "--out", again, "--sign", keys / "alice") == 0
+    first, second = read(crate), read(again)
+    assert {name: data for name, data in first.items() if "/countersigned/" not in name} == second
+    once_more = tmp_path / "more.crate.zip"
+    assert pointrend("crate", "--out", once_more, "--sign", keys / "alice") == 0
+    assert once_more.read_bytes() == again.read_bytes()
+
+
+def test_what_a_crate_does_not_have_is_not_called_counted(done, tmp_path):
+    project = Project.load(done.path("params.yaml"), "demo")
+    lines = write_crate(tmp_path / "results.crate.zip", contents(project, performed(project, ())), "", None)
+    assert [line.endswith(" NOT RECOUNTED") for line in lines] == [True, True, True, False]
+
+
+def test_the_verifier_needs_no_code_of_ours(crate, tmp_path):
+    with zipfile.ZipFile(crate) as archive:
+        verifier = Path(archive.extract("verify_crate.py", tmp_path))
+    assert len(verifier.read_text().splitlines()) <= 200
+    command = [
+        sys.executable,
+        "-c",
+        f"import sys, runpy; sys.modules['pointrend'] = None; sys.argv[1:] = {[str(crate)]}; ",
+    ]
+    command[-1] += f"runpy.run_path({str(verifier)!r}, run_name='__main__')"
+    ran = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert (ran.returncode, ran.stderr) == (0, "")
+
+
+def flipped(data: bytes, at: int) -> bytes:
+    return data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :]
+
+
+def test_a_flipped_byte_in_any_file_is_found(crate, keys, tmp_path):
+    files, path = read(crate), tmp_path / "flipped.crate.zip"
+    for name, data in files.items():
+        if not data or name.endswith(".sig"):
+            continue
+        write(path, {**files, name: flipped(data, len(data) // 2)})
+        with pytest.raises(CheckFailed, match=re.escape(name)):
+            read_crate(path)
+
+
+@pytest.mark.parametrize("at", [2, 29, 30, 100, -32, -30, -2, -1])
+def test_a_flipped_byte_in_a_signature_is_found(crate, keys, at):
+    files = read(crate)
+    for name in (name for name in files if name.endswith(".sig")):
+        with pytest.raises(CheckFailed, match=f"{name.removesuffix('.sig')} is not signed"):
+            list(signers({**files, name: flipped(files[name], at % len(files[name]))}, keys / "allowed"))
