@@ -1,32 +1,38 @@
-"""Twenty changes after which everything is hashed anew: the signature shows each of them, the arithmetic most."""
+"""Twenty changes after which all is hashed anew: a signature shows each, and the arithmetic those of figures."""
 
 from __future__ import annotations
 
-import io
 import json
 import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
+import pyarrow
 import pyarrow.compute
-import pyarrow.parquet
 import pytest
 
 from pointrend.errors import CheckFailed
+from pointrend.evaluation.counts_file import write_counts
 from pointrend.files import SEAL, canonical_json, sha256_json
-from pointrend.results.compare import sealed
-from pointrend.results.crate.build import read_crate
+from pointrend.results.compare import judge, references, sealed
+from pointrend.results.crate.build import METADATA, read_crate
 from pointrend.results.crate.signing import signers
-from pointrend.results.crate.verify_crate import MANIFEST, manifest_text, sha256
+from pointrend.results.crate.verify_crate import MANIFEST, count, manifest_text, mean_iou, sha256
+from pointrend.results.published import load_published
+from pointrend.results.verdict import headline
+from pointrend.settings.project import Project
 from tests.results.crate.conftest import read, write
+from tests.tiny import put
 
-RUN, RESULTS = "runs/demo/voc_r50-s0", "results/demo/results.json"
+RUN, RESULTS, TABLE = "runs/demo/voc_r50-s0", "results/demo/results.json", "published/demo_original.json"
+COUNTS = f"{RUN}/confusion.parquet"
 Files = dict[str, bytes]
+Change = Callable[[Files], None]
 
 
-def edit(name: str, change: Callable[[Any], Any]) -> Callable[[Files], None]:
-    """Change what a JSON file has."""
-
+def edit(name: str, change: Callable[[Any], Any]) -> Change:
     def tamper(files: Files) -> None:
         value = json.loads(files[name])
         change(value)
@@ -35,6 +41,163 @@ def edit(name: str, change: Callable[[Any], Any]) -> Callable[[Files], None]:
     return tamper
 
 
-def row(**values: Any) -> Callable[[Files], None]:
-    """Change the first row of the results."""
-    return edit(RESULTS, lambda results: results["runs"][0].update(values))
+def set_in(name: str, path: str, value: Any) -> Change:
+    return edit(name, lambda content: put(content, path, value))
+
+
+def text(name: str, old: str, new: str) -> Change:
+    def tamper(files: Files) -> None:
+        assert re.search(old.encode(), files[name])
+        files[name] = re.sub(old.encode(), new.encode(), files[name])
+
+    return tamper
+
+
+def recount(change: Callable[[pyarrow.Table], pyarrow.Table]) -> Change:
+    def tamper(files: Files) -> None:
+        table = pyarrow.parquet.read_table(pyarrow.BufferReader(files[COUNTS]))
+        path = Path(files["tmp"].decode())
+        write_counts(path, change(table))
+        files[COUNTS] = path.read_bytes()
+
+    return tamper
+
+
+def all_right(table: pyarrow.Table) -> pyarrow.Table:
+    for place, name in ((2, "true_positive"), (4, "predicted")):
+        table = table.set_column(place, name, table["ground_truth"])
+    return table
+
+
+def better_everywhere(files: Files) -> None:
+    """Better counts, and every figure and verdict that follows from them; the second party's counts are removed."""
+    recount(all_right)(files)
+    miou = mean_iou(count(files[COUNTS], COUNTS)[0])
+    set_in(f"{RUN}/metrics.json", "miou", miou)(files)
+    project = Project.load(Path(files["root"].decode()) / "params.yaml", "demo")
+    published = load_published(project.published_folder, "demo")
+
+    def judged(results: Any) -> None:
+        rows = [row for row in results["runs"] if row["kind"] != "seeds"]
+        rows[0] |= {"miou": miou, "difference": miou - rows[0]["published_miou"]}
+        results["runs"] = judge(rows, references(project.params, published))
+        results["headline"] = headline(results["runs"])
+
+    edit(RESULTS, judged)(files)
+    for name in [name for name in files if "/countersigned/" in name]:
+        del files[name]
+
+
+def weights(files: Files) -> None:
+    old = json.loads(files[RESULTS])["runs"][0]["hashes"]["model.safetensors"].encode()
+    for name in (RESULTS, *(f"{RUN}/{record}.json" for record in ("train", "evaluate", "metrics"))):
+        files[name] = files[name].replace(old, b"5" * 64)
+
+
+def hash_anew(files: Files) -> None:
+    """Every hash of what was changed, in the order in which they follow from one another."""
+    set_in(f"{RUN}/metrics.json", "sha256", sha256(files[COUNTS]))(files)
+    for record, stated in (("train", ()), ("evaluate", ("train", "metrics"))):
+        for name in stated:
+            set_in(f"{RUN}/{record}.json", f"{name}_sha256", sha256(files[f"{RUN}/{name}.json"]))(files)
+        edit(f"{RUN}/{record}.json", lambda value: value.update({SEAL: _seal(value)}))(files)
+    old = json.loads(files[RESULTS])["sha256"].encode()
+    edit(RESULTS, lambda results: _hash_results(files, results))(files)
+    for page in ("README.md", "index.html"):
+        new = json.loads(files[RESULTS])["sha256"].encode()
+        files[f"results/demo/{page}"] = files[f"results/demo/{page}"].replace(old, new)
+    edit(METADATA, lambda graph: _hash_entities(files, graph["@graph"]))(files)
+    for name in sorted((name for name in files if name.endswith(MANIFEST)), reverse=True):
+        files[name] = manifest_text(files, name.removesuffix(MANIFEST)).encode()
+
+
+def _hash_results(files: Files, results: Any) -> None:
+    hashes = results["runs"][0]["hashes"]
+    hashes |= {name: sha256(files[f"{RUN}/{name}"]) for name in hashes if f"{RUN}/{name}" in files}
+    data = results["published"]["data"]
+    data |= {name: sha256(files[f"published/{name}"]) for name in data}
+    results |= sealed(results)
+
+
+def _hash_entities(files: Files, entities: Any) -> None:
+    for entity in entities:
+        if unquote(entity["@id"]) in files and "sha256" in entity:
+            entity["sha256"] = sha256(files[unquote(entity["@id"])])
+
+
+def _seal(value: dict[str, Any]) -> str:
+    return sha256_json({key: one for key, one in value.items() if key != SEAL})
+
+
+SEEN = {  # without a signature, too: what the verifier says
+    "a better verdict": (set_in(RESULTS, "runs.0.verdict", "reproduced"), "its verdict is"),
+    "a wider interval": (set_in(RESULTS, "runs.0.interval", [-90.0, 90.0]), "its interval or sigma"),
+    "another sigma": (set_in(RESULTS, "runs.0.sigma", 9.9), "its interval or sigma"),
+    "a smaller difference": (set_in(RESULTS, "runs.0.difference", 0.1), "difference is"),
+    "a better mIoU": (set_in(RESULTS, "runs.0.miou", 99.0), "difference is"),
+    "another published mIoU": (set_in(RESULTS, "runs.0.published_miou", 5.0), "published_miou is"),
+    "a seed left out": (edit(RESULTS, lambda results: results["runs"].pop(1)), "its seeds are not those planned"),
+    "the seeds not judged": (edit(RESULTS, lambda results: results["runs"].pop(3)), "its seeds are not those planned"),
+    "another p": (set_in(RESULTS, "runs.3.p.side", 0.9), "its p does not follow"),
+    "another headline": (set_in(RESULTS, "headline.reproduced", 1), "the headline"),
+    "another score": (set_in(f"{RUN}/metrics.json", "miou", 99.0), "gives mIoU"),
+    "better counts": (recount(all_right), "gives mIoU"),
+    "an image left out": (
+        recount(lambda table: table.filter(pyarrow.compute.field("image") != table["image"][0])),
+        "is of other labels",
+    ),
+    "another original": (set_in(TABLE, "runs.voc_r50.0.miou", 1.0), "published_miou is"),
+    "other weights": (weights, "the record of starts does not have these weights"),
+}
+SIGNED = {  # only what was signed shows these
+    "everything made better": better_everywhere,
+    "another machine": set_in(f"{RUN}/train.json", "machine.processor", "abacus"),
+    "another figure on a page": text("results/demo/README.md", r"\d\d\.\d\d", "99.99"),
+    "another setting": text("params.yaml", "lr: 0.01", "lr: 0.02"),
+    "other code": text("pointrend/evaluation/confusion.py", "np.int64", "np.int32"),
+}
+
+
+@pytest.fixture
+def tampered(crate, done, tmp_path):
+    def tampered(change: Change) -> Path:
+        files = read(crate)
+        own = {"tmp": str(tmp_path / "counts").encode(), "root": str(done.root).encode()}
+        changed = files | own
+        change(changed)
+        for name in own:
+            del changed[name]
+        assert changed != files
+        hash_anew(changed)
+        return write(tmp_path / "tampered.crate.zip", changed)
+
+    return tampered
+
+
+def unsigned(path: Path, keys: Path) -> None:
+    with pytest.raises(CheckFailed, match=r"^manifest-sha256\.txt is not signed by a party"):
+        list(signers(read(path), keys / "allowed"))
+
+
+@pytest.mark.parametrize("name", SEEN)
+def test_a_changed_figure_is_seen_and_not_signed(tampered, keys, name):
+    change, what = SEEN[name]
+    path = tampered(change)
+    with pytest.raises(CheckFailed, match=what):
+        read_crate(path)
+    unsigned(path, keys)
+
+
+@pytest.mark.parametrize("name", SIGNED)
+def test_what_follows_from_one_another_is_not_signed(tampered, keys, name):
+    path = tampered(SIGNED[name])
+    read_crate(path)
+    unsigned(path, keys)
+
+
+def test_there_are_twenty_tries_and_an_unchanged_crate_hashed_anew_holds(crate, keys):
+    files = read(crate)
+    before = dict(files)
+    hash_anew(files)
+    assert files == before
+    assert len(SEEN | SIGNED) == 20
