@@ -63,9 +63,22 @@ class Performed:
 
 
 def contents(project: Project, jobs: Iterable[Performed]) -> Contents:
-    """All files of the crate but its manifest and signature; raises as :func:`.read_results` does."""
-    jobs, root = list(jobs), project.root
+    """All files of the crate but its manifest and signature.
+
+    Raises:
+        CheckFailed: a record does not have its form.
+        ResultsError: as :func:`.read_results`.
+    """
     results = read_results(project.results_folder / RESULTS)
+    try:
+        return _contents(project, list(jobs), results)
+    except BROKEN as fault:
+        what = f"a record of scale {project.params.scale} does not have its form: {fault!r}"
+        raise CheckFailed(what, "run pointrend verify, which names it") from fault
+
+
+def _contents(project: Project, jobs: list[Performed], results: Mapping[str, Any]) -> Contents:
+    root = project.root
     code = [CHECKOUT / WORKFLOW, CHECKOUT / LOCK, *(CHECKOUT / "workflow").rglob("*.smk")]
     code += [path for path in PACKAGE.rglob("*") if path.suffix in SOURCES]
     published = (results["published"]["file"], *results["published"]["data"], "code.json")

@@ -9,9 +9,12 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from mlflow import MlflowClient
 
+from pointrend.cli import main
 from pointrend.engines.performed import performed
 from pointrend.errors import CheckFailed
+from pointrend.files import sha256_file
 from pointrend.results.crate.build import contents, read_crate, write_crate
 from pointrend.results.crate.signing import signers
 from pointrend.settings.project import Project
@@ -82,3 +85,14 @@ def test_a_flipped_byte_in_a_signature_is_found(crate, keys, at):
     for name in (name for name in files if name.endswith(".sig")):
         with pytest.raises(CheckFailed, match=f"{name.removesuffix('.sig')} is not signed"):
             list(signers({**files, name: flipped(files[name], at % len(files[name]))}, keys / "allowed"))
+
+
+def test_mlflow_has_the_crate_and_its_sha256(done, tmp_path):
+    root = done.copy(tmp_path / "checkout").root
+    for _ in range(2):
+        assert main(["--params", str(root / "params.yaml"), "--scale", "demo", "--quiet", "track", "sync"]) == 0
+    client = MlflowClient(f"sqlite:///{root}/mlflow.db")
+    (run,) = client.search_runs(["1"], "tags.`pointrend.kind` = 'results'")
+    (crate,) = (root / "mlartifacts/demo" / run.info.run_id).rglob("results.crate.zip")
+    assert run.data.tags["pointrend.crate_sha256"] == sha256_file(crate)
+    assert len(read_crate(crate).lines) == 4
