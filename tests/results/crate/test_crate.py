@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
@@ -96,3 +97,25 @@ def test_mlflow_has_the_crate_and_its_sha256(done, tmp_path):
     (crate,) = (root / "mlartifacts/demo" / run.info.run_id).rglob("results.crate.zip")
     assert run.data.tags["pointrend.crate_sha256"] == sha256_file(crate)
     assert len(read_crate(crate).lines) == 4
+
+
+def test_a_second_score_is_on_the_page_and_in_the_next_crate(crate, done, keys, tmp_path):
+    root = done.copy(tmp_path / "checkout").root
+    with zipfile.ZipFile(crate) as archive:
+        archive.extractall(root, [name for name in archive.namelist() if "/countersigned/" in name])
+
+    def pointrend(*words: str) -> int:
+        return main(["--params", str(root / "params.yaml"), "--scale", "demo", "--quiet", *words])
+
+    assert pointrend("report", "--check") == 3
+    assert pointrend("report") == pointrend("report", "--check") == 0
+    miou = json.loads((root / "results/demo/results.json").read_text())["runs"][0]["miou"]
+    page = (root / "results/demo/index.html").read_text()
+    assert f"seed 0 scored by two parties: {miou:.2f}% and {miou:.2f}%" in page
+    assert page.count("scored by two parties") == 1
+    again = tmp_path / "results.crate.zip"
+    assert pointrend("crate", "--out", str(again), "--sign", str(keys / "alice")) == 0
+    assert pointrend("verify", "--crate", str(again), "--signed-by", str(keys / "allowed")) == 0
+    (record,) = (root / "results/demo/countersigned").rglob("voc_r50-s0.json")
+    record.write_text("{}")
+    assert pointrend("report") == 3
