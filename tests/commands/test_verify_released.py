@@ -158,3 +158,13 @@ def test_a_score_goes_stale_with_what_it_follows_from_alone():
             row = compared()
         assert (row["verdict"], row["miou"]) == ("not run", None)
         assert row["reasons"][0].startswith("stale: scored with other weights")
+
+
+def test_a_crate_has_the_score_and_its_rows_that_were_not_run(capsys, tmp_path):
+    capsys.readouterr()
+    assert paper("crate --out released.crate.zip") == 0
+    first, second = capsys.readouterr().out.splitlines()
+    assert first.startswith("voc_r50 released: not comparable, mIoU ")
+    assert first.endswith(" recounted")
+    assert second.startswith("released.crate.zip: ")
+    assert paper("countersign released.crate.zip voc_r50") == 0

@@ -143,7 +143,7 @@ class Crate:
         counted, kinds = list(itertools.takewhile(lambda one: one is not None, found)), [row["kind"] for row in rows]
         hold(("seeds" in kinds) == (len(counted) >= FIRST_LOOK), f"{run}: its seeds are not those planned")
         for row in rows:
-            who, ours = f"{run} {row['kind']} {row['seed'] or 0}", row["miou"]
+            who, ours = f"{run} {row['kind']} {'' if row['seed'] is None else row['seed']}".strip(), row["miou"]
             published, known = self.published(run, row["setting"]["dataset"])
             difference = ours - published if None not in (ours, published) and row["comparable"] else None
             for key, value in (("published_miou", published), ("difference", difference)):

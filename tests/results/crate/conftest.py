@@ -10,6 +10,7 @@ import pytest
 
 from pointrend.cli import main
 from pointrend.results.crate.signing import NAMESPACE
+from tests.needs import programs
 from tests.trust.ground import STEPS, Ground, one_run, run
 
 SEEDS = (0, 1, 2)
@@ -18,6 +19,7 @@ SEEDS = (0, 1, 2)
 @pytest.fixture(scope="session")
 def keys(tmp_path_factory) -> Path:
     """A folder with the keys of ``alice``, ``bob`` and ``mallory``, and ``allowed``, which lists the first two."""
+    programs("ssh-keygen", package="openssh-client")
     folder = tmp_path_factory.mktemp("keys")
     for name in ("alice", "bob", "mallory"):
         subprocess.run(

@@ -29,7 +29,7 @@ def test_both_parties_are_shown(crate, keys, pointrend, capsys):
     lines = capsys.readouterr().out.splitlines()
     assert [line.split(":")[0] for line in lines[:3]] == [f"voc_r50 trained {seed}" for seed in (0, 1, 2)]
     assert all(line.endswith(" recounted") for line in lines[:3])
-    assert lines[3].startswith("voc_r50 seeds 0: ")
+    assert lines[3].startswith("voc_r50 seeds: ")
     assert lines[4].startswith("results/demo/countersigned/")
     assert lines[4].split(": ")[1] == lines[0].split(", ")[1]  # the same machine counts the same pixels
     assert lines[5] == SIGNED
