@@ -22,6 +22,7 @@ from pointrend.checkout.source_version import CHECKOUT, LOCK, source_version
 from pointrend.checkout.sources import PACKAGE
 from pointrend.errors import CheckFailed, ResultsError
 from pointrend.files import atomic_path, canonical_json, read_json
+from pointrend.logs import redacted
 from pointrend.results.chain import METRICS, RESULTS, stated
 from pointrend.results.compare import read_results
 from pointrend.results.crate.signing import sign
@@ -29,7 +30,12 @@ from pointrend.results.crate.verify_crate import BROKEN, COUNTERSIGNED, MANIFEST
 from pointrend.settings.project import Project
 
 METADATA, WORKFLOW, VERIFIER, RULES = "ro-crate-metadata.json", "Snakefile", "verify_crate.py", "params.json"
-SMALL = (".csv", ".html", ".json", ".jsonl", ".md", ".parquet")  # endings of a run's files and pages that are inside
+# Endings of a run's files and pages that are inside. Python's own table of types differs between machines.
+SMALL = {
+    **{".csv": "text/csv", ".html": "text/html", ".json": "application/json", ".jsonl": "application/jsonl"},
+    **{".md": "text/markdown", ".parquet": "application/vnd.apache.parquet"},
+}
+FORMATS = SMALL | {".py": "text/x-python", ".yaml": "application/yaml"}
 PROFILES = {
     f"https://w3id.org/ro/wfrun/{kind}/0.5": f"{kind.capitalize()} Run Crate"
     for kind in ("process", "workflow", "provenance")
@@ -140,7 +146,8 @@ class _Metadata:
     """The entities of the crate, each added once."""
 
     def __init__(self, project: Project, files: Contents) -> None:
-        self.project, self.files = project, files
+        self.project, self.files, self.commit = project, files, source_version().commit
+        self.fetched: set[Path] = set()
         self.crate: Any = ROCrate(version="1.1")
         self.crate.metadata.extra_terms = TERMS
         self.known = {
@@ -149,8 +156,9 @@ class _Metadata:
 
     def learn(self, path: Path) -> None:
         """Take the hashes that a record states."""
-        for one in stated(path, read_json(path)):
-            self.known.setdefault(one.file, (one.sha256, one.bytes or 0))
+        found = {one.file: (one.sha256, one.bytes or 0) for one in stated(path, read_json(path))}
+        self.known = found | self.known
+        self.fetched |= found.keys() if path.parent.name == "archives" else set()
 
     def entities(self, paths: Iterable[Path]) -> list[Any]:
         """The files with a known hash at or below ``paths``."""
@@ -160,13 +168,16 @@ class _Metadata:
     def file(self, path: Path) -> Any:
         name, (sha256, size) = self.project.relative(path), self.known[path]
         facts: dict[str, Any] = {"name": name, "sha256": sha256, **({"contentSize": str(size)} if size else {})}
-        if path.suffix == ".py":
-            facts["@type"] = ["File", "SoftwareSourceCode"]
+        facts["encodingFormat"] = FORMATS.get(path.suffix, "application/octet-stream")
+        if path.parent.name == "commands":
+            facts |= {"@type": ["File", "SoftwareSourceCode"]} | ({"version": self.commit} if self.commit else {})
         if name in self.files:
             return self.crate.get(name) or self.crate.add_file(dest_path=name, properties=facts)
         # RFC 6920: a name that is a hash
         digest = urlsafe_b64encode(bytes.fromhex(sha256)).decode().rstrip("=")
         facts["description"] = f"Not in the crate: {name} of the checkout."
+        if path in self.fetched and self.project.scale.data != "drawn":
+            facts["url"] = [redacted(url) for url in self.project.urls(path.name)]
         return self.crate.get(f"ni:///sha-256;{digest}") or self.crate.add_file(
             f"ni:///sha-256;{digest}", properties=facts
         )
@@ -213,10 +224,10 @@ def _metadata(project: Project, jobs: list[Performed], files: Contents) -> dict[
         root.append_to(
             "conformsTo", crate.add_jsonld({"@id": url, "@type": "CreativeWork", "name": name, "version": "0.5"})
         )
-    about = {"name": WORKFLOW, "sha256": made.known[project.root / WORKFLOW][0]}
+    about = {"name": WORKFLOW, "sha256": made.known[project.root / WORKFLOW][0], "encodingFormat": "text/plain"}
     workflow = crate.add_workflow(dest_path=WORKFLOW, main=True, lang="snakemake", properties=about)
-    if commit := source_version().commit:
-        workflow["version"] = commit
+    if made.commit:
+        workflow["version"] = made.commit
     made.entities([project.root])
     for job in jobs:
         tool = crate.get(f"pointrend/commands/{job.verb}.py")
