@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -53,12 +55,13 @@ def text(name: str, old: str, new: str) -> Change:
     return tamper
 
 
-def recount(change: Callable[[pyarrow.Table], pyarrow.Table]) -> Change:
+def recount(change: Callable[[pyarrow.Table], pyarrow.Table], end: str = COUNTS) -> Change:
     def tamper(files: Files) -> None:
-        table = pyarrow.parquet.read_table(pyarrow.BufferReader(files[COUNTS]))
+        (name,) = (name for name in files if name.endswith(end))
+        table = pyarrow.parquet.read_table(pyarrow.BufferReader(files[name]))
         path = Path(files["tmp"].decode())
         write_counts(path, change(table))
-        files[COUNTS] = path.read_bytes()
+        files[name] = path.read_bytes()
 
     return tamper
 
@@ -107,7 +110,12 @@ def hash_anew(files: Files) -> None:
         new = json.loads(files[RESULTS])["sha256"].encode()
         files[f"results/demo/{page}"] = files[f"results/demo/{page}"].replace(old, new)
     edit(METADATA, lambda graph: _hash_entities(files, graph["@graph"]))(files)
-    for name in sorted((name for name in files if name.endswith(MANIFEST)), reverse=True):
+    list_anew(files)
+
+
+def list_anew(files: Files) -> None:
+    """The manifests alone."""
+    for name in sorted(name for name in files if name.endswith(MANIFEST)):
         files[name] = manifest_text(files, name.removesuffix(MANIFEST)).encode()
 
 
@@ -158,9 +166,65 @@ SIGNED = {  # only what was signed shows these
 }
 
 
+def second(**values: Any) -> Change:
+    """Change the second party's record."""
+
+    def tamper(files: Files) -> None:
+        (name,) = (name for name in files if name.endswith("/voc_r50-s0.json"))
+        edit(name, lambda record: record.update(values))(files)
+
+    return tamper
+
+
+def second_better(files: Files) -> None:
+    recount(all_right, "/voc_r50-s0.parquet")(files)
+    (counts,) = (data for name, data in files.items() if name.endswith("/voc_r50-s0.parquet"))
+    second(miou=mean_iou(count(counts, COUNTS)[0]))(files)
+
+
+def twice(table: pyarrow.Table) -> pyarrow.Table:
+    return pyarrow.concat_tables([table, table.slice(0, 1)])
+
+
+def impossible(table: pyarrow.Table) -> pyarrow.Table:
+    return table.set_column(2, "true_positive", pyarrow.compute.add(table["ground_truth"], 1))
+
+
+LINKS = {  # each statement of a record, broken alone: the change, what is made anew, what the verifier says
+    "a cell counted twice": (recount(twice), hash_anew, "counts an image and class twice"),
+    "more right than there are": (recount(impossible), hash_anew, "has impossible counts"),
+    "other images": (set_in(f"{RUN}/evaluate.json", "data.ids_sha256.val", "0" * 64), hash_anew, "of all prepared"),
+    "weights of metrics.json": (set_in(f"{RUN}/metrics.json", "model_sha256", "0" * 64), hash_anew, "of other weights"),
+    "results.json": (set_in(RESULTS, "runs.0.evidence", "seeds"), list_anew, "is not as it was written"),
+    "published": (text("published/retrainings.csv", "43.35", "43.36"), list_anew, "published/retrainings.csv is not"),
+    "starts": (set_in("results/demo/starts/000001.json", "time", "today"), list_anew, "starts/ was edited"),
+    "page": (text("results/demo/index.html", "[0-9a-f]{64}", "0" * 64), list_anew, "a page is of other results"),
+    "metadata": (text("params.yaml", "lr: 0.01", "lr: 0.02"), list_anew, "gives a wrong sha256 for params.yaml"),
+    "curve": (text(f"{RUN}/curve.csv", "1", "2"), list_anew, "curve.csv is another one"),
+    "weights of the second party": (second(model_sha256="0" * 64), list_anew, "is of other weights or data"),
+    "mIoU of the second party": (second(miou=99.0), list_anew, "its mIoU is not that of its counts"),
+    "another second score": (second_better, list_anew, "as in the results"),
+}
+
+
+@pytest.mark.parametrize("name", LINKS)
+def test_a_broken_link_is_named(tampered, name):
+    change, anew, what = LINKS[name]
+    with pytest.raises(CheckFailed, match=what):
+        read_crate(tampered(change, anew))
+
+
+def test_two_files_of_one_name_are_not_one(crate, tmp_path):
+    path = Path(shutil.copy(crate, tmp_path))
+    with zipfile.ZipFile(path, "a") as archive, pytest.warns(UserWarning, match="Duplicate name"):
+        archive.writestr("params.yaml", b"other")
+    with pytest.raises(CheckFailed, match="has two files of one name"):
+        read_crate(path)
+
+
 @pytest.fixture
 def tampered(crate, done, tmp_path):
-    def tampered(change: Change) -> Path:
+    def tampered(change: Change, anew: Change = hash_anew) -> Path:
         files = read(crate)
         own = {"tmp": str(tmp_path / "counts").encode(), "root": str(done.root).encode()}
         changed = files | own
@@ -168,7 +232,7 @@ def tampered(crate, done, tmp_path):
         for name in own:
             del changed[name]
         assert changed != files
-        hash_anew(changed)
+        anew(changed)
         return write(tmp_path / "tampered.crate.zip", changed)
 
     return tampered
