@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -20,6 +22,7 @@ from pointrend.results.crate.build import contents, read_crate, write_crate
 from pointrend.results.crate.signing import signers
 from pointrend.settings.project import Project
 from tests.results.crate.conftest import read, write
+from tests.tiny import ROOT
 
 SIGNED = "manifest-sha256.txt: signed by alice"
 
@@ -52,18 +55,20 @@ def test_what_a_crate_does_not_have_is_not_called_counted(done, tmp_path):
     assert [line.endswith(" NOT RECOUNTED") for line in lines] == [True, True, True, False]
 
 
-def test_the_verifier_needs_no_code_of_ours(crate, tmp_path):
-    with zipfile.ZipFile(crate) as archive:
-        verifier = Path(archive.extract("verify_crate.py", tmp_path))
-    assert len(verifier.read_text().splitlines()) <= 200
-    command = [
-        sys.executable,
-        "-c",
-        f"import sys, runpy; sys.modules['pointrend'] = None; sys.argv[1:] = {[str(crate)]}; ",
-    ]
-    command[-1] += f"runpy.run_path({str(verifier)!r}, run_name='__main__')"
-    ran = subprocess.run(command, capture_output=True, text=True, timeout=60)
+def test_the_three_commands_of_the_page_need_no_code_of_ours(crate, keys, tmp_path):
+    shutil.copy(crate, tmp_path)
+    (tmp_path / "allowed_signers").write_text((keys / "allowed").read_text().replace("alice", "alice@example.org"))
+    (tmp_path / "pointrend.py").write_text("raise ImportError")
+    commands = (ROOT / "docs/provenance.md").read_text().split("```\n")[1]
+    env = {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", "PYTHONPATH": str(tmp_path)}
+    ran = subprocess.run(
+        ["bash", "-e"], input=commands, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=60
+    )
     assert (ran.returncode, ran.stderr) == (0, "")
+    signed, first, *_ = ran.stdout.splitlines()
+    assert signed.startswith('Good "pointrend-crate" signature for alice@example.org')
+    assert first.endswith(" recounted")
+    assert len((tmp_path / "crate/verify_crate.py").read_text().splitlines()) <= 200
 
 
 def flipped(data: bytes, at: int) -> bytes:
