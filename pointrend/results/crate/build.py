@@ -214,7 +214,8 @@ def _metadata(project: Project, jobs: list[Performed], files: Contents) -> dict[
     crate, scale = made.crate, project.params.scale
     for job in jobs:
         for path in job.writes:
-            if path.is_file() and (path == job.writes[0] or path.name == METRICS) and path.suffix == ".json":
+            states = path == job.writes[0] or (job.verb == "evaluate" and path.name == METRICS)
+            if path.is_file() and states and path.suffix == ".json":
                 made.learn(path)
     root = crate.root_dataset
     root["name"] = f"PointRend: results at scale {scale}"
