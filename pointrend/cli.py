@@ -33,7 +33,9 @@ VERBS = {
     "compare": "write results.json: every run beside its published number",
     "report": "write the results pages, or check that they are up to date",
     "track": "send results and curves to MLflow, once (sync) or while trainings run (follow)",
-    "verify": "recompute every hash and every mIoU; name the first one that differs",
+    "verify": "recompute every hash and mIoU, of a checkout or a crate; name the first that differs",
+    "crate": "write the results, and what they follow from, as one file that a stranger can check",
+    "countersign": "add your own score of the same weights to a crate",
     "bridge": "record in one engine, dvc or snakemake, what the other has done",
     "status": "print the state of every training: waiting, running, failed or done",
     "diff": "compare two runs or seeds: settings, scores, classes, losses",
@@ -125,7 +127,7 @@ def verb_parser(module: ModuleType) -> argparse.ArgumentParser:
 
 def top_parser() -> argparse.ArgumentParser:
     """The parser of the words before a verb, which leaves those after it alone."""
-    verbs = "\n".join(_filled(f"  {verb:<10}{text}", " " * 12) for verb, text in VERBS.items())
+    verbs = "\n".join(_filled(f"  {verb:<12}{text}", " " * 14) for verb, text in VERBS.items())
     parser = _Parser(
         prog="pointrend",
         description="Reproduces the six published PointRend results of SSSegmentation.",

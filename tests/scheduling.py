@@ -6,7 +6,7 @@ import pytest
 from xdist.scheduler import LoadScopeScheduling
 
 # Folders whose tests share long-lived fixtures and run in one process; elsewhere those of one file do.
-SHARED = ("slurm", "engines", "tracking", "trust")
+SHARED = ("slurm", "engines", "tracking", "trust", "results/crate")
 
 
 class BySharedFixtures(LoadScopeScheduling):
@@ -14,8 +14,7 @@ class BySharedFixtures(LoadScopeScheduling):
 
     def _split_scope(self, nodeid: str) -> str:
         file = nodeid.split("::")[0]
-        folder = file.split("/")[1]
-        return folder if folder in SHARED else file
+        return next((folder for folder in SHARED if file.startswith(f"tests/{folder}/")), file)
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> BySharedFixtures:

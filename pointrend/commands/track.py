@@ -13,15 +13,21 @@ from __future__ import annotations
 import argparse
 import logging
 import signal
+import tempfile
 import threading
 from collections.abc import Callable
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from pointrend.engines.summary import runs_address, tracked_file
+from pointrend.errors import PointrendError
 from pointrend.files import write_json
 from pointrend.logs import log_to_file
 from pointrend.results.compare import read_results
 from pointrend.settings.project import Project
+
+if TYPE_CHECKING:
+    from pointrend.tracking.store import Store
 
 log = logging.getLogger("pointrend.track")
 
@@ -60,8 +66,25 @@ def _sync(project: Project) -> dict[str, Any]:
     results = project.results_folder / "results.json"
     with opened(project.root, WAIT) as store:
         record = sync(store, project, read_results(results) if results.is_file() else None)
+        if results.is_file():
+            _send_crate(store, project, int(results.stat().st_mtime * 1000))
         log.info("experiment %s is up to date: %s", record["experiment"], runs_address(record))
     return record
+
+
+def _send_crate(store: Store, project: Project, time: int) -> None:
+    from pointrend.engines.performed import performed
+    from pointrend.results.crate.build import contents, write_crate
+    from pointrend.tracking.crate import send_crate
+
+    with tempfile.TemporaryDirectory(prefix="pointrend-") as folder:
+        crate = Path(folder) / "results.crate.zip"
+        try:
+            write_crate(crate, contents(project, performed(project, project.params.runs)), "", None)
+        except PointrendError as fault:
+            log.warning("no crate of the results was sent: %s", fault)
+        else:
+            send_crate(store, project.params.scale, crate, time)
 
 
 def _follow(project: Project, arguments: argparse.Namespace) -> None:

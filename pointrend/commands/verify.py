@@ -3,24 +3,43 @@
 Exits 3 and names the first wrong file. Files that are not on this machine, different code and different settings are
 only noted: this checks bytes.
 
+--crate checks a crate instead, and needs no other file of it. --signed-by accepts signatures by the keys in
+an allowed-signers file of ssh-keygen only.
+
 examples:
   pointrend verify
+  pointrend verify --crate results.crate.zip --signed-by allowed_signers
 """
 
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 
-from pointrend.results.verify import Verification
+from pointrend.errors import ParamsError
 from pointrend.settings.project import Project
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """This verb has no arguments of its own."""
+    """Arguments of this verb."""
+    parser.add_argument("--crate", metavar="FILE", type=Path, help="a file that `pointrend crate` has written")
+    parser.add_argument("--signed-by", metavar="FILE", type=Path, help="with --crate: whose signatures count")
 
 
 def run(project: Project, arguments: argparse.Namespace) -> None:
-    """Walk the chain of the current scale."""
+    """Walk the chain of the current scale, or check a crate."""
+    if arguments.crate is not None:
+        from pointrend.results.crate.build import read_crate
+        from pointrend.results.crate.signing import signers
+
+        crate = read_crate(arguments.crate)
+        print("\n".join((*crate.lines, *signers(crate.files, arguments.signed_by))))
+        return
+    if arguments.signed_by is not None:
+        raise ParamsError("--signed-by needs --crate", "leave it out: only crates are signed")
+
+    from pointrend.results.verify import Verification
+
     verification = Verification(project)
     verification.walk()
     for note in verification.notes:

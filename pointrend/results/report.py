@@ -12,6 +12,7 @@ from pointrend.errors import CheckFailed, ResultsError
 from pointrend.results import tables
 from pointrend.results.frames import classes_csv, latex, results_csv
 from pointrend.results.page.carried import gather
+from pointrend.results.page.parties import countersigned
 from pointrend.results.page.render import render_page
 from pointrend.results.published import Published, column_widths, render_introduction, render_rows
 from pointrend.results.tables import Cell, Table
@@ -42,7 +43,7 @@ def report_files(
             one of its markers is missing.
     """
     check_published(results, published)
-    carried = gather(results, runs, out / PAGE)
+    carried = gather(results, runs, out / PAGE) | countersigned(out)
     files = {
         out / README: render_readme(results, published),
         out / PAGE: render_page(results, published, carried),

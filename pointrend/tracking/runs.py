@@ -96,6 +96,11 @@ class Experiment:
         tags["pointrend.fingerprint"] = file.fingerprint
         return self._run(str(file), start, {**tags, MLFLOW_PARENT_RUN_ID: parent.info.run_id}, self._search(tags))
 
+    def of_results(self, start: int) -> Run:
+        """The run that has the results of all runs as a whole, created with ``start`` (ms) if necessary."""
+        tags = {"pointrend.kind": "results"}
+        return self._run("results", start, tags, self._search(tags))
+
     def trainings(self, run: str, seed: int) -> list[Run]:
         """All runs of one seed, including superseded ones."""
         return self._search({"pointrend.kind": "training", "pointrend.run": run, "pointrend.seed": str(seed)})

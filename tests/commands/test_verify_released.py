@@ -3,16 +3,18 @@
 import contextlib
 import json
 import subprocess
+import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from pointrend.files import write_json
+from pointrend.files import sha256_file, write_json
 from pointrend.results.compare import read_results, sealed
 from tests import released
 from tests.commands.conftest import offering
+from tests.mirrors import read_mirrors
 from tests.released import FIRST_NAME, THIN, paper, read_params, write_params
 
 SCORED = Path("runs/paper/voc_r50-released")
@@ -158,3 +160,19 @@ def test_a_score_goes_stale_with_what_it_follows_from_alone():
             row = compared()
         assert (row["verdict"], row["miou"]) == ("not run", None)
         assert row["reasons"][0].startswith("stale: scored with other weights")
+
+
+def test_a_crate_has_the_score_and_its_rows_that_were_not_run(capsys, tmp_path):
+    capsys.readouterr()
+    assert paper("crate --out released.crate.zip") == 0
+    first, second = capsys.readouterr().out.splitlines()
+    assert first.startswith("voc_r50 released: not comparable, mIoU ")
+    assert first.endswith(" recounted")
+    assert second.startswith("released.crate.zip: ")
+    graph = json.loads(zipfile.ZipFile("released.crate.zip").read("ro-crate-metadata.json"))["@graph"]
+    (weights,) = (one for one in graph if one.get("name", "").endswith(f"released_voc_r50/{FIRST_NAME}"))
+    assert (weights["sha256"], weights["url"]) == (
+        sha256_file(FETCHED.with_suffix("") / FIRST_NAME),
+        read_mirrors()[FIRST_NAME]["urls"],
+    )
+    assert paper("countersign released.crate.zip voc_r50") == 0

@@ -21,6 +21,7 @@ from pointrend.results.page.carried import (
     published_curve,
     shown_pictures,
 )
+from pointrend.results.page.parties import second_scores
 from pointrend.results.published import OriginalTraining, Published
 from pointrend.results.tables import Row, Table, percent, row_name
 
@@ -58,7 +59,10 @@ def _card(run: str, rows: Sequence[Row], published: Published, carried: Carried)
         tables.theirs(published, run),
         tables.seeds_text(rows),
         *tables.trained_cells(rows),
-        _facts([row["provenance"] for row in rows if row["kind"] == "trained" and row["provenance"]]),
+        [
+            *_facts([row["provenance"] for row in rows if row["kind"] == "trained" and row["provenance"]]),
+            *second_scores(rows, carried),
+        ],
         tables.figures_table(rows),
         [_proof(row, carried) for row in rows],
     )
