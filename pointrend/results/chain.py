@@ -19,10 +19,11 @@ Record = Mapping[str, Any]  # the content of a JSON file
 
 RESULTS, MANIFEST = "results.json", "manifest.json"
 TRAIN, MODEL, METRICS_LOG, CURVE_TABLE = "train.json", "model.safetensors", "metrics.jsonl", "curve.csv"
-METRICS, SCORING, COUNTS = "metrics.json", "evaluate.json", "confusion.parquet"
+METRICS, SCORING = "metrics.json", "evaluate.json"
+COUNTS, MATRIX = "confusion.parquet", "matrix.parquet"
 AUDIT, CURVE = "audit.json", "curve.json"
 # the files in the folder of a run, in the order in which they follow from one another; pictures come after them
-RUN_FILES = (TRAIN, MODEL, METRICS_LOG, CURVE_TABLE, METRICS, SCORING, COUNTS)
+RUN_FILES = (TRAIN, MODEL, METRICS_LOG, CURVE_TABLE, METRICS, SCORING, COUNTS, MATRIX)
 
 
 @dataclass(frozen=True)
