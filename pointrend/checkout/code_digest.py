@@ -24,7 +24,7 @@ UNITS = {
     "evaluate": ("commands/evaluate.py", "evaluation", "model", *PREPARED_FORM),
     "audit": ("commands/audit.py", "results/audit", "results/chain.py", "training/schedule.py", *CLASSES),
     "compare": ("commands/compare.py", *RESULTS),
-    "report": ("commands/report.py", *RESULTS, "datasets"),  # the names of all datasets and their classes
+    "report": ("commands/report.py", *RESULTS, "datasets", "evaluation/pictures.py"),  # all datasets, and their colours
     "track": ("commands/track.py", "tracking", "evaluation/described.py", "evaluation/mistaken.py", *RESULTS),
 }
 # What a stage's command may import besides its units, and why that cannot change the result.

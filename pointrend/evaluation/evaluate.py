@@ -46,7 +46,7 @@ class Drawn:
 class Scores:
     """The scores of a model on a split; figures in percent.
 
-    ``metrics`` are as in ``metrics.json``: miou, iou (class name to percent, null where absent), all_accuracy,
+    ``metrics`` are as in ``metrics.json``: miou, iou and coarse_iou (percent by class, null if absent), all_accuracy,
     n_images, boundary_iou, boundary_dilation_ratio, inference, and coarse with the miou and boundary_iou before
     refinement. ``counts`` are the contributions of the images to miou, by image id; ``matrix``, int64 (K, K), the
     pixels of each class (row) by predicted class; ``pictures`` the best, the median and the worst image and the first
@@ -70,6 +70,10 @@ class _Tally:
     def add(self, prediction: LabelMap, label: LabelMap) -> Counts:
         self.boundary += boundary_counts(prediction, label, self.confusion.num_classes, self.dilation_ratio)
         return self.confusion.add(prediction, label)
+
+    def by_class(self, names: Sequence[str]) -> dict[str, float | None]:
+        iou = zip(names, (100 * self.confusion.counts().iou()).tolist(), strict=True)
+        return {name: None if math.isnan(value) else value for name, value in iou}
 
     def summary(self) -> dict[str, float]:
         return {"miou": 100 * self.confusion.counts().miou(), "boundary_iou": 100 * self.boundary.miou()}
@@ -118,14 +122,14 @@ def evaluate_split(
     total = refined.confusion.counts()
     if not total.ground_truth.any():
         raise DatasetError(f"no pixel of the {len(counts)} images is labelled", "prepare the dataset again")
-    iou = zip(classes.names, (100 * total.iou()).tolist(), strict=True)
     metrics = refined.summary() | {
-        "iou": {name: None if math.isnan(value) else value for name, value in iou},
+        "iou": refined.by_class(classes.names),
         "all_accuracy": 100 * total.all_accuracy(),
         "n_images": len(counts),
         "boundary_dilation_ratio": dilation_ratio,
         "inference": inference,
         "coarse": coarse.summary(),
+        "coarse_iou": coarse.by_class(classes.names),
     }
 
     def draw(index: int) -> bytes:

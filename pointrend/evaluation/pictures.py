@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import math
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +12,9 @@ from PIL import Image, ImageDraw, ImageFont
 
 from pointrend.datasets.classes import DatasetClasses
 from pointrend.evaluation.confusion import LabelMap
-from pointrend.evaluation.segmenters import BgrImage, Segmentation
+
+if TYPE_CHECKING:  # the page, which reads sheets, does without torch
+    from pointrend.evaluation.segmenters import BgrImage, Segmentation
 
 RgbImage = NDArray[np.uint8]  # (H, W, 3)
 Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
@@ -24,7 +27,15 @@ PANEL_HEIGHT, PANEL_WIDTH, COLUMNS = 240, 480, 2
 # Space between panels, height and least width of a caption, and height of a line of the legend, in pixels.
 GAP, CAPTION, CAPTION_WIDTH, LINE = 8, 22, 160, 20
 PHOTO_COLOURS = 128  # colours left for photographs in the palette of a sheet
+PANELS = ("photo", "label", "coarse", "refined", "refined in the last step", "wrong after refining")
 OVERLAY = 0.55  # share of the class colour in an overlay
+
+
+class Sheet(NamedTuple):
+    """Where the panels of a contact sheet are: left, top, width and height in pixels; and the classes in its maps."""
+
+    boxes: dict[str, tuple[int, int, int, int]]
+    legend: list[Entry]
 
 
 def colour(labels: LabelMap, palette: RgbImage) -> RgbImage:
@@ -71,12 +82,9 @@ def contact_sheet(image: BgrImage, label: LabelMap, segmentation: Segmentation, 
     maps = {"label": label, "coarse": segmentation.coarse, "refined": segmentation.refined}
     painted = {name: Image.fromarray(colour(labels, classes.palette)) for name, labels in maps.items()}
     wrong = (segmentation.refined != label) & (label < len(classes.names))
-    panels = {
-        "photo": photo,
-        **{name: panel.resize(size, Image.Resampling.NEAREST) for name, panel in painted.items()},
-        "refined in the last step": _marked(photo, segmentation.last_refined, POINT),
-        "wrong after refining": _marked(photo, wrong, WRONG),
-    }
+    resized = [panel.resize(size, Image.Resampling.NEAREST) for panel in painted.values()]
+    marked = [_marked(photo, marks, mark) for marks, mark in ((segmentation.last_refined, POINT), (wrong, WRONG))]
+    panels = dict(zip(PANELS, (photo, *resized, *marked), strict=True))
     present = np.unique(np.concatenate([labels.ravel() for labels in maps.values()]))
     legend = _legend(present, classes)
     exact = [PAPER, INK, POINT, WRONG, *(entry for _, entry in legend)]
@@ -85,6 +93,34 @@ def contact_sheet(image: BgrImage, label: LabelMap, segmentation: Segmentation, 
     stream = io.BytesIO()
     sheet.save(stream, "PNG", optimize=True)
     return stream.getvalue()
+
+
+def read_sheet(png: bytes, classes: DatasetClasses) -> Sheet:
+    """The layout of a :func:`contact_sheet`.
+
+    Raises:
+        ValueError: it is none.
+    """
+    try:
+        sheet = Image.open(io.BytesIO(png))
+        pixels, palette = np.asarray(sheet), np.array(sheet.getpalette() or [], np.uint8).reshape(-1, 3)
+    except OSError as problem:
+        raise ValueError(str(problem)) from problem
+    column = (pixels.shape[1] - GAP) // COLUMNS
+    # The label has no pixel in the colour of the paper around it.
+    label = np.isin(pixels[CAPTION:, GAP + column :], np.flatnonzero((palette == PAPER).all(axis=1)))
+    if column <= 0 or not label.size or not (label[0].any() and label[:, 0].any()):
+        raise ValueError("it has no panels")
+    width, height = int(label[0].argmax()), int(label[:, 0].argmax())
+    boxes = {
+        name: (GAP + index % COLUMNS * column, index // COLUMNS * (CAPTION + height + GAP) + CAPTION, width, height)
+        for index, name in enumerate(PANELS)
+    }
+    maps = [boxes[name] for name in PANELS[1:4]]
+    used = [np.unique(pixels[top : top + height, left : left + width]) for left, top, _, _ in maps]
+    seen = set(map(tuple, palette[np.unique(np.concatenate(used))].tolist()))
+    entries = _legend(np.arange(256, dtype=np.uint8), classes)
+    return Sheet(boxes, [(name, fill) for name, fill in entries if fill in seen])
 
 
 def _marked(photo: Image.Image, marks: NDArray[np.bool_], mark: tuple[int, int, int]) -> Image.Image:

@@ -33,6 +33,7 @@ Row = dict[str, Any]
 NO_SCORE: Row = {
     **dict.fromkeys(("image_interval", "paired_interval", "measures", "provenance", "curve", "sealed")),
     "pictures": {},
+    "validation": [],
 }
 
 
@@ -50,8 +51,9 @@ def compare(
     what is known of the trainings behind each published number, by run. ``headline`` counts runs by verdict.
     ``interval`` is that of the difference over seeds, ``image_interval`` that of the mIoU over images,
     ``paired_interval`` that of the mIoU minus the released weights' over the same images; ``measures`` repeats what
-    metrics.json has beside the mIoU, ``provenance`` what the figure follows from, and ``reasons`` why a row is not run,
-    unverified or not comparable, and what in the published log or config differs from us. ``audit`` and ``curve`` are
+    metrics.json has beside the mIoU, ``validation`` is that of :class:`.Score`, ``provenance`` what the figure follows
+    from, and ``reasons`` why a row is not run, unverified or not comparable, and what in the published log or config
+    differs from us. ``audit`` and ``curve`` are
     those of :func:`with_audit`, ``sealed`` is that of :class:`.seeds.Account`; without ``starts`` the seeds are not
     checked.
 
@@ -168,6 +170,7 @@ def scored(score: Score, published: Published) -> Row:
         "image_interval": list(miou_interval(score.counts)),
         "measures": {key: metrics[key] for key in ("all_accuracy", "boundary_iou", "coarse", "n_images")},
         "pictures": metrics["pictures"],
+        "validation": score.validation,
         "provenance": score.provenance,
         "hashes": score.hashes,
         "setting": dict(score.made["setting"]),

@@ -29,6 +29,7 @@ def _trained_with_a_seed(row: Any) -> Any:
     return row
 
 
+_LOOK = Annotated[tuple[int, float], Field(strict=False)]
 _PICTURE = _form(id=str, index=int, miou=Figure, shown_as=list[str], bytes=int)
 _ROW = _form(
     _trained_with_a_seed,
@@ -48,6 +49,7 @@ _ROW = _form(
     )
     | None,
     pictures=dict[PictureName, _PICTURE],  # type: ignore[valid-type]
+    validation=list[_LOOK],
     hashes=dict[str, str],
     setting=_form(dataset=Name, depth=int, recipe=_form(output_stride=int)),
 )

@@ -9,8 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from pointrend.results.page.carried import Carried
-from pointrend.results.page.sections import class_scores
+from pointrend.results.page.carried import Carried, class_scores
 from pointrend.results.tables import Row, Table, rows_by_run
 
 MIOU = "metrics.json"

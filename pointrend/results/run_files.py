@@ -10,8 +10,8 @@ from typing import Any
 
 from pointrend.errors import CheckFailed, ResultsError, WeightsError
 from pointrend.evaluation.counts_file import StoredCounts, read_counts, read_matrix
-from pointrend.files import is_sealed, read_json, sha256_file, sha256_json
-from pointrend.results.chain import COUNTS, MATRIX, METRICS, MODEL, SCORING, TRAIN, Record, stated
+from pointrend.files import is_sealed, read_json, read_json_lines, sha256_file, sha256_json
+from pointrend.results.chain import COUNTS, MATRIX, METRICS, METRICS_LOG, MODEL, SCORING, TRAIN, Record, stated
 from pointrend.results.published import Published
 from pointrend.settings.definition import wanted_reasons
 from pointrend.settings.fingerprints import released_sha256, scoring_fingerprint, training_fingerprint
@@ -23,6 +23,7 @@ STALE = "stale: trained with another setting, data or code"
 STALE_SCORE = "stale: scored with other weights, another setting, data or code"
 UNPUBLISHED = "nothing was published for this run"
 
+VALIDATION = "validation_miou"  # a key of metrics.jsonl
 # the keys that are read, and the kind of their values (docs/provenance.md)
 _BOTH_KEYS: dict[str, Any] = {
     **dict.fromkeys(("run", "fingerprint", "code_sha256", "model_sha256", "data_manifest_sha256"), str),
@@ -86,6 +87,7 @@ class Score:
         hashes: sha256 of what the score rests on, by file name in the run's folder, and of what it was made from.
         train: the content of train.json; None for released weights.
         evaluation: the content of evaluate.json.
+        validation: iteration and mIoU, in percent, of every look at a part of val during the training.
     """
 
     metrics: Record
@@ -93,6 +95,7 @@ class Score:
     hashes: dict[str, str]
     train: Record | None
     evaluation: Record
+    validation: list[list[Any]]
 
     @property
     def made(self) -> Record:
@@ -173,7 +176,9 @@ def find_score(selected: SelectedRun) -> tuple[Score | None, str]:
         return None, selected.stale or STALE_SCORE
     hashes = _checked_files(selected, {METRICS: metrics} if train is None else {TRAIN: train, METRICS: metrics})
     counts = _checked_counts(selected, metrics, evaluation)
-    score = Score(metrics, counts, hashes, train, evaluation)
+    looks = [] if train is None else read_json_lines(selected.folder / METRICS_LOG)
+    validation = [[look.get("iteration"), look[VALIDATION]] for look in looks if VALIDATION in look]
+    score = Score(metrics, counts, hashes, train, evaluation, validation)
     if train is None:
         hashes["weights"] = metrics["model_sha256"]
     elif train["backbone_sha256"]:

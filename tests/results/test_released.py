@@ -27,6 +27,7 @@ from tests.results.runs import (
     released,
     rows_of,
     selected,
+    sheet,
     write_two_classes,
 )
 
@@ -41,7 +42,7 @@ FILES = ("metrics.json", "evaluate.json", "confusion.parquet", "matrix.parquet",
 def test_a_scored_release_has_a_row_of_its_own(tmp_path: Path) -> None:
     run, training = released(tmp_path), selected(tmp_path)
     for each in (run, training):
-        finish(each, {"a.png": b"picture"})
+        finish(each, {"a.png": sheet(0)})
     (row,), (trained,) = rows_of(run), rows_of(training)
     chain = row.pop("provenance")
     assert (chain["model_sha256"], chain["scoring"]["machine"]) == ("a" * 64, MACHINE)
@@ -50,7 +51,7 @@ def test_a_scored_release_has_a_row_of_its_own(tmp_path: Path) -> None:
     assert 0 < low <= MIOU <= high <= 100
     assert row == trained | {
         **{"seed": None, "kind": "released", "evidence": "released", "verdict": "differs"},
-        **{"sigma": None, "sigma_source": None, "interval": None},
+        **{"sigma": None, "sigma_source": None, "interval": None, "validation": []},
         "hashes": {
             **{name: sha256_file(run.folder / name) for name in FILES},
             **{"code": "5" * 64, "data_manifest": "d" * 64, "fingerprint": FINGERPRINT, "weights": "a" * 64},
@@ -132,7 +133,7 @@ def test_rows_stand_in_the_order_trained_seeds_released(tmp_path: Path) -> None:
 
 def test_tables_show_releases_beside_trainings(tmp_path: Path) -> None:
     runs = [selected(tmp_path), selected(tmp_path, "voc_r101"), released(tmp_path), released(tmp_path, "voc_r101")]
-    finish(runs[2], {"a.png": b"picture"})
+    finish(runs[2], {"a.png": sheet(0)})
     results = compare("paper", runs, published(), ASSUMED)
     summary, difference = table_rows(render_summary(results, published())), f"{MIOU - 69.84:+.2f}".replace("-", "−")
     none, theirs = ["–", "–", "not run"], ["48.86%", difference, "differs", "released"]

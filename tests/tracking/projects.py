@@ -98,6 +98,7 @@ def row(run: str = "voc_r50", seed: int | None = 0, **changed: Any) -> dict[str,
         **dict.fromkeys(("sigma", "sigma_source", "interval", "image_interval", "paired_interval", "measures")),
         **dict.fromkeys(("provenance", "audit", "curve", "sealed")),
         "setting": {"dataset": "voc", "backbone": "r50", "depth": 50, "recipe": {"output_stride": 32}},
+        "validation": [],
         "pictures": {"a.png": {"id": "a", "index": 0, "miou": None, "shown_as": ["best"], "bytes": 9}},
         "hashes": {"fingerprint": FINGERPRINT, "confusion.parquet": "e" * 64, "pictures/a.png": "9" * 64},
     } | changed

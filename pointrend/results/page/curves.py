@@ -1,4 +1,4 @@
-"""Loss and learning rate over the training, one figure per run."""
+"""Losses and learning rate over the training, all runs in one plot."""
 
 from __future__ import annotations
 
@@ -10,23 +10,26 @@ from dataclasses import dataclass
 from statistics import fmean, stdev
 from typing import Any
 
-from markupsafe import Markup
+import altair as alt
 
 from pointrend.errors import CheckFailed
 from pointrend.results.audit.curves import LEAST_RECORDS, LOSSES, Curve, band
-from pointrend.results.chain import CURVE_TABLE, folder_name
+from pointrend.results.chain import CURVE_TABLE
 from pointrend.results.chance import RATE, Error
-from pointrend.results.page import plot
+from pointrend.results.page import charts
 from pointrend.results.page.carried import Carried, carried_name, published_curve
-from pointrend.results.page.plot import Scale
+from pointrend.results.page.charts import Chart
 from pointrend.results.published import OriginalTraining, Published
-from pointrend.results.tables import Row, row_name
+from pointrend.results.run_files import VALIDATION
+from pointrend.results.tables import NOTHING, Row, Table, row_name
 
-WIDTH, LEFT, RIGHT = 340, 40, 330
-LOSS_TOP, LOSS_BASE, RATE_TOP, RATE_BASE, HEIGHT = 18, 176, 208, 256, 292  # pixels: two plots, one above the other
-MOST_POINTS = 200  # of a drawn line; longer ones are averaged
-ORIGINAL_WORDS = ("mean of the original's trainings", "expected of a further training of it, 95 %")
-WORDS = ("total", "points", "coarse")  # the names of LOSSES for readers
+MOST_POINTS = 120  # of a drawn line; longer ones are averaged
+SHOWN = {"loss": "total loss", "loss_point": "loss of the points", "loss_coarse": "coarse loss", "lr": "learning rate"}
+SHOWN |= {VALIDATION: "mIoU on a part of val"}
+NUMBERS = ("Training", "Records", "First loss", "Last loss", "points", "coarse", "Records in the band")
+WORDS = "The dashed line is the total loss of {}, the pale band what is expected {}."
+PUBLISHED_WORDS = "the published log", "around it"
+ORIGINAL_WORDS = "the original's trainings, their mean", "of a further training of it at 95 %"
 
 
 @dataclass(frozen=True)
@@ -43,38 +46,35 @@ class Reference:
 Columns = Mapping[str, Sequence[float]]  # those of a curve.csv, of one length: iteration, lr and LOSSES
 
 
-@dataclass(frozen=True)
-class Curves:
-    """A legend (drawing, words), and the name and drawing of each run's figure."""
+def curves(results: Mapping[str, Any], published: Published, carried: Carried) -> Chart | None:
+    """All runs that have a curve, with the losses of the published logs that were audited.
 
-    marks: Sequence[tuple[Markup, str]]
-    figures: Sequence[tuple[str, Markup]]
-
-
-def curves(results: Mapping[str, Any], published: Published, carried: Carried) -> Curves | None:
-    """The figures of all runs that have a curve, with the losses of the published logs that were audited.
-
-    At scale demo, the losses of the original's trainings are under those of the runs that are comparable with them.
+    At scale demo, the losses of the original's trainings are beside those of the runs that are comparable with them.
 
     Raises:
         CheckFailed: a curve.csv is not a table of numbers, or a curve.json not a curve.
     """
     trained = [row for row in results["runs"] if row["kind"] == "trained"]
     logs = {row["run"]: name for row in trained if (name := published_curve(row)) in carried}
-    figures = []
+    points: list[dict[str, Any]] = []
+    references: dict[str, Reference] = {}
+    numbers = []
     for row in trained:
         name, theirs = carried_name(row, CURVE_TABLE), logs.get(row["run"])
         if name in carried and (curve := read_curve(name, carried[name]))["iteration"]:
             found = reference(theirs, carried[theirs]) if theirs else original_reference(published.trainings(row))
-            figures.append((row_name(row), _drawing(row, curve, found)))
-    if not figures:
+            references[row["run"]] = found
+            points += _points(row, curve)
+            numbers.append(_numbers(row, curve, found))
+    if not numbers:
         return None
-    marks = [(plot.line(1, 7, 25, 7, f"curve {column}"), words) for column, words in zip(LOSSES, WORDS, strict=True)]
-    if logs or any(map(published.trainings, trained)):
-        words = ("published log", "expected around the published log") if logs else ORIGINAL_WORDS
-        drawn = plot.path([(1, 10), (13, 4), (25, 7)], "curve reference"), plot.bar(1, 2, 24, 10, "reference-band")
-        marks += zip(drawn, words, strict=True)
-    return Curves(marks, figures)
+    runs = list(dict.fromkeys(point["run"] for point in points))
+    words = WORDS.format(*(PUBLISHED_WORDS if logs else ORIGINAL_WORDS))
+    caption = words if any(of.points for of in references.values()) else ""
+    shown = {key: word for key, word in SHOWN.items() if any(point.get(key) is not None for point in points)}
+    controls = {"shown": shown, "runs": runs}
+    table = Table("Losses of every training", NUMBERS, tuple(numbers))
+    return Chart("Losses and learning rate", _spec(points, references, runs), caption, table, controls)
 
 
 def read_curve(name: str, content: bytes) -> Columns:
@@ -113,60 +113,78 @@ def original_reference(trainings: Sequence[OriginalTraining]) -> Reference:
 
 def thinned(values: Sequence[float], most: int = MOST_POINTS) -> list[float]:
     """At most ``most`` values: means of equally many neighbours, of fewer at the end."""
-    many = -(-len(values) // most) or 1
+    many = _many(values, most)
     groups = (values[start : start + many] for start in range(0, len(values), many))
     return [sum(group) / len(group) for group in groups]
 
 
-def _drawing(row: Row, curve: Columns, theirs: Reference) -> Markup:
-    x = Scale(0, max([*curve["iteration"], *(point[0] for point in theirs.points)]), LEFT, RIGHT)
-    title = f"Loss and learning rate of {row_name(row)}"
-    drawn = _loss(curve, theirs, x), _rate(curve, x)
-    return plot.svg((WIDTH, HEIGHT), f"curve-{folder_name(row)}", title, _told(curve, theirs), *drawn)
+def _many(values: Sequence[Any], most: int = MOST_POINTS) -> int:
+    return -(-len(values) // most) or 1
 
 
-def _loss(curve: Columns, reference: Reference, x: Scale) -> Markup:
-    highest = [value for name in LOSSES for value in thinned(curve[name])]
-    highest += [loss for _, loss in reference.points] + [high for *_, high in reference.band]
-    y = plot.enclosing([0, *highest], LOSS_BASE, LOSS_TOP, 4)
-    parts = [_axes(x, y, "loss")]
-    if reference.band:
-        upper = [(x(at), y(high)) for at, _, high in reference.band]
-        lower = [(x(at), y(low)) for at, low, _ in reference.band]
-        parts.append(plot.area([*upper, *reversed(lower)], "reference-band"))
-    if reference.points:
-        parts.append(plot.path([(x(at), y(loss)) for at, loss in reference.points], "curve reference"))
-    parts += [_line(curve["iteration"], curve[name], x, y, name) for name in reversed(LOSSES)]
-    return plot.together(parts)
+def _points(row: Row, curve: Columns) -> list[dict[str, Any]]:
+    columns = {key: thinned(values) for key, values in curve.items()}
+    named = {"run": row["run"], "seed": row["seed"], "name": row_name(row)}
+    looks = [{**named, "iteration": at, VALIDATION: miou} for at, miou in row["validation"]]
+    return looks + [
+        {**named, **{key: float(f"{value:.4g}") for key, value in zip(columns, record, strict=True)}}
+        for record in zip(*columns.values(), strict=True)
+    ]
 
 
-def _rate(curve: Columns, x: Scale) -> Markup:
-    y = plot.enclosing([0, *curve["lr"]], RATE_BASE, RATE_TOP, 2)
-    parts = [_axes(x, y, "learning rate"), _line(curve["iteration"], curve["lr"], x, y, "rate")]
-    parts += [plot.label(x(at), RATE_BASE + 15, plot.tick_text(at), "tick", "middle") for at in x.ticks(4)]
-    parts.append(plot.label((LEFT + RIGHT) / 2, HEIGHT - 4, "iteration", "tick", "middle"))
-    return plot.together(parts)
+def _reference_rows(run: str, of: Reference) -> list[dict[str, Any]]:
+    """A point of the reference per row; a tenth of the loss is the least that the band shows, for the log scale."""
+    ends = {at: (low, high) for at, low, high in of.band}
+    rows: list[dict[str, Any]] = [
+        {"run": run, "iteration": at, "loss": loss} for at, loss in of.points[:: _many(of.points)]
+    ]
+    for row in rows if ends else ():
+        low, high = ends[row["iteration"]]
+        row |= {"low": max(low, row["loss"] / 10), "high": high}
+    return rows
 
 
-def _line(iterations: Sequence[float], values: Sequence[float], x: Scale, y: Scale, style: str) -> Markup:
-    points = zip(map(x, thinned(iterations)), map(y, thinned(values)), strict=True)
-    return plot.path(list(points), f"curve {style}")
+def _spec(points: Sequence[Mapping[str, Any]], references: Mapping[str, Reference], runs: Sequence[str]) -> Any:
+    """The script sets the two parameters, the frame of the mean and the type of the linear scale."""
+    colours = [f"var(--line-{index % charts.COLOURS + 1})" for index in range(len(runs))]
+    colour = alt.Color("run:N", scale=alt.Scale(domain=runs, range=colours), legend=None)
+    shown = alt.param(name="runs", value=list(runs)), alt.param(name="quantity", value=LOSSES[0])
+    x = alt.X("iteration:Q", scale=alt.Scale(nice=False), axis=alt.Axis(format="~s", tickCount=6))
+    y = alt.Y("mean:Q", title=None, scale=alt.Scale(type="linear"))
+    ours = (
+        alt.Chart(charts.values(points))
+        .transform_filter("indexof(runs, datum.run) >= 0")
+        .transform_calculate(value="datum[quantity]")
+        .transform_filter("isNumber(datum.value)")
+        .transform_window(mean="mean(value)", groupby=["name"], sort=[{"field": "iteration"}], frame=[0, 0])
+        .encode(x=x, y=y, color=colour, detail="name:N")
+    )
+    hover = ["name:N", "iteration:Q", alt.Tooltip("mean:Q", title="value", format=".4~g")]
+    layers = [
+        ours.mark_line(strokeWidth=1.8, aria=False),
+        ours.mark_point(filled=True, size=110, opacity=0, aria=False).encode(tooltip=hover),
+    ]
+    rows = [row for run, of in references.items() for row in _reference_rows(run, of)]
+    if rows:
+        theirs = (
+            alt.Chart(charts.values(rows))
+            .transform_filter("quantity == 'loss' && indexof(runs, datum.run) >= 0")
+            .encode(x=x, color=colour)
+        )
+        band = theirs.mark_area(opacity=0.18, aria=False).encode(y=alt.Y("low:Q", title=None), y2="high:Q")
+        layers = [band, theirs.mark_line(strokeDash=[5, 3], strokeWidth=1.2, aria=False).encode(y="loss:Q"), *layers]
+    told = f"Losses and learning rates of {', '.join(runs)} over the iterations; the table below has their figures."
+    return charts.spec(alt.layer(*layers).add_params(*shown).properties(height=300), told)
 
 
-def _axes(x: Scale, y: Scale, words: str) -> Markup:
-    parts = [plot.label(LEFT, y.end - 7, words, "tick")]
-    for value in y.ticks(4):
-        parts.append(plot.line(LEFT, y(value), RIGHT, y(value), "axis" if value == 0 else "grid"))
-        parts.append(plot.label(LEFT - 6, y(value) + 4, plot.tick_text(value), "tick", "end"))
-    return plot.together(parts)
-
-
-def _told(curve: Columns, theirs: Reference) -> str:
-    total, iterations = curve["loss"], curve["iteration"]
-    first, last = (f"{total[i]:.3g} at iteration {iterations[i]:.0f}" for i in (0, -1))
-    count = len(iterations)
-    averaged = f"; each drawn point is the mean of {-(-count // MOST_POINTS)} records" if count > MOST_POINTS else ""
-    losses = dict(zip(iterations, total, strict=True))
+def _numbers(row: Row, curve: Columns, theirs: Reference) -> tuple[str, ...]:
+    """The row of a training in the table of :data:`NUMBERS`."""
+    iterations, losses = curve["iteration"], dict(zip(curve["iteration"], curve["loss"], strict=True))
     inside = [low <= losses[at] <= high for at, low, high in theirs.band if at in losses]
-    in_band = f" {sum(inside)} of {len(inside)} are in the band." if inside else ""
-    return f"The total loss goes from {first} to {last}. {count} records{averaged}.{in_band}"
+    return (
+        row_name(row),
+        str(len(iterations)),
+        *(f"{curve['loss'][i]:.3f} at {iterations[i]:.0f}" for i in (0, -1)),
+        *(f"{curve[key][-1]:.3f}" for key in LOSSES[1:]),
+        f"{sum(inside)} of {len(inside)}" if inside else NOTHING,
+    )

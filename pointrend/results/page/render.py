@@ -1,6 +1,6 @@
 """``results/<scale>/index.html``: the report as a single page that needs no other file and no network.
 
-The markup is in ``templates/``; whatever is filled in there is escaped, unless it is a drawing of :mod:`.plot`.
+The markup is in ``templates/``; whatever is filled in there is escaped, a plot as JSON.
 """
 
 from __future__ import annotations
@@ -17,9 +17,10 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from pointrend.results import tables
 from pointrend.results.page.carried import Carried
+from pointrend.results.page.charts import library, score_charts
+from pointrend.results.page.classes import class_tables, matrices
 from pointrend.results.page.curves import curves
-from pointrend.results.page.score_plot import score_plots
-from pointrend.results.page.sections import cards, class_tables, gallery, plans
+from pointrend.results.page.sections import cards, gallery, plans
 from pointrend.results.published import Published
 from pointrend.settings.definition import DEMO
 
@@ -41,7 +42,11 @@ def render_page(results: Mapping[str, Any], published: Published, carried: Carri
     Raises:
         CheckFailed: a carried file is not of its form.
     """
-    scale, style, script = results["scale"], asset("style.css"), asset("script.js")
+    scale, style = results["scale"], asset("style.css")
+    scores, losses = score_charts(results), curves(results, published, carried)
+    confusions = matrices(results, carried)
+    scripts = [*([library()] if scores or losses or confusions else []), asset("script.js")]
+    allowed = " ".join(f"'{digest(script)}'" for script in scripts)
     explained = tables.explained_tables(results, published)
     sources = [("results.json", "", results["sha256"]), (published.file, "", published.sha256), *plans(results)]
     sections = {
@@ -51,8 +56,9 @@ def render_page(results: Mapping[str, Any], published: Published, carried: Carri
             tables.result_tables(results, published),
         ),
         **{name: (table.heading, table) for name, table in explained.items()},
-        "curves": ("Training curves", curves(results, published, carried)),
+        "curves": ("Training curves", losses),
         "classes": ("IoU per class", class_tables(results, published, carried)),
+        "confusion": ("Confusion", confusions),
         "pictures": ("Pictures", gallery(results, carried)),
         "provenance": ("Evidence", sources),
     }
@@ -68,16 +74,16 @@ def render_page(results: Mapping[str, Any], published: Published, carried: Carri
             theirs=tables.of_theirs(scale, "published").capitalize(),
             verdict_sentences=tables.verdict_sentences(results),
             reasons=tables.reason_lines(results),
-            score_plots=score_plots(results),
+            score_charts=scores,
             columns_sentence=tables.columns_sentence(results),
             stride_sentence="" if scale == DEMO else tables.STRIDE_SENTENCE,
             files_sentence=tables.files_sentence(results),
             links=(published.paper, *published.links),
             bibtex=published.bibtex,
             style=style,
-            script=script,
+            scripts=scripts,
             # Nothing may be loaded, and no other style or script may act, whatever a name in the results holds.
-            policy=f"default-src 'none'; img-src data:; style-src '{digest(style)}'; script-src '{digest(script)}';"
+            policy=f"default-src 'none'; img-src data:; style-src '{digest(style)}'; script-src {allowed};"
             " base-uri 'none'; form-action 'none'",
         )
     )

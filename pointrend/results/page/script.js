@@ -48,66 +48,45 @@ function makeSortable(table) {
   });
 }
 
-// Pictures, large, one run's after another.
-function makeViewer() {
-  const dialog = document.createElement("dialog");
-  const caption = document.createElement("p");
-  const bar = document.createElement("div");
-  const image = document.createElement("img");
-  const [previous, next, close] = ["Previous", "Next", "Close"].map((label) => makeButton(label));
-  caption.setAttribute("aria-live", "polite");
-  dialog.setAttribute("aria-label", "Picture");
+// Pictures: one panel of the sheet at a time, or the refined one over the coarse one up to a line that can be moved.
+const COMPARED = "coarse | refined";
+const WHOLE = "all panels";
+
+function makeViewer(figure) {
+  const image = figure.querySelector("img");
+  const panels = JSON.parse(figure.dataset.panels);
+  const [stage, bar, select, slider] = ["div", "div", "select", "input"].map((tag) => document.createElement(tag));
+  stage.className = "stage";
   bar.className = "bar";
-  bar.append(caption, previous, next, close);
-  dialog.append(bar, image);
-  document.body.append(dialog);
-  let openers = [];
-  let current = 0;
+  select.append(...[COMPARED, ...Object.keys(panels), WHOLE].map((name) => new Option(name)));
+  select.setAttribute("aria-label", "Panel");
+  slider.type = "range";
+  slider.setAttribute("aria-label", "Coarse left of the line, refined right of it");
+  bar.append(select, slider);
 
-  function show(index) {
-    current = (index + openers.length) % openers.length;
-    const small = openers[current].querySelector("img");
-    image.src = small.src;
-    image.alt = small.alt;
-    const run = openers[current].closest(".gallery").querySelector("h3").textContent;
-    const words = openers[current].closest("figure").querySelector("figcaption").textContent;
-    caption.textContent = `${run}: ${words} (${current + 1} of ${openers.length})`;
+  function panel(name) {
+    const canvas = document.createElement("canvas");
+    const [left, top, width, height] = panels[name];
+    Object.assign(canvas, { width, height, className: name });
+    canvas.getContext("2d").drawImage(image, left, top, width, height, 0, 0, width, height);
+    canvas.setAttribute("role", "img");
+    canvas.setAttribute("aria-label", `${image.alt.split(". Panels")[0]}: ${name}`);
+    return canvas;
   }
-  previous.addEventListener("click", () => show(current - 1));
-  next.addEventListener("click", () => show(current + 1));
-  close.addEventListener("click", () => dialog.close());
-  dialog.addEventListener("keydown", (event) => {
-    const step = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
-    if (step) {
-      event.preventDefault();
-      show(current + step);
-    }
+  function show() {
+    const name = select.value;
+    slider.hidden = name !== COMPARED;
+    stage.classList.toggle("compared", name === COMPARED);
+    figure.classList.toggle("whole", name === WHOLE);
+    if (name === WHOLE) stage.replaceChildren(image);
+    else stage.replaceChildren(...(name === COMPARED ? name.split(" | ") : [name]).map(panel));
+  }
+  slider.addEventListener("input", () => stage.style.setProperty("--line-at", `${slider.value}%`));
+  select.addEventListener("change", show);
+  image.decode().then(() => {
+    image.replaceWith(stage, bar);
+    show();
   });
-  dialog.addEventListener("click", (event) => event.target === dialog && dialog.close());
-  let opener = null;
-  // Not every browser gives the focus to a button that is clicked, and so could not give it back.
-  dialog.addEventListener("close", () => opener.focus());
-
-  return (button) => {
-    opener = button;
-    openers = [...button.closest(".gallery").querySelectorAll(".pictures button")];
-    dialog.showModal();
-    show(openers.indexOf(button));
-    next.focus();
-  };
-}
-
-function makeGallery() {
-  const images = [...document.querySelectorAll(".pictures img")];
-  if (images.length === 0) return;
-  const open = makeViewer();
-  for (const image of images) {
-    const button = makeButton("");
-    button.setAttribute("aria-haspopup", "dialog");
-    image.replaceWith(button);
-    button.append(image);
-    button.addEventListener("click", () => open(button));
-  }
 }
 
 // Hashes to copy. A page that was opened from a folder may lack the clipboard's interface; the old way works there.
@@ -149,6 +128,47 @@ function makeCopying() {
   }
 }
 
+// Plots. Vega interprets its expressions instead of compiling them, which the page's policy forbids.
+const ink = { labelColor: "var(--quiet)", titleColor: "var(--quiet)", labelFontSize: 12, titleFontSize: 12 };
+const EMBEDDING = {
+  mode: "vega-lite", ast: true, renderer: "svg", actions: false, defaultStyle: false,
+  tooltip: { disableDefaultStyle: true },
+  config: {
+    font: "system-ui, sans-serif", background: null, view: { stroke: null },
+    axis: { ...ink, titleFontWeight: "normal", gridColor: "var(--line)", domainColor: "var(--quiet)", tickColor: "var(--quiet)" },
+    axisY: { labelLimit: 140 },
+    legend: { ...ink, orient: "top", symbolSize: 90, columns: 3 },
+  },
+};
+
+// What the controls of a plot ask for.
+function asked(source, form) {
+  const chosen = form ? new FormData(form) : new Map();
+  const reach = Number(chosen.get("smoothing"));
+  const spec = JSON.parse(source, (key, value) => {
+    if (key === "frame") return [-reach, reach];
+    return value?.type === "linear" && chosen.get("scale") === "log" ? { type: "log" } : value;
+  });
+  for (const param of form ? spec.params : []) {
+    param.value = param.name === "runs" ? chosen.getAll("run") : chosen.get(param.name);
+  }
+  return spec;
+}
+
+function makeChart(figure) {
+  const place = figure.querySelector(".plot");
+  const form = figure.querySelector("form");
+  const source = place.textContent;
+  const folded = figure.closest("details:not([open])");
+  const draw = () => vegaEmbed(place, asked(source, form), EMBEDDING);
+  if (form) form.addEventListener("input", draw);
+  figure.hidden = false;
+  const numbers = figure.nextElementSibling;
+  if (numbers && numbers.matches(".numbers")) numbers.open = false;
+  if (folded) folded.addEventListener("toggle", draw, { once: true });
+  else draw();
+}
+
 // Light and dark: as the system has it, until someone chooses.
 function makeThemes() {
   const root = document.documentElement;
@@ -177,6 +197,7 @@ function makeThemes() {
 }
 
 document.querySelectorAll("table.sortable").forEach(makeSortable);
-makeGallery();
+document.querySelectorAll(".pictures figure").forEach(makeViewer);
 makeCopying();
 makeThemes();
+document.querySelectorAll(".chart").forEach(makeChart);

@@ -1,17 +1,16 @@
-"""What the page shows besides tables and plots: the answer for each run, IoU per class, and pictures run by run."""
+"""What the page shows besides tables and plots: the answer for each run, and pictures run by run."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from statistics import fmean
 from typing import Any
 
 from pointrend.datasets.registry import classes_of
 from pointrend.errors import CheckFailed
+from pointrend.evaluation.pictures import read_sheet
 from pointrend.results import tables
-from pointrend.results.chain import CURVE_TABLE, METRICS, folder_name
+from pointrend.results.chain import CURVE_TABLE, MATRIX, METRICS, folder_name
 from pointrend.results.page.carried import (
     RANKS,
     Carried,
@@ -22,10 +21,8 @@ from pointrend.results.page.carried import (
     shown_pictures,
 )
 from pointrend.results.page.parties import second_scores
-from pointrend.results.published import OriginalTraining, Published
+from pointrend.results.published import Published
 from pointrend.results.tables import Row, Table, percent, row_name
-
-Scores = Mapping[str, float | None]  # IoU in percent by class name, None where the class is absent
 
 
 @dataclass(frozen=True)
@@ -96,7 +93,7 @@ def _duration(seconds: float) -> str:
 
 
 def _proof(row: Row, carried: Carried) -> dict[str, Any]:
-    names = [carried_name(row, METRICS), carried_name(row, CURVE_TABLE)] if row["kind"] != "seeds" else []
+    names = [carried_name(row, name) for name in (METRICS, CURVE_TABLE, MATRIX) if row["kind"] != "seeds"]
     names += [published_curve(row)] if row["kind"] == "trained" else []
     return {
         "name": row_name(row),
@@ -107,89 +104,41 @@ def _proof(row: Row, carried: Carried) -> dict[str, Any]:
     }
 
 
-@dataclass(frozen=True)
-class ClassTable:
-    """IoU per class of one dataset, in its order of classes; ``columns`` are the names of the scored rows."""
-
-    caption: str
-    columns: Sequence[str]
-    rows: Sequence[tuple[str, Sequence[float | None]]]
-    absent: Sequence[str]  # classes that occur in no label and no prediction of any row
-
-
-def class_tables(results: Mapping[str, Any], published: Published, carried: Carried) -> list[ClassTable]:
-    """The tables of all datasets with a scored run; at scale demo with the means of the original's trainings.
-
-    Raises:
-        CheckFailed: a metrics.json has no scores by class.
-    """
-    columns: dict[str, dict[str, Scores]] = {}
-    for row, scores in class_scores(results, carried):
-        of_dataset = columns.setdefault(row["setting"]["dataset"], {})
-        if trainings := published.trainings(row):
-            of_dataset[f"{row['run']} (original, mean of {len(trainings)})"] = _mean_scores(trainings)
-        of_dataset[row_name(row)] = scores
-    return [_class_table(dataset, scores) for dataset, scores in columns.items()]
-
-
-def class_scores(results: Mapping[str, Any], carried: Carried) -> Iterable[tuple[Row, Scores]]:
-    """The scored rows and their IoU per class, in the dataset's order.
-
-    Raises:
-        CheckFailed: a metrics.json has none.
-    """
-    for row in results["runs"]:
-        name = carried_name(row, METRICS)
-        if row["kind"] == "seeds" or name not in carried:
-            continue
-        try:
-            found = json.loads(carried[name])["iou"]
-            scores = {str(key): None if value is None else float(value) for key, value in found.items()}
-        except (ValueError, KeyError, TypeError, AttributeError) as problem:
-            raise CheckFailed(f"{name} has no IoU per class: {problem!r}", "evaluate that run again") from problem
-        order = {name: index for index, name in enumerate(classes_of(row["setting"]["dataset"]).names)}
-        yield row, {name: scores[name] for name in sorted(scores, key=lambda name: order.get(name, len(order)))}
-
-
-def _mean_scores(trainings: Sequence[OriginalTraining]) -> Scores:
-    ious: dict[str, list[float]] = {}
-    for training in trainings:
-        for name, iou in training.iou.items():
-            ious.setdefault(name, []).append(iou)
-    return {name: fmean(values) for name, values in ious.items()}
-
-
-def _class_table(dataset: str, columns: Mapping[str, Scores]) -> ClassTable:
-    classes = list(dict.fromkeys(name for scores in columns.values() for name in scores))
-    rows = [(name, [scores.get(name) for scores in columns.values()]) for name in classes]
-    present = [(name, values) for name, values in rows if any(value is not None for value in values)]
-    absent = [name for name, values in rows if all(value is None for value in values)]
-    caption = f"{dataset}: {len(present)} classes" + (f", {len(absent)} absent" if absent else "")
-    return ClassTable(caption, tuple(columns), present, absent)
-
-
 def gallery(results: Mapping[str, Any], carried: Carried) -> dict[str, Any]:
-    """The pictures of all runs that have some: best, median and worst, and the first of the split."""
+    """The pictures of all rows that have some; in sight the best, median and worst of the first row of every run.
+
+    Raises:
+        CheckFailed: a picture is not one of ours.
+    """
     shown = shown_pictures(results)
-    rows = [row for row in results["runs"] if row["pictures"]]
-    if not rows:
-        return {}
-    runs = []
-    for row in rows:
-        pictures = shown[folder_name(row)]
-        ranked = [_picture(row, picture, carried) for picture in pictures if picture.rank < len(RANKS)]
-        first = [_picture(row, picture, carried) for picture in pictures if picture.rank == len(RANKS)]
-        runs.append((row_name(row), ranked, first))
-    return {
-        "runs": runs,
-        "shown": sum(map(len, shown.values())),
-        "drawn": sum(len(row["pictures"]) for row in rows),
-        "bytes": sum(picture.bytes for pictures in shown.values() for picture in pictures),
-    }
+    runs: list[dict[str, Any]] = []
+    for row in results["runs"]:
+        if not row["pictures"]:
+            continue
+        drawn = [_picture(row, picture, carried) for picture in shown[folder_name(row)]]
+        ranked = sum(picture.rank < len(RANKS) for picture in shown[folder_name(row)])
+        first = ranked if all(row["run"] != run["run"] for run in runs) else 0
+        legend = dict(sorted({entry for picture in drawn for entry in picture["legend"]}))
+        named = {"run": row["run"], "name": row_name(row), "legend": legend}
+        runs.append({**named, "pictures": drawn[:first], "folded": drawn[first:]})
+    return (
+        {
+            "runs": runs,
+            "shown": sum(map(len, shown.values())),
+            "drawn": sum(len(row["pictures"]) for row in results["runs"]),
+            "bytes": sum(picture.bytes for pictures in shown.values() for picture in pictures),
+        }
+        if runs
+        else {}
+    )
 
 
-def _picture(row: Row, picture: Picture, carried: Carried) -> dict[str, str]:
+def _picture(row: Row, picture: Picture, carried: Carried) -> dict[str, Any]:
     file = carried_name(row, f"pictures/{picture.file}")
+    try:
+        sheet = read_sheet(carried[file], classes_of(row["setting"]["dataset"]))
+    except ValueError as problem:
+        raise CheckFailed(f"{file} is not a drawn image: {problem}", "evaluate that run again") from problem
     return {
         "file": file,
         "uri": data_uri(file, carried[file]),
@@ -197,6 +146,8 @@ def _picture(row: Row, picture: Picture, carried: Carried) -> dict[str, str]:
         "words": ", ".join(word for word in picture.shown_as if word in RANKS) or f"no. {picture.index + 1}",
         "id": picture.id,
         "score": f"mIoU {percent(picture.miou)}" if picture.miou is not None else "nothing labelled",
+        "panels": sheet.boxes,
+        "legend": [(name, "#{:02x}{:02x}{:02x}".format(*fill)) for name, fill in sheet.legend],
     }
 
 

@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from collections.abc import Iterator
-from functools import cache
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from pointrend.datasets.registry import classes_of
-from pointrend.evaluation.pictures import contact_sheet
-from pointrend.evaluation.segmenters import Segmentation
+from pointrend.files import sha256_file, write_json
 from pointrend.results.compare import compare
 from tests.needs import programs
 from tests.results.page.inspection import CONTRASTS, FAULTS, OVERFLOWING
 from tests.results.pages import page_of
-from tests.results.runs import ASSUMED, RUNS, finish, published, selected
+from tests.results.runs import ASSUMED, RUNS, finish, published, released, selected, sheet
 
 ARGUMENTS = (
     *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
@@ -30,16 +28,9 @@ MILLISECONDS = 10_000  # that any step may take
 A4_WIDTH = 718  # CSS pixels between margins of a centimetre
 FIGURES = ".card table.headed"
 ALL_OPEN = "() => document.querySelectorAll('details').forEach((each) => { each.open = true; })"
+# what the curves' lines look like
+LINES = "[...document.querySelectorAll('#curves .mark-line.role-mark path')].map((path) => path.getAttribute('d'))"
 EVIL = "<b>&\"'"
-
-
-@cache
-def sheet(seed: int) -> bytes:
-    """A picture as evaluation draws it, of noise."""
-    rng = np.random.default_rng(seed)
-    label, coarse, refined = (rng.integers(0, 5, (30, 40)).astype(np.uint8) for _ in range(3))
-    photo = rng.integers(0, 256, (30, 40, 3)).astype(np.uint8)
-    return contact_sheet(photo, label, Segmentation(refined, coarse, label == 1), classes_of("voc"))
 
 
 def results_in(folder: Path, *reasons: str) -> dict[str, Any]:
@@ -118,8 +109,8 @@ def test_the_page_opens_without_complaints_and_without_the_network(name: str, fi
     page = open_page(files[name], 360)
     assert page.title().startswith("PointRend: results at scale")
     page.evaluate(ALL_OPEN)
-    assert page.locator("main img").evaluate_all("(images) => images.every((image) => image.naturalWidth > 0)")
-    assert page.locator("main img").count() == (0 if name == "empty" else 6)
+    page.wait_for_function("() => [...document.querySelectorAll('.plot')].every((plot) => plot.ariaLabel)")
+    assert page.locator(".stage").count() == (0 if name == "empty" else 6)
     assert page.locator("main b").count() == 0
     assert page.evaluate(OVERFLOWING) == []  # nothing is wider than a phone
     assert page.evaluate(FAULTS) == []
@@ -161,7 +152,7 @@ def test_a_table_sorts_by_words_with_the_keyboard(files: Any, open_page: Any) ->
 def test_the_answer_and_the_tables_fit(width: int, files: Any, open_page: Any) -> None:
     page = open_page(files["paper"], width)
     page.evaluate(ALL_OPEN)
-    for each in page.locator(".answer dd, .card h3, .stacked, .hashes").all():
+    for each in page.locator(".answer dd, .card h3, .stacked, .hashes, .classes, .plot svg, .key, .chart form").all():
         box = each.bounding_box()
         assert box["x"] >= 0
         assert box["x"] + box["width"] <= width
@@ -170,38 +161,60 @@ def test_the_answer_and_the_tables_fit(width: int, files: Any, open_page: Any) -
     assert titles == ('"Crop Size: "' if width == 390 else "none")
 
 
-def test_pictures_open_move_and_close_by_keyboard(files: Any, open_page: Any) -> None:
-    page = open_page(files["paper"])
-    opener = page.locator(".gallery").first.locator("button").first
-    opener.focus()
-    page.keyboard.press("Enter")
-    dialog = page.get_by_role("dialog")
-    assert dialog.is_visible()
-    caption = dialog.locator("p")
-    assert caption.inner_text() == f"voc_r50 (seed 0): best · mIoU 90.00% · street {EVIL} (1 of 3)"
-    small = opener.locator("img")
-    assert dialog.locator("img").get_attribute("src") == small.get_attribute("src")
-    assert dialog.locator("img").get_attribute("alt") == small.get_attribute("alt")
+def test_panels_are_shown_one_by_one_and_compared_by_a_slider(files: Any, open_page: Any) -> None:
+    page = open_page(files["paper"], 390)
+    figure = page.locator(".pictures figure").first
+    slider, panel = figure.get_by_role("slider"), figure.get_by_role("combobox", name="Panel")
+    assert figure.locator("canvas").evaluate_all("(all) => all.map((each) => each.className)") == ["coarse", "refined"]
+    clipped = "(canvas) => getComputedStyle(canvas).clipPath"
+    assert figure.locator(".refined").evaluate(clipped) == "inset(0px 0px 0px 50%)"
+    slider.focus()
+    page.keyboard.press("Home")
     page.keyboard.press("ArrowRight")
-    assert f"horse {EVIL} (2 of 3)" in caption.inner_text()
-    page.keyboard.press("ArrowLeft")
-    page.keyboard.press("ArrowLeft")
-    assert f"boat {EVIL} (3 of 3)" in caption.inner_text()
-    page.keyboard.press("Escape")
-    assert not dialog.is_visible()
-    assert opener.evaluate("(element) => element === document.activeElement")
-
-
-def test_pictures_open_and_close_by_mouse(files: Any, open_page: Any) -> None:
-    page = open_page(files["demo"], 360)
-    opener = page.locator(".gallery").nth(1).locator("button").first
-    opener.click()
-    dialog = page.get_by_role("dialog")
-    dialog.get_by_role("button", name="Next").click()
-    assert "voc_r101 (seed 0): no. 2" in dialog.locator("p").inner_text()
+    assert figure.locator(".refined").evaluate(clipped) == "inset(0px 0px 0px 1%)"
+    panel.focus()
+    page.keyboard.type("label")
+    page.keyboard.press("Enter")
+    assert [each.get_attribute("aria-label") for each in figure.locator("canvas").all()] == [
+        f"voc_r50 (seed 0), best picture, street {EVIL}, mIoU 90.00%: label"
+    ]
+    assert not slider.is_visible()
+    # The label drawn by evaluation has five classes, whose colours the panel has exactly.
+    colours = figure.locator("canvas").evaluate(
+        "(canvas) => [...new Set(new Uint32Array(canvas.getContext('2d').getImageData(0, 0, 1e3, 1e3).data.buffer))]"
+    )
+    assert {colour & 0xFFFFFF for colour in colours} - {0} == {0x80, 0x8000, 0x8080, 0x800000}
+    panel.select_option("all panels")
+    assert figure.locator("img").is_visible()
     assert page.evaluate(OVERFLOWING) == []
-    dialog.get_by_role("button", name="Close").click()
-    assert opener.evaluate("(element) => element === document.activeElement")
+
+
+def test_a_point_of_a_plot_gives_its_value(files: Any, open_page: Any) -> None:
+    page = open_page(files["paper"])
+    curves = page.locator("#curves .plot")
+    curves.locator(".mark-symbol path").nth(3).hover(force=True)
+    tooltip = page.locator(".vg-tooltip.visible")
+    assert tooltip.locator("td.value").all_inner_texts() == ["cityscapes_r101 (seed 0)", "200", "1"]
+    page.locator("#results .mark-symbol.role-mark path").first.hover()
+    assert tooltip.locator("td.value").all_inner_texts()[1:4] == ["48.86%", "69.84%", "−20.98 ± 0.84"]
+
+
+def test_curves_are_overlaid_on_a_linear_or_log_scale_and_smoothed(files: Any, open_page: Any) -> None:
+    page = open_page(files["paper"], 390)
+    page.locator("#curves .plot svg").wait_for()
+    linear = page.evaluate(f"() => {LINES}")
+    assert len(linear) == 4
+    page.locator("[name=scale]").select_option("log")
+    page.wait_for_function(f"() => {LINES}[0] !== {linear[0]!r}")
+    log = page.evaluate(f"() => {LINES}")
+    page.locator("[name=smoothing]").focus()
+    page.keyboard.press("ArrowRight")
+    page.wait_for_function(f"() => {LINES}[0] !== {log[0]!r}")
+    page.get_by_role("checkbox", name="voc_r101").uncheck()
+    page.wait_for_function(f"() => {LINES}.length === 3")
+    page.locator("[name=quantity]").select_option("learning rate")
+    page.wait_for_function(f"() => {LINES}.length === 3 && {LINES}[0] !== {log[0]!r}")
+    assert page.evaluate(OVERFLOWING) == []
 
 
 @pytest.mark.parametrize("interface", [True, False], ids=["clipboard", "the old way"])
@@ -244,6 +257,23 @@ def test_nothing_is_cut_off_on_paper(files: Any, open_page: Any) -> None:
     assert page.evaluate(OVERFLOWING) == []
 
 
+def test_eighteen_trainings_are_six_pages_on_paper(tmp_path: Path, open_page: Any) -> None:
+    runs = [selected(tmp_path, run, seed) for run in RUNS for seed in range(3)]
+    for run in runs:
+        finish(run, {f"{number}.png": sheet(number) for number in range(4)})
+    results = compare("paper", [*runs, *(released(tmp_path, run) for run in RUNS)], published(), ASSUMED)
+    for row in results["runs"]:
+        path = tmp_path / f"{row['run']}-s{row['seed']}/metrics.json"
+        if row["kind"] == "trained":
+            every = dict.fromkeys(classes_of(row["setting"]["dataset"]).names, 50.0)
+            write_json(path, {"iou": every, "coarse_iou": every})
+            row["hashes"]["metrics.json"] = sha256_file(path)
+    (tmp_path / "index.html").write_text(page_of(results, tmp_path), encoding="utf-8")
+    page = open_page((tmp_path / "index.html").as_uri())
+    page.locator("#curves .plot svg").wait_for()
+    assert len(re.findall(rb"/Type /Page\b", page.pdf(format="A4"))) <= 6
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_every_word_stands_out(scheme: str, files: Any, open_page: Any) -> None:
     for name in ("paper", "demo"):
@@ -267,3 +297,5 @@ def test_without_script_the_page_can_be_read(files: Any, open_page: Any) -> None
     assert page.locator("button").count() == 0
     assert page.locator(".answer dd").all_inner_texts()[1] == "48.86%"
     assert page.locator(".pictures img").first.is_visible()
+    assert page.locator(".numbers td").first.is_visible()
+    assert not page.locator(".chart").first.is_visible()

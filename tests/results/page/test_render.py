@@ -13,7 +13,7 @@ from pointrend.results.compare import compare
 from pointrend.results.page.render import VERDICT_STYLES, environment, render_page
 from pointrend.results.tables import VERDICT_SENTENCES
 from tests.results.pages import PageReader, page_of
-from tests.results.runs import ASSUMED, PICTURES, RUNS, finish, published, results_of, selected
+from tests.results.runs import ASSUMED, PICTURES, RUNS, finish, published, results_of, selected, sheet
 
 
 def test_the_page_is_whole_and_needs_nothing_beside_it(tmp_path: Path) -> None:
@@ -28,13 +28,16 @@ def test_every_style_and_script_has_its_hash_in_the_policy(tmp_path: Path) -> No
     page = page_of(results_of(tmp_path), tmp_path)
     policy = re.search(r'Content-Security-Policy" content="([^"]*)"', page)
     assert policy
-    for tag in ("style", "script"):
-        (content,) = re.findall(f"<{tag}>(.*?)</{tag}>", page, re.DOTALL)
-        digest = base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()
-        assert f"{tag}-src 'sha256-{digest}'" in html.unescape(policy[1])
+    for tag, count in (("style", 1), ("script", 2)):
+        contents = re.findall(f"<{tag}>(.*?)</{tag}>", page, re.DOTALL)
+        digests = [base64.b64encode(hashlib.sha256(content.encode()).digest()).decode() for content in contents]
+        allowed = " ".join(f"'sha256-{digest}'" for digest in digests)
+        assert len(digests) == count
+        assert f"{tag}-src {allowed};" in html.unescape(policy[1])
     assert html.unescape(policy[1]).startswith("default-src 'none'; img-src data:;")
-    assert "style=" not in page
-    assert not re.search(r" on\w+=", page)
+    markup = re.sub(r"<script.*?</script>", "", page, flags=re.DOTALL)
+    assert "style=" not in markup
+    assert not re.search(r" on\w+=", markup)
 
 
 def test_the_page_lists_every_hash(tmp_path: Path) -> None:
@@ -55,7 +58,8 @@ def test_the_plan_of_the_seeds_is_shown_with_its_time_and_hash(tmp_path: Path) -
 
 
 def test_sections_are_those_that_have_something_to_show(tmp_path: Path) -> None:
-    everything = ["results", "published", "certainty", "refinement", "curves", "classes", "pictures", "provenance"]
+    everything = ["results", "published", "certainty", "refinement", "curves", "classes", "confusion"]
+    everything += ["pictures", "provenance"]
     assert re.findall(r'<section id="(\w+)"', page_of(results_of(tmp_path), tmp_path)) == everything
     nothing = [selected(tmp_path / "no", run, fingerprint="") for run in RUNS]
     page = page_of(compare("paper", nothing, published(), ASSUMED), tmp_path)
@@ -70,10 +74,10 @@ def test_names_are_escaped(tmp_path: Path) -> None:
     row = results["runs"][0]
     row |= {"pictures": {f"{evil}.png": facts}, "verdict": evil, "provenance": {evil: {evil: evil}}}
     row["hashes"] = {f"pictures/{evil}.png": "0" * 64, evil: "1" * 64}
-    rendered = render_page(results, published(), {f"voc_r50-s0/pictures/{evil}.png": b"abc"})
+    rendered = render_page(results, published(), {f"voc_r50-s0/pictures/{evil}.png": sheet(0)})
     page = PageReader(rendered)
     assert page.open == []
-    assert page.tags.count("script") == 1
+    assert page.tags.count("script") == 3
     assert rendered.count(evil) == 0
     assert sum(evil in cell for row in page.rows for cell in row) >= 3
 
@@ -112,19 +116,19 @@ def test_provenance_is_shown_where_there_is_one(tmp_path: Path) -> None:
 
 def test_absent_classes_are_named_below_the_table(tmp_path: Path) -> None:
     page = page_of(results_of(tmp_path), tmp_path)
-    assert "<caption>voc: 2 classes, 1 absent</caption>" in page
-    rows = [row for row in PageReader(page).rows if row[0] in ("background", "aeroplane", "bicycle")]
-    assert rows[:2] == [["background", "72.73%", "72.73%"], ["bicycle", "25.00%", "25.00%"]]
+    assert "<caption>PASCAL VOC 2012, ResNet-50 (seed 0): 2 classes, 1 absent</caption>" in page
+    rows = [row for row in PageReader(page).rows if row[0] in ("background", "aeroplane", "bicycle") and len(row) > 3]
+    assert rows[:2] == [["background", "72.73%", "−0.27", "75.00%"], ["bicycle", "25.00%", "+5.00", "–"]]
     assert not [row for row in rows if row[0] == "aeroplane"]
-    assert page.count("Absent: aeroplane.") == 2
+    assert page.count("Absent: aeroplane.") == 4
 
 
-def test_the_demo_has_the_iou_of_the_original_beside_ours(tmp_path: Path) -> None:
+def test_the_demo_compares_the_iou_with_the_original(tmp_path: Path) -> None:
     run = selected(tmp_path)
     finish(run)
     page = PageReader(page_of(compare("demo", [run], published("demo"), ASSUMED), tmp_path))
-    assert ["Class", "voc_r50 (original, mean of 4)", "voc_r50 (seed 0)"] in page.rows
-    assert [row for row in page.rows if row[0] == "background"] == [["background", "95.30%", "72.73%"]]
+    assert ["Class", "IoU", "Minus original", "Gain", "Pixels"] in page.rows
+    assert ["background", "72.73%", "−22.58", "−0.27", "75.00%"] in page.rows
 
 
 @pytest.mark.parametrize("pictures", [1, 2])
@@ -134,4 +138,4 @@ def test_pictures_say_which_they_are(pictures: int, tmp_path: Path) -> None:
     page = page_of(compare("paper", [run], published(), ASSUMED), tmp_path)
     assert "<strong>best</strong> · mIoU 90.00% · 2007_000033" in page
     assert ("<strong>no. 2</strong> · mIoU 89.00% · a b#1" in page) == (pictures == 2)
-    assert ("1 more of voc_r50 (seed 0): the first of the split" in page) == (pictures == 2)
+    assert ("voc_r50 (seed 0): 1 more<" in page) == (pictures == 2)
