@@ -21,13 +21,9 @@ from pointrend.commands.arguments import add_dataset
 from pointrend.datasets.registry import classes_of
 from pointrend.errors import DatasetError
 from pointrend.files import read_json, write_text
-from pointrend.logs import redacted
 from pointrend.results.croissant import croissant
-from pointrend.settings.archives import DRAWN
 from pointrend.settings.project import Project
 from pointrend.terminal import table
-
-DRAWN_LICENSE = "https://www.apache.org/licenses/LICENSE-2.0"  # the project's, whose drawings they are
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -48,7 +44,7 @@ def run(project: Project, arguments: argparse.Namespace) -> None:
     do = f"run: pointrend --scale {project.params.scale} prepare {name}"
     manifest = read_json(project.manifest(name), DatasetError, do)
     if arguments.croissant:
-        print(json.dumps(croissant_of(project, manifest), indent=2, ensure_ascii=False))
+        print(json.dumps(croissant(project, manifest), indent=2, ensure_ascii=False))
         return
     found = describe(project.data_folder(name))
     if arguments.pictures is not None:
@@ -59,19 +55,6 @@ def run(project: Project, arguments: argparse.Namespace) -> None:
         print(page)
         return
     print(json.dumps(found, indent=2) if arguments.json else describe_text(found))
-
-
-def croissant_of(project: Project, manifest: Mapping[str, Any]) -> dict[str, Any]:
-    """Croissant metadata of the prepared dataset with this manifest.
-
-    An archive without a URL is at the dataset's home, where only registered users get it.
-    """
-    name, home = manifest["dataset"], project.home(manifest["dataset"])
-    if project.archive_set == DRAWN:
-        home = home.model_copy(update={"license": DRAWN_LICENSE, "citeAs": "drawn by pointrend"})
-        return croissant(manifest, home, {archive: f"../archives/{name}/{archive}" for archive in manifest["archives"]})
-    urls = {archive: redacted(next(iter(project.urls(archive)), home.url)) for archive in manifest["archives"]}
-    return croissant(manifest, home, urls)
 
 
 def describe_text(description: Mapping[str, Any]) -> str:

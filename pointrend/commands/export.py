@@ -22,7 +22,6 @@ from pointrend.files import sha256_file, write_bytes, write_text
 from pointrend.results.cards import COUNTS, METRICS, WEIGHTS, model_card, scored_row
 from pointrend.results.compare import read_results
 from pointrend.results.published import load_published
-from pointrend.results.report import check_published
 from pointrend.settings.project import Project
 
 
@@ -69,7 +68,7 @@ def _write_upload(project: Project, folder: Path, run: str, seed: int, out: Path
     results = read_results(project.results_folder / "results.json")
     row = scored_row(results, run, seed)
     published = load_published(project.published_folder, project.params.scale)
-    check_published(results, published)
+    published.check(results)
     for name in (METRICS, COUNTS, MODEL):
         if not (folder / name).is_file() or sha256_file(folder / name) != row["hashes"][name]:
             raise CheckFailed(f"{folder / name} is not the one of results.json", "run `pointrend compare`")

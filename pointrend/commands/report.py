@@ -23,7 +23,6 @@ from pointrend.results.frames import MIOU, miou_json
 from pointrend.results.published import load_published
 from pointrend.results.report import (
     check_files,
-    check_published,
     latex_table,
     report_files,
     terminal_table,
@@ -47,7 +46,7 @@ def run(project: Project, arguments: argparse.Namespace) -> None:
     results = read_results(project.results_folder / "results.json")
     published = load_published(project.published_folder, project.params.scale)
     if arguments.show or arguments.latex:
-        check_published(results, published)
+        published.check(results)
         print(latex_table(results, published) if arguments.latex else f"\n{terminal_table(results, published)}", end="")
         return
     folder, runs = project.results_folder, project.runs_folder

@@ -9,7 +9,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from pointrend.datasets.registry import classes_of
+from pointrend.logs import redacted
 from pointrend.settings.archives import DRAWN, Home
+from pointrend.settings.project import Project
 
 CONFORMS_TO = "http://mlcommons.org/croissant/1.0"
 # The context that the specification prescribes, which readers compare with theirs.
@@ -31,14 +33,28 @@ CONTEXT = {
     "dataType": {"@id": "cr:dataType", "@type": "@vocab"},
     **{term: f"cr:{term}" for term in TERMS.split()},
 }
+OUR_LICENSE = "https://www.apache.org/licenses/LICENSE-2.0"  # of what the project draws
 FORMATS = {"tar": "application/x-tar", "tgz": "application/gzip", "zip": "application/zip", "json": "application/json"}
 
 
-def croissant(manifest: Mapping[str, Any], home: Home, urls: Mapping[str, str]) -> dict[str, Any]:
+def croissant(project: Project, manifest: Mapping[str, Any]) -> dict[str, Any]:
     """The JSON-LD of the dataset with this manifest.json; the prepared files are named relative to its folder.
 
-    ``urls`` say where its archives come from, by file name.
+    An archive without a URL is at the dataset's home, where only registered users get it.
+
+    Raises:
+        ParamsError: published/mirrors.json does not say where the dataset is at home.
     """
+    name, home = manifest["dataset"], project.home(manifest["dataset"])
+    if project.archive_set == DRAWN:
+        home = home.model_copy(update={"license": OUR_LICENSE, "citeAs": "drawn by pointrend"})
+        urls = {archive: f"../archives/{name}/{archive}" for archive in manifest["archives"]}
+    else:
+        urls = {archive: redacted(next(iter(project.urls(archive)), home.url)) for archive in manifest["archives"]}
+    return _metadata(manifest, home, urls)
+
+
+def _metadata(manifest: Mapping[str, Any], home: Home, urls: Mapping[str, str]) -> dict[str, Any]:
     name, classes = manifest["dataset"], classes_of(manifest["dataset"])
     archives = [_file(archive, urls[archive], record) for archive, record in manifest["archives"].items()]
     prepared = [_file(file, file, record) for file, record in manifest["files"].items()]

@@ -121,6 +121,12 @@ class Published:
     independent: tuple[Independent, ...]
     original: dict[str, tuple[OriginalTraining, ...]]  # by run, at scale demo; empty at the others
 
+    def check(self, results: Mapping[str, Any]) -> None:
+        """Raise CheckFailed if the results were compared with other published files."""
+        if results["published"] != self.hashes():
+            what = f"the results were compared with a {self.file}, table or recipe that has changed since"
+            raise CheckFailed(what, "run `pointrend compare`")
+
     def hashes(self) -> dict[str, Any]:
         """What results.json states about the published files."""
         return {"file": self.file, "sha256": self.sha256, "data": self.data}

@@ -42,7 +42,7 @@ def report_files(
         ResultsError: a file of a run exists neither there nor in the page as it was written before; or the README or
             one of its markers is missing.
     """
-    check_published(results, published)
+    published.check(results)
     carried = gather(results, runs, out / PAGE) | countersigned(out)
     files = {
         out / README: render_readme(results, published),
@@ -56,13 +56,6 @@ def report_files(
         except (OSError, UnicodeDecodeError) as problem:
             raise ResultsError(f"cannot read {readme}: {problem}", "restore it from the repository") from problem
     return files
-
-
-def check_published(results: Mapping[str, Any], published: Published) -> None:
-    """Raise CheckFailed if the results were compared with other published files."""
-    if results["published"] != published.hashes():
-        what = f"the results were compared with a {published.file}, table or recipe that has changed since"
-        raise CheckFailed(what, "run `pointrend compare`")
 
 
 def check_files(files: Mapping[Path, str]) -> None:

@@ -79,7 +79,7 @@ def test_a_comparable_run_has_a_difference_and_a_verdict(run: SelectedRun) -> No
         **{"miou": MIOU, "published_miou": 69.84, "difference": MIOU - 69.84, "comparable": True, "reasons": []},
         **{"n": 1, "sigma": 0.3, "sigma_source": "assumed", "next": None, "p": None},
         **dict.fromkeys(("paired_interval", "audit", "curve", "sealed")),
-        "validation": [],
+        "validation": [[400, 41.5]],
         "measures": MEASURES,
         "pictures": {"a.png": PICTURE},
         "hashes": {

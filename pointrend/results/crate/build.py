@@ -7,6 +7,7 @@ sha256 and place. :data:`MANIFEST` lists every file, so its signature covers all
 from __future__ import annotations
 
 import hashlib
+import json
 import zipfile
 from base64 import urlsafe_b64encode
 from collections.abc import Iterable, Mapping
@@ -23,10 +24,13 @@ from pointrend.checkout.sources import PACKAGE
 from pointrend.errors import CheckFailed, ResultsError
 from pointrend.files import atomic_path, canonical_json, read_json
 from pointrend.logs import redacted
+from pointrend.results.cards import model_card
 from pointrend.results.chain import METRICS, RESULTS, stated
 from pointrend.results.compare import read_results
 from pointrend.results.crate.signing import sign
 from pointrend.results.crate.verify_crate import BROKEN, COUNTERSIGNED, MANIFEST, SIGNATURE, Crate, manifest_text
+from pointrend.results.croissant import croissant
+from pointrend.results.published import load_published
 from pointrend.settings.project import Project
 
 METADATA, WORKFLOW, VERIFIER, RULES = "ro-crate-metadata.json", "Snakefile", "verify_crate.py", "params.json"
@@ -42,6 +46,8 @@ PROFILES = {
 }
 TERMS = {name: f"https://w3id.org/ro/terms/workflow-run#{name}" for name in ("sha256", "environment")}
 LICENSE = "https://spdx.org/licenses/Apache-2.0"
+
+CARD, CROISSANT = "card.md", "croissant.json"
 
 Contents = dict[str, bytes]  # files by their name in the crate
 
@@ -93,11 +99,34 @@ def _contents(project: Project, jobs: list[Performed], results: Mapping[str, Any
     paths += [*project.starts_folder.glob("*.json"), *_files_below(project.results_folder / COUNTERSIGNED)]
     found = {path.relative_to(CHECKOUT).as_posix(): path.read_bytes() for path in code if path.is_file()}
     found |= {path.relative_to(root).as_posix(): path.read_bytes() for path in paths if path.is_file()}
-    # More small files, made from these, belong here.
+    found |= _cards(project, results, found) | _datasets(project, found)
     found[VERIFIER] = Path(__file__).with_name(VERIFIER).read_bytes()
     found[RULES] = canonical_json(project.params.model_dump(mode="json")).encode()
     found[METADATA] = canonical_json(_metadata(project, jobs, found)).encode()
     return found
+
+
+def _cards(project: Project, results: Mapping[str, Any], found: Contents) -> Contents:
+    """The model cards of the scored trainings."""
+    published = load_published(project.published_folder, project.params.scale)
+    published.check(results)
+    rows = [row for row in results["runs"] if row["kind"] == "trained" and row["miou"] is not None]
+    folders = {project.relative(project.run_folder(row["run"], row["seed"])): row for row in rows}
+    return {
+        f"{folder}/{CARD}": model_card(results, row, published).encode()
+        for folder, row in folders.items()
+        if f"{folder}/{METRICS}" in found
+    }
+
+
+def _datasets(project: Project, found: Contents) -> Contents:
+    """Croissant metadata of the prepared datasets."""
+    manifests = [project.relative(project.manifest(name)) for name in project.params.datasets]
+    return {
+        str(Path(file).with_name(CROISSANT)): canonical_json(croissant(project, json.loads(found[file]))).encode()
+        for file in manifests
+        if file in found
+    }
 
 
 def write_crate(out: Path, files: Contents, folder: str, key: Path | None) -> list[str]:

@@ -49,6 +49,16 @@ def test_the_same_files_give_the_same_bytes_and_a_countersignature_changes_none(
     assert once_more.read_bytes() == again.read_bytes()
 
 
+def test_it_has_the_cards_of_its_trainings_and_the_metadata_of_its_data(crate):
+    files = read(crate)
+    cards = sorted(name for name in files if name.endswith("/card.md"))
+    assert cards == [f"runs/demo/voc_r50-s{seed}/card.md" for seed in (0, 1, 2)]
+    miou = json.loads(files["runs/demo/voc_r50-s1/metrics.json"])["miou"]
+    assert f"value: {miou}\n" in files[cards[1]].decode()
+    (data,) = (json.loads(files[name]) for name in files if name.endswith("/croissant.json"))
+    assert data["name"] == "pointrend-voc"
+
+
 def test_what_a_crate_does_not_have_is_not_called_counted(done, tmp_path):
     project = Project.load(done.path("params.yaml"), "demo")
     lines = write_crate(tmp_path / "results.crate.zip", contents(project, performed(project, ())), "", None)
