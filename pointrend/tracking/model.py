@@ -18,7 +18,10 @@ from pointrend.evaluation.described import MODEL, describe
 from pointrend.files import write_bytes
 
 # What pointrend.load imports; the package itself goes along as code.
-REQUIREMENTS = ("mlflow", "torch", "numpy", "opencv-python-headless", "pillow", "safetensors", "pydantic", "pyyaml")
+REQUIREMENTS = (
+    *("mlflow", "torch", "torchvision", "numpy", "opencv-python-headless", "pillow"),
+    *("safetensors", "pydantic", "pyyaml", "tqdm"),
+)
 SIGNATURE = ModelSignature(
     inputs=Schema([TensorSpec(np.dtype(np.uint8), (-1, -1, -1, 3))]),
     outputs=Schema([TensorSpec(np.dtype(np.uint8), (-1, -1, -1))]),
