@@ -140,6 +140,8 @@ def _scored(path: Path) -> tuple[pa.Table, int, int, str]:
 
 
 def _read(path: Path, columns: pa.Schema) -> pa.Table:
+    if not path.is_file():
+        raise ResultsError(f"{path} does not exist", "evaluate that run first")
     try:
         table = parquet.ParquetFile(path).read()
         if table.schema != columns:

@@ -33,7 +33,7 @@ from pointrend.settings.validation import validated
 PathOrImage = str | Path | Image.Image | RgbImage
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class SegmentedImage:
     """The label map of one image, uint8 (H, W) at the image's own size: ``labels[y, x]`` indexes ``names``.
 
@@ -68,7 +68,7 @@ class SegmentedImage:
         return Image.fromarray(overlaid(self.image[..., ::-1], self.labels, self.palette))
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class LoadedModel:
     """A network with trained weights.
 
@@ -82,6 +82,10 @@ class LoadedModel:
     device: torch.device
     setting: RunSetting
     description: Mapping[str, Any] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        known = {key: self.description[key] for key in ("run", "seed", "scale", "miou") if key in self.description}
+        return f"<LoadedModel {self.setting.dataset}, ResNet-{self.setting.depth}, {known}, on {self.device}>"
 
     @property
     def classes(self) -> DatasetClasses:
@@ -127,8 +131,8 @@ def load(
     """A trained network from a run, the folder of a training, or a weights file.
 
     Args:
-        source: the name of a run of ``params``; or a folder with train.json and model.safetensors; or a .safetensors
-            or .pth file. A file that does not describe itself needs ``run``.
+        source: the name of a run of ``params``; or the folder of a training, or an exported one; or a .safetensors or
+            .pth file. A file that does not describe itself needs ``run``.
         run: with a file: the run of ``params`` whose network it fits.
         seed: with a run's name: which training; default: the first seed of ``params`` that is trained.
         scale: with a run's name or ``run``: the scale; default: that of ``params``.
@@ -140,6 +144,8 @@ def load(
         CheckFailed: the weights are not those that train.json names.
     """
     path = Path(source)
+    if path.is_dir() and not (path / TRAIN).is_file() and _description(path / MODEL):
+        path /= MODEL  # an exported folder
     if path.is_dir():
         return _of_folder(path, device)
     if path.suffix in (".safetensors", ".pth"):
@@ -149,7 +155,8 @@ def load(
     folders = [project.run_folder(setting.run, one) for one in ([seed] if seed is not None else project.params.seeds)]
     trained = [folder for folder in folders if (folder / TRAIN).is_file()]
     if not trained:
-        do = f"train it first (pointrend --scale {setting.scale} train {setting.run}), or name a folder or a file"
+        words = f"train {setting.run}" + (f" --seed {seed}" if seed is not None else "")
+        do = f"train it first (pointrend --scale {setting.scale} {words}), or name a folder or a file"
         raise WeightsError(f"{folders[0]} has no finished training", do)
     return _of_folder(trained[0], device)
 

@@ -91,6 +91,7 @@ def _front_matter(results: Mapping[str, Any], row: Row) -> dict[str, Any]:
         "source": {"name": f"counts per image, sha256 {row['hashes'][COUNTS]}", "url": COUNTS},
     }
     return {
+        "license": "other",  # that of the images is not ours to give
         "library_name": "pointrend",
         "pipeline_tag": "image-segmentation",
         "tags": ["semantic-segmentation", "pointrend", row["setting"]["backbone"]],

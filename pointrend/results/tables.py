@@ -126,7 +126,10 @@ def scale_sentence(results: Mapping[str, Any]) -> str:
 def headline_sentence(results: Mapping[str, Any]) -> str:
     """How many of the published numbers are reproduced, over all runs at once (docs/verdicts.md)."""
     of, whose = results["headline"], " means of the original" if results.get("scale") == DEMO else ""
-    return f"{of['reproduced']} of {of['runs']}{whose} reproduced, {of['below or above']} below or above"
+    several = {row["run"] for row in results["runs"] if row["kind"] == "seeds"}
+    single = {row["run"] for row in results["runs"] if row["verdict"] == "consistent"} - several
+    too_few = f"; {len(single)} with one training each, too few to tell" if single else ""
+    return f"{of['reproduced']} of {of['runs']}{whose} reproduced, {of['below or above']} below or above{too_few}"
 
 
 def next_lines(results: Mapping[str, Any]) -> list[str]:

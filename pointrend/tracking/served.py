@@ -18,7 +18,7 @@ class LabelMaps(PythonModel):
 
         self.model = pointrend.load(context.artifacts["weights"])
 
-    def predict(self, context: PythonModelContext, model_input: Any, params: Any = None) -> Any:
+    def predict(self, context: PythonModelContext, model_input: np.ndarray, params: Any = None) -> Any:
         """The label maps of ``model_input``."""
         return np.stack([self.model.segment(image).labels for image in model_input])
 

@@ -265,7 +265,11 @@ def test_three_seeds_of_four_make_a_row(tmp_path: Path) -> None:
     assert list(seeds["hashes"]) == [f"metrics.json of seed {seed}" for seed in (0, 1, 2)]
     rows = [*trained, seeds]
     assert next_lines({"runs": rows}) == ["voc_r50, 3 of 4 seeds: reproduced, stop"]
-    assert headline_sentence({"headline": headline(rows)}) == "1 of 1 reproduced, 0 below or above"  # p 0.034
+    sentence = headline_sentence({"headline": headline(rows), "runs": rows})
+    assert sentence == "1 of 1 reproduced, 0 below or above"  # p 0.034
+    single = [{"run": run, "kind": "trained", "verdict": "consistent"} for run in ("voc_r50", "voc_r101")]
+    sentence = headline_sentence({"headline": headline(rows), "runs": [*rows, *single]})
+    assert sentence.endswith("; 1 with one training each, too few to tell")
 
 
 def test_seeds_count_in_their_planned_order_up_to_the_first_without_a_score(tmp_path: Path) -> None:

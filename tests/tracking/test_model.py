@@ -33,7 +33,9 @@ print(json.dumps([pointrend.__file__, sorted(model.metadata.flavors), inputs, so
 """
 
 
-def test_a_registered_model_gives_the_label_maps_of_predict(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_registered_model_gives_the_label_maps_of_predict(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, recwarn: pytest.WarningsRecorder
+) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("POINTREND_SCALE", raising=False)
     Path("params.yaml").write_text((ROOT / "params.yaml").read_text())
@@ -53,6 +55,8 @@ def test_a_registered_model_gives_the_label_maps_of_predict(tmp_path: Path, monk
     train = json.loads(Path("runs/demo/voc_r50-s0/train.json").read_text())
     write_results(tmp_path, consistent(hashes={"fingerprint": train["fingerprint"]}, pictures={}))
     assert main(["--scale", "demo", "track", "sync"]) == 0
+
+    assert not [warning for warning in recwarn if "ype hint" in str(warning.message)]
 
     Path("params.yaml").unlink()  # the model carries all that it needs
     command = [sys.executable, "-c", PROGRAM, f"sqlite:///{tmp_path}/mlflow.db"]
