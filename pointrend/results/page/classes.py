@@ -165,7 +165,5 @@ def _matrix_chart(row: Row, pairs: Sequence[Pixels]) -> Chart:
     numbers = Table(
         f"Most frequent confusions, {row_name(row)}", ("True class", "Predicted", "Share of its pixels"), mistaken
     )
-    told = (
-        f"Confusion matrix of {row_name(row)}: {len(names)} classes; the table below has the largest mistakes."
-    )
+    told = f"Confusion matrix of {row_name(row)}: {len(names)} classes; the table below has the largest mistakes."
     return Chart(row_name(row), charts.spec(chart, told), MATRIX_CAPTION, numbers)

@@ -32,7 +32,6 @@ def words(text: str, places: dict[str, Path]) -> list[str]:
         ("verify --crate {other} --signed-by {keys}/allowed", 3, "manifest-sha256.txt is not signed by a party"),
         ("countersign {root}/params.yaml voc_r50", 2, "is not a crate"),
         ("countersign {there} voc_r5", 2, "there is no run 'voc_r5'"),
-        ("countersign {there} voc_r101", 2, "the crate has no counts of voc_r101; name a run whose counts it has"),
         ("countersign {there} voc_r50 --scale paper", 2, "the crate is of scale demo; write: pointrend --scale demo"),
         ("countersign {there} voc_r50 --set crop_size=[96,96]", 0, ""),
         (

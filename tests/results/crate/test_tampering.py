@@ -194,7 +194,11 @@ LINKS = {  # each statement of a record, broken alone: the change, what is made 
     "a cell counted twice": (recount(twice), hash_anew, "counts an image and class twice"),
     "more right than there are": (recount(impossible), hash_anew, "has impossible counts"),
     "other images": (set_in(f"{RUN}/evaluate.json", "data.ids_sha256.val", "0" * 64), hash_anew, "all prepared images"),
-    "weights of metrics.json": (set_in(f"{RUN}/metrics.json", "model_sha256", "0" * 64), hash_anew, "combines files of"),
+    "weights of metrics.json": (
+        set_in(f"{RUN}/metrics.json", "model_sha256", "0" * 64),
+        hash_anew,
+        "combines files of",
+    ),
     "results.json": (set_in(RESULTS, "runs.0.evidence", "seeds"), list_anew, "does not match its own sha256"),
     "published": (text("published/retrainings.csv", "43.35", "43.36"), list_anew, "published/retrainings.csv is not"),
     "starts": (set_in("results/demo/starts/000001.json", "time", "today"), list_anew, "starts/ was edited"),
