@@ -1,4 +1,4 @@
-"""The pairs of classes that a network confuses most often, for `pointrend confusion` and MLflow."""
+"""Which classes a network takes for which others, for `pointrend confusion` and MLflow."""
 
 from __future__ import annotations
 
