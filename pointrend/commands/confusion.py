@@ -1,7 +1,6 @@
-"""List the pairs of classes that a scored run mistakes most often, by pixels of all val images.
+"""List the pairs of classes that a scored run confuses most often, by pixels of all val images.
 
-One line per pair: the class of the label, the class that was predicted, the share of the first one's pixels, and their
-number.
+One line per pair: true class, predicted class, share of the true class's pixels, number of pixels.
 
 examples:
   pointrend confusion voc_r50 --seed 0
@@ -24,7 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_run(parser)
     which = parser.add_mutually_exclusive_group()
     add_seed(which)
-    which.add_argument("--released", action="store_true", help="those of the released weights")
+    which.add_argument("--released", action="store_true", help="the released weights instead of a training")
     parser.add_argument("--top", type=_count, default=20, metavar="N", help="number of pairs; default 20")
 
 
@@ -35,7 +34,7 @@ def run(project: Project, arguments: argparse.Namespace) -> None:
     folder = project.released_folder(setting.run) if released else project.run_folder(setting.run, arguments.seed)
     pairs = mistaken(folder, classes_of(setting.dataset).names, arguments.top)
     rows = [(pair.truth, pair.predicted, f"{pair.percent:.2f}", f"{pair.pixels:,}") for pair in pairs]
-    print(table([("truth", "taken for", "% of truth", "pixels"), *rows], "<<>"))
+    print(table([("truth", "predicted", "% of truth", "pixels"), *rows], "<<>"))
 
 
 def _count(text: str) -> int:

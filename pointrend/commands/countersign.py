@@ -1,7 +1,7 @@
 """Score the weights of a crate yourself, and add your score to it.
 
-This needs the same weights and prepared data, not the trainings. What the first party signed stays as it is;
-yours has a manifest and a signature of its own.
+This needs the same weights and prepared data, but no training. What is in the crate stays as it is; your score
+gets its own manifest and signature.
 
 examples:
   pointrend countersign results.crate.zip voc_r50 --sign ~/.ssh/id_ed25519
@@ -22,9 +22,14 @@ from pointrend.settings.project import Project
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of this verb."""
-    parser.add_argument("crate", metavar="CRATE", type=Path, help="a file that `pointrend crate` has written")
-    parser.add_argument("runs", metavar="RUN", nargs="+", help="runs whose weights are scored, every seed that is here")
-    parser.add_argument("--sign", metavar="KEY", type=Path, help="an OpenSSH key")
+    parser.add_argument("crate", metavar="CRATE", type=Path, help="a file written by `pointrend crate`")
+    parser.add_argument(
+        "runs",
+        metavar="RUN",
+        nargs="+",
+        help="a run to score: every seed in the crate whose weights are on this machine",
+    )
+    parser.add_argument("--sign", metavar="KEY", type=Path, help="sign your score with this OpenSSH key")
 
 
 def run(project: Project, arguments: argparse.Namespace) -> None:

@@ -1,7 +1,7 @@
-"""Write the results of the current scale, and what they follow from, as one file that a stranger can check.
+"""Pack the results of the current scale and the files behind them into one zip that anyone can check.
 
-It is a Workflow Run RO-Crate with its own verifier. Weights, prepared data and archives are in it by
-sha256 only. --sign signs its manifest with an OpenSSH key; a .pub file names a key in the agent.
+The zip is a Workflow Run RO-Crate and contains its verifier. Weights, prepared data and archives are only
+listed, with their sha256. --sign signs the list of all files.
 
 examples:
   pointrend crate --out results.crate.zip
@@ -20,18 +20,20 @@ from pointrend.settings.project import Project
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of this verb."""
-    parser.add_argument("runs", metavar="RUN", nargs="*", help="runs whose files are in it; default: all")
+    parser.add_argument("runs", metavar="RUN", nargs="*", help="runs whose files are included; default: all")
     out = "the file to write; default: results.crate.zip"
     parser.add_argument("--out", metavar="FILE", type=Path, default=Path("results.crate.zip"), help=out)
-    parser.add_argument("--sign", metavar="KEY", type=Path, help="an OpenSSH key")
+    parser.add_argument(
+        "--sign", metavar="KEY", type=Path, help="sign with this OpenSSH key; a .pub file names a key in ssh-agent"
+    )
 
 
 def run(project: Project, arguments: argparse.Namespace) -> None:
-    """Write a crate, and check it as a stranger would."""
+    """Write a crate, and check it with its own verifier."""
     out, params = arguments.out, project.params
     check_out(project, out)
     if out.exists():
-        raise ParamsError(f"{out} exists", "remove it, or name another file with --out")
+        raise ParamsError(f"{out} already exists", "remove it, or name another file with --out")
     runs = [params.known("run", name, params.runs) for name in arguments.runs or params.runs]
 
     from pointrend.engines.performed import performed

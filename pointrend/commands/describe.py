@@ -1,7 +1,7 @@
 """Count the images, the pixels of each class, and the image sizes of a prepared dataset.
 
---pictures writes a page of images with their labels, and of crops as the
-training gets them.
+--pictures writes a page of images with their labels, and of augmented
+training crops.
 
 examples:
   pointrend describe voc --json
@@ -32,7 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="print as JSON")
     form.add_argument("--croissant", action="store_true", help="print the dataset's Croissant metadata (JSON-LD)")
-    page = "write one page of HTML; default build/DATASET.html"
+    page = "write one HTML page; default: build/DATASET.html"
     form.add_argument("--pictures", nargs="?", const="", metavar="FILE", help=page)
 
 

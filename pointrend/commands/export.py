@@ -1,8 +1,8 @@
-"""Write trained weights in a form that can be used elsewhere.
+"""Export trained weights for use elsewhere.
 
 A .pth file is a checkpoint with SSSegmentation's format and key names. A .safetensors file states
-its run, classes, network and mIoU, and pointrend.load reads it. A folder gets that file, a model card with the
-score and its verdict, and the counts that the score follows from: what a model hub takes.
+its run, classes, network and mIoU, and pointrend.load reads it. For a model hub, name a folder: it gets that
+file, a model card with the score and its verdict, and the counts behind the score.
 
 examples:
   pointrend export voc_r50 --seed 0 --out build/voc_r50.pth
@@ -38,9 +38,9 @@ def run(project: Project, arguments: argparse.Namespace) -> None:
     """Export the weights that train.json names."""
     setting, seed, out = project.setting(arguments.run), arguments.seed, arguments.out
     if out.suffix not in ("", ".pth", ".safetensors"):
-        raise ParamsError(f"--out must end in .pth or .safetensors, or be a folder, got {out}", "correct its ending")
+        raise ParamsError(f"--out must end in .pth or .safetensors, or be a folder, got {out}", "correct the ending")
     if not out.suffix and out.exists() and not (out.is_dir() and not any(out.iterdir())):
-        raise ParamsError(f"--out {out} exists", "name a new folder")
+        raise ParamsError(f"--out {out} already exists", "name a new or an empty folder")
     check_out(project, out)
     folder = project.run_folder(setting.run, seed)
     do = f"run: pointrend --scale {setting.scale} train {setting.run} --seed {seed}"
@@ -63,7 +63,7 @@ def _write_upload(project: Project, folder: Path, run: str, seed: int, out: Path
 
     Raises:
         ResultsError: results.json has no score of this training.
-        CheckFailed: a file is not the one that results.json names, or its weights are not.
+        CheckFailed: a file or the weights are not those that results.json names.
     """
     results = read_results(project.results_folder / "results.json")
     row = scored_row(results, run, seed)
@@ -71,7 +71,7 @@ def _write_upload(project: Project, folder: Path, run: str, seed: int, out: Path
     published.check(results)
     for name in (METRICS, COUNTS, MODEL):
         if not (folder / name).is_file() or sha256_file(folder / name) != row["hashes"][name]:
-            raise CheckFailed(f"{folder / name} is not the one of results.json", "run `pointrend compare`")
+            raise CheckFailed(f"{folder / name} is not the one that results.json names", "run `pointrend compare`")
     for name in (METRICS, COUNTS):
         write_bytes(out / name, (folder / name).read_bytes())
     write_bytes(out / WEIGHTS, describe(folder))

@@ -3,8 +3,8 @@
 Exits 3 and names the first wrong file. Files that are not on this machine, different code and different settings are
 only noted: this checks bytes.
 
---crate checks a crate instead, and needs no other file of it. --signed-by accepts signatures by the keys in
-an allowed-signers file of ssh-keygen only.
+--crate checks a crate instead, and reads no results of this checkout. With --signed-by every manifest in the
+crate must be signed by a key in an allowed-signers file of ssh-keygen.
 
 examples:
   pointrend verify
@@ -22,8 +22,10 @@ from pointrend.settings.project import Project
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of this verb."""
-    parser.add_argument("--crate", metavar="FILE", type=Path, help="a file that `pointrend crate` has written")
-    parser.add_argument("--signed-by", metavar="FILE", type=Path, help="with --crate: whose signatures count")
+    parser.add_argument("--crate", metavar="FILE", type=Path, help="a file written by `pointrend crate`")
+    parser.add_argument(
+        "--signed-by", metavar="FILE", type=Path, help="with --crate: allowed-signers file of those whom you trust"
+    )
 
 
 def run(project: Project, arguments: argparse.Namespace) -> None:
@@ -36,7 +38,7 @@ def run(project: Project, arguments: argparse.Namespace) -> None:
         print("\n".join((*crate.lines, *signers(crate.files, arguments.signed_by))))
         return
     if arguments.signed_by is not None:
-        raise ParamsError("--signed-by needs --crate", "leave it out: only crates are signed")
+        raise ParamsError("--signed-by needs --crate", "name the crate, or leave --signed-by out")
 
     from pointrend.results.verify import Verification
 

@@ -32,8 +32,8 @@ def outlook(project: Project, runs: Sequence[str]) -> Iterator[str]:
     )
     yield "\n" + table([head, *rows])
     yield "least: planned seeds that give `reproduced` if they scatter by sigma around the"
-    yield "published number; then: the chance that the same recipe is reproduced within so"
-    yield f"many, and after how many; params.yaml lists {listed}"
+    yield "published number; then: the chance that the same recipe is reproduced within"
+    yield f"that many, and after how many; params.yaml lists {listed}"
 
 
 @cache

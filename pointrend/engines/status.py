@@ -112,7 +112,7 @@ def _progress(folder: Path, lease: Found, attempt: Mapping[str, Any]) -> str:
 def _validated(folder: Path) -> str:
     """The last mIoU on a part of val, if there is one."""
     found = _records(folder, {"iteration": 0}, VALIDATED)[-1:]
-    return "".join(f", mIoU {record['validation_miou']:.1f}% of a part of val" for record in found)
+    return "".join(f", mIoU {record['validation_miou']:.1f}% on part of val" for record in found)
 
 
 def _iteration(folder: Path, attempt: Mapping[str, Any]) -> str:

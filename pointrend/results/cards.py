@@ -57,17 +57,17 @@ result.labels  # uint8 (H, W), indices of result.names
 
 Trained from {made["began"]} UTC for {recipe["epochs"]} epochs of {tables.dataset_title(results, row)}: batches of
 {recipe["batch_size"]} crops of {height}x{width}, learning rate {recipe["lr"]}, output stride {recipe["output_stride"]}.
-These are the weights after the last iteration, never the best. The code is that of commit
-{made["code"]["commit"] or "unknown"}. The dataset has terms of use of its own.
+These are the weights of the last iteration; none were selected by their score. Commit of the code:
+{made["code"]["commit"] or "unknown"}. The dataset has its own terms of use.
 
-The score follows from the counts in {COUNTS}: for every image and class the pixels that are right, labelled and
-predicted.
+The score is computed from {COUNTS}, which has for every image and class the numbers of correct, labelled and
+predicted pixels.
 
 | File | sha256 |
 | :-- | :-- |
 {hashes}
 | results.json of all runs | `{results["sha256"]}` |
-| {WEIGHTS} before it was described | `{made["model_sha256"]}` |
+| {WEIGHTS} of the training, without the metadata of this one | `{made["model_sha256"]}` |
 """
 
 

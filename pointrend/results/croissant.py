@@ -1,6 +1,6 @@
 """A prepared dataset as Croissant metadata (MLCommons, version 1.0), which other tools for datasets read.
 
-It says where the archives come from and which bytes they and the prepared files have. It contains no image.
+It states the URLs of the archives, and size and sha256 of these and of the prepared files. It contains no image.
 """
 
 from __future__ import annotations
@@ -40,10 +40,10 @@ FORMATS = {"tar": "application/x-tar", "tgz": "application/gzip", "zip": "applic
 def croissant(project: Project, manifest: Mapping[str, Any]) -> dict[str, Any]:
     """The JSON-LD of the dataset with this manifest.json; the prepared files are named relative to its folder.
 
-    An archive without a URL is at the dataset's home, where only registered users get it.
+    An archive without a URL gets that of the dataset's site, where registered users can download it.
 
     Raises:
-        ParamsError: published/mirrors.json does not say where the dataset is at home.
+        ParamsError: published/mirrors.json has no entry for the dataset.
     """
     name, home = manifest["dataset"], project.home(manifest["dataset"])
     if project.archive_set == DRAWN:
@@ -58,7 +58,7 @@ def _metadata(manifest: Mapping[str, Any], home: Home, urls: Mapping[str, str]) 
     name, classes = manifest["dataset"], classes_of(manifest["dataset"])
     archives = [_file(archive, urls[archive], record) for archive, record in manifest["archives"].items()]
     prepared = [_file(file, file, record) for file, record in manifest["files"].items()]
-    title = f"Images drawn in the form of {classes.title}" if manifest["pins"] == DRAWN else classes.title
+    title = f"Images drawn in the style of {classes.title}" if manifest["pins"] == DRAWN else classes.title
     images = ", ".join(f"{found['images']} of {split}" for split, found in manifest["splits"].items())
     records = ({"classes/train_id": number, "classes/name": of} for number, of in enumerate(classes.names))
     fields = [_field("classes", "train_id", "Integer"), _field("classes", "name", "Text")]

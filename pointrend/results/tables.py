@@ -299,7 +299,7 @@ def run_title(row: Row) -> str:
 def dataset_title(results: Mapping[str, Any], row: Row) -> str:
     """The images that a row's run is trained on and scored with."""
     title = classes_of(row["setting"]["dataset"]).title
-    return f"images drawn in the form of {title}" if results["scale"] == DEMO else title
+    return f"images drawn in the style of {title}" if results["scale"] == DEMO else title
 
 
 def row_name(row: Row) -> str:

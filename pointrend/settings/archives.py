@@ -71,7 +71,7 @@ def load_mirrors(path: Path, names: Iterable[str]) -> dict[str, Mirrors]:
 
 
 class Home(Strict):
-    """Where a dataset is at home: its page, its terms of use, its paper, and when it appeared (a year or date)."""
+    """About a dataset: URL of its site, terms of use, paper, and when it was published (a year or date)."""
 
     url: str
     license: str
@@ -81,10 +81,10 @@ class Home(Strict):
 
 def load_home(path: Path, dataset: str) -> Home:
     """The entry of ``dataset`` in the table of mirrors. Raises ParamsError if it has none or one of another form."""
-    do = f'add it there: "datasets": {{"{dataset}": {{{", ".join(Home.model_fields)}}}}}'
+    do = f'add it: "datasets": {{"{dataset}": {{{", ".join(Home.model_fields)}}}}}'
     homes = read_json(path, ParamsError, do, keys=("datasets",))["datasets"]
     if not isinstance(homes, dict) or dataset not in homes:
-        raise ParamsError(f"{path} does not say where dataset {dataset} is at home", do)
+        raise ParamsError(f"{path} has no entry for dataset {dataset}", do)
     return validated(Home, homes[dataset], f"{path}: datasets.{dataset}")
 
 

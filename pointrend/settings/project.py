@@ -172,7 +172,7 @@ class Project:
         return self._mirrors[file].urls
 
     def home(self, dataset: str) -> Home:
-        """Where a dataset is at home; raises ParamsError if published/mirrors.json does not say that."""
+        """The site, terms and paper of a dataset; raises ParamsError if published/mirrors.json lacks them."""
         return load_home(self.published_folder / "mirrors.json", dataset)
 
     def about_bytes(self, *files: Archive) -> float:

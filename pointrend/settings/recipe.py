@@ -81,7 +81,7 @@ class Recipe(Strict):
         "time between checkpoints", part="operation"
     )
     log_every: PositiveInt = setting("iterations between records in metrics.jsonl", part="operation")
-    validation_epochs: Count = setting("epochs between looks at the mIoU on a part of val, 0: never", part="operation")
+    validation_epochs: Count = setting("epochs between scores on a part of val; 0: none", part="operation")
     validation_images: PositiveInt = setting("images of that part, evenly spaced over val", part="operation")
     pictures: Count = setting(
         "first val images drawn, besides the best, the median and the worst one", part="operation", layer="scale"

@@ -25,7 +25,7 @@ def scored(tmp_path, monkeypatch):
         write_counts(Path(f"runs/demo/{name}/matrix.parquet"), matrix_table(of))
 
 
-HEAD = "truth       taken for   % of truth     pixels\n"
+HEAD = "truth       predicted   % of truth     pixels\n"
 PERSON = "person      background       20.00  1,000,000\n"
 OTHERS = "background  person            0.05      2,000\ncar         bus               0.05      2,000\n"
 
@@ -35,7 +35,7 @@ OTHERS = "background  person            0.05      2,000\ncar         bus        
     [
         ("--seed 1", HEAD + PERSON + OTHERS),
         ("--seed 1 --top 2", HEAD + PERSON + OTHERS.partition("\n")[0] + "\n"),
-        ("--released", "truth  taken for  % of truth  pixels\n"),
+        ("--released", "truth  predicted  % of truth  pixels\n"),
     ],
 )
 def test_pairs_are_listed_by_their_pixels(words, shown, capsys):

@@ -66,7 +66,7 @@ def test_a_folder_has_all_that_a_model_hub_takes(capsys):
     (read,) = json.loads(validator("python", "-c", READ_CARD, "hub/README.md"))
     assert (read["metric_type"], read["metric_value"], read["metric_name"]) == ("mean_iou", row["miou"], "mIoU")
     assert (read["dataset_type"], read["dataset_split"]) == ("demo-voc", "val")
-    assert read["dataset_name"] == "images drawn in the form of PASCAL VOC 2012"
+    assert read["dataset_name"] == "images drawn in the style of PASCAL VOC 2012"
     assert read["metric_args"]["verdict"] == row["verdict"] == "not comparable"
     assert read["metric_args"]["comparable"] is False
     assert sha256_file(Path("hub/confusion.parquet")) in read["source_name"]
@@ -75,11 +75,11 @@ def test_a_folder_has_all_that_a_model_hub_takes(capsys):
 
     capsys.readouterr()
     assert tiny("export voc_r50 --out hub") == 2
-    assert capsys.readouterr().err == "error: --out hub exists; name a new folder\n"
+    assert capsys.readouterr().err == "error: --out hub already exists; name a new or an empty folder\n"
     (RUN / "metrics.json").rename("kept")
     (RUN / "metrics.json").write_text(Path("kept").read_text() + " ")
     assert tiny("export voc_r50 --out hub2") == 3
-    assert "metrics.json is not the one of results.json; run `pointrend compare`" in capsys.readouterr().err
+    assert "metrics.json is not the one that results.json names; run `pointrend compare`" in capsys.readouterr().err
     Path("kept").replace(RUN / "metrics.json")
     assert not Path("hub2").exists()
 

@@ -96,7 +96,7 @@ def test_a_running_training_and_then_its_end(said) -> None:
         attempt(50, KeyboardInterrupt(), held, reached=60)
         assert said().endswith(", iteration 60 of 3000, loss 0.167")
         attempt(50, KeyboardInterrupt(), held, reached=1200)
-        assert said().endswith(", iteration 1200 of 3000, loss 0.008, mIoU 41.5% of a part of val, 60 min left")
+        assert said().endswith(", iteration 1200 of 3000, loss 0.008, mIoU 41.5% on part of val, 60 min left")
     assert said().startswith("voc_r50 0 failed killed")
     with lease(CHECKPOINTS):
         assert said().endswith(", no iteration recorded yet")

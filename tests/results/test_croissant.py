@@ -52,7 +52,7 @@ def test_the_reader_of_its_authors_finds_the_images(prepared, capsys):
         ["b'b'", "5", "6"],
     ]
     found = json.loads(printed)
-    assert found["description"].startswith("Images drawn in the form of PASCAL VOC 2012")
+    assert found["description"].startswith("Images drawn in the style of PASCAL VOC 2012")
     (archive, _) = found["distribution"]
     assert archive["sha256"] == SHA256
     assert archive["contentUrl"] == "../archives/voc/benchmark.tgz"
@@ -71,5 +71,5 @@ def test_a_dataset_without_a_home_is_one_line(prepared, capsys):
     write_json(Path("published/mirrors.json"), mirrors)
     assert main(["--scale", "demo", "describe", "voc", "--croissant"]) == 2
     error = capsys.readouterr().err
-    assert error.startswith("error: published/mirrors.json does not say where dataset voc is at home; add it there: ")
+    assert error.startswith("error: published/mirrors.json has no entry for dataset voc; add it: ")
     assert error.count("\n") == 1

@@ -1,7 +1,7 @@
-"""A Workflow Run RO-Crate of the results of a scale: one zip that a stranger can check (Provenance Run Crate 0.5).
+"""A Workflow Run RO-Crate of the results of a scale: one zip that anyone can check (Provenance Run Crate 0.5).
 
 The small files are in it under their names in the checkout; weights, prepared data, archives and images are named by
-sha256 and place. :data:`MANIFEST` lists every file, so its signature covers all. Equal files give an equal zip.
+sha256 and path. :data:`MANIFEST` lists every file, so its signature covers all. Equal files give an equal zip.
 """
 
 from __future__ import annotations
@@ -78,15 +78,15 @@ def contents(project: Project, jobs: Iterable[Performed]) -> Contents:
     """All files of the crate but its manifest and signature.
 
     Raises:
-        CheckFailed: a record does not have its form.
+        CheckFailed: a record has an unexpected form.
         ResultsError: as :func:`.read_results`.
     """
     results = read_results(project.results_folder / RESULTS)
     try:
         return _contents(project, list(jobs), results)
     except BROKEN as fault:
-        what = f"a record of scale {project.params.scale} does not have its form: {fault!r}"
-        raise CheckFailed(what, "run pointrend verify, which names it") from fault
+        what = f"a record of scale {project.params.scale} has an unexpected form: {fault!r}"
+        raise CheckFailed(what, "run `pointrend verify`, which names the file") from fault
 
 
 def _contents(project: Project, jobs: list[Performed], results: Mapping[str, Any]) -> Contents:
@@ -155,12 +155,12 @@ def read_crate(path: Path, name: Path | None = None) -> Crate:
         ResultsError: ``path`` is not a crate.
     """
     if not zipfile.is_zipfile(path):
-        raise ResultsError(f"{name or path} is not a crate", "name a file that pointrend crate has written")
+        raise ResultsError(f"{name or path} is not a crate", "name a file written by `pointrend crate`")
     try:
         return Crate(path)
     except BROKEN as fault:
-        what = f"{name or path} does not hold: {fault}"
-        raise CheckFailed(what, "get it again from its maker; to make one, run pointrend verify first") from fault
+        what = f"{name or path} fails its check: {fault}"
+        raise CheckFailed(what, "get it again from its author; before making one, run `pointrend verify`") from fault
 
 
 def _is_small(project: Project, path: Path) -> bool:

@@ -31,19 +31,21 @@ def weights_here(project: Project, crate: Crate, runs: Sequence[str]) -> Iterato
         scored = {Path(folder).name: known for folder, known in crate.counted.items() if f"/{run}-" in folder}
         found = {name: path for name in scored if (path := _weights(project, run, name)).is_file()}
         if not found:
-            wanted = " or ".join(f"runs/{crate.scale}/{name}/{MODEL}" for name in scored) or "a run that it has"
-            raise ResultsError(f"the weights of {run} in the crate are not here", f"copy {wanted}")
+            if not scored:
+                raise ResultsError(f"the crate has no counts of {run}", "name a run whose counts it has")
+            wanted = " or ".join(f"runs/{crate.scale}/{name}/{MODEL}" for name in scored)
+            raise ResultsError(f"the weights of {run} in the crate were not found here", f"copy them to {wanted}")
         for name, path in found.items():
             _, _, weights, content = scored[name]
             theirs = validated(RunSetting, crate.json[f"runs/{crate.scale}/{name}/{SCORING}"]["setting"], name)
             if sha256_file(path) != weights:
-                raise ResultsError(f"{path} is not the file that the crate has a score of", "copy it again")
+                raise ResultsError(f"{path} differs from the weights that the crate has a score of", "copy it again")
             if prepared(project, setting.dataset)["content"] != content:
-                what = f"the prepared data of {setting.dataset} are not those of the crate"
+                what = f"the prepared data of {setting.dataset} differ from those of the crate"
                 raise ResultsError(what, "prepare them from the archives that the crate names")
             if len({one.scoring_fingerprint(weights, content, "") for one in (setting, theirs)}) > 1:
-                what = f"the crate has {run} scored with another setting"
-                raise ResultsError(what, "use the params.yaml in it")
+                what = f"the crate has a score of {run} with a different setting"
+                raise ResultsError(what, "use the params.yaml in the crate")
             yield name, setting, path
 
 

@@ -54,12 +54,12 @@ def signers(files: Mapping[str, bytes], allowed: Path | None) -> Iterator[str]:
     for path in sorted(name for name in files if name.endswith(MANIFEST)):
         signature = files.get(f"{path}.sig")
         if allowed is None:
-            yield f"{path}: {'not signed' if signature is None else 'its signature was not checked, use --signed-by'}"
+            yield f"{path}: {'not signed' if signature is None else 'signature not checked; use --signed-by'}"
             continue
         who = _signer(files[path], signature or b"", allowed)
         if who is None or who in found:
-            what = f"{path} is not signed by a{'nother' * bool(found)} party that {allowed} lists"
-            raise CheckFailed(what, "get the crate and the keys again, each from its source")
+            what = f"{path} is not signed by a{'nother' * bool(found)} party in {allowed}"
+            raise CheckFailed(what, "get the crate and the keys again from their sources")
         found.add(who)
         yield f"{path}: signed by {who}"
 

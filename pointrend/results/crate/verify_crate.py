@@ -2,7 +2,7 @@
 
 Needs pyarrow, and nothing of the project that made the crate. Every file must be the one that the manifest lists and
 the records name, every mIoU that of its counts, and every verdict that of the rules (docs/verdicts.md of the project).
-Exits 3 and names the first thing that does not follow. If all is made anew, only the manifest's signature shows it.
+Exits 3 and names the first fault. Only the signature of the manifest shows that everything was made anew.
 """
 import hashlib, itertools, json, math, os, re, statistics, sys, urllib.parse, zipfile, zlib
 import pyarrow.parquet
@@ -34,7 +34,7 @@ def manifest_text(files, folder=""):
 def check_manifest(files, folder=""):
     found, listed = manifest_text(files, folder), files.get(folder + MANIFEST, b"").decode("utf-8", "replace")
     wrong = sorted(line[66:] for line in set(found.splitlines()) ^ set(listed.splitlines()))
-    hold(found == listed, f"{folder}{wrong[0] if wrong else MANIFEST} is not as {folder}{MANIFEST} lists it")
+    hold(found == listed, f"{folder}{wrong[0] if wrong else MANIFEST} does not match {folder}{MANIFEST}")
 
 def count(data, name):
     """Per class the right, labelled and predicted pixels of all images, and what the file states about itself."""
@@ -96,15 +96,15 @@ class Crate:
     def __init__(self, path):  # raises one of BROKEN at the first thing that does not follow
         with zipfile.ZipFile(path) as archive:
             self.files = {name: archive.read(name) for name in archive.namelist()}
-            hold(len(self.files) == len(archive.namelist()), f"{path} has two files of one name")
+            hold(len(self.files) == len(archive.namelist()), f"{path} has two files with the same name")
         check_manifest(self.files)
         self.json = {name: json.loads(data) for name, data in self.files.items() if name.endswith(".json")}
         name = next(name for name in self.files if re.fullmatch(r"results/\w+/results\.json", name))
         results, self.place, self.lines, self.counted = self.json[name], os.path.dirname(name), [], {}
         self.scale, published, rows = results["scale"], results["published"], results["runs"]
-        hold(sealed(results), f"{name} is not as it was written")
+        hold(sealed(results), f"{name} does not match its own sha256")
         for file, digest in {**published["data"], published["file"]: published["sha256"]}.items():
-            hold(sha256(self.files["published/" + file]) == digest, f"published/{file} is not that of {name}")
+            hold(sha256(self.files["published/" + file]) == digest, f"published/{file} is not what {name} names")
         starts = [self.files[name] for name in sorted(self.files) if name.startswith(self.place + "/starts/")]
         for before, entry in zip([None, *starts], starts):
             hold(json.loads(entry)["previous"] == (before and sha256(before)), f"{self.place}/starts/ was edited")
@@ -117,7 +117,7 @@ class Crate:
             kept = itertools.takewhile(lambda one: one[1] * HOLM_LOOKS * (tests - one[0]) <= RATE, enumerate(p))  # Holm
             hold(results["headline"][" or ".join(words)] == len(list(kept)), f"the headline of {name} does not follow")
         pages = [self.files[f"{self.place}/{page}"] for page in ("README.md", "index.html")]
-        hold(all(results["sha256"].encode() in page for page in pages), "a page is of other results")
+        hold(all(results["sha256"].encode() in page for page in pages), f"a page does not belong to {name}")
         stated = b"".join(data for name, data in self.files.items() if name.endswith(".json") and name != METADATA)
         for one in self.json[METADATA]["@graph"]:
             name, digest = urllib.parse.unquote(one["@id"]), one.get("sha256", "")
@@ -170,16 +170,16 @@ class Crate:
         weights = row["hashes"].get(MODEL) or row["hashes"]["weights"]
         stated = {COUNTS: metrics["sha256"], "metrics.json": scoring["metrics_sha256"], **train["curves"]}
         for name, digest in [*row["hashes"].items(), *stated.items()]:
-            hold(sha256(self.files.get(folder + name, b"")) in (digest, sha256(b"")), f"{folder}{name} is another one")
+            hold(sha256(self.files.get(folder + name, b"")) in (digest, sha256(b"")), f"{folder}{name}: wrong sha256")
         ended = [entry.get("model_sha256") for entry in self.starts.values()] if row["seed"] is not None else []
-        hold(weights in ended or not ended, f"{folder}: the record of starts does not have these weights")
+        hold(weights in ended or not ended, f"{folder}: its weights are not in the record of starts")
         scored = {one.get("model_sha256", weights) for one in (metrics, scoring, train)}
-        hold(scored == {weights}, f"{folder} is of other weights")
+        hold(scored == {weights}, f"{folder} combines files of different weights")
         sums, about = count(self.files[folder + COUNTS], folder + COUNTS)
         for miou in (metrics["miou"], row["miou"]):
             hold(abs(mean_iou(sums) - miou) < 1e-9, f"{folder}{COUNTS} gives mIoU {mean_iou(sums)}, not {miou}")
         images = scoring["data"]["images"]["val"], scoring["data"]["ids_sha256"]["val"]
-        hold(images == (about["images"], about["ids_sha256"]), f"{folder}{COUNTS} is not of all prepared images")
+        hold(images == (about["images"], about["ids_sha256"]), f"{folder}{COUNTS} does not cover all prepared images")
         self.counted[folder] = sums, row["miou"], weights, scoring["data"]["content"]
 
     def check_countersigned(self, folder):
@@ -187,14 +187,14 @@ class Crate:
         for name in [name for name in self.json if name.startswith(folder)]:
             other, sums = self.json[name], count(self.files[name[:-5] + ".parquet"], name)[0]
             first, miou, *known = self.counted[f"runs/{self.scale}/{os.path.basename(name)[:-5]}/"]
-            hold([other["model_sha256"], other["data"]["content"]] == known, f"{name} is of other weights or data")
-            hold(all(a[1] == b[1] for a, b in zip(sums, first)), f"{name} is of other labels")
-            hold(abs(other["miou"] - mean_iou(sums)) < 1e-9, f"{name}: its mIoU is not that of its counts")
-            hold(abs(other["miou"] - miou) <= MATCHES, f"{name}: {other['miou']}, not {miou} as in the results")
+            hold([other["model_sha256"], other["data"]["content"]] == known, f"{name} has different weights or data")
+            hold(all(a[1] == b[1] for a, b in zip(sums, first)), f"{name} has different labels")
+            hold(abs(other["miou"] - mean_iou(sums)) < 1e-9, f"{name}: its mIoU does not match its counts")
+            hold(abs(other["miou"] - miou) <= MATCHES, f"{name}: {other['miou']} is too far from {miou}")
             self.lines.append(f"{name}: mIoU {other['miou']:.2f} recounted")
 
 if __name__ == "__main__":
     try:
         print(*Crate(sys.argv[1]).lines, sep="\n")
     except BROKEN as fault:
-        sys.exit(print("does not follow:", fault, file=sys.stderr) or 3)
+        sys.exit(print("check failed:", fault, file=sys.stderr) or 3)

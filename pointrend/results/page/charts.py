@@ -1,7 +1,7 @@
 """The plots of the page: Vega-Lite specifications, which the library that the page carries draws.
 
-Colours are variables of the page's style, so that a plot follows light and dark. Text for hovering that depends on a
-sign is written here: Vega writes −0.00.
+Colours are variables of the page's style, so that a plot follows light and dark. Signed numbers of
+tooltips are written here: Vega writes −0.00.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ DIFFERENCE_CAPTION = (
     " with other validation images. The shaded band is one point to either side."
 )
 OWN_CAPTION = (
-    "These figures cannot be compared with the published ones, which are left out for that reason: the distance between"
-    " the two would mean nothing. The pale bar shows how far the mIoU would move with other validation images."
+    "These figures are not comparable with the published ones, which are therefore left out."
+    " The pale bar shows how far the mIoU would move with other validation images."
 )
 # kinds of points and their shapes
 SHAPES = {"ours": "circle", "each seed": "cross", "released": "diamond"}
@@ -35,7 +35,7 @@ SHAPES = {"ours": "circle", "each seed": "cross", "released": "diamond"}
 
 @dataclass(frozen=True)
 class Chart:
-    """A plot; ``numbers``: what it shows, for those without the script or their sight."""
+    """A plot; ``numbers``: what it shows, for readers without scripts or without sight."""
 
     heading: str
     spec: Mapping[str, Any]

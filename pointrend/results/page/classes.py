@@ -1,4 +1,4 @@
-"""IoU per class, and which class is taken for which."""
+"""IoU per class, and confusion matrices."""
 
 from __future__ import annotations
 
@@ -22,12 +22,10 @@ from pointrend.results.page.charts import Chart
 from pointrend.results.published import Published
 from pointrend.results.tables import Row, Table, percent, row_name, signed
 
-Pixels = tuple[str, str, int]  # a class, what it was taken for, and how many of its pixels
+Pixels = tuple[str, str, int]  # true class, predicted class, number of pixels
 LEAST_SHARE = 0.1  # percent of a class's pixels; smaller cells of the matrix are not drawn
 MOST_MISTAKEN = 10  # pairs in the table beside the matrix
-MATRIX_CAPTION = (
-    "Rows are the true classes. The stronger a cell, the more of the class's pixels were taken for the other."
-)
+MATRIX_CAPTION = "Rows: true class; columns: predicted class. The stronger the colour, the larger the share of the row."
 
 
 @dataclass(frozen=True)
@@ -164,6 +162,8 @@ def _matrix_chart(row: Row, pairs: Sequence[Pixels]) -> Chart:
     )
     wrong = sorted((pair for pair in shares if pair[0] != pair[1]), key=lambda pair: -pair[2])[:MOST_MISTAKEN]
     mistaken = tuple((truth, predicted, percent(share)) for truth, predicted, share in wrong)
-    numbers = Table(f"Most often mistaken, {row_name(row)}", ("True class", "Taken for", "Of its pixels"), mistaken)
+    numbers = Table(
+        f"Most frequent confusions, {row_name(row)}", ("True class", "Predicted", "Share of its pixels"), mistaken
+    )
     told = f"Confusion matrix of {row_name(row)}: {len(names)} classes; the table below has the largest mistakes."
     return Chart(row_name(row), charts.spec(chart, told), MATRIX_CAPTION, numbers)

@@ -24,12 +24,12 @@ from pointrend.results.run_files import VALIDATION
 from pointrend.results.tables import NOTHING, Row, Table, row_name
 
 MOST_POINTS = 120  # of a drawn line; longer ones are averaged
-SHOWN = {"loss": "total loss", "loss_point": "loss of the points", "loss_coarse": "coarse loss", "lr": "learning rate"}
+SHOWN = {"loss": "total loss", "loss_point": "point loss", "loss_coarse": "coarse loss", "lr": "learning rate"}
 SHOWN |= {VALIDATION: "mIoU on a part of val"}
 NUMBERS = ("Training", "Records", "First loss", "Last loss", "points", "coarse", "Records in the band")
-WORDS = "The dashed line is the total loss of {}, the pale band what is expected {}."
+WORDS = "The dashed line is the total loss of {}, the pale band the range expected {}."
 PUBLISHED_WORDS = "the published log", "around it"
-ORIGINAL_WORDS = "the original's trainings, their mean", "of a further training of it at 95 %"
+ORIGINAL_WORDS = "the original's trainings (mean)", "of one more of them (95 %)"
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ def second_scores(rows: Sequence[Row], carried: Carried) -> list[str]:
     """What is said of the rows of a run whose weights a second party has scored.
 
     Raises:
-        CheckFailed: a record of a second party is not one.
+        CheckFailed: a record of a second party has an unexpected form.
     """
     return [
         f"{'seed ' + str(row['seed']) if row['kind'] == 'trained' else 'released weights'}"
@@ -42,4 +42,6 @@ def _record(name: str, content: bytes) -> tuple[str, float]:
         record = json.loads(content)
         return record["model_sha256"], float(record["miou"])
     except (ValueError, KeyError, TypeError) as problem:
-        raise CheckFailed(f"{name} is not of a crate: {problem!r}", "unpack it from the crate again") from problem
+        raise CheckFailed(
+            f"{name} is not a second party's record: {problem!r}", "unpack it from the crate again"
+        ) from problem

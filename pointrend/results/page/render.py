@@ -59,7 +59,7 @@ def render_page(results: Mapping[str, Any], published: Published, carried: Carri
         "curves": ("Training curves", losses),
         "classes": ("IoU per class", class_tables(results, published, carried)),
         "confusion": ("Confusion", confusions),
-        "pictures": ("Pictures", gallery(results, carried)),
+        "pictures": ("Images", gallery(results, carried)),
         "provenance": ("Evidence", sources),
     }
     return (

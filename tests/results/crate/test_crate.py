@@ -59,10 +59,13 @@ def test_it_has_the_cards_of_its_trainings_and_the_metadata_of_its_data(crate):
     assert data["name"] == "pointrend-voc"
 
 
-def test_what_a_crate_does_not_have_is_not_called_counted(done, tmp_path):
+def test_what_a_crate_does_not_have_is_not_called_counted(done, pointrend, tmp_path, capsys):
     project = Project.load(done.path("params.yaml"), "demo")
-    lines = write_crate(tmp_path / "results.crate.zip", contents(project, performed(project, ())), "", None)
+    crate = tmp_path / "results.crate.zip"
+    lines = write_crate(crate, contents(project, performed(project, ())), "", None)
     assert [line.endswith(" NOT RECOUNTED") for line in lines] == [True, True, True, False]
+    assert pointrend("countersign", crate, "voc_r50") == 2
+    assert "the crate has no counts of voc_r50; name a run whose counts it has" in capsys.readouterr().err
 
 
 def test_the_three_commands_of_the_page_need_no_code_of_ours(crate, keys, tmp_path):

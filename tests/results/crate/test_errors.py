@@ -16,14 +16,14 @@ def words(text: str, places: dict[str, Path]) -> list[str]:
 @pytest.mark.parametrize(
     ("command", "code", "says"),
     [
-        ("crate --out {there}", 2, "results.crate.zip exists; remove it, or name another file with --out"),
+        ("crate --out {there}", 2, "results.crate.zip already exists; remove it, or name another file with --out"),
         ("crate --out {root}/results/a.zip", 2, "is in results/, which only the stages write to"),
         ("crate voc_r5 --out {new}", 2, "there is no run 'voc_r5' (did you mean 'voc_r50'?)"),
         ("crate --out {new} --sign {keys}/nobody", 2, "the key {keys}/nobody does not exist; make one: ssh-keygen"),
         ("crate --out {new} --sign {locked}", 2, "the key {locked} needs a passphrase; run: ssh-add {locked}"),
         ("crate --out {new} --sign {root}/params.yaml", 2, "ssh-keygen cannot sign with {root}/params.yaml"),
         ("crate --out {new} --scale pilot", 2, "results/pilot/results.json does not exist"),
-        ("verify --crate {root}/params.yaml", 2, "params.yaml is not a crate; name a file that pointrend crate"),
+        ("verify --crate {root}/params.yaml", 2, "params.yaml is not a crate; name a file written by"),
         ("verify --crate {root}/nothing", 2, "nothing is not a crate"),
         ("verify --signed-by {keys}/allowed", 2, "--signed-by needs --crate"),
         ("verify --crate {there} --signed-by {keys}/nobody", 2, "nobody does not exist; write a line"),
@@ -37,7 +37,7 @@ def words(text: str, places: dict[str, Path]) -> list[str]:
         (
             "countersign {there} voc_r50 --set subdivision_points=9",
             2,
-            "the crate has voc_r50 scored with another setting",
+            "the crate has a score of voc_r50 with a different setting",
         ),
     ],
 )
@@ -79,7 +79,7 @@ def test_without_ssh_keygen(crate, keys, pointrend, tmp_path, monkeypatch, capsy
             lambda root: (root / "runs/demo/voc_r50-s0/model.safetensors").unlink(),
             "the weights of voc_r50 in the crate",
         ),
-        (lambda root: (root / "runs/demo/voc_r50-s0/model.safetensors").write_bytes(b"x"), "is not the file that the"),
+        (lambda root: (root / "runs/demo/voc_r50-s0/model.safetensors").write_bytes(b"x"), "differs from the weights"),
         (lambda root: (root / "data/demo/voc/manifest.json").unlink(), "manifest.json does not exist; run: pointrend"),
         (lambda root: (root / "data/demo/voc/val.labels.bin").write_bytes(b"x"), "val.labels.bin"),
     ],

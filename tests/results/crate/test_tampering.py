@@ -152,10 +152,10 @@ SEEN = {  # without a signature, too: what the verifier says
     "better counts": (recount(all_right), "gives mIoU"),
     "an image left out": (
         recount(lambda table: table.filter(pyarrow.compute.field("image") != table["image"][0])),
-        "is of other labels",
+        "has different labels",
     ),
     "another original": (set_in(TABLE, "runs.voc_r50.0.miou", 1.0), "published_miou is"),
-    "other weights": (weights, "the record of starts does not have these weights"),
+    "other weights": (weights, "its weights are not in the record of starts"),
 }
 SIGNED = {  # only what was signed shows these
     "everything made better": better_everywhere,
@@ -193,17 +193,25 @@ def impossible(table: pyarrow.Table) -> pyarrow.Table:
 LINKS = {  # each statement of a record, broken alone: the change, what is made anew, what the verifier says
     "a cell counted twice": (recount(twice), hash_anew, "counts an image and class twice"),
     "more right than there are": (recount(impossible), hash_anew, "has impossible counts"),
-    "other images": (set_in(f"{RUN}/evaluate.json", "data.ids_sha256.val", "0" * 64), hash_anew, "of all prepared"),
-    "weights of metrics.json": (set_in(f"{RUN}/metrics.json", "model_sha256", "0" * 64), hash_anew, "of other weights"),
-    "results.json": (set_in(RESULTS, "runs.0.evidence", "seeds"), list_anew, "is not as it was written"),
+    "other images": (set_in(f"{RUN}/evaluate.json", "data.ids_sha256.val", "0" * 64), hash_anew, "all prepared images"),
+    "weights of metrics.json": (
+        set_in(f"{RUN}/metrics.json", "model_sha256", "0" * 64),
+        hash_anew,
+        "combines files of",
+    ),
+    "results.json": (set_in(RESULTS, "runs.0.evidence", "seeds"), list_anew, "does not match its own sha256"),
     "published": (text("published/retrainings.csv", "43.35", "43.36"), list_anew, "published/retrainings.csv is not"),
     "starts": (set_in("results/demo/starts/000001.json", "time", "today"), list_anew, "starts/ was edited"),
-    "page": (text("results/demo/index.html", "[0-9a-f]{64}", "0" * 64), list_anew, "a page is of other results"),
+    "page": (
+        text("results/demo/index.html", "[0-9a-f]{64}", "0" * 64),
+        list_anew,
+        "a page does not belong to",
+    ),
     "metadata": (text("params.yaml", "lr: 0.01", "lr: 0.02"), list_anew, "gives a wrong sha256 for params.yaml"),
-    "curve": (text(f"{RUN}/curve.csv", "1", "2"), list_anew, "curve.csv is another one"),
-    "weights of the second party": (second(model_sha256="0" * 64), list_anew, "is of other weights or data"),
-    "mIoU of the second party": (second(miou=99.0), list_anew, "its mIoU is not that of its counts"),
-    "another second score": (second_better, list_anew, "as in the results"),
+    "curve": (text(f"{RUN}/curve.csv", "1", "2"), list_anew, "curve.csv: wrong sha256"),
+    "weights of the second party": (second(model_sha256="0" * 64), list_anew, "has different weights or data"),
+    "mIoU of the second party": (second(miou=99.0), list_anew, "its mIoU does not match its counts"),
+    "another second score": (second_better, list_anew, "is too far from"),
 }
 
 
@@ -218,7 +226,7 @@ def test_two_files_of_one_name_are_not_one(crate, tmp_path):
     path = Path(shutil.copy(crate, tmp_path))
     with zipfile.ZipFile(path, "a") as archive, pytest.warns(UserWarning, match="Duplicate name"):
         archive.writestr("params.yaml", b"other")
-    with pytest.raises(CheckFailed, match="has two files of one name"):
+    with pytest.raises(CheckFailed, match="has two files with the same name"):
         read_crate(path)
 
 

@@ -176,7 +176,7 @@ def test_panels_are_shown_one_by_one_and_compared_by_a_slider(files: Any, open_p
     page.keyboard.type("label")
     page.keyboard.press("Enter")
     assert [each.get_attribute("aria-label") for each in figure.locator("canvas").all()] == [
-        f"voc_r50 (seed 0), best picture, street {EVIL}, mIoU 90.00%: label"
+        f"voc_r50 (seed 0), best image, street {EVIL}, mIoU 90.00%: label"
     ]
     assert not slider.is_visible()
     # The label drawn by evaluation has five classes, whose colours the panel has exactly.
