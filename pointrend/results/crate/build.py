@@ -158,7 +158,7 @@ def read_crate(path: Path, name: Path | None = None) -> Crate:
         raise ResultsError(f"{name or path} is not a crate", "name a file that pointrend crate has written")
     try:
         return Crate(path)
-    except BROKEN as fault:
+    except (*BROKEN, OSError) as fault:
         what = f"{name or path} does not hold: {fault}"
         raise CheckFailed(what, "get it again from its maker; to make one, run pointrend verify first") from fault
 

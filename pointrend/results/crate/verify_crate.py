@@ -10,6 +10,7 @@ import pyarrow.parquet
 MANIFEST, SIGNATURE, COUNTERSIGNED = "manifest-sha256.txt", "manifest-sha256.txt.sig", "countersigned"
 METADATA, MODEL, COUNTS = "ro-crate-metadata.json", "model.safetensors", "confusion.parquet"
 MATCHES, CLOSE = 0.02, 0.05  # points by which two scores of the same weights may differ
+NAME = re.compile(r"(\.?[\w-][\w.+-]*/)*\.?[\w-][\w.+-]*", re.ASCII)  # no way out of a folder, and none to hide
 RATE, MARGIN, FIRST_LOOK, ALIKE, HOLM_LOOKS, KNOWN = 0.05, 1.0, 3, 0.75, 1.3, 1e6
 BROKEN = (ArithmeticError, AttributeError, EOFError, LookupError, RuntimeError, StopIteration, TypeError, ValueError,
           zipfile.BadZipFile, zlib.error)
@@ -17,10 +18,8 @@ BROKEN = (ArithmeticError, AttributeError, EOFError, LookupError, RuntimeError, 
 def hold(truth, what):
     if not truth:
         raise ValueError(what)
-def sha256(data):
-    return hashlib.sha256(data).hexdigest()
-def near(a, b):
-    return math.isclose(a, b, rel_tol=1e-6, abs_tol=1e-9) if None not in (a, b) else a is b
+def sha256(data): return hashlib.sha256(data).hexdigest()
+def near(a, b): return math.isclose(a, b, rel_tol=1e-6, abs_tol=1e-9) if None not in (a, b) else a is b
 def sealed(record):
     rest = {name: value for name, value in record.items() if name != "sha256"}
     return record["sha256"] == sha256((json.dumps(rest, sort_keys=True, indent=2, ensure_ascii=False) + "\n").encode())
@@ -82,7 +81,7 @@ def judge(row, differences, planned, variance, degrees, k, own, rounding):
         errors = [welch] if own else [alone, pooled if alike else welch]
         spent = ((n - FIRST_LOOK + 1) / looks) ** 2 / min(1 + 0.15 * (looks - 1), 2.0 if own else 1.3)
     chance = max(tail(far - rounding, *error) for error in errors)
-    right = near(chance, RATE / 2 * spent) and near(sum(row["interval"]) / 2, mean)
+    right = near(chance, RATE / 2 * spent) and near(sum(row["interval"]) / 2, mean) and near(row["difference"], mean)
     hold(right and near(row["sigma"], sigma) and row["n"] == n, f"{row['run']}: its interval or sigma does not follow")
     side = "above" if mean > 0 else "below"
     if n == 1:
@@ -95,14 +94,24 @@ def judge(row, differences, planned, variance, degrees, k, own, rounding):
 class Crate:
     def __init__(self, path):  # raises one of BROKEN at the first thing that does not follow
         with zipfile.ZipFile(path) as archive:
-            self.files = {name: archive.read(name) for name in archive.namelist()}
-            hold(len(self.files) == len(archive.namelist()), f"{path} has two files of one name")
+            of, kinds = archive.infolist(), {0, 8}  # no links; stored or deflated
+            plain = (NAME.fullmatch(one.filename) and {one.external_attr >> 28, one.compress_type} <= kinds
+                     for one in of)
+            alone = not archive.comment and not min(one.header_offset for one in of)
+            hold(all(plain) and alone and sum(one.file_size for one in of) < 2**31, f"{path} has more than plain files")
+            hold(len({one.filename.lower() for one in of}) == len(of), f"{path} has two files of one name")
+            self.files = {one.filename: archive.read(one) for one in of}
         check_manifest(self.files)
         self.json = {name: json.loads(data) for name, data in self.files.items() if name.endswith(".json")}
-        name = next(name for name in self.files if re.fullmatch(r"results/\w+/results\.json", name))
+        name, *more = (name for name in self.files if re.fullmatch(r"results/\w+/results\.json", name))
         results, self.place, self.lines, self.counted = self.json[name], os.path.dirname(name), [], {}
         self.scale, published, rows = results["scale"], results["published"], results["runs"]
         hold(sealed(results), f"{name} is not as it was written")
+        params, headline = self.json["params.json"], results["headline"]
+        scales = {f"results/{scale}" for scale in (self.scale, params["scale"])}
+        hold(scales == {self.place} and not more, f"{path} is not of one scale")
+        hold({row["run"] for row in rows} == set(params["runs"]), f"{name} leaves out runs")
+        hold(len({(row["run"], row["kind"], row["seed"]) for row in rows}) == len(rows), f"{name} has a row twice")
         for file, digest in {**published["data"], published["file"]: published["sha256"]}.items():
             hold(sha256(self.files["published/" + file]) == digest, f"published/{file} is not that of {name}")
         starts = [self.files[name] for name in sorted(self.files) if name.startswith(self.place + "/starts/")]
@@ -115,7 +124,8 @@ class Crate:
         for words, key in ((("reproduced",), "reproduced"), (("below", "above"), "side")):
             p = sorted(row["p"][key] for row in rows if row["kind"] == "seeds" and row["verdict"] in words)
             kept = itertools.takewhile(lambda one: one[1] * HOLM_LOOKS * (tests - one[0]) <= RATE, enumerate(p))  # Holm
-            hold(results["headline"][" or ".join(words)] == len(list(kept)), f"the headline of {name} does not follow")
+            found = headline[" or ".join(words)], headline["runs"]
+            hold(found == (len(list(kept)), tests), f"the headline of {name} does not follow")
         pages = [self.files[f"{self.place}/{page}"] for page in ("README.md", "index.html")]
         hold(all(results["sha256"].encode() in page for page in pages), "a page is of other results")
         stated = b"".join(data for name, data in self.files.items() if name.endswith(".json") and name != METADATA)
@@ -125,7 +135,6 @@ class Crate:
             hold(right, f"{METADATA} gives a wrong sha256 for {name}")
         for folder in sorted({os.path.dirname(name) + "/" for name in self.files if f"/{COUNTERSIGNED}/" in name}):
             self.check_countersigned(folder)
-
     def published(self, run, dataset):  # the figure, and what is known of the trainings behind it, for judge()
         sections = self.json["published/pointrend_table.json"]["sections"]
         sigma = self.json["params.json"]["datasets"][dataset]["sigma"]
@@ -135,11 +144,21 @@ class Crate:
         if len(mious) > 1:
             return statistics.fmean(mious), (statistics.variance(mious), len(mious) - 1, len(mious), True, 0.0)
         return mious[0] if mious else None, (sigma["points"] ** 2, sigma["degrees"] or KNOWN, 1, False, 0.005)
-
+    def planned(self, row, of_seed):  # the seeds planned for a training that counts; its only weights are these
+        start = self.starts.get((row["provenance"]["start"] or {}).get("sha256"), {"series": None})
+        series = [one for one in self.starts.values() if one["series"] == start["series"]]
+        ends = {one["model_sha256"] for one in series if one["kind"] == "end" and one["seed"] == row["seed"]}
+        known = (start.get("run"), start.get("seed"), ends) == (row["run"], row["seed"], {row["hashes"][MODEL]})
+        hold(known, f"{row['run']}: the record of starts does not have these weights")
+        before = itertools.takewhile(lambda one: one["kind"] not in ("progress", "end"), series)
+        planned = [[], *(one["seeds"] for one in before if one["kind"] == "seeds")][-1]
+        needed = {row["seed"], *(one["seed"] for one in series if one["kind"] == "start" and one["seed"] in planned)}
+        hold(row["seed"] in planned and needed <= of_seed.keys(), f"{row['run']}: its seeds are not those planned")
+        return planned
     def check_run(self, run, rows):
         of_seed = {row["seed"]: row for row in rows if row["kind"] == "trained"}
-        plan = next((row["sealed"] for row in of_seed.values() if row["sealed"]), None)
-        planned = self.starts[plan["sha256"]]["seeds"] if plan else list(of_seed)
+        counting = (row for row in of_seed.values() if row["comparable"] and row["miou"] is not None)
+        planned = [[], *(self.planned(row, of_seed) for row in counting)][-1]
         found = (of_seed.get(seed, {"difference": None})["difference"] for seed in planned)
         counted, kinds = list(itertools.takewhile(lambda one: one is not None, found)), [row["kind"] for row in rows]
         hold(("seeds" in kinds) == (len(counted) >= FIRST_LOOK), f"{run}: its seeds are not those planned")
@@ -149,8 +168,8 @@ class Crate:
             difference = ours - published if None not in (ours, published) and row["comparable"] else None
             for key, value in (("published_miou", published), ("difference", difference)):
                 hold(near(row[key], value), f"{who}: {key} is {value}, not {row[key]}")
-            none = row["verdict"] if row["verdict"] == "unverified" else "not run"
-            word = "not comparable" if ours is not None else none
+            word = "not comparable" if ours is not None else "not run"
+            word = row["verdict"] if ours is None and row["verdict"] == "unverified" else word
             if difference is not None and row["kind"] == "released":
                 limits = {"matches": MATCHES, "close": CLOSE, "differs": math.inf}
                 word = next(word for word, most in limits.items() if round(abs(difference), 9) <= most)
@@ -163,7 +182,6 @@ class Crate:
             if ours is not None:
                 how = "recounted" if folder in self.counted else "NOT RECOUNTED"
                 self.lines.append(f"{who}: {word}, mIoU {ours:.2f} {how if row['kind'] != 'seeds' else 'of its seeds'}")
-
     def check_score(self, row, folder):  # its files belong together, and its mIoU is that of the counts
         metrics, scoring = self.json[folder + "metrics.json"], self.json[folder + "evaluate.json"]
         train = self.json.get(folder + "train.json", {"curves": {}})
@@ -171,24 +189,22 @@ class Crate:
         stated = {COUNTS: metrics["sha256"], "metrics.json": scoring["metrics_sha256"], **train["curves"]}
         for name, digest in [*row["hashes"].items(), *stated.items()]:
             hold(sha256(self.files.get(folder + name, b"")) in (digest, sha256(b"")), f"{folder}{name} is another one")
-        ended = [entry.get("model_sha256") for entry in self.starts.values()] if row["seed"] is not None else []
-        hold(weights in ended or not ended, f"{folder}: the record of starts does not have these weights")
         scored = {one.get("model_sha256", weights) for one in (metrics, scoring, train)}
-        hold(scored == {weights}, f"{folder} is of other weights")
+        same = scoring["run"] == row["run"] and scoring["seed"] == row["seed"]
+        hold(same and scored == {weights}, f"{folder} is of other weights")
         sums, about = count(self.files[folder + COUNTS], folder + COUNTS)
         for miou in (metrics["miou"], row["miou"]):
             hold(abs(mean_iou(sums) - miou) < 1e-9, f"{folder}{COUNTS} gives mIoU {mean_iou(sums)}, not {miou}")
         images = scoring["data"]["images"]["val"], scoring["data"]["ids_sha256"]["val"]
         hold(images == (about["images"], about["ids_sha256"]), f"{folder}{COUNTS} is not of all prepared images")
         self.counted[folder] = sums, row["miou"], weights, scoring["data"]["content"]
-
     def check_countersigned(self, folder):
         check_manifest(self.files, folder)
         for name in [name for name in self.json if name.startswith(folder)]:
             other, sums = self.json[name], count(self.files[name[:-5] + ".parquet"], name)[0]
             first, miou, *known = self.counted[f"runs/{self.scale}/{os.path.basename(name)[:-5]}/"]
             hold([other["model_sha256"], other["data"]["content"]] == known, f"{name} is of other weights or data")
-            hold(all(a[1] == b[1] for a, b in zip(sums, first)), f"{name} is of other labels")
+            hold([one[1] for one in sums] == [one[1] for one in first], f"{name} is of other labels")
             hold(abs(other["miou"] - mean_iou(sums)) < 1e-9, f"{name}: its mIoU is not that of its counts")
             hold(abs(other["miou"] - miou) <= MATCHES, f"{name}: {other['miou']}, not {miou} as in the results")
             self.lines.append(f"{name}: mIoU {other['miou']:.2f} recounted")
@@ -196,5 +212,5 @@ class Crate:
 if __name__ == "__main__":
     try:
         print(*Crate(sys.argv[1]).lines, sep="\n")
-    except BROKEN as fault:
+    except (*BROKEN, OSError) as fault:
         sys.exit(print("does not follow:", fault, file=sys.stderr) or 3)
