@@ -39,28 +39,37 @@ def sign(key: Path, message: bytes) -> bytes:
     )
 
 
+def public_key(key: Path | None, message: bytes) -> bytes:
+    """The public key in a signature of ``message`` (PROTOCOL.sshsig of OpenSSH); empty without a key."""
+    if key is None:
+        return b""
+    signature = b64decode(sign(key, message)[len(HEAD) : -len(FOOT)])
+    start = len(b"SSHSIG") + 4  # after the version; four bytes with the key's length follow
+    return signature[start : start + 4 + int.from_bytes(signature[start : start + 4])]
+
+
 def signers(files: Mapping[str, bytes], allowed: Path | None) -> Iterator[str]:
     """Who signed each manifest among the ``files`` of a crate, by the allowed-signers file of ssh-keygen(1), in lines.
 
     Raises:
-        CheckFailed: one is not signed, or not by a key in ``allowed``; or two are by the same party.
+        CheckFailed: one is not signed, or not by a key in ``allowed``; or by the party whose crate it is.
         ResultsError: there is no file ``allowed``.
         MachineError: there is no ssh-keygen.
     """
     if allowed is not None and not allowed.is_file():
         do = f'write a line `NAME namespaces="{NAMESPACE}" ssh-ed25519 AAAA...` for each signer that you trust'
         raise ResultsError(f"{allowed} does not exist", do)
-    found: set[str] = set()
+    maker = None
     for path in sorted(name for name in files if name.endswith(MANIFEST)):
         signature = files.get(f"{path}.sig")
         if allowed is None:
             yield f"{path}: {'not signed' if signature is None else 'its signature was not checked, use --signed-by'}"
             continue
         who = _signer(files[path], signature or b"", allowed)
-        if who is None or who in found:
-            what = f"{path} is not signed by a{'nother' * bool(found)} party that {allowed} lists"
+        if who is None or who == maker:
+            what = f"{path} is not signed by a{'nother' * bool(maker)} party that {allowed} lists"
             raise CheckFailed(what, "get the crate and the keys again, each from its source")
-        found.add(who)
+        maker = maker or who
         yield f"{path}: signed by {who}"
 
 

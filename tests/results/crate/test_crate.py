@@ -19,7 +19,7 @@ from pointrend.engines.performed import performed
 from pointrend.errors import CheckFailed
 from pointrend.files import sha256_file
 from pointrend.results.crate.build import contents, read_crate, write_crate
-from pointrend.results.crate.signing import signers
+from pointrend.results.crate.signing import NAMESPACE, signers
 from pointrend.settings.project import Project
 from tests.results.crate.conftest import read, write
 from tests.tiny import ROOT
@@ -134,3 +134,16 @@ def test_a_second_score_is_on_the_page_and_in_the_next_crate(crate, done, keys, 
     (record,) = (root / "results/demo/countersigned").rglob("voc_r50-s0.json")
     record.write_text("{}")
     assert pointrend("report") == 3
+
+
+def test_a_third_party_keeps_the_signature_of_the_second(crate, second, keys, pointrend, tmp_path, capsys):
+    """Even where both compute the same, and whoever has signed one score may sign another."""
+    path = Path(shutil.copy(crate, tmp_path))
+    assert pointrend("countersign", path, "voc_r50", "--sign", keys / "carol", root=second) == 0
+    assert pointrend("countersign", path, "voc_r50", "--sign", keys / "bob", root=second) == 0  # once more
+    capsys.readouterr()
+    carol = f'carol namespaces="{NAMESPACE}" {(keys / "carol.pub").read_text()}'
+    allowed = tmp_path / "allowed"
+    allowed.write_text(carol + (keys / "allowed").read_text())
+    assert pointrend("verify", "--crate", path, "--signed-by", allowed) == 0
+    assert sorted(re.findall(r"signed by (\w+)", capsys.readouterr().out)) == ["alice", "bob", "carol"]
