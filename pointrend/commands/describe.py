@@ -17,9 +17,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pointrend.commands.arguments import add_dataset
+from pointrend.commands.arguments import add_dataset, check_out
 from pointrend.datasets.registry import classes_of
-from pointrend.errors import DatasetError
+from pointrend.errors import DatasetError, ParamsError
 from pointrend.files import read_json, write_text
 from pointrend.results.croissant import croissant
 from pointrend.settings.project import Project
@@ -46,11 +46,14 @@ def run(project: Project, arguments: argparse.Namespace) -> None:
     if arguments.croissant:
         print(json.dumps(croissant(project, manifest), indent=2, ensure_ascii=False))
         return
+    page = Path(arguments.pictures or f"build/{name}.html")
+    if page.suffix != ".html":
+        raise ParamsError(f"{page} does not end in .html", "name another file with --pictures")
+    check_out(project, page)
     found = describe(project.data_folder(name))
     if arguments.pictures is not None:
         from pointrend.commands.dataset_page import dataset_page
 
-        page = Path(arguments.pictures or f"build/{name}.html")
         write_text(page, dataset_page(project, name, found))
         print(page)
         return

@@ -39,11 +39,11 @@ def sign(key: Path, message: bytes) -> bytes:
     )
 
 
-def public_key(key: Path | None, message: bytes) -> bytes:
-    """The public key in a signature of ``message`` (PROTOCOL.sshsig of OpenSSH); empty without a key."""
+def public_key(key: Path | None) -> bytes:
+    """The public key in a signature (PROTOCOL.sshsig of OpenSSH); empty without a key. Raises as :func:`sign` does."""
     if key is None:
         return b""
-    signature = b64decode(sign(key, message)[len(HEAD) : -len(FOOT)])
+    signature = b64decode(sign(key, b"")[len(HEAD) : -len(FOOT)])
     start = len(b"SSHSIG") + 4  # after the version; four bytes with the key's length follow
     return signature[start : start + 4 + int.from_bytes(signature[start : start + 4])]
 
