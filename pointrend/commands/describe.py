@@ -25,6 +25,8 @@ from pointrend.results.croissant import croissant
 from pointrend.settings.project import Project
 from pointrend.terminal import table
 
+DESCRIBED = ("dataset", "pins", "content", "archives", "files", "splits")  # keys of manifest.json
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of this verb."""
@@ -41,15 +43,15 @@ def run(project: Project, arguments: argparse.Namespace) -> None:
     from pointrend.datasets.prepare.prepare import describe
 
     name = project.params.known("dataset", arguments.dataset, project.params.datasets)
-    do = f"run: pointrend --scale {project.params.scale} prepare {name}"
-    manifest = read_json(project.manifest(name), DatasetError, do)
-    if arguments.croissant:
-        print(json.dumps(croissant(project, manifest), indent=2, ensure_ascii=False))
-        return
     page = Path(arguments.pictures or f"build/{name}.html")
     if page.suffix != ".html":
         raise ParamsError(f"{page} does not end in .html", "name another file with --pictures")
     check_out(project, page)
+    do = f"run: pointrend --scale {project.params.scale} prepare {name}"
+    manifest = read_json(project.manifest(name), DatasetError, do, keys=DESCRIBED)
+    if arguments.croissant:
+        print(json.dumps(croissant(project, manifest), indent=2, ensure_ascii=False))
+        return
     found = describe(project.data_folder(name))
     if arguments.pictures is not None:
         from pointrend.commands.dataset_page import dataset_page
