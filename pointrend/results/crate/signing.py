@@ -82,7 +82,7 @@ def _signer(message: bytes, signature: bytes, allowed: Path) -> str | None:
         valid = (
             found
             and _is_plain(signature)
-            and _ssh_keygen("verify", *by, "-I", found[0], message=message.decode()).returncode == 0
+            and _ssh_keygen("verify", *by, "-I", found[0], message=message).returncode == 0
         )
         return found[0] if valid else None
 
@@ -96,12 +96,12 @@ def _is_plain(signature: bytes) -> bool:
     return body == b"\n".join(text[at : at + 70] for at in range(0, len(text), 70))
 
 
-def _ssh_keygen(way: str, *words: str, message: str = "") -> subprocess.CompletedProcess[str]:
+def _ssh_keygen(way: str, *words: str, message: bytes = b"") -> subprocess.CompletedProcess[str]:
     """Run it without a terminal, so that it never waits for a passphrase."""
     command = ["ssh-keygen", "-Y", way, *(() if way == "find-principals" else ("-n", NAMESPACE)), *words]
     try:
-        return subprocess.run(  # noqa: S603 no shell
-            command, input=message, capture_output=True, start_new_session=True, text=True, errors="replace"
-        )
+        ran = subprocess.run(command, input=message, capture_output=True, start_new_session=True)  # noqa: S603 no shell
     except FileNotFoundError as missing:
         raise MachineError("ssh-keygen was not found", "install the OpenSSH client") from missing
+    said, complained = (stream.decode(errors="replace") for stream in (ran.stdout, ran.stderr))
+    return subprocess.CompletedProcess(command, ran.returncode, said, complained)

@@ -95,10 +95,11 @@ class Crate:
     def __init__(self, path):  # raises one of BROKEN at the first thing that does not follow
         with zipfile.ZipFile(path) as archive:
             of, kinds = archive.infolist(), {0, 8}  # no links; stored or deflated
-            plain = (NAME.fullmatch(one.filename) and {one.external_attr >> 28, one.compress_type} <= kinds
-                     for one in of)
-            alone = not archive.comment and not min(one.header_offset for one in of)
-            hold(all(plain) and alone and sum(one.file_size for one in of) < 2**31, f"{path} has more than plain files")
+            odd = [one.filename for one in of
+                   if not NAME.fullmatch(one.filename) or {one.external_attr >> 28, one.compress_type} - kinds]
+            hold(not odd, f"{path} has more than plain files: {odd[:1]}")
+            alone = of and not archive.comment and not min(one.header_offset for one in of)
+            hold(alone and sum(one.file_size for one in of) < 2**31, f"{path} has more than plain files, or none")
             hold(len({one.filename.lower() for one in of}) == len(of), f"{path} has two files of one name")
             self.files = {one.filename: archive.read(one) for one in of}
         check_manifest(self.files)

@@ -103,6 +103,13 @@ def test_a_flipped_byte_in_a_signature_is_found(crate, keys, at):
             list(signers({**files, name: flipped(files[name], at % len(files[name]))}, keys / "allowed"))
 
 
+def test_a_manifest_that_is_no_text_is_not_signed(crate, keys):
+    files = read(crate)
+    others = {"x-manifest-sha256.txt": b"\xff", "x-manifest-sha256.txt.sig": files["manifest-sha256.txt.sig"]}
+    with pytest.raises(CheckFailed, match=r"x-manifest-sha256\.txt is not signed"):
+        list(signers(files | others, keys / "allowed"))
+
+
 def test_mlflow_has_the_crate_and_its_sha256(done, tmp_path):
     root = done.copy(tmp_path / "checkout").root
     for _ in range(2):
