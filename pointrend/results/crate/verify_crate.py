@@ -180,6 +180,9 @@ class Crate:
             folder = f"runs/{self.scale}/{run}-{'released' if row['kind'] == 'released' else 's' + str(row['seed'])}/"
             if ours is not None and row["kind"] != "seeds" and folder + COUNTS in self.files:
                 self.check_score(row, folder)
+            ends = [(one["run"], one["seed"]) for one in self.starts.values() if one["kind"] == "end"]
+            if ours is None and (run, row["seed"]) in ends:
+                self.lines.append(f"{who}: {word}, BUT ITS TRAINING ENDED")
             if ours is not None:
                 how = "recounted" if folder in self.counted else "NOT RECOUNTED"
                 self.lines.append(f"{who}: {word}, mIoU {ours:.2f} {how if row['kind'] != 'seeds' else 'of its seeds'}")

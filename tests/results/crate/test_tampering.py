@@ -339,6 +339,12 @@ def test_a_forged_crate_is_refuted_by_its_own_records(tampered, name):
         read_crate(tampered(change))
 
 
+def test_a_training_that_is_said_not_to_have_run_is_shown(tampered):
+    nothing = {"miou": None, "difference": None, "hashes": {}}
+    lines = read_crate(tampered(forge(lambda rows: rows[2].update(nothing)))).lines
+    assert "voc_r50 trained 2: not run, BUT ITS TRAINING ENDED" in lines
+
+
 @pytest.mark.parametrize(
     "name", ["../x", "/x", "a/../x", "a//x", "a\\x", "x\n", "é", "results/paper/results.json", "a/"]
 )
