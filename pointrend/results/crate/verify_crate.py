@@ -37,7 +37,9 @@ def check_manifest(files, folder=""):
 
 def count(data, name):
     """Per class the right, labelled and predicted pixels of all images, and what the file states about itself."""
-    table = pyarrow.parquet.read_table(pyarrow.BufferReader(data))
+    file = pyarrow.parquet.ParquetFile(pyarrow.BufferReader(data))
+    hold(file.metadata.num_rows < 2**22, f"{name} has more rows than there are images and classes")
+    table = file.read()
     columns = ("image", "class", "true_positive", "ground_truth", "predicted")
     about, cells = json.loads(table.schema.metadata[b"scored"]), list(zip(*(table[key].to_pylist() for key in columns)))
     hold(len({cell[:2] for cell in cells}) == len(cells), f"{name} counts an image and class twice")
@@ -109,8 +111,7 @@ class Crate:
         self.scale, published, rows = results["scale"], results["published"], results["runs"]
         hold(sealed(results), f"{name} is not as it was written")
         params, headline = self.json["params.json"], results["headline"]
-        scales = {f"results/{scale}" for scale in (self.scale, params["scale"])}
-        hold(scales == {self.place} and not more, f"{path} is not of one scale")
+        hold({params["scale"], self.place[8:]} == {self.scale} and not more, f"{path} is not of one scale")
         hold({row["run"] for row in rows} == set(params["runs"]), f"{name} leaves out runs")
         hold(len({(row["run"], row["kind"], row["seed"]) for row in rows}) == len(rows), f"{name} has a row twice")
         for file, digest in {**published["data"], published["file"]: published["sha256"]}.items():
@@ -158,8 +159,7 @@ class Crate:
         return planned
     def check_run(self, run, rows):
         of_seed = {row["seed"]: row for row in rows if row["kind"] == "trained"}
-        counting = (row for row in of_seed.values() if row["comparable"] and row["miou"] is not None)
-        planned = [[], *(self.planned(row, of_seed) for row in counting)][-1]
+        planned = [[], *(self.planned(row, of_seed) for row in of_seed.values() if row["difference"] is not None)][-1]
         found = (of_seed.get(seed, {"difference": None})["difference"] for seed in planned)
         counted, kinds = list(itertools.takewhile(lambda one: one is not None, found)), [row["kind"] for row in rows]
         hold(("seeds" in kinds) == (len(counted) >= FIRST_LOOK), f"{run}: its seeds are not those planned")
@@ -169,8 +169,8 @@ class Crate:
             difference = ours - published if None not in (ours, published) and row["comparable"] else None
             for key, value in (("published_miou", published), ("difference", difference)):
                 hold(near(row[key], value), f"{who}: {key} is {value}, not {row[key]}")
-            word = "not comparable" if ours is not None else "not run"
-            word = row["verdict"] if ours is None and row["verdict"] == "unverified" else word
+            none = "unverified" if row["verdict"] == "unverified" else "not run"
+            word = "not comparable" if ours is not None else none
             if difference is not None and row["kind"] == "released":
                 limits = {"matches": MATCHES, "close": CLOSE, "differs": math.inf}
                 word = next(word for word, most in limits.items() if round(abs(difference), 9) <= most)

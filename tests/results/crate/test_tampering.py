@@ -193,6 +193,7 @@ def impossible(table: pyarrow.Table) -> pyarrow.Table:
 LINKS = {  # each statement of a record, broken alone: the change, what is made anew, what the verifier says
     "a cell counted twice": (recount(twice), hash_anew, "counts an image and class twice"),
     "more right than there are": (recount(impossible), hash_anew, "has impossible counts"),
+    "more rows than fit": (recount(lambda table: table.take([0] * 2**22)), hash_anew, "has more rows"),
     "other images": (set_in(f"{RUN}/evaluate.json", "data.ids_sha256.val", "0" * 64), hash_anew, "of all prepared"),
     "weights of metrics.json": (set_in(f"{RUN}/metrics.json", "model_sha256", "0" * 64), hash_anew, "of other weights"),
     "results.json": (set_in(RESULTS, "runs.0.evidence", "seeds"), list_anew, "is not as it was written"),
