@@ -36,11 +36,13 @@ def run(project: Project, arguments: argparse.Namespace) -> None:
     """Score, and add the counts."""
     from pointrend.results.crate.build import read_crate
     from pointrend.results.crate.countersign import add, weights_here
+    from pointrend.results.crate.signing import public_key
 
+    who = public_key(arguments.sign)  # a wrong key is an error now, not after hours
     crate = read_crate(arguments.crate)
     chosen = list(weights_here(project, crate, arguments.runs))
     scores = {name: _scored(project, setting, weights) for name, setting, weights in chosen}
-    print("\n".join(add(arguments.crate, crate, scores, arguments.sign)))
+    print("\n".join(add(arguments.crate, scores, arguments.sign, who)))
 
 
 def _scored(project: Project, setting: RunSetting, weights: Path) -> tuple[dict[str, Any], bytes]:

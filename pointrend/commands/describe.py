@@ -17,13 +17,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pointrend.commands.arguments import add_dataset
+from pointrend.commands.arguments import add_dataset, check_out
 from pointrend.datasets.registry import classes_of
-from pointrend.errors import DatasetError
+from pointrend.errors import DatasetError, ParamsError
 from pointrend.files import read_json, write_text
 from pointrend.results.croissant import croissant
 from pointrend.settings.project import Project
 from pointrend.terminal import table
+
+DESCRIBED = ("dataset", "pins", "content", "archives", "files", "splits")  # keys of manifest.json
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -41,8 +43,12 @@ def run(project: Project, arguments: argparse.Namespace) -> None:
     from pointrend.datasets.prepare.prepare import describe
 
     name = project.params.known("dataset", arguments.dataset, project.params.datasets)
+    page = Path(arguments.pictures or f"build/{name}.html")
+    if page.suffix != ".html":
+        raise ParamsError(f"{page} does not end in .html", "name another file with --pictures")
+    check_out(project, page)
     do = f"run: pointrend --scale {project.params.scale} prepare {name}"
-    manifest = read_json(project.manifest(name), DatasetError, do)
+    manifest = read_json(project.manifest(name), DatasetError, do, keys=DESCRIBED)
     if arguments.croissant:
         print(json.dumps(croissant(project, manifest), indent=2, ensure_ascii=False))
         return
@@ -50,7 +56,6 @@ def run(project: Project, arguments: argparse.Namespace) -> None:
     if arguments.pictures is not None:
         from pointrend.commands.dataset_page import dataset_page
 
-        page = Path(arguments.pictures or f"build/{name}.html")
         write_text(page, dataset_page(project, name, found))
         print(page)
         return

@@ -13,6 +13,7 @@ examples:
 from __future__ import annotations
 
 import argparse
+import tempfile
 from pathlib import Path
 
 from pointrend.commands.arguments import add_run, add_seed, check_out
@@ -59,7 +60,7 @@ def run(project: Project, arguments: argparse.Namespace) -> None:
 
 
 def _write_upload(project: Project, folder: Path, run: str, seed: int, out: Path) -> None:
-    """The weights, their card, metrics.json and the counts; the card, which names them, last.
+    """The weights, their card, metrics.json and the counts: all or none of them.
 
     Raises:
         ResultsError: results.json has no score of this training.
@@ -72,7 +73,11 @@ def _write_upload(project: Project, folder: Path, run: str, seed: int, out: Path
     for name in (METRICS, COUNTS, MODEL):
         if not (folder / name).is_file() or sha256_file(folder / name) != row["hashes"][name]:
             raise CheckFailed(f"{folder / name} is not the one that results.json names", "run `pointrend compare`")
-    for name in (METRICS, COUNTS):
-        write_bytes(out / name, (folder / name).read_bytes())
-    write_bytes(out / WEIGHTS, describe(folder))
-    write_text(out / "README.md", model_card(results, row, published))
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f".{out.name}.", dir=out.parent) as temporary:
+        new = Path(temporary) / out.name
+        for name in (METRICS, COUNTS):
+            write_bytes(new / name, (folder / name).read_bytes())
+        write_bytes(new / WEIGHTS, describe(folder))
+        write_text(new / "README.md", model_card(results, row, published))
+        new.replace(out)

@@ -177,7 +177,9 @@ def find_score(selected: SelectedRun) -> tuple[Score | None, str]:
     hashes = _checked_files(selected, {METRICS: metrics} if train is None else {TRAIN: train, METRICS: metrics})
     counts = _checked_counts(selected, metrics, evaluation)
     looks = [] if train is None else read_json_lines(selected.folder / METRICS_LOG)
-    validation = [[look.get("iteration"), look[VALIDATION]] for look in looks if VALIDATION in look]
+    validation = [[look.get(key) for key in ("iteration", VALIDATION)] for look in looks if VALIDATION in look]
+    if not all(isinstance(value, int | float) and math.isfinite(value) for look in validation for value in look):
+        raise selected.contradiction(f"{METRICS_LOG} has a {VALIDATION} that is not a number")
     score = Score(metrics, counts, hashes, train, evaluation, validation)
     if train is None:
         hashes["weights"] = metrics["model_sha256"]

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from pointrend.cli import main
 from pointrend.commands import dataset_page
 from pointrend.datasets.registry import classes_of
 from pointrend.model.inputs import MEAN, STD, normalize_batch
@@ -58,3 +59,15 @@ def test_the_crops_are_those_that_the_training_gets(project, tmp_path, monkeypat
         assert np.array_equal(label, expected)
         # Beside the image the page has whole grey levels.
         np.testing.assert_allclose((image[..., ::-1] - MEAN) / STD, network, atol=0.5 / STD.min())
+
+
+@pytest.mark.parametrize(("page", "says"), [("params.yaml", "does not end in .html"), ("runs/a.html", "is in runs/")])
+def test_no_file_of_the_project_is_overwritten(project, tmp_path, capsys, page, says):
+    for name in ("params.yaml", "published"):
+        (tmp_path / name).symlink_to(ROOT / name)
+    before = (ROOT / "params.yaml").read_bytes()
+    params = str(tmp_path / "params.yaml")
+    assert main(["--params", params, "--scale", "demo", "describe", "voc", "--pictures", str(tmp_path / page)]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert says in line
+    assert (ROOT / "params.yaml").read_bytes() == before

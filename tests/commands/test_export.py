@@ -84,6 +84,20 @@ def test_a_folder_has_all_that_a_model_hub_takes(capsys):
     assert not Path("hub2").exists()
 
 
+def test_a_folder_is_complete_or_missing(monkeypatch, capsys):
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    assert tiny("compare") == 0
+    with monkeypatch.context() as patch:
+        patch.setattr("pointrend.commands.export.model_card", full)
+        assert tiny("export voc_r50 --out half/hub") == 2
+    assert list(Path("half").iterdir()) == []
+    Path("half/hub").mkdir()
+    assert tiny("export voc_r50 --out half/hub") == 0
+    assert [path.name for path in Path("half").iterdir()] == ["hub"]
+
+
 def test_what_cannot_be_exported_is_one_line(capsys):
     record = json.loads((RUN / "train.json").read_text())
     write_json(RUN / "train.json", record | {"model_sha256": "0" * 64})

@@ -196,6 +196,17 @@ def test_files_that_contradict_each_other_make_a_row_unverified(
     assert row["reasons"][0].endswith(f"; run `pointrend {again} voc_r50 --seed 2` again")
 
 
+@pytest.mark.parametrize("miou", ["NaN", '"</script>"', "null", "[1]"])
+def test_a_look_at_val_is_a_number(miou: str, run: SelectedRun) -> None:
+    log = run.folder / "metrics.jsonl"
+    log.write_text(log.read_text() + f'{{"iteration": 8, "validation_miou": {miou}}}\n')
+    curves = {name: sha256_file(run.folder / name) for name in ("metrics.jsonl", "curve.csv")}
+    edit(run, "train.json", curves=curves)
+    (row,) = rows_of(run)
+    assert row["verdict"] == "unverified"
+    assert "has a validation_miou that is not a number" in row["reasons"][0]
+
+
 def test_a_difference_below_the_tolerance_is_none(run: SelectedRun) -> None:
     edit(run, "metrics.json", miou=MIOU + 5e-10)
     assert rows_of(run)[0]["verdict"] == "below"

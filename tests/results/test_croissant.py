@@ -73,3 +73,12 @@ def test_a_dataset_without_a_home_is_one_line(prepared, capsys):
     error = capsys.readouterr().err
     assert error.startswith("error: published/mirrors.json has no entry for dataset voc; add it: ")
     assert error.count("\n") == 1
+
+
+@pytest.mark.parametrize("form", ["--croissant", "--json", "--pictures"])
+@pytest.mark.parametrize("manifest", [{}, [], {"dataset": "voc"}])
+def test_a_manifest_of_another_form_is_one_line(prepared, capsys, form, manifest):
+    write_json(prepared / "manifest.json", manifest)
+    assert main(["--scale", "demo", "describe", "voc", form]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.endswith("; run: pointrend --scale demo prepare voc")

@@ -158,7 +158,7 @@ def read_crate(path: Path, name: Path | None = None) -> Crate:
         raise ResultsError(f"{name or path} is not a crate", "name a file written by `pointrend crate`")
     try:
         return Crate(path)
-    except BROKEN as fault:
+    except (*BROKEN, OSError) as fault:
         what = f"{name or path} fails its check: {fault}"
         raise CheckFailed(what, "get it again from its author; before making one, run `pointrend verify`") from fault
 

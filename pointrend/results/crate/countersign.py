@@ -9,7 +9,7 @@ from typing import Any
 from pointrend.errors import ParamsError, ResultsError
 from pointrend.files import canonical_json, sha256_file
 from pointrend.results.chain import MODEL, SCORING
-from pointrend.results.crate.build import write_crate
+from pointrend.results.crate.build import read_crate, write_crate
 from pointrend.results.crate.verify_crate import COUNTERSIGNED, Crate, manifest_text, sha256
 from pointrend.settings.fingerprints import prepared
 from pointrend.settings.params import RunSetting
@@ -49,12 +49,19 @@ def weights_here(project: Project, crate: Crate, runs: Sequence[str]) -> Iterato
             yield name, setting, path
 
 
-def add(path: Path, crate: Crate, scores: dict[str, tuple[dict[str, Any], bytes]], key: Path | None) -> list[str]:
-    """Add a record and a confusion.parquet for each folder name to the crate; raises as :func:`.write_crate` does."""
+def add(path: Path, scores: dict[str, tuple[dict[str, Any], bytes]], key: Path | None, who: bytes) -> list[str]:
+    """Add a record and a confusion.parquet for each folder name to the crate; raises as :func:`.write_crate` does.
+
+    What another party has added stays, even if it is the same or was added meanwhile; what this one, or one without a
+    key, has added is replaced by the same. ``who`` is the public key.
+    """
+    crate = read_crate(path)
     files = {f"{name}.json": canonical_json(record).encode() for name, (record, _) in scores.items()}
     files |= {f"{name}.parquet": counts for name, (_, counts) in scores.items()}
-    folder = f"{crate.place}/{COUNTERSIGNED}/{sha256(manifest_text(files).encode())[:12]}/"
-    return write_crate(path, crate.files | {folder + name: data for name, data in files.items()}, folder, key)
+    listed = manifest_text(files).encode()
+    unsigned, folder = (f"{crate.place}/{COUNTERSIGNED}/{sha256(listed + who)[:12]}/" for who in (b"", who))
+    kept = {name: data for name, data in crate.files.items() if not name.startswith(unsigned)}
+    return write_crate(path, kept | {folder + name: data for name, data in files.items()}, folder, key)
 
 
 def _weights(project: Project, run: str, name: str) -> Path:

@@ -39,28 +39,37 @@ def sign(key: Path, message: bytes) -> bytes:
     )
 
 
+def public_key(key: Path | None) -> bytes:
+    """The public key in a signature (PROTOCOL.sshsig of OpenSSH); empty without a key. Raises as :func:`sign` does."""
+    if key is None:
+        return b""
+    signature = b64decode(sign(key, b"")[len(HEAD) : -len(FOOT)])
+    start = len(b"SSHSIG") + 4  # after the version; four bytes with the key's length follow
+    return signature[start : start + 4 + int.from_bytes(signature[start : start + 4])]
+
+
 def signers(files: Mapping[str, bytes], allowed: Path | None) -> Iterator[str]:
     """Who signed each manifest among the ``files`` of a crate, by the allowed-signers file of ssh-keygen(1), in lines.
 
     Raises:
-        CheckFailed: one is not signed, or not by a key in ``allowed``; or two are by the same party.
+        CheckFailed: one is not signed, or not by a key in ``allowed``; or by the party whose crate it is.
         ResultsError: there is no file ``allowed``.
         MachineError: there is no ssh-keygen.
     """
     if allowed is not None and not allowed.is_file():
         do = f'write a line `NAME namespaces="{NAMESPACE}" ssh-ed25519 AAAA...` for each signer that you trust'
         raise ResultsError(f"{allowed} does not exist", do)
-    found: set[str] = set()
+    maker = None
     for path in sorted(name for name in files if name.endswith(MANIFEST)):
         signature = files.get(f"{path}.sig")
         if allowed is None:
             yield f"{path}: {'not signed' if signature is None else 'signature not checked; use --signed-by'}"
             continue
         who = _signer(files[path], signature or b"", allowed)
-        if who is None or who in found:
-            what = f"{path} is not signed by a{'nother' * bool(found)} party in {allowed}"
+        if who is None or who == maker:
+            what = f"{path} is not signed by a{'nother' * bool(maker)} party in {allowed}"
             raise CheckFailed(what, "get the crate and the keys again from their sources")
-        found.add(who)
+        maker = maker or who
         yield f"{path}: signed by {who}"
 
 
@@ -73,7 +82,7 @@ def _signer(message: bytes, signature: bytes, allowed: Path) -> str | None:
         valid = (
             found
             and _is_plain(signature)
-            and _ssh_keygen("verify", *by, "-I", found[0], message=message.decode()).returncode == 0
+            and _ssh_keygen("verify", *by, "-I", found[0], message=message).returncode == 0
         )
         return found[0] if valid else None
 
@@ -87,12 +96,12 @@ def _is_plain(signature: bytes) -> bool:
     return body == b"\n".join(text[at : at + 70] for at in range(0, len(text), 70))
 
 
-def _ssh_keygen(way: str, *words: str, message: str = "") -> subprocess.CompletedProcess[str]:
+def _ssh_keygen(way: str, *words: str, message: bytes = b"") -> subprocess.CompletedProcess[str]:
     """Run it without a terminal, so that it never waits for a passphrase."""
     command = ["ssh-keygen", "-Y", way, *(() if way == "find-principals" else ("-n", NAMESPACE)), *words]
     try:
-        return subprocess.run(  # noqa: S603 no shell
-            command, input=message, capture_output=True, start_new_session=True, text=True, errors="replace"
-        )
+        ran = subprocess.run(command, input=message, capture_output=True, start_new_session=True)  # noqa: S603 no shell
     except FileNotFoundError as missing:
         raise MachineError("ssh-keygen was not found", "install the OpenSSH client") from missing
+    said, complained = (stream.decode(errors="replace") for stream in (ran.stdout, ran.stderr))
+    return subprocess.CompletedProcess(command, ran.returncode, said, complained)

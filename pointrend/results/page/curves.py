@@ -81,7 +81,10 @@ def read_curve(name: str, content: bytes) -> Columns:
     """The columns of a curve.csv; ``name`` is what errors call it."""
     try:
         rows = list(csv.DictReader(content.decode().splitlines()))
-        return {key: [float(row[key]) for row in rows] for key in ("iteration", "lr", *LOSSES)}
+        found = {key: [float(row[key]) for row in rows] for key in ("iteration", "lr", *LOSSES)}
+        if not all(math.isfinite(value) for column in found.values() for value in column):
+            raise ValueError("a value is not finite")
+        return found
     except (KeyError, TypeError, ValueError) as problem:
         raise CheckFailed(f"{name} is not a table of numbers: {problem}", "train that run again") from problem
 

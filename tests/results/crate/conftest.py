@@ -21,7 +21,7 @@ def keys(tmp_path_factory) -> Path:
     """A folder with the keys of ``alice``, ``bob`` and ``mallory``, and ``allowed``, which lists the first two."""
     programs("ssh-keygen", package="openssh-client")
     folder = tmp_path_factory.mktemp("keys")
-    for name in ("alice", "bob", "mallory"):
+    for name in ("alice", "bob", "carol", "mallory"):
         subprocess.run(
             ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(folder / name)], check=True, timeout=60
         )

@@ -19,7 +19,7 @@ from pointrend.engines.performed import performed
 from pointrend.errors import CheckFailed
 from pointrend.files import sha256_file
 from pointrend.results.crate.build import contents, read_crate, write_crate
-from pointrend.results.crate.signing import signers
+from pointrend.results.crate.signing import NAMESPACE, signers
 from pointrend.settings.project import Project
 from tests.results.crate.conftest import read, write
 from tests.tiny import ROOT
@@ -106,6 +106,13 @@ def test_a_flipped_byte_in_a_signature_is_found(crate, keys, at):
             list(signers({**files, name: flipped(files[name], at % len(files[name]))}, keys / "allowed"))
 
 
+def test_a_manifest_that_is_no_text_is_not_signed(crate, keys):
+    files = read(crate)
+    others = {"x-manifest-sha256.txt": b"\xff", "x-manifest-sha256.txt.sig": files["manifest-sha256.txt.sig"]}
+    with pytest.raises(CheckFailed, match=r"x-manifest-sha256\.txt is not signed"):
+        list(signers(files | others, keys / "allowed"))
+
+
 def test_mlflow_has_the_crate_and_its_sha256(done, tmp_path):
     root = done.copy(tmp_path / "checkout").root
     for _ in range(2):
@@ -137,3 +144,16 @@ def test_a_second_score_is_on_the_page_and_in_the_next_crate(crate, done, keys, 
     (record,) = (root / "results/demo/countersigned").rglob("voc_r50-s0.json")
     record.write_text("{}")
     assert pointrend("report") == 3
+
+
+def test_a_third_party_keeps_the_signature_of_the_second(crate, second, keys, pointrend, tmp_path, capsys):
+    """Even where both compute the same, and whoever has signed one score may sign another."""
+    path = Path(shutil.copy(crate, tmp_path))
+    assert pointrend("countersign", path, "voc_r50", "--sign", keys / "carol", root=second) == 0
+    assert pointrend("countersign", path, "voc_r50", "--sign", keys / "bob", root=second) == 0  # once more
+    capsys.readouterr()
+    carol = f'carol namespaces="{NAMESPACE}" {(keys / "carol.pub").read_text()}'
+    allowed = tmp_path / "allowed"
+    allowed.write_text(carol + (keys / "allowed").read_text())
+    assert pointrend("verify", "--crate", path, "--signed-by", allowed) == 0
+    assert sorted(re.findall(r"signed by (\w+)", capsys.readouterr().out)) == ["alice", "bob", "carol"]

@@ -31,6 +31,7 @@ def words(text: str, places: dict[str, Path]) -> list[str]:
         ("verify --crate {unsigned} --signed-by {keys}/allowed", 3, "manifest-sha256.txt is not signed by a party"),
         ("verify --crate {other} --signed-by {keys}/allowed", 3, "manifest-sha256.txt is not signed by a party"),
         ("countersign {root}/params.yaml voc_r50", 2, "is not a crate"),
+        ("countersign {there} voc_r50 --sign {keys}/nobody", 2, "the key {keys}/nobody does not exist; make one"),
         ("countersign {there} voc_r5", 2, "there is no run 'voc_r5'"),
         ("countersign {there} voc_r50 --scale paper", 2, "the crate is of scale demo; write: pointrend --scale demo"),
         ("countersign {there} voc_r50 --set crop_size=[96,96]", 0, ""),

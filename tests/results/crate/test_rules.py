@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import statistics
 
 import pytest
 from scipy import special
@@ -17,8 +18,9 @@ def test_incomplete_beta(x, a, b):
     assert verify_crate.beta_share(x, a, b) == pytest.approx(special.betainc(a, b, x), rel=1e-7, abs=1e-300)
 
 
-def row(verdict: Verdict) -> dict:
-    return {"run": "voc_r50", "sigma": verdict.sigma, "n": verdict.n, "interval": verdict.interval, "p": verdict.p}
+def row(verdict: Verdict, difference: float) -> dict:
+    judged = {"sigma": verdict.sigma, "n": verdict.n, "interval": verdict.interval, "p": verdict.p}
+    return {"run": "voc_r50", "difference": difference} | judged
 
 
 def test_verdicts_of_random_trainings():
@@ -32,6 +34,9 @@ def test_verdicts_of_random_trainings():
         theirs = Reference(Spread(sigma, "drawn", degrees), k, own, rounding)
         known = (sigma**2, degrees or verify_crate.KNOWN, k, own, rounding)
         for differences, verdict in ((found, seeds(found, planned, theirs)), (found[:1], one_seed(found[0], theirs))):
-            assert verify_crate.judge(row(verdict), differences, planned, *known) == verdict.word
+            assert (
+                verify_crate.judge(row(verdict, statistics.fmean(differences)), differences, planned, *known)
+                == verdict.word
+            )
             words.add(verdict.word)
     assert words == {"reproduced", "insufficient", "below", "above", "consistent"}

@@ -155,7 +155,7 @@ SEEN = {  # without a signature, too: what the verifier says
         "has different labels",
     ),
     "another original": (set_in(TABLE, "runs.voc_r50.0.miou", 1.0), "published_miou is"),
-    "other weights": (weights, "its weights are not in the record of starts"),
+    "other weights": (weights, "the record of starts does not have these weights"),
 }
 SIGNED = {  # only what was signed shows these
     "everything made better": better_everywhere,
@@ -200,6 +200,7 @@ LINKS = {  # each statement of a record, broken alone: the change, what is made 
         "combines files of",
     ),
     "results.json": (set_in(RESULTS, "runs.0.evidence", "seeds"), list_anew, "does not match its own sha256"),
+    "more rows than fit": (recount(lambda table: table.take([0] * 2**22)), hash_anew, "has more rows"),
     "published": (text("published/retrainings.csv", "43.35", "43.36"), list_anew, "published/retrainings.csv is not"),
     "starts": (set_in("results/demo/starts/000001.json", "time", "today"), list_anew, "starts/ was edited"),
     "page": (
@@ -273,3 +274,122 @@ def test_there_are_twenty_tries_and_an_unchanged_crate_hashed_anew_holds(crate, 
     hash_anew(files)
     assert files == before
     assert len(SEEN | SIGNED) == 20
+
+
+def forge(change: Callable[[list[Any]], None]) -> Change:
+    """Change the rows of kind ``trained``, and every verdict that follows from them."""
+
+    def tamper(files: Files) -> None:
+        project = Project.load(Path(files["root"].decode()) / "params.yaml", "demo")
+        of = references(project.params, load_published(project.published_folder, "demo"))
+
+        def judged(results: Any) -> None:
+            rows = [row for row in results["runs"] if row["kind"] == "trained"]
+            change(rows)
+            results["runs"] = judge(rows, of)
+            results["headline"] = headline(results["runs"])
+
+        edit(RESULTS, judged)(files)
+
+    return tamper
+
+
+def without_plan(rows: list[Any]) -> None:
+    del rows[1]
+    for row in rows:
+        row["sealed"] = None
+
+
+def other_seed(files: Files) -> None:
+    """Seed 0 once more in the place of seed 1."""
+    for name in [name for name in files if name.startswith(f"{RUN}/")]:
+        files[name.replace("-s0", "-s1")] = files[name]
+    taken = ("miou", "difference", "hashes", "measures", "provenance")
+    forge(lambda rows: rows[1].update({key: rows[0][key] for key in taken}))(files)
+    edit(RESULTS, lambda results: results["runs"][1].update(hashes=_new_hashes(files, results["runs"][0])))(files)
+
+
+def _new_hashes(files: Files, row: Any) -> dict[str, str]:
+    return {
+        name: sha256(files[f"{RUN}/{name}"]) if f"{RUN}/{name}" in files else row["hashes"][name]
+        for name in row["hashes"]
+    }
+
+
+def moved(files: Files) -> None:
+    """The results of the demo as those of scale paper."""
+    set_in(RESULTS, "scale", "paper")(files)
+
+
+FORGED = {  # what the records in the crate refute, although all was judged and hashed anew
+    "a seed and the plan left out": (forge(without_plan), "its seeds are not those planned"),
+    "a seed of two not shown": (forge(lambda rows: rows.pop(2)), "its seeds are not those planned"),
+    "a run left out": (set_in("params.json", "runs.voc_r101", {}), "leaves out runs"),
+    "fewer runs": (set_in(RESULTS, "headline.runs", 2), "the headline"),
+    "a better mean": (
+        edit(
+            RESULTS,
+            lambda results: results["runs"][3].update(
+                {key: results["runs"][3][key] + 1 for key in ("miou", "difference")}
+            ),
+        ),
+        "its interval or sigma does not follow",
+    ),
+    "a row twice": (edit(RESULTS, lambda results: results["runs"].append(results["runs"][3])), "twice"),
+    "a seed in the place of another": (other_seed, "does not have these weights|start is missing"),
+    "of another scale": (moved, "is not of one scale"),
+}
+
+
+@pytest.mark.parametrize("name", FORGED)
+def test_a_forged_crate_is_refuted_by_its_own_records(tampered, name):
+    change, what = FORGED[name]
+    with pytest.raises(CheckFailed, match=what):
+        read_crate(tampered(change))
+
+
+def test_a_training_that_is_said_not_to_have_run_is_shown(tampered):
+    nothing = {"miou": None, "difference": None, "hashes": {}}
+    lines = read_crate(tampered(forge(lambda rows: rows[2].update(nothing)))).lines
+    assert "voc_r50 trained 2: not run, BUT ITS TRAINING ENDED" in lines
+
+
+@pytest.mark.parametrize(
+    "name", ["../x", "/x", "a/../x", "a//x", "a\\x", "x\n", "é", "results/paper/results.json", "a/"]
+)
+def test_a_name_that_is_not_plain_is_refused(crate, tmp_path, name):
+    files = read(crate) | {name: b"{}"}
+    list_anew(files)
+    with pytest.raises(CheckFailed, match=r"two files|more than plain|one scale"):
+        read_crate(write(tmp_path / "a.crate.zip", files))
+
+
+@pytest.mark.parametrize("where", ["before", "after", "link", "comment"])
+def test_what_other_programs_would_unpack_differently_is_refused(crate, tmp_path, where):
+    path = Path(shutil.copy(crate, tmp_path))
+    other = write(tmp_path / "other.zip", {"params.yaml": b"other"}).read_bytes()
+    if where == "before":
+        path.write_bytes(other + path.read_bytes())
+    elif where == "after":
+        path.write_bytes(path.read_bytes() + other)
+    elif where == "comment":
+        with zipfile.ZipFile(path, "a") as archive:
+            archive.comment = other[:-22]
+    else:
+        files = read(crate)
+        with zipfile.ZipFile(path, "w") as archive:
+            for name in files:
+                info = zipfile.ZipInfo(name)
+                info.external_attr = (0o120777 if name == "params.yaml" else 0o100644) << 16
+                archive.writestr(info, files[name])
+    with pytest.raises(CheckFailed):
+        read_crate(path)
+
+
+def garbage(files: Files) -> None:
+    files[COUNTS] = files[COUNTS][:200] + bytes(100) + files[COUNTS][300:]
+
+
+def test_counts_that_cannot_be_read_are_a_fault(tampered):
+    with pytest.raises(CheckFailed):
+        read_crate(tampered(garbage))

@@ -180,7 +180,12 @@ def test_what_is_no_curve_is_named(content: bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    "content", [b"iteration,lr\n1,2\n", b"iteration,lr,loss,loss_point,loss_coarse\n1,2,x,1,1\n", b"\xff"]
+    "content",
+    [
+        b"iteration,lr\n1,2\n",
+        *(b"iteration,lr,loss,loss_point,loss_coarse\n1,2,%s,1,1\n" % loss for loss in (b"x", b"nan", b"-inf")),
+        b"\xff",
+    ],
 )
 def test_what_is_no_table_of_numbers_is_named(content: bytes) -> None:
     with pytest.raises(CheckFailed, match=r"voc/curve\.csv is not a table of numbers"):
