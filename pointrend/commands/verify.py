@@ -1,7 +1,7 @@
 """Recompute every hash and every mIoU that the results of a scale rest on, from the archives to the pages.
 
-Exits 3 and names the first wrong file. Files that are not on this machine, different code and different settings are
-only noted: this checks bytes.
+Exits 3 and names the first wrong file. Files that are not on this machine, different code and a
+different commit are only noted.
 
 --crate checks a crate instead, and reads no results of this checkout. With --signed-by every manifest in the
 crate must be signed by a key in an allowed-signers file of ssh-keygen.
