@@ -194,7 +194,7 @@ class Crate:
             hold(abs(other["miou"] - miou) <= LIMITS["matches"], f"{name}: {other['miou']} is too far from {miou}")
             self.lines.append(f"{name}: mIoU {other['miou']:.2f} recounted")
 if __name__ == "__main__":
-    if not os.path.isfile(sys.argv[-1]): sys.exit(__doc__.splitlines()[0])
-    try: print(*Crate(sys.argv[-1]).lines, sep="\n")
+    if not os.path.isfile([*sys.argv, ""][1]): sys.exit(__doc__.splitlines()[0])
+    try: print(*Crate(sys.argv[1]).lines, sep="\n")
     except (*BROKEN, OSError) as fault:
         sys.exit(print("check failed:", fault, file=sys.stderr) or 3)

@@ -81,6 +81,12 @@ def test_the_three_commands_of_the_page_need_no_code_of_ours(crate, keys, tmp_pa
     signed, first, *_ = ran.stdout.splitlines()
     assert signed.startswith('Good "pointrend-crate" signature for alice@example.org')
     assert first.endswith(" recounted")
+    for words in ([], ["nothing.zip"]):
+        done = subprocess.run([sys.executable, "crate/verify_crate.py", *words], cwd=tmp_path, capture_output=True)
+        assert (done.returncode, done.stderr) == (
+            1,
+            b"Check a crate of results: python3 verify_crate.py results.crate.zip\n",
+        )
     assert len((tmp_path / "crate/verify_crate.py").read_text().splitlines()) <= 200
 
 
