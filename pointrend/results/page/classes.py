@@ -160,8 +160,8 @@ def _matrix_chart(row: Row, pairs: Sequence[Pixels]) -> Chart:
         )
         .properties(height=max(8, min(20, 900 // len(names))) * len(names))
     )
-    wrong = sorted((pair for pair in shares if pair[0] != pair[1]), key=lambda pair: -pair[2])[:MOST_MISTAKEN]
-    mistaken = tuple((truth, predicted, percent(share)) for truth, predicted, share in wrong)
+    most = sorted((pair for pair in pairs if pair[0] != pair[1]), key=lambda pair: -pair[2])[:MOST_MISTAKEN]
+    mistaken = tuple((truth, said, percent(100 * pixels / of_truth[truth])) for truth, said, pixels in most)
     numbers = Table(
         f"Most frequent confusions, {row_name(row)}", ("True class", "Predicted", "Share of its pixels"), mistaken
     )
