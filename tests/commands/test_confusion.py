@@ -46,7 +46,7 @@ def test_pairs_are_listed_by_their_pixels(words, shown, capsys):
 @pytest.mark.parametrize(
     ("words", "error", "code"),
     [
-        ("voc_r50", "cannot read runs/demo/voc_r50-s0/confusion.parquet", 2),
+        ("voc_r50", "runs/demo/voc_r50-s0/confusion.parquet does not exist; evaluate that run first", 2),
         ("voc_r50 --seed 1 --released", "not allowed with argument --seed", 2),
         ("voc_r50 --top 0", "'0' is not a whole number above 0", 2),
         ("ade20k_r50 --seed 1", "confusion.parquet has 21 classes, not 150; evaluate that run again", 2),

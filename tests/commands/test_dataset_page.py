@@ -38,7 +38,7 @@ def test_the_page_names_what_it_shows_and_loads_nothing(project):
         *((colour, name, "2.50") for colour, name in zip(colours, CLASSES.names, strict=True)),
         ("#ffffff", "not labelled", "47.50"),
     ]
-    assert "first samples of\nepoch 1 at seed 0, in process 0 of 1." in page
+    assert "samples of epoch 1 with seed 0, in process 0 of 1." in page
     assert "default-src &#39;none&#39;" in page
     assert not re.search(r"https?:|style=|<script", page)
 
