@@ -136,7 +136,7 @@ MUTATIONS = [
     Mutation("TF32 in params.yaml", PARAMS, "precision: float32 ", "precision: tf32 "),
     Mutation("bfloat16 in params.yaml", PARAMS, "precision: float32 ", "precision: bf16 "),
     Mutation("kernels not chosen", DISTRIBUTED, "cudnn.benchmark = not deterministic", "cudnn.benchmark = False"),
-    Mutation("mode not set", LOOP, "        self.model.train()\n", ""),
+    Mutation("mode not set", LOOP, "        self.model.train()\n        hidden", "        hidden"),
     Mutation("resumed one later", LOOP, "start = self.progress, self.progress.iteration", "start = self.progress, self.progress.iteration + 1"),
     Mutation("checkpoint counts one less", LOOP, "progress = Progress(done, ", "progress = Progress(done - 1, "),
     Mutation("resumed at the epoch's first batch", LOOP, "first_batch=max(start - first, 0)", "first_batch=0"),
