@@ -19,8 +19,6 @@ include: "workflow/rules/results.smk"
 
 rule all:
     default_target: True
-    message:
-        f"all results of scale {SCALE} are made"
     input:
         rules.compare.output,
         rules.report.output,
@@ -29,3 +27,5 @@ rule all:
         expand(rules.evaluate_released.output, run=WANTED.released),
         expand(rules.audit.output, run=WANTED.audited),
         expand(rules.fetch.output, name=WANTED.published),
+    message:
+        f"all results of scale {SCALE} are made"
