@@ -238,16 +238,22 @@ def overview_table(results: Mapping[str, Any], published: Published) -> Table:
     """One row per run: what training and what the released weights gave, and the strongest evidence."""
     scale, columns = results["scale"], ["Run", "Published", "Trained", "Difference", "Verdict"]
     with_released = bool(_of_kind("released", results["runs"]))
-    columns += ["Released", "Difference", "Verdict"] if with_released else []
+    columns += ["Released", "Verdict"] if with_released else []
     rows = []
     for run, own in rows_by_run(results).items():
-        released = _joined(_of_kind("released", own)) if with_released else ()
+        released = _released_cells(_of_kind("released", own)) if with_released else ()
         evidence = max(
             (row["evidence"] for row in own), key=lambda kind: EVIDENCE.index(kind) if kind in EVIDENCE else -1
         )
         rows.append((run_title(own[0]), theirs(published, run), *trained_cells(own), *released, evidence))
     columns[1] = of_theirs(scale, "published").capitalize()
     return Table("Results", (*columns, "Evidence"), tuple(rows), of_theirs(scale, OVERVIEW_SENTENCE))
+
+
+def _released_cells(rows: Sequence[Row]) -> tuple[str, str]:
+    """The mIoU with its difference, and the verdict, in two narrow columns: the table has to fit a README."""
+    miou, points, verdict = _joined(rows)
+    return miou if points == NOTHING else f"{miou} ({points})", verdict
 
 
 def summary_table(results: Mapping[str, Any], published: Published) -> Table:

@@ -137,8 +137,15 @@ def test_tables_show_releases_beside_trainings(tmp_path: Path) -> None:
     results = compare("paper", runs, published(), ASSUMED)
     summary, difference = table_rows(render_summary(results, published())), f"{MIOU - 69.84:+.2f}".replace("-", "−")
     none, theirs = ["–", "–", "not run"], ["48.86%", difference, "differs", "released"]
-    assert summary[2] == ["PASCAL VOC 2012, ResNet-50", "69.84%", *none, *theirs]
-    assert summary[3] == ["PASCAL VOC 2012, ResNet-101", "72.31%", *none * 2, "inputs"]
+    assert summary[2] == [
+        "PASCAL VOC 2012, ResNet-50",
+        "69.84%",
+        *none,
+        f"48.86% ({difference})",
+        "differs",
+        "released",
+    ]
+    assert summary[3] == ["PASCAL VOC 2012, ResNet-101", "72.31%", *none, "–", "not run", "inputs"]
     readme, page = render_readme(results, published()), PageReader(page_of(results, tmp_path))
     assert "0 of 2 runs are scored, and 1 of 2 released weights." in readme
     assert "## Seeds and released weights\n\nRows whose seed is “released” are" in readme
