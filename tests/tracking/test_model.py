@@ -68,18 +68,23 @@ def test_a_registered_model_gives_the_label_maps_of_predict(
     expected = [cv2.imread(f"out/{index}.png", cv2.IMREAD_UNCHANGED) for index in range(2)]
     np.testing.assert_array_equal(np.load("served.npy"), expected)
     assert not list(tmp_path.rglob("*.pkl"))
-    asked = {canonicalize_name(name) for module in imported for name in packages_that(module)}
+    package_of = packages_distributions()  # reads the records of all packages
+    asked = {
+        canonicalize_name(package)
+        for module in imported
+        for name in imports_of(module)
+        for package in package_of.get(name, ())
+    }
     assert asked - installed_with(REQUIREMENTS) == set(), "an environment of the model's requirements lacks these"
 
 
-def packages_that(module: str) -> Iterator[str]:
-    """The packages of others that a module of ours imports when it is loaded itself."""
+def imports_of(module: str) -> Iterator[str]:
+    """The modules of others that a module of ours imports when it is loaded itself."""
     spec = find_spec(module) if module.partition(".")[0] == "pointrend" else None
     for node in ast.parse(Path(spec.origin).read_text()).body if spec and spec.origin else ():
         names = [node.module or ""] if isinstance(node, ast.ImportFrom) else []
         names += [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
-        for name in {name.partition(".")[0] for name in names} - {"pointrend"}:
-            yield from packages_distributions().get(name, ())
+        yield from {name.partition(".")[0] for name in names} - {"pointrend"}
 
 
 def installed_with(names: Iterable[str]) -> set[str]:
