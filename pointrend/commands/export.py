@@ -20,7 +20,8 @@ from pointrend.commands.arguments import add_run, add_seed, check_out
 from pointrend.errors import CheckFailed, ParamsError
 from pointrend.evaluation.described import MODEL, describe, read_training
 from pointrend.files import sha256_file, write_bytes, write_text
-from pointrend.results.cards import COUNTS, METRICS, WEIGHTS, model_card, scored_row
+from pointrend.results.cards import model_card, scored_row
+from pointrend.results.chain import COUNTS, METRICS
 from pointrend.results.compare import read_results
 from pointrend.results.published import load_published
 from pointrend.settings.project import Project
@@ -78,6 +79,6 @@ def _write_upload(project: Project, folder: Path, run: str, seed: int, out: Path
         new = Path(temporary) / out.name
         for name in (METRICS, COUNTS):
             write_bytes(new / name, (folder / name).read_bytes())
-        write_bytes(new / WEIGHTS, describe(folder))
+        write_bytes(new / MODEL, describe(folder))
         write_text(new / "README.md", model_card(results, row, published))
         new.replace(out)

@@ -9,11 +9,10 @@ import yaml
 
 from pointrend.errors import ResultsError
 from pointrend.results import tables
+from pointrend.results.chain import COUNTS, METRICS, MODEL, TRAIN
 from pointrend.results.published import Published
 from pointrend.results.tables import Row
 from pointrend.settings.definition import DEMO
-
-WEIGHTS, METRICS, COUNTS = "model.safetensors", "metrics.json", "confusion.parquet"  # files beside the card
 
 
 def scored_row(results: Mapping[str, Any], run: str, seed: int) -> Row:
@@ -34,7 +33,7 @@ def model_card(results: Mapping[str, Any], row: Row, published: Published) -> st
     heading = tables.of_theirs(results["scale"], "published").capitalize()
     theirs, ours = tables.theirs(published, row["run"]), tables.percent(row["miou"])
     words = tables.of_theirs(results["scale"], tables.VERDICT_SENTENCES.get(row["verdict"], ""))
-    hashes = "\n".join(f"| {name} | `{row['hashes'][name]}` |" for name in ("train.json", METRICS, COUNTS))
+    hashes = "\n".join(f"| {name} | `{row['hashes'][name]}` |" for name in (TRAIN, METRICS, COUNTS))
     return f"""---
 {front}---
 
@@ -51,7 +50,7 @@ def model_card(results: Mapping[str, Any], row: Row, published: Published) -> st
 ```python
 import pointrend
 
-result = pointrend.load("{WEIGHTS}").segment("photo.jpg")
+result = pointrend.load("{MODEL}").segment("photo.jpg")
 result.labels  # uint8 (H, W), indices of result.names
 ```
 
@@ -67,7 +66,7 @@ predicted pixels.
 | :-- | :-- |
 {hashes}
 | results.json of all runs | `{results["sha256"]}` |
-| {WEIGHTS} of the training, without the metadata of this one | `{made["model_sha256"]}` |
+| {MODEL} of the training, without the metadata of this one | `{made["model_sha256"]}` |
 """
 
 
